@@ -1,0 +1,61 @@
+"""Rushlight: a small deep-learning system that runs PyTorch programs.
+
+``import rushlight as torch`` and go on as usual.
+"""
+
+from __future__ import annotations
+
+import warnings as _warnings
+
+# PyTorch computes inf and nan silently. NumPy's reports from inside this package are not the program's concern.
+_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
+
+from . import tensor_methods as _tensor_methods  # noqa: E402 - binds the operations before anything uses them
+from .core.device import device as device  # noqa: E402
+from .core.dtypes import (  # noqa: E402
+    bfloat16 as bfloat16,
+    bool_ as bool,  # noqa: A004
+    can_cast as can_cast,
+    complex64 as complex64,
+    complex128 as complex128,
+    dtype as dtype,
+    float16 as float16,
+    float32 as float32,
+    float64 as float64,
+    get_default_dtype as get_default_dtype,
+    int8 as int8,
+    int16 as int16,
+    int32 as int32,
+    int64 as int64,
+    promote_types as promote_types,
+    set_default_dtype as set_default_dtype,
+    uint8 as uint8,
+)
+from .core.shapes import Size as Size  # noqa: E402
+from .core.tensor import Tensor as Tensor  # noqa: E402
+
+# creation
+from .ops.creation import (  # noqa: E402
+    arange as arange,
+    as_tensor as as_tensor,
+    asarray as asarray,
+    empty as empty,
+    empty_like as empty_like,
+    eye as eye,
+    from_numpy as from_numpy,
+    full as full,
+    full_like as full_like,
+    linspace as linspace,
+    logspace as logspace,
+    ones as ones,
+    ones_like as ones_like,
+    tensor as tensor,
+    zeros as zeros,
+    zeros_like as zeros_like,
+)
+
+float, double, half = float32, float64, float16  # noqa: A001
+short, int, long = int16, int32, int64  # noqa: A001
+cfloat, cdouble = complex64, complex128
+from . import version as version  # noqa: E402
+from .version import __version__ as __version__  # noqa: E402

@@ -1,0 +1,1 @@
+"""Automatic differentiation: see ``engine`` for backward itself."""

@@ -1,0 +1,1 @@
+"""Other libraries' names, answered by Rushlight."""

@@ -1,0 +1,268 @@
+"""History: the nodes of the graph that backward walks.
+
+Every tensor that needs a gradient has a node. A leaf has a ``LeafNode``, which collects the gradient; the result of an
+operation has a ``Node``, which turns its result's gradient into its inputs' by the operation's ``vjp``; one of several
+results of an operation has an ``OutputNode``, which only remembers which one it is. ``edges`` lead from a node to the
+nodes of the inputs (``None`` for inputs that need no gradient), so the engine deals in nodes alone and tensors that no
+vjp asked to keep are free to go.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .storage import Site, Storage, describe_site
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+Array = NDArray[Any]
+Edge = "Node | None"
+
+
+class _Released:
+    """Stands in ``saved`` once backward has let the saved values go."""
+
+    def __repr__(self) -> str:
+        return "<released>"
+
+
+RELEASED: Final = _Released()
+_new = object.__new__
+
+
+class Node:
+    """One recorded operation.
+
+    ``operation`` is the record (it has ``name`` and ``vjp(gradient, node) -> gradients, one for each edge``), ``saved``
+    the inputs that the vjp asked for with the versions that they had, ``attrs`` the operation's parameters, and
+    ``shape``/``dtype`` those of the result, to which the engine brings every incoming gradient.
+    """
+
+    __slots__ = (
+        "__dict__", "__weakref__", "attrs", "dtype", "edges", "operation", "output", "saved", "shape", "site", "versions",
+    )  # fmt: skip
+    operation: Any
+    edges: tuple[Node | None, ...]
+    saved: Any
+    versions: tuple[int, ...] | None
+    attrs: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    site: Site | None
+    output: tuple[Array, Storage, int] | None  # the saved result: not the tensor, which would be a cycle
+
+    # Rare extras live in __dict__; these defaults are what nearly every node has.
+    pre_hooks: dict[int, Callable[[Any], Any]] | None = None
+    post_hooks: dict[int, Callable[[Any, Any], Any]] | None = None
+    retain_into: weakref.ref[Tensor] | None = None
+    traceback: list[str] | None = None
+    outputs: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...] | None = None
+
+    def __init__(
+        self,
+        operation: Any,
+        edges: tuple[Node | None, ...],
+        array: Array,
+        saved: Any = None,
+        attrs: Any = None,
+        site: Site | None = None,
+        versions: tuple[int, ...] | None = None,
+    ) -> None:
+        self.operation = operation
+        self.edges = edges
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.saved = saved
+        self.versions = versions
+        self.attrs = attrs
+        self.site = site
+        self.output = None
+    def unpack(self) -> tuple[Any, ...]:
+        """The saved inputs, then the saved result, checked against changes in place since they were saved."""
+        saved = self.saved
+        if saved is RELEASED:
+            raise RuntimeError(
+                f"{self.operation.name}: Trying to backward through the graph a second time (or directly access saved "
+                "tensors after they have already been freed). Saved intermediate values of the graph are freed when "
+                "you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through "
+                "the graph a second time or if you need to access saved tensors after calling backward."
+            )
+        values: tuple[Any, ...] = ()
+        if saved is not None:
+            versions = self.versions
+            for i, value in enumerate(saved):
+                if value.__class__ in _WITHOUT_STORAGE:
+                    continue
+                storage = value._storage
+                if storage is not None and storage.version != (0 if versions is None else versions[i]):
+                    raise self._changed(storage, 0 if versions is None else versions[i], value._array)
+            values = saved
+        if self.output is not None:
+            array, storage, version = self.output
+            if storage.version != version:
+                raise self._changed(storage, version, array)
+            values = (*values, _tensor_with_history(array, self, storage))
+        return values
+
+    def _changed(self, storage: Storage, version: int, array: Array) -> RuntimeError:
+        saved_at = f" at {describe_site(self.site)}" if self.site is not None else ""
+        return RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"a tensor of shape {list(array.shape)} that '{self.operation.name}' saved for backward{saved_at} is at "
+            f"version {storage.version}; expected version {version} instead. It was last changed by "
+            f"'{storage.changed_by}' at {describe_site(storage.changed_at)}. Use the out-of-place form there, or clone() first."
+        )
+
+    def release(self) -> None:
+        """Let the saved values go; using them again raises."""
+        if self.saved is not None or self.output is not None:
+            self.saved = RELEASED
+            self.output = None
+
+    # PyTorch's public face of grad_fn.
+
+    def name(self) -> str:
+        """The node's name in PyTorch's style, such as ``"AddBackward0"``."""
+        given = getattr(self.operation, "grad_name", None)
+        return given if given is not None else grad_name_of(self.operation.name)
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """The nodes of the inputs, each with the number of the result that was used."""
+        return tuple(
+            (edge.parent, edge.index) if isinstance(edge, OutputNode) else (edge, 0)
+            for edge in self.edges
+        )
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dictionary for the user's own notes on this node."""
+        return self.__dict__.setdefault("_metadata", {})  # type: ignore[no-any-return]
+
+    def register_hook(self, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; a returned tuple replaces ``grad_inputs``."""
+        if self.post_hooks is None:
+            self.post_hooks = {}
+        return RemovableHandle(self.post_hooks, hook)
+
+    def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` before this node runs; a returned tuple replaces ``grad_outputs``."""
+        return self.add_pre_hook(lambda grad: _only(hook((grad,))))
+
+    def add_pre_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad)`` with the result's gradient; what it returns (unless None) takes its place."""
+        if self.pre_hooks is None:
+            self.pre_hooks = {}
+        return RemovableHandle(self.pre_hooks, hook)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+def _only(result: Any) -> Any:
+    return result[0] if isinstance(result, tuple) else result
+
+
+class _Named:
+    def __init__(self, name: str, grad_name: str) -> None:
+        self.name = name
+        self.grad_name = grad_name
+
+
+class LeafNode(Node):
+    """Collects the gradient of a leaf; made when the leaf starts to require one.
+
+    It holds its tensor weakly: a leaf that nothing else holds can be reached by nobody, and the cycle would keep its
+    memory until the garbage collector runs.
+    """
+
+    __slots__ = ("tensor_ref",)
+    _operation = _Named("leaf", "AccumulateGrad")
+
+    post_accumulate_hooks: dict[int, Callable[[Any], Any]] | None = None
+
+    def __init__(self, tensor: Tensor) -> None:
+        array = tensor._array
+        self.operation = self._operation
+        self.edges = ()
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.saved = self.versions = self.attrs = self.site = self.output = None
+        self.tensor_ref = weakref.ref(tensor)
+
+    @property
+    def variable(self) -> Tensor | None:
+        """The leaf tensor."""
+        return self.tensor_ref()
+
+
+class OutputNode(Node):
+    """Result number ``index`` of the operation that ``parent`` recorded."""
+
+    __slots__ = ("index", "parent")
+    _operation = _Named("output", "Output")
+
+    def __init__(self, parent: Node, index: int, array: Array) -> None:
+        self.operation = self._operation
+        self.parent = parent
+        self.index = index
+        self.edges = (parent,)
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.saved = self.versions = self.attrs = self.site = self.output = None
+
+
+class RemovableHandle:
+    """Removes a hook: ``handle.remove()``, or leave its ``with`` block."""
+
+    next_id = 0
+
+    def __init__(self, hooks: dict[int, Any], hook: Any, extra: tuple[dict[int, Any], ...] = ()) -> None:
+        RemovableHandle.next_id += 1
+        self.id = RemovableHandle.next_id
+        self.hooks = hooks
+        self.extra = extra
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; doing it twice is harmless."""
+        self.hooks.pop(self.id, None)
+        for table in self.extra:
+            table.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+def grad_name_of(name: str) -> str:
+    """``"log_softmax"`` → ``"LogSoftmaxBackward0"``, as PyTorch names its nodes."""
+    return "".join(part.capitalize() for part in name.split("_")) + "Backward0"
+
+
+def versions_of(saved: tuple[Any, ...]) -> tuple[int, ...] | None:
+    """The versions of what an operation saves; None, the usual case, when all are at 0."""
+    versions = tuple(
+        [0 if v.__class__ in _WITHOUT_STORAGE or v._storage is None else v._storage.version for v in saved]
+    )
+    return versions if any(versions) else None
+
+
+def _tensor_with_history(array: Array, node: Node, storage: Storage) -> Tensor:
+    from .tensor import make_tensor  # tensor.py imports this module
+
+    tensor = make_tensor(array, node)
+    tensor._storage = storage
+    return tensor
+
+
+# What an operation saves beside tensors: numbers given in place of a tensor, and holes where nothing is needed.
+_WITHOUT_STORAGE: Final = frozenset((int, float, bool, complex, type(None)))

@@ -1,0 +1,133 @@
+"""Shapes: ``Size``, dimension arguments, and broadcasting."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, SupportsIndex
+
+Shape = tuple[int, ...]
+
+
+class Size(tuple[int, ...]):
+    """A tensor's shape: a tuple of ints that prints as ``torch.Size([2, 3])``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def numel(self) -> int:
+        """The number of elements of a tensor of this shape."""
+        return count(self)
+
+    def __add__(self, other: tuple[Any, ...]) -> Size:  # type: ignore[override]
+        return Size(tuple.__add__(self, other))
+
+    def __mul__(self, times: SupportsIndex) -> Size:
+        return Size(tuple.__mul__(self, times))
+
+    def __getitem__(self, index: Any) -> Any:
+        taken = tuple.__getitem__(self, index)
+        return Size(taken) if isinstance(index, slice) else taken
+
+    def __reduce__(self) -> tuple[type[Size], tuple[tuple[int, ...]]]:
+        return (Size, (tuple(self),))
+
+
+def count(shape: Iterable[int]) -> int:
+    total = 1
+    for extent in shape:
+        total *= extent
+    return total
+
+
+def wrap_dim(dim: int, ndim: int, scalar_ok: bool = True) -> int:
+    """``dim`` counted from the front; ``IndexError`` outside ``[-ndim, ndim)``. A 0-dim tensor accepts 0 and -1."""
+    limit = ndim if ndim > 0 or not scalar_ok else 1
+    try:
+        dim = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"dim: expected an int, got {type(dim).__name__}") from None
+    if -limit <= dim < limit:
+        return dim + limit if dim < 0 else dim
+    if limit == 0:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    raise IndexError(f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})")
+
+
+def wrap_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """Dimensions counted from the front, without repetition; ``None`` and ``()`` mean all of them."""
+    if dims is None:
+        return tuple(range(ndim))
+    if isinstance(dims, int):
+        return (wrap_dim(dims, ndim),) if ndim else _checked_scalar_dims((dims,))
+    wrapped = tuple(wrap_dim(d, ndim) for d in dims)
+    if len(set(wrapped)) != len(wrapped):
+        repeated = next(d for d in wrapped if wrapped.count(d) > 1)
+        raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
+    if ndim == 0:
+        return ()
+    return wrapped if wrapped else tuple(range(ndim))
+
+
+def _checked_scalar_dims(dims: Sequence[int]) -> tuple[int, ...]:
+    for d in dims:
+        wrap_dim(d, 0)
+    return ()
+
+
+def as_shape(args: tuple[Any, ...], what: str = "size") -> Shape:
+    """The shape given as ``f(2, 3)``, ``f((2, 3))`` or ``f(Size)``; ints or things with ``__index__``."""
+    if len(args) == 1 and not hasattr(args[0], "__index__"):
+        args = tuple(args[0])
+    elif len(args) == 1 and isinstance(args[0], tuple | list):
+        args = tuple(args[0])
+    try:
+        return tuple([operator.index(extent) for extent in args])
+    except TypeError:
+        kinds = ", ".join(type(extent).__name__ for extent in args)
+        raise TypeError(f"{what}: expected ints or one sequence of ints, got ({kinds})") from None
+
+
+def infer_shape(shape: Shape, numel: int) -> Shape:
+    """``shape`` with its one -1 resolved; ``RuntimeError`` when it does not fit ``numel`` elements."""
+    if -1 in shape:
+        if shape.count(-1) > 1:
+            raise RuntimeError("only one dimension can be inferred")
+        known = 1
+        for extent in shape:
+            if extent != -1:
+                known *= extent
+        if known == 0 and numel == 0:
+            raise RuntimeError(
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
+                "dimension size -1 can be any value and is ambiguous"
+            )
+        if known <= 0 or numel % known:
+            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+        shape = tuple([numel // known if extent == -1 else extent for extent in shape])
+    for extent in shape:
+        if extent < 0:
+            raise RuntimeError(f"invalid shape dimension {extent}")
+    if count(shape) != numel:
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+    return shape
+
+
+def broadcast_shape(*shapes: Shape) -> Shape:
+    """The common shape by broadcasting; ``RuntimeError`` in PyTorch's words where there is none."""
+    ndim = max(map(len, shapes), default=0)
+    result = [1] * ndim
+    for shape in shapes:
+        offset = ndim - len(shape)
+        for i, extent in enumerate(shape):
+            at = i + offset
+            if extent != 1 and result[at] != extent:
+                if result[at] != 1:
+                    raise RuntimeError(
+                        f"The size of tensor a ({result[at]}) must match the size of tensor b ({extent}) "
+                        f"at non-singleton dimension {at}"
+                    )
+                result[at] = extent
+    return tuple(result)

@@ -1,0 +1,68 @@
+"""What tensors that share memory share: a version counter, the place of the last change, and the live views."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+Site = tuple[CodeType, int]
+LIBRARY: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class Storage:
+    """Made for a tensor only once it is viewed, changed in place, or saved as a result; ``None`` until then.
+
+    ``version`` counts in-place changes; ``views`` holds weak references to the differentiable views, parents before
+    children, so that an in-place change can give each of them its new history; ``changed_by``/``changed_at`` say which
+    operation changed the memory last, and where in the program.
+    """
+
+    __slots__ = ("changed_at", "changed_by", "limit", "version", "views")
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.views: list[weakref.ref[Tensor]] = []
+        self.limit = 16
+        self.changed_by = ""
+        self.changed_at: Site | None = None
+
+    def prune(self) -> None:
+        """Forget the views that are gone. The next pruning waits until the list has doubled: constant cost per view."""
+        self.views = [view for view in self.views if view() is not None]
+        self.limit = 2 * len(self.views) + 16
+
+    def mark_changed(self, operation: str) -> None:
+        self.version += 1
+        self.changed_by = operation
+        self.changed_at = program_site()
+
+
+def program_site(frame: FrameType | None = None) -> Site | None:
+    """The innermost place in the running program that is not in this library."""
+    if frame is None:
+        frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARY):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def describe_site(site: Site | None) -> str:
+    """``file "x.py", line 3, in f: source text`` for an error message."""
+    if site is None:
+        return "an unknown line"
+    import linecache
+
+    code, offset = site
+    line = code.co_firstlineno
+    for start, stop, number in code.co_lines():
+        if start <= offset < stop and number is not None:
+            line = number
+            break
+    text = linecache.getline(code.co_filename, line).strip()
+    return f'file "{code.co_filename}", line {line}, in {code.co_name}' + (f": {text}" if text else "")

@@ -1,0 +1,479 @@
+"""From records to operations: how a primitive runs on tensors, records history, and gets its public forms.
+
+The factories below specialise a closure for each record at import, so that a call does no look-ups: the common case
+(operands of one dtype on the CPU) is a few attribute reads around one NumPy call; everything else goes to the general
+``apply``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.dtypes import (
+    F32,
+    F64,
+    FLOATS,
+    INEXACT,
+    LOW_PRECISION,
+    OF_NUMPY,
+    PROMOTED,
+    NumpyDType,
+    can_cast,
+    default_numpy,
+    natural_dtype,
+    scalar_dtype,
+)
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import Node, OutputNode, versions_of
+from ..core.shapes import broadcast_shape
+from ..core.storage import LIBRARY, Storage, program_site
+from ..core.tensor import Tensor, make_tensor
+from .define import Primitive, Rule
+from .inplace import check_inplace_shape, overwrite
+
+Array = NDArray[Any]
+Number = bool | int | float | complex
+ndarray = np.ndarray
+asarray = np.asarray
+grad_enabled = GRAD_MODE.get
+getframe = sys._getframe
+
+# NumPy reports overflow, 0/0 and the like as warnings; PyTorch computes inf and nan silently. The filter in
+# `rushlight/__init__` keeps them quiet; where a program turned warnings into errors, they arrive as these and the
+# operation runs again with NumPy's checks off (an errstate around every call would cost as much as a small operation).
+FloatingPointReport = (RuntimeWarning, FloatingPointError)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, bool | int | float | complex | np.generic)
+
+
+def compute(impl: Callable[..., Any], arrays: Any, attrs: dict[str, Any]) -> Any:
+    """``impl(*arrays, **attrs)`` without floating-point reports."""
+    try:
+        return impl(*arrays, **attrs)
+    except FloatingPointReport:
+        with np.errstate(all="ignore"):
+            return impl(*arrays, **attrs)
+
+
+def common_dtype(operands: tuple[Any, ...]) -> NumpyDType:
+    """PyTorch's result type of tensors and numbers: tensors with dimensions decide, then 0-dim tensors, then numbers;
+    a lower tier counts only when its category is higher."""
+    dimensional: NumpyDType | None = None
+    zero_dim: NumpyDType | None = None
+    number: Any = None
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            array = operand._array
+            if array.ndim:
+                dimensional = array.dtype if dimensional is None else PROMOTED[dimensional, array.dtype]
+            else:
+                zero_dim = array.dtype if zero_dim is None else PROMOTED[zero_dim, array.dtype]
+        elif operand is not None and (number is None or _rank(operand) > _rank(number)):
+            number = operand
+    if dimensional is None:
+        result = zero_dim
+    elif zero_dim is not None and OF_NUMPY[zero_dim].category > OF_NUMPY[dimensional].category:
+        result = PROMOTED[dimensional, zero_dim]
+    else:
+        result = dimensional
+    if number is None:
+        assert result is not None
+        return result
+    return natural_dtype(number) if result is None else scalar_dtype(number, result)
+
+
+def _rank(number: object) -> int:
+    if isinstance(number, bool | np.bool_):
+        return 0
+    if isinstance(number, int | np.integer):
+        return 1
+    return 2 if isinstance(number, float | np.floating) else 3
+
+
+def number_array(number: Any, dtype: NumpyDType) -> Array:
+    """A Python number as a 0-dim array of ``dtype``; integers wrap around as in PyTorch."""
+    try:
+        return asarray(number, dtype)
+    except OverflowError:
+        if dtype.kind in "iu":
+            bits = 8 * dtype.itemsize
+            wrapped = int(number) & ((1 << bits) - 1)
+            if dtype.kind == "i" and wrapped >= 1 << (bits - 1):
+                wrapped -= 1 << bits
+            return asarray(wrapped, dtype)
+        raise
+    except TypeError:
+        if isinstance(number, complex):
+            raise RuntimeError(
+                f"value cannot be converted to type {OF_NUMPY[dtype].name} without overflow: {number} is complex"
+            ) from None
+        raise
+
+
+def check_tensors(name: str, operands: tuple[Any, ...]) -> None:
+    for position, operand in enumerate(operands):
+        if not isinstance(operand, Tensor) and not is_number(operand) and operand is not None:
+            raise TypeError(
+                f"{name}(): argument {position + 1} must be Tensor or number, not {type(operand).__name__}"
+            )
+
+
+def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | None = None) -> Any:
+    """Run ``record`` on tensors (numbers and None allowed among them) and record history where it is needed."""
+    if attrs is None:
+        attrs = {}
+    rule = record.rule
+    if rule is Rule.KEEP:
+        arrays = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
+    else:
+        check_tensors(record.name, operands)
+        dtype = common_dtype(operands)
+        if rule is Rule.PROMOTE_FLOAT and dtype not in INEXACT:
+            dtype = default_numpy()
+        compute_dtype = dtype
+        if dtype in LOW_PRECISION and any(not isinstance(operand, Tensor) for operand in operands):
+            compute_dtype = F32  # numbers take part at full precision, as PyTorch's kernels have it
+        arrays = []
+        for operand in operands:
+            if isinstance(operand, Tensor):
+                array = operand._array
+                arrays.append(array if array.dtype is compute_dtype else array.astype(compute_dtype))
+            else:
+                arrays.append(number_array(operand, compute_dtype))
+        if compute_dtype is not dtype:
+            result = _checked(record, arrays, attrs)
+            if type(result) is ndarray or isinstance(result, np.generic):
+                result = asarray(result)
+                result = result.astype(dtype) if result.dtype == compute_dtype else result
+            return attach(record, operands, attrs, result)
+    return attach(record, operands, attrs, _checked(record, arrays, attrs))
+
+
+def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+    try:
+        return compute(record.impl, arrays, attrs)
+    except ValueError as error:
+        # The impl's own checks raise what PyTorch raises; what NumPy itself finds wrong are shapes that do not go together.
+        if not str(error).startswith(("operands could not be broadcast", "shape mismatch", "matmul:")):
+            raise
+        shapes = [a.shape for a in arrays if isinstance(a, ndarray)]
+        if "broadcast" in str(error) and record.rule is not Rule.KEEP:
+            broadcast_shape(*shapes)  # raises in PyTorch's words
+        described = " and ".join(str(list(shape)) for shape in shapes)
+        raise RuntimeError(f"{record.name}: shapes {described} do not go together: {error}") from None
+
+
+def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> Any:
+    """Wrap ``result`` (an array or a tuple of them) in tensors with the history that gradients need."""
+    node = None
+    if record.vjp is not None:
+        edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
+        if edges.count(None) != len(edges) and grad_enabled():
+            site = None
+            saved = None
+            if record.saves:
+                saved = tuple(
+                    [
+                        operands[index] if any(edges[e] is not None for e in wanted) else None
+                        for index, wanted in record.saves
+                    ]
+                )
+                site = program_site(getframe(1))
+            if isinstance(result, tuple):
+                return _attach_many(record, edges, attrs, result, saved, site)
+            array = asarray(result)
+            if array.dtype not in INEXACT:
+                return make_tensor(array)
+            node = Node(record, edges, array, saved, attrs, site, None if saved is None else versions_of(saved))
+            tensor = make_tensor(array, node)
+            if record.saves_output:
+                node.output = (array, _fresh_storage(tensor), 0)
+                if site is None:
+                    node.site = program_site(getframe(1))
+            return tensor
+    if isinstance(result, tuple):
+        return tuple([make_tensor(asarray(array)) for array in result])
+    return make_tensor(result if type(result) is ndarray else asarray(result))
+
+
+def _attach_many(
+    record: Primitive, edges: tuple[Node | None, ...], attrs: Any, result: tuple[Any, ...], saved: Any, site: Any
+) -> tuple[Tensor, ...]:
+    arrays = tuple([asarray(array) for array in result])
+    node = Node(record, edges, arrays[0], saved, attrs, site, None if saved is None else versions_of(saved))
+    node.outputs = tuple([(array.shape, array.dtype) for array in arrays])
+    tensors = tuple(
+        [
+            make_tensor(array, OutputNode(node, i, array) if array.dtype in INEXACT else None)
+            for i, array in enumerate(arrays)
+        ]
+    )
+    if record.saves_output:
+        # Several results are saved as detached aliases: their histories are not needed for first-order gradients of
+        # the operations that save them, and second-order formulas go through the inputs.
+        node.attrs = {**attrs, "outputs": tuple([alias_of(tensor) for tensor in tensors])}
+    return tensors
+
+
+def _fresh_storage(tensor: Tensor) -> Storage:
+    storage = tensor._storage = Storage()
+    return storage
+
+
+def alias_of(tensor: Tensor) -> Tensor:
+    """A tensor without history that shares memory and version with ``tensor`` (``detach``)."""
+    alias = make_tensor(tensor._array)
+    storage = tensor._storage
+    if storage is None:
+        storage = tensor._storage = Storage()
+    alias._storage = storage
+    return alias
+
+
+# --- public forms -----------------------------------------------------------------------------------------------------
+
+
+def named(function: Any, name: str, doc: str | None = None) -> Any:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "rushlight"
+    if doc:
+        function.__doc__ = doc
+    return function
+
+
+def write_out(out: Any, result: Tensor, name: str) -> Tensor:
+    """``result`` written into ``out`` (``out=`` of the public functions), which is resized if it has another shape.
+
+    Raises ``RuntimeError`` where ``out`` or an input needs a gradient, and where the result's dtype can't go into it.
+    """
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if grad_enabled() and (out._node is not None or result._node is not None):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    source, target = result._array, out._array
+    if not can_cast(OF_NUMPY[source.dtype], OF_NUMPY[target.dtype]):
+        raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {out.dtype}")
+    if target.shape != source.shape:
+        if target.size:
+            import warnings
+
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does "
+                f"not match the required output shape {list(source.shape)}. This behavior is deprecated.",
+                UserWarning,
+                stacklevel=3,
+            )
+        out._array = source.astype(target.dtype, copy=True)
+        return out
+    target[...] = source
+    storage = out._storage
+    if storage is not None:
+        storage.mark_changed(name)
+    return out
+
+
+def unary(record: Primitive, doc: str | None = None) -> Any:
+    """The public function of a one-input primitive; its method is ``record.method``."""
+    impl, name, vjp = record.impl, record.name, record.vjp
+    keeps_input, saves_output = bool(record.saves), record.saves_output
+    # The quick path runs where the dtype is one that the NumPy function keeps.
+    quick = frozenset((F32, F64)) if record.rule is not Rule.KEEP else frozenset(OF_NUMPY)
+
+    def method(self: Tensor) -> Tensor:
+        x = self._array
+        if x.dtype not in quick or type(x) is not ndarray:
+            return apply(record, (self,))  # type: ignore[no-any-return]
+        try:
+            array = impl(x)
+        except FloatingPointReport:
+            array = compute(impl, (x,), {})
+        if type(array) is not ndarray:
+            array = asarray(array)
+        edge = self._node
+        if edge is None or vjp is None or not grad_enabled() or array.dtype not in INEXACT:
+            return make_tensor(array)
+        if keeps_input or saves_output:
+            frame: Any = getframe(1)
+            if frame.f_code.co_filename.startswith(LIBRARY):
+                site = program_site(frame)
+            else:
+                site = (frame.f_code, frame.f_lasti)
+            if keeps_input:
+                storage = self._storage
+                versions = None if storage is None else (storage.version,)
+                node = Node(record, (edge,), array, (self,), None, site, versions)
+            else:
+                node = Node(record, (edge,), array, None, None, site)
+        else:
+            node = Node(record, (edge,), array)
+        tensor = make_tensor(array, node)
+        if saves_output:
+            storage = tensor._storage = Storage()
+            node.output = (array, storage, 0)
+        return tensor
+
+    def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        result = method(input)
+        return result if out is None else write_out(out, result, name)
+
+    record.method = named(method, name, doc)
+    record.function = named(function, name, doc)
+    record.inplace = inplace_form(name, method, keeps_inputs=keeps_input)
+    return record.function
+
+
+def inplace_form(name: str, method: Callable[..., Tensor], *, keeps_inputs: bool = True) -> Any:
+    """``x.name_(...)`` from ``x.name(...)``; see ``inplace.overwrite`` for what it does to history."""
+    def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return overwrite(self, method, args, kwargs, name + "_", keeps_inputs=keeps_inputs)
+
+    return named(inplace, name + "_", f"In-place form of ``{name}``.")
+
+
+def binary(record: Primitive, doc: str | None = None, *, float_only: bool = False) -> Any:
+    """The two-operand function of a pointwise primitive, with quick paths for tensors of one dtype and for numbers.
+
+    ``float_only``: the quick path takes floating-point operands alone (division of integers changes dtype).
+    """
+    impl, name, vjp = record.impl, record.name, record.vjp
+    kept = dict(record.saves)
+    a_for_a, a_for_b = 0 in kept.get(0, ()), 1 in kept.get(0, ())
+    b_for_a, b_for_b = 0 in kept.get(1, ()), 1 in kept.get(1, ())
+    saves_any, saves_output = bool(record.saves), record.saves_output
+    quick = frozenset((F32, F64)) if float_only else frozenset(OF_NUMPY)
+    def operator(self: Tensor, other: Any) -> Any:
+        x = self._array
+        tensors = isinstance(other, Tensor)
+        if tensors:
+            y = other._array
+            edge_b = other._node
+            if x.dtype is not y.dtype or x.dtype not in quick or type(x) is not ndarray or type(y) is not ndarray:
+                return apply(record, (self, other))
+        elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
+            y = asarray(other, x.dtype)
+            edge_b = None
+        elif is_number(other):
+            return apply(record, (self, other))
+        else:
+            return NotImplemented  # as an operator, the other type's reflected form is tried next
+        try:
+            array = impl(x, y)
+        except FloatingPointReport:
+            array = compute(impl, (x, y), {})
+        except ValueError:
+            broadcast_shape(x.shape, y.shape)
+            raise
+        if type(array) is not ndarray:
+            array = asarray(array)
+        edge_a = self._node
+        if (edge_a is None and edge_b is None) or vjp is None or not grad_enabled() or array.dtype not in INEXACT:
+            return make_tensor(array)
+        if saves_any:
+            frame: Any = getframe(1)
+            if frame.f_code.co_filename.startswith(LIBRARY):
+                site = program_site(frame)
+            else:
+                site = (frame.f_code, frame.f_lasti)
+            saved = (
+                self if (a_for_b and edge_b is not None) or (a_for_a and edge_a is not None) else None,
+                other if (b_for_a and edge_a is not None) or (b_for_b and edge_b is not None) else None,
+            )
+            node = Node(record, (edge_a, edge_b), array, saved, None, site)
+            if self._storage is not None or (tensors and other._storage is not None):
+                node.versions = versions_of(saved)
+        else:
+            node = Node(record, (edge_a, edge_b), array)
+        tensor = make_tensor(array, node)
+        if saves_output:
+            storage = tensor._storage = Storage()
+            node.output = (array, storage, 0)
+        return tensor
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        result = operator(self, other)
+        if result is NotImplemented:
+            raise TypeError(
+                f"{name}(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
+            )
+        return result  # type: ignore[no-any-return]
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        if is_number(other):
+            return apply(record, (other, self))
+        return NotImplemented
+
+    def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+        if isinstance(input, Tensor):
+            result = method(input, other)
+        elif isinstance(other, Tensor):
+            result = apply(record, (input, other))
+        else:
+            raise TypeError(f"{name}(): expected a Tensor, got {type(input).__name__} and {type(other).__name__}")
+        return result if out is None else write_out(out, result, name)
+
+    def inplace(self: Tensor, other: Any) -> Tensor:
+        x = self._array
+        if self._view is None and (self._node is None or not grad_enabled()) and type(x) is ndarray:
+            if isinstance(other, Tensor):
+                y = other._array
+                usable = (
+                    x.dtype is y.dtype and x.dtype in quick and (other._node is None or not grad_enabled())
+                )
+            else:
+                usable = type(other) is float and (x.dtype is F32 or x.dtype is F64)
+                y = asarray(other, x.dtype) if usable else x
+            if usable and x.ndim >= y.ndim and 0 not in x.strides:
+                try:
+                    impl(x, y, x)
+                except FloatingPointReport:
+                    pass  # reported after the whole array was written
+                except ValueError:
+                    check_inplace_shape(x.shape, y.shape)
+                    raise
+                storage = self._storage
+                if storage is None:
+                    storage = self._storage = Storage()
+                storage.version += 1
+                storage.changed_by = name
+                storage.changed_at = program_site(getframe(1))
+                return self
+        if not isinstance(other, Tensor) and not is_number(other):
+            return NotImplemented  # type: ignore[no-any-return]
+        return overwrite(self, method, (other,), {}, name + "_", keeps_inputs=saves_any)
+
+    record.method = named(method, name, doc)
+    record.function = named(function, name, doc)
+    record.inplace = named(inplace if isinstance(impl, np.ufunc) else inplace_form(name, method), name + "_", doc)
+    function.operator = operator  # type: ignore[attr-defined]
+    function.reflected = reflected  # type: ignore[attr-defined]
+    return function
+
+
+__all__ = [
+    "FLOATS",
+    "alias_of",
+    "apply",
+    "attach",
+    "binary",
+    "check_tensors",
+    "common_dtype",
+    "compute",
+    "inplace_form",
+    "is_number",
+    "named",
+    "number_array",
+    "unary",
+    "write_out",
+]

@@ -1,0 +1,390 @@
+"""Views and copies: operations that move elements without computing on them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided as np_as_strided
+
+from ..core.dtypes import INEXACT, OF_NUMPY, NumpyDType, dtype
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import Node
+from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
+from ..core.storage import Storage
+from ..core.tensor import Tensor, make_tensor
+from .define import Primitive
+from .dispatch import apply, attach, named
+
+grad_enabled = GRAD_MODE.get
+weak = weakref.ref
+
+
+def make_view(record: Primitive, parent: Tensor, array: Any, attrs: dict[str, Any]) -> Tensor:
+    """A tensor around ``array``, which is a view of ``parent``'s memory by ``record`` with ``attrs``."""
+    tensor = make_tensor(array)
+    storage = parent._storage
+    if storage is None:
+        storage = parent._storage = Storage()
+    tensor._storage = storage
+    edge = parent._node
+    if edge is not None:
+        if grad_enabled():
+            tensor._node = Node(record, (edge,), array, None, attrs)
+        else:
+            tensor._view = (parent, None, None)
+            return tensor
+    tensor._view = (parent, record, attrs)
+    views = storage.views
+    views.append(weak(tensor))
+    if len(views) > storage.limit:
+        storage.prune()
+    return tensor
+
+
+def view_of(record: Primitive, parent: Tensor, attrs: dict[str, Any]) -> Tensor:
+    """The view of ``parent`` by ``record``."""
+    return make_view(record, parent, record.impl(parent._array, **attrs), attrs)
+
+
+# --- reshape ----------------------------------------------------------------------------------------------------------
+
+
+def _reshape_impl(x: Any, shape: Shape) -> Any:
+    return x.reshape(shape)
+
+
+def _reshape_vjp(g: Tensor, node: Node) -> Tensor:
+    (edge,) = node.edges
+    assert edge is not None
+    return reshape(g, edge.shape)
+
+
+VIEW = Primitive("view", _reshape_impl, _reshape_vjp)
+RESHAPED_COPY = Primitive("reshape", _reshape_impl, _reshape_vjp, grad_name="ReshapeAliasBackward0")
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """``input`` in another shape with the same elements in the same order: a view where strides allow, else a copy.
+
+    One extent may be -1: it is inferred. Raises ``RuntimeError`` if the number of elements differs.
+    """
+    array = input._array
+    target = shape[0] if len(shape) == 1 and type(shape[0]) is tuple else as_shape(shape, "reshape")
+    if -1 in target or array.size == 0:
+        target = infer_shape(tuple(target), array.size)
+    try:
+        result = array.reshape(target, copy=False)
+    except (ValueError, TypeError):
+        target = infer_shape(as_shape((target,)), array.size)
+        try:
+            result = array.reshape(target, copy=False)
+        except ValueError:
+            return attach(RESHAPED_COPY, (input,), {"shape": target}, array.reshape(target))  # type: ignore[no-any-return]
+    return make_view(VIEW, input, result, {"shape": target})
+
+
+def view(self: Tensor, *shape: Any) -> Tensor:
+    """``self`` in another shape, sharing memory; ``view(dtype)`` reinterprets the bytes.
+
+    Raises ``RuntimeError`` where the strides do not allow a view, or the number of elements differs.
+    """
+    if len(shape) == 1 and isinstance(shape[0], dtype):
+        return view_dtype(self, shape[0])
+    array = self._array
+    target = infer_shape(as_shape(shape, "view"), array.size)
+    try:
+        result = array.reshape(target, copy=False)
+    except ValueError:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        ) from None
+    return make_view(VIEW, self, result, {"shape": target})
+
+
+def view_dtype(self: Tensor, target: dtype) -> Tensor:
+    """The bytes of ``self`` seen as another dtype; the last dimension grows or shrinks with the item size."""
+    array = self._array
+    if array.dtype == target.numpy:
+        return make_view(VIEW, self, array[...], {"shape": array.shape})
+    if self._node is not None and grad_enabled():
+        raise RuntimeError("view(dtype): a tensor that requires grad can't be reinterpreted; detach() it first")
+    try:
+        result = array.view(target.numpy)
+    except (ValueError, TypeError):
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {target.itemsize // array.itemsize or 1} to view {self.dtype} as {target} "
+            f"(different element sizes), and contiguous in the last dimension, but got {list(array.shape)}"
+        ) from None
+    tensor = make_tensor(result)
+    if self._storage is None:
+        self._storage = Storage()
+    tensor._storage = self._storage
+    return tensor
+
+
+# --- permutations -----------------------------------------------------------------------------------------------------
+
+
+def _permute_vjp(g: Tensor, node: Node) -> Tensor:
+    dims = node.attrs["dims"]
+    inverse = [0] * len(dims)
+    for position, dim in enumerate(dims):
+        inverse[dim] = position
+    return view_of(PERMUTE, g, {"dims": tuple(inverse)})
+
+
+PERMUTE = Primitive("permute", lambda x, dims: x.transpose(dims), _permute_vjp)
+TRANSPOSE = Primitive(
+    "transpose",
+    lambda x, dim0, dim1: x.swapaxes(dim0, dim1),
+    lambda g, node: view_of(TRANSPOSE, g, node.attrs),
+)
+T = Primitive("t", lambda x: x.T, lambda g, node: view_of(T, g, {}), grad_name="TBackward0")
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """A view with the dimensions in the given order."""
+    order = as_shape(dims, "permute") if not (len(dims) == 1 and type(dims[0]) is tuple) else dims[0]
+    ndim = input._array.ndim
+    if len(order) != ndim:
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(order)}"
+        )
+    wrapped = tuple([wrap_dim(d, ndim) for d in order])
+    if len(set(wrapped)) != len(wrapped):
+        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {list(order)}")
+    return view_of(PERMUTE, input, {"dims": wrapped})
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """A view with two dimensions swapped."""
+    ndim = input._array.ndim
+    a, b = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
+    if ndim == 0:
+        return view(input, ())
+    return view_of(TRANSPOSE, input, {"dim0": a, "dim1": b})
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix, as a view; vectors and 0-dim tensors come back as views of themselves."""
+    array = input._array
+    if array.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {array.ndim}D")
+    return make_view(T, input, array.T, {})
+
+
+# --- basic indexing ---------------------------------------------------------------------------------------------------
+
+
+def _slice_backward_impl(g: Any, shape: Shape, index: Any) -> Any:
+    result = np.zeros(shape, g.dtype)
+    result[index] = g
+    return result
+
+
+SLICE = Primitive(
+    "slice",
+    lambda x, index: x[index],
+    lambda g, node: apply(SLICE_BACKWARD, (g,), {"shape": node.edges[0].shape, "index": node.attrs["index"]}),
+)
+SLICE_BACKWARD = Primitive(
+    "slice_backward",
+    _slice_backward_impl,
+    lambda g, node: view_of(SLICE, g, {"index": node.attrs["index"]}),
+)
+SELECT = Primitive(
+    "select",
+    lambda x, index: x[index],
+    lambda g, node: apply(SLICE_BACKWARD, (g,), {"shape": node.edges[0].shape, "index": node.attrs["index"]}),
+)
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The view at ``index`` of dimension ``dim``, which is dropped."""
+    array = input._array
+    if array.ndim == 0:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, array.ndim)
+    extent = array.shape[dim]
+    if not -extent <= index < extent:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(array.shape)} at dimension {dim}"
+        )
+    where = (*(slice(None),) * dim, int(index), ...)
+    return make_view(SELECT, input, array[where], {"index": where})
+
+
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
+    """The view of ``length`` elements from ``start`` along ``dim``."""
+    array = input._array
+    if array.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, array.ndim)
+    extent = array.shape[dim]
+    start, length = int(start), int(length)
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -extent <= start <= extent:
+        raise IndexError(f"start out of range (expected to be in range of [{-extent}, {extent}], but got {start})")
+    if start < 0:
+        start += extent
+    if start + length > extent:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({extent}).")
+    where = (*(slice(None),) * dim, slice(start, start + length), ...)
+    return make_view(SLICE, input, array[where], {"index": where})
+
+
+# --- expand, squeeze --------------------------------------------------------------------------------------------------
+
+
+def _expand_impl(x: Any, shape: Shape) -> Any:
+    lead = len(shape) - x.ndim
+    strides = (0,) * lead + tuple(
+        [0 if n == 1 and shape[lead + i] != 1 else s for i, (n, s) in enumerate(zip(x.shape, x.strides, strict=True))]
+    )
+    return np_as_strided(x, shape, strides)
+
+
+EXPAND = Primitive("expand", _expand_impl, lambda g, node: sum_to_shape(g, node.edges[0].shape))
+
+
+def expand(self: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:
+    """A view in which dimensions of extent 1 are repeated without copying; -1 keeps an extent."""
+    target = list(as_shape(sizes, "expand"))
+    shape = self._array.shape
+    lead = len(target) - len(shape)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand(torch.FloatTensor{{{list(shape)}}}, size={target}): the number of sizes provided ({len(target)}) must "
+            f"be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    for i, extent in enumerate(target):
+        own = shape[i - lead] if i >= lead else None
+        if extent == -1:
+            if own is None:
+                raise RuntimeError(
+                    f"The expanded size of the tensor ({extent}) isn't allowed in a leading, non-existing dimension {i}"
+                )
+            target[i] = own
+        elif extent < 0:
+            raise RuntimeError(f"expand: sizes must be -1 or not negative, got {target}")
+        elif own is not None and own not in (1, extent):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({extent}) must match the existing size ({own}) at non-singleton "
+                f"dimension {i}.  Target sizes: {target}.  Tensor sizes: {list(shape)}"
+            )
+    return view_of(EXPAND, self, {"shape": tuple(target)})
+
+
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """A view without the dimensions of extent 1 (all of them, or those in ``dim``)."""
+    shape = input._array.shape
+    if dim is None:
+        target = tuple([n for n in shape if n != 1])
+    else:
+        drop = (wrap_dim(dim, len(shape)),) if isinstance(dim, int) else wrap_dims(tuple(dim), len(shape)) if dim else ()
+        target = tuple([n for i, n in enumerate(shape) if i not in drop or n != 1])
+    return make_view(VIEW, input, _insert_or_drop(input._array, target), {"shape": target})
+
+
+def _insert_or_drop(array: Any, shape: Shape) -> Any:
+    return array.reshape(shape)
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A view with a dimension of extent 1 inserted at ``dim``."""
+    shape = input._array.shape
+    at = wrap_dim(dim, len(shape) + 1)
+    target = (*shape[:at], 1, *shape[at:])
+    return make_view(VIEW, input, input._array.reshape(target), {"shape": target})
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+
+CLONE = Primitive("clone", lambda x: x.copy(), lambda g, node: g)
+CONTIGUOUS = Primitive("contiguous", np.ascontiguousarray, lambda g, node: g, grad_name="CloneBackward0")
+CAST = Primitive("to_copy", lambda x, dtype: x.astype(dtype), lambda g, node: g, grad_name="ToCopyBackward0")
+
+
+def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
+    """A copy with its own memory; gradients flow through it."""
+    array = input._array
+    # A tensor whose elements do not overlap keeps its layout; an expanded one becomes contiguous.
+    copied = array.copy() if 0 in array.strides and array.size > 1 else array.copy(order="K")
+    edge = input._node
+    if edge is None or not grad_enabled():
+        return make_tensor(copied)
+    return make_tensor(copied, Node(CLONE, (edge,), copied))
+
+
+def contiguous(self: Tensor, *, memory_format: object = None) -> Tensor:
+    """``self`` if its elements lie in memory in row-major order, else a copy that does."""
+    array = self._array
+    if array.flags.c_contiguous:
+        return self
+    return attach(CONTIGUOUS, (self,), {}, np.ascontiguousarray(array))  # type: ignore[no-any-return]
+
+
+def cast(input: Tensor, numpy_dtype: NumpyDType) -> Tensor:
+    """``input`` in another dtype (itself if it has it already); gradients flow between floating-point types."""
+    array = input._array
+    if array.dtype == numpy_dtype:
+        return input
+    if array.dtype.kind == "c" and numpy_dtype.kind != "c":
+        result = array.real.astype(numpy_dtype)
+    elif numpy_dtype.kind in "iu" and array.dtype in INEXACT:
+        with np.errstate(all="ignore"):
+            # C truncates through int64, so that 300.0 becomes 44 as a uint8, as in PyTorch.
+            result = array.astype(np.int64).astype(numpy_dtype)
+    else:
+        try:
+            result = array.astype(numpy_dtype)
+        except (RuntimeWarning, FloatingPointError):
+            with np.errstate(all="ignore"):
+                result = array.astype(numpy_dtype)
+    return attach(CAST, (input,), {"dtype": numpy_dtype}, result)  # type: ignore[no-any-return]
+
+
+def sum_to_shape(input: Tensor, shape: Shape) -> Tensor:
+    """``input`` summed over the dimensions that broadcasting from ``shape`` added or repeated."""
+    from .reductions import sum_dims  # reductions' own gradients expand
+
+    have = input._array.shape
+    if have == shape:
+        return input
+    lead = len(have) - len(shape)
+    if lead < 0:
+        return expand(reshape(input, have), shape)
+    dims = tuple(range(lead)) + tuple([i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1])
+    if dims:
+        input = sum_dims(input, dims, True)
+    return reshape(input, shape) if lead else input
+
+
+def element_type(tensor: Tensor) -> dtype:
+    return OF_NUMPY[tensor._array.dtype]
+
+
+for _function in (reshape, view, permute, transpose, t, select, narrow, expand, squeeze, unsqueeze, clone, contiguous):
+    named(_function, _function.__name__)
+
+METHODS: dict[str, Any] = {
+    "reshape": reshape,
+    "view": view,
+    "permute": permute,
+    "transpose": transpose,
+    "swapaxes": transpose,
+    "swapdims": transpose,
+    "t": t,
+    "select": select,
+    "narrow": narrow,
+    "expand": expand,
+    "squeeze": squeeze,
+    "unsqueeze": unsqueeze,
+}

@@ -1,0 +1,15 @@
+"""Versions, under the names that programs ask ``torch.version`` for."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+#: The PyTorch release whose names, semantics and random streams Rushlight follows.
+torch_api = "2.13.0"
+
+#: None, as in a CPU build of PyTorch: Rushlight is not built against CUDA, ROCm or SYCL.
+cuda: str | None = None
+hip: str | None = None
+xpu: str | None = None
+debug = False
+git_version = "unknown"
