@@ -6,6 +6,7 @@ import _thread
 import math
 import operator
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_SEED: Final = 67280421310721  # what PyTorch's generators hold until somebody seeds them
 
 _BLOCK: Final = 624  # mt19937 makes its numbers 624 at a time
-_BLOCKS_AT_ONCE: Final = 64  # a large draw goes through 320 KB of scratch memory, not through twice its own size
+_BLOCKS_AT_ONCE: Final = 64  # a large draw goes through 320 KB of scratch memory
 # Constants are 0-d arrays: a ufunc takes them in half the time of a NumPy scalar.
 _LOW_24: Final = np.array(0xFFFFFF, np.uint32)
 _STEP_24: Final = np.array(2.0**-24, np.float32)
@@ -55,9 +56,10 @@ def unit_float32(bits: NDArray[np.uint32]) -> NDArray[np.float32]:
 
 def unit_float64(bits: NDArray[np.uint32]) -> NDArray[np.float64]:
     """PyTorch's float64 in [0, 1) from each two 32-bit draws, high word first: the low 53 bits."""
-    units = np.bitwise_and(bits[0::2], _LOW_21).astype(np.float64)
+    units: NDArray[np.float64] = np.bitwise_and(bits[0::2], _LOW_21).astype(np.float64)
     np.multiply(units, _STEP_21, units)
-    return np.add(units, np.multiply(bits[1::2], _STEP_53), units)
+    np.add(units, np.multiply(bits[1::2], _STEP_53), units)
+    return units
 
 
 class Generator:
@@ -88,8 +90,8 @@ class Generator:
         "_next",
         "_normal",
         "_seed",
-        "_unseeded",
         "_units",
+        "_unseeded",
         "lock",
     )
 
@@ -230,6 +232,18 @@ class Generator:
     def units64(self, count: int) -> NDArray[np.float64]:
         """The next ``count`` float64 numbers in [0, 1), in a new array."""
         return unit_float64(self.take(2 * count))
+
+    def units64_unlocked(self) -> Iterator[float]:
+        """The next float64 numbers in [0, 1), drawn one by one as they are asked for. The caller holds ``lock``."""
+        while True:
+            start = self._next
+            stop = start + (_BLOCK - start) // 2 * 2
+            if start == stop:
+                yield unit_float64(self.take_unlocked(2)).item()
+                continue
+            for unit in unit_float64(self._block[start:stop]).tolist():
+                self._next += 2
+                yield unit
 
     def serial_normals(self, count: int) -> list[float]:
         """The next ``count`` standard normals of PyTorch's one-by-one path, which keeps half of an unfinished pair.

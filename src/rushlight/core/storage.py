@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 Site = tuple[CodeType, int]
+_weak = weakref.ref
 LIBRARY: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -24,17 +25,31 @@ class Storage:
     """
 
     __slots__ = ("changed_at", "changed_by", "limit", "version", "views")
+    changed_at: Site | None
+    changed_by: str
+    limit: int
+    version: int
+    views: list[weakref.ref[Tensor]] | None
 
     def __init__(self) -> None:
+        # The rest is set by the first view or change: results that are saved for backward make a storage each.
         self.version = 0
-        self.views: list[weakref.ref[Tensor]] = []
-        self.limit = 16
-        self.changed_by = ""
-        self.changed_at: Site | None = None
+        self.views = None
+
+    def add_view(self, view: Tensor) -> None:
+        """Remember a differentiable view of this memory, for as long as it lives."""
+        views = self.views
+        if views is None:
+            self.views = [_weak(view)]
+            self.limit = 16
+        else:
+            views.append(_weak(view))
+            if len(views) > self.limit:
+                self.prune()
 
     def prune(self) -> None:
         """Forget the views that are gone. The next pruning waits until the list has doubled: constant cost per view."""
-        self.views = [view for view in self.views if view() is not None]
+        self.views = [view for view in self.views or () if view() is not None]
         self.limit = 2 * len(self.views) + 16
 
     def mark_changed(self, operation: str) -> None:

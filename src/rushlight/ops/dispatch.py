@@ -46,6 +46,7 @@ getframe = sys._getframe
 # NumPy reports overflow, 0/0 and the like as warnings; PyTorch computes inf and nan silently. The filter in
 # `rushlight/__init__` keeps them quiet; where a program turned warnings into errors, they arrive as these and the
 # operation runs again with NumPy's checks off (an errstate around every call would cost as much as a small operation).
+EXACT_KINDS = frozenset("iub")
 FloatingPointReport = (RuntimeWarning, FloatingPointError)
 
 
@@ -284,14 +285,15 @@ def write_out(out: Any, result: Tensor, name: str) -> Tensor:
 
 def unary(record: Primitive, doc: str | None = None) -> Any:
     """The public function of a one-input primitive; its method is ``record.method``."""
-    impl, name, vjp = record.impl, record.name, record.vjp
+    impl, name, differentiable = record.impl, record.name, record.vjp is not None
     keeps_input, saves_output = bool(record.saves), record.saves_output
-    # The quick path runs where the dtype is one that the NumPy function keeps.
-    quick = frozenset((F32, F64)) if record.rule is not Rule.KEEP else frozenset(OF_NUMPY)
+    names_site = keeps_input or saves_output
+    # The quick path is for the dtypes that the NumPy function keeps.
+    any_dtype = record.rule is Rule.KEEP
 
     def method(self: Tensor) -> Tensor:
         x = self._array
-        if x.dtype not in quick or type(x) is not ndarray:
+        if not (x.dtype is F32 or x.dtype is F64 or any_dtype) or type(x) is not ndarray:
             return apply(record, (self,))  # type: ignore[no-any-return]
         try:
             array = impl(x)
@@ -300,22 +302,18 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
         if type(array) is not ndarray:
             array = asarray(array)
         edge = self._node
-        if edge is None or vjp is None or not grad_enabled() or array.dtype not in INEXACT:
+        if edge is None or not differentiable or not grad_enabled() or array.dtype.kind in EXACT_KINDS:
             return make_tensor(array)
-        if keeps_input or saves_output:
-            frame: Any = getframe(1)
-            if frame.f_code.co_filename.startswith(LIBRARY):
-                site = program_site(frame)
-            else:
-                site = (frame.f_code, frame.f_lasti)
-            if keeps_input:
-                storage = self._storage
-                versions = None if storage is None else (storage.version,)
-                node = Node(record, (edge,), array, (self,), None, site, versions)
-            else:
-                node = Node(record, (edge,), array, None, None, site)
+        if not names_site:
+            return make_tensor(array, Node(record, (edge,), array))
+        frame: Any = getframe(1)
+        code = frame.f_code
+        site = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+        if keeps_input:
+            storage = self._storage
+            node = Node(record, (edge,), array, (self,), None, site, None if storage is None else (storage.version,))
         else:
-            node = Node(record, (edge,), array)
+            node = Node(record, (edge,), array, None, None, site)
         tensor = make_tensor(array, node)
         if saves_output:
             storage = tensor._storage = Storage()
@@ -347,19 +345,25 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
 
     ``float_only``: the quick path takes floating-point operands alone (division of integers changes dtype).
     """
-    impl, name, vjp = record.impl, record.name, record.vjp
+    impl, name, differentiable = record.impl, record.name, record.vjp is not None
     kept = dict(record.saves)
     a_for_a, a_for_b = 0 in kept.get(0, ()), 1 in kept.get(0, ())
     b_for_a, b_for_b = 0 in kept.get(1, ()), 1 in kept.get(1, ())
     saves_any, saves_output = bool(record.saves), record.saves_output
-    quick = frozenset((F32, F64)) if float_only else frozenset(OF_NUMPY)
+    any_dtype = not float_only
+
     def operator(self: Tensor, other: Any) -> Any:
         x = self._array
         tensors = isinstance(other, Tensor)
         if tensors:
             y = other._array
             edge_b = other._node
-            if x.dtype is not y.dtype or x.dtype not in quick or type(x) is not ndarray or type(y) is not ndarray:
+            if (
+                x.dtype is not y.dtype
+                or not (any_dtype or x.dtype is F32 or x.dtype is F64)
+                or type(x) is not ndarray
+                or type(y) is not ndarray
+            ):
                 return apply(record, (self, other))
         elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
             y = asarray(other, x.dtype)
@@ -378,23 +382,26 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         if type(array) is not ndarray:
             array = asarray(array)
         edge_a = self._node
-        if (edge_a is None and edge_b is None) or vjp is None or not grad_enabled() or array.dtype not in INEXACT:
+        if (edge_a is None and edge_b is None) or not differentiable or not grad_enabled():
             return make_tensor(array)
-        if saves_any:
-            frame: Any = getframe(1)
-            if frame.f_code.co_filename.startswith(LIBRARY):
-                site = program_site(frame)
-            else:
-                site = (frame.f_code, frame.f_lasti)
-            saved = (
-                self if (a_for_b and edge_b is not None) or (a_for_a and edge_a is not None) else None,
-                other if (b_for_a and edge_a is not None) or (b_for_b and edge_b is not None) else None,
-            )
-            node = Node(record, (edge_a, edge_b), array, saved, None, site)
-            if self._storage is not None or (tensors and other._storage is not None):
-                node.versions = versions_of(saved)
-        else:
+        if not saves_any:
             node = Node(record, (edge_a, edge_b), array)
+        else:
+            frame: Any = getframe(1)
+            code = frame.f_code
+            node = Node(
+                record,
+                (edge_a, edge_b),
+                array,
+                (
+                    self if (a_for_b and edge_b is not None) or (a_for_a and edge_a is not None) else None,
+                    other if (b_for_a and edge_a is not None) or (b_for_b and edge_b is not None) else None,
+                ),
+                None,
+                program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti),
+            )
+            if self._storage is not None or (tensors and other._storage is not None):
+                node.versions = versions_of(node.saved)
         tensor = make_tensor(array, node)
         if saves_output:
             storage = tensor._storage = Storage()
@@ -429,7 +436,9 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
             if isinstance(other, Tensor):
                 y = other._array
                 usable = (
-                    x.dtype is y.dtype and x.dtype in quick and (other._node is None or not grad_enabled())
+                    x.dtype is y.dtype
+                    and (any_dtype or x.dtype is F32 or x.dtype is F64)
+                    and (other._node is None or not grad_enabled())
                 )
             else:
                 usable = type(other) is float and (x.dtype is F32 or x.dtype is F64)
@@ -447,7 +456,11 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                     storage = self._storage = Storage()
                 storage.version += 1
                 storage.changed_by = name
-                storage.changed_at = program_site(getframe(1))
+                frame: Any = getframe(1)
+                code = frame.f_code
+                storage.changed_at = (
+                    program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+                )
                 return self
         if not isinstance(other, Tensor) and not is_number(other):
             return NotImplemented  # type: ignore[no-any-return]

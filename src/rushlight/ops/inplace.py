@@ -137,7 +137,7 @@ def rebase(self: Tensor, node: Node) -> None:
         chain.reverse()
         base._node = Node(COPY_SLICES, (base._node, node), base._array, None, tuple(chain))
     storage = base._storage
-    if storage is None:
+    if storage is None or storage.views is None:
         return
     for reference in storage.views:
         tensor = reference()

@@ -19,28 +19,36 @@ from .define import Primitive
 from .dispatch import apply, attach, named
 
 grad_enabled = GRAD_MODE.get
+_new = object.__new__
 weak = weakref.ref
 
 
 def make_view(record: Primitive, parent: Tensor, array: Any, attrs: dict[str, Any]) -> Tensor:
     """A tensor around ``array``, which is a view of ``parent``'s memory by ``record`` with ``attrs``."""
-    tensor = make_tensor(array)
+    tensor = _new(Tensor)
+    tensor._array = array
+    tensor._grad = None
     storage = parent._storage
     if storage is None:
         storage = parent._storage = Storage()
     tensor._storage = storage
     edge = parent._node
-    if edge is not None:
-        if grad_enabled():
-            tensor._node = Node(record, (edge,), array, None, attrs)
-        else:
-            tensor._view = (parent, None, None)
-            return tensor
+    if edge is None:
+        tensor._node = None
+    elif grad_enabled():
+        tensor._node = Node(record, (edge,), array, None, attrs)
+    else:
+        tensor._node = None
+        tensor._view = (parent, None, None)
+        return tensor
     tensor._view = (parent, record, attrs)
     views = storage.views
-    views.append(weak(tensor))
-    if len(views) > storage.limit:
-        storage.prune()
+    if views is None:
+        storage.add_view(tensor)
+    else:
+        views.append(weak(tensor))
+        if len(views) > storage.limit:
+            storage.prune()
     return tensor
 
 
@@ -72,18 +80,18 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     One extent may be -1: it is inferred. Raises ``RuntimeError`` if the number of elements differs.
     """
     array = input._array
-    target = shape[0] if len(shape) == 1 and type(shape[0]) is tuple else as_shape(shape, "reshape")
-    if -1 in target or array.size == 0:
-        target = infer_shape(tuple(target), array.size)
+    if len(shape) == 1 and type(shape[0]) is tuple:
+        shape = shape[0]
     try:
-        result = array.reshape(target, copy=False)
+        # The flag first: asking reshape not to copy costs four times the reshape itself.
+        result = array.reshape(shape) if array.flags.c_contiguous else array.reshape(shape, copy=False)
     except (ValueError, TypeError):
-        target = infer_shape(as_shape((target,)), array.size)
+        target = infer_shape(as_shape(shape, "reshape"), array.size)
         try:
             result = array.reshape(target, copy=False)
         except ValueError:
             return attach(RESHAPED_COPY, (input,), {"shape": target}, array.reshape(target))  # type: ignore[no-any-return]
-    return make_view(VIEW, input, result, {"shape": target})
+    return make_view(VIEW, input, result, {"shape": result.shape})
 
 
 def view(self: Tensor, *shape: Any) -> Tensor:
@@ -91,18 +99,21 @@ def view(self: Tensor, *shape: Any) -> Tensor:
 
     Raises ``RuntimeError`` where the strides do not allow a view, or the number of elements differs.
     """
-    if len(shape) == 1 and isinstance(shape[0], dtype):
-        return view_dtype(self, shape[0])
     array = self._array
-    target = infer_shape(as_shape(shape, "view"), array.size)
     try:
-        result = array.reshape(target, copy=False)
-    except ValueError:
-        raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-            "contiguous subspaces). Use .reshape(...) instead."
-        ) from None
-    return make_view(VIEW, self, result, {"shape": target})
+        result = array.reshape(shape) if array.flags.c_contiguous else array.reshape(shape, copy=False)
+    except (ValueError, TypeError):
+        if len(shape) == 1 and isinstance(shape[0], dtype):
+            return view_dtype(self, shape[0])
+        target = infer_shape(as_shape(shape, "view"), array.size)
+        try:
+            result = array.reshape(target, copy=False)
+        except ValueError:
+            raise RuntimeError(
+                "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
+                "two contiguous subspaces). Use .reshape(...) instead."
+            ) from None
+    return make_view(VIEW, self, result, {"shape": result.shape})
 
 
 def view_dtype(self: Tensor, target: dtype) -> Tensor:

@@ -39,171 +39,20 @@ on the shapes alone, so that the result does not depend on the number of threads
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
 from itertools import product
+from math import gcd
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from rushlight.core.dtypes import F32, LOW_PRECISION
-from rushlight.core.shapes import count
-from rushlight.runtime.depthwise import Window, depthwise_forward, depthwise_weight_gradient
+from rushlight.core.shapes import Shape, count
+from rushlight.runtime.conv_tiles import Columns, Pairs, Purpose, Window, layout_of, tiles
+from rushlight.runtime.depthwise import depthwise_forward, depthwise_weight_gradient
 from rushlight.runtime.window_shapes import check_conv_dtypes, conv_output_shape
 
 Array = NDArray[Any]
-Shape = tuple[int, ...]
-Pairs = tuple[tuple[int, int], ...]
-
-# Measured on 2 cores with 1 MB of second-level cache each: from 256 KB to 4 MB the time is flat within 10%.
-_TILE_BYTES = 2 << 20
-_SAMPLE_BYTES = 8 << 20  # a sample whose windows take more than this is cut into tiles of rows
-_SHIFT_FROM = 6  # packed rows below which slices of a shared buffer lose: their products are too thin
-_MERGE_BELOW = 64  # output positions of a sample below which the samples of a tile share one product
-
-
-class _Layout(NamedTuple):
-    """How the windows of one tile lie in its buffer."""
-
-    shifted: bool  # the first spatial dimension's windows are slices, not copies
-    merged: bool  # the tile's samples stand side by side in one matrix
-    samples: int  # of one tile
-    rows: int  # of one tile: positions along the first spatial dimension of the output
-
-
-@lru_cache(maxsize=512)
-def _layout(window: Window, samples: int, channels: int, itemsize: int) -> _Layout:
-    kernel, output = window.kernel, window.output
-    packed = channels // window.groups * count(kernel[1:])
-    shifted = kernel[0] > 1 and window.stride[0] == 1 and packed >= _SHIFT_FROM
-    if shifted:
-        halo = (kernel[0] - 1) * window.dilation[0]
-        row_bytes = channels * count(kernel[1:]) * count(output[1:]) * itemsize
-    else:
-        halo = 0
-        row_bytes = channels * count(kernel) * count(output[1:]) * itemsize
-    rows = output[0]
-    if row_bytes * (rows + halo) > _SAMPLE_BYTES:
-        rows = min(rows, max(1, halo, _SAMPLE_BYTES // row_bytes - halo))
-    tile_samples = max(1, min(samples, _TILE_BYTES // max(1, row_bytes * (rows + halo))))
-    merged = samples > 1 and count(output) < _MERGE_BELOW
-    return _Layout(shifted, merged, tile_samples, rows)
-
-
-class _Tile(NamedTuple):
-    first: int  # sample
-    last: int
-    top: int  # row of the output
-    bottom: int
-
-
-def _tiles(layout: _Layout, samples: int, rows: int) -> Iterator[_Tile]:
-    for first in range(0, samples, layout.samples):
-        last = min(samples, first + layout.samples)
-        for top in range(0, rows, layout.rows):
-            yield _Tile(first, last, top, min(rows, top + layout.rows))
-
-
-class _Columns:
-    """The windows of the input, tile by tile, as the right-hand operand of a matrix product.
-
-    ``load`` gives an array (batch, groups, packed, span): the packed rows are the channels of a group with the kernel's
-    offsets (all but the first dimension's, where the layout is shifted), the columns are the output positions.
-    """
-
-    __slots__ = ("buffer", "layout", "source", "stage", "window", "x")
-
-    def __init__(self, x: Array, window: Window, layout: _Layout) -> None:
-        self.x = x
-        self.window = window
-        self.layout = layout
-        self.buffer: Array | None = None
-        self.stage: Array | None = None
-        kernel, stride, padding, dilation, output, _ = window
-        extents = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)]
-        needs_zeros = any(
-            before > 0 or extent - before > size
-            for extent, (before, _), size in zip(extents, padding, x.shape[2:], strict=True)
-        )
-        if needs_zeros:
-            rows = (layout.rows - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
-            self.stage = np.zeros((layout.samples, x.shape[1], rows, *extents[1:]), x.dtype)
-
-    def _input_rows(self, tile: _Tile) -> Array:
-        """The rows of the input that the tile reads, with its zeros around them."""
-        kernel, stride, padding, dilation, _, _ = self.window
-        start = tile.top * stride[0] - padding[0][0]
-        rows = (tile.bottom - tile.top - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
-        x = self.x[tile.first : tile.last]
-        stage = self.stage
-        if stage is None:
-            inner = [slice(-before, None) for before, _ in padding[1:]]
-            return x[(slice(None), slice(None), slice(start, start + rows), *inner)]
-        stage = stage[: tile.last - tile.first, :, :rows]
-        size = x.shape[2]
-        low, high = min(max(0, -start), rows), min(rows, max(0, size - start))
-        stage[:, :, :low] = 0
-        stage[:, :, high:] = 0
-        if high > low:
-            to: list[slice] = [slice(low, high)]
-            of: list[slice] = [slice(start + low, start + high)]
-            for (before, _), extent, size in zip(padding[1:], stage.shape[3:], x.shape[3:], strict=True):
-                left, right = max(0, before), max(before, 0, min(extent, size + before))
-                to.append(slice(left, right))
-                of.append(slice(left - before, right - before))
-            stage[(slice(None), slice(None), *to)] = x[(slice(None), slice(None), *of)]
-        return stage
-
-    def load(self, tile: _Tile) -> Array:
-        kernel, stride, _, dilation, output, groups = self.window
-        x = self._input_rows(tile)
-        samples, channels = tile.last - tile.first, x.shape[1]
-        sample_step, channel_step, *steps = x.strides
-        shifted, merged, _, _ = self.layout
-        skip = 1 if shifted else 0
-        rows = tile.bottom - tile.top + (kernel[0] - 1) * dilation[0] if shifted else tile.bottom - tile.top
-        packed = channels // groups * count(kernel[skip:])
-        span = rows * count(output[1:])
-        if not merged and count(kernel[skip:]) == 1 and channel_step >= span * x.itemsize and _adjoin(
-            (rows, *output[1:]), stride, steps, x.itemsize
-        ):
-            # Nothing to pack: every window is one element of each row of the input.
-            shape: Shape = (samples, groups, packed, span)
-            return as_strided(x, shape, (sample_step, packed * channel_step, channel_step, x.itemsize))
-        sizes = (channels, *kernel[skip:], rows)
-        moves = (
-            channel_step,
-            *(s * d for s, d in zip(steps[skip:], dilation[skip:], strict=True)),
-            steps[0] * stride[0],
-        )
-        inner = tuple(s * t for s, t in zip(steps[1:], stride[1:], strict=True))
-        if merged:
-            sizes = (*sizes, samples, *output[1:])
-            moves = (*moves, sample_step, *inner)
-            shape = (1, groups, packed, span * samples)
-        else:
-            sizes = (samples, *sizes, *output[1:])
-            moves = (sample_step, *moves, *inner)
-            shape = (samples, groups, packed, span)
-        size = count(sizes)
-        if self.buffer is None or self.buffer.size < size:
-            self.buffer = np.empty(size, x.dtype)
-        columns = self.buffer[:size]
-        np.copyto(columns.reshape(sizes), as_strided(x, sizes, moves))
-        return columns.reshape(shape)
-
-
-def _adjoin(sizes: Shape, stride: Shape, steps: list[int], itemsize: int) -> bool:
-    """Whether the elements that one kernel offset meets follow each other in memory without a gap."""
-    expected = itemsize
-    for size, jump, step in zip(reversed(sizes), reversed(stride), reversed(steps), strict=True):
-        if size > 1 and step * jump != expected:
-            return False
-        expected *= size
-    return True
-
 
 def _taps(w: Array, window: Window, shifted: bool) -> Array:
     """The weight as (slices of the first dimension, groups, outputs of a group, packed rows)."""
@@ -220,13 +69,13 @@ def _correlate(x: Array, w: Array, window: Window) -> Array:
     samples, channels = x.shape[:2]
     if groups > 1 and channels == groups:
         return depthwise_forward(x, w, window)
-    layout = _layout(window, samples, channels, x.itemsize)
+    layout = layout_of(window, samples, channels, w.shape[0], x.itemsize, Purpose.FORWARD)
     taps = _taps(w, window, layout.shifted)
     per_group = w.shape[0] // groups
     row = count(output[1:])
     result = np.empty((samples, groups, per_group, output[0] * row), x.dtype)
-    columns = _Columns(x, window, layout)
-    for tile in _tiles(layout, samples, output[0]):
+    columns = Columns(x, window, layout)
+    for tile in tiles(layout, samples, output[0]):
         loaded = columns.load(tile)
         rows = tile.bottom - tile.top
         if layout.merged:
@@ -256,13 +105,13 @@ def _correlate_weight(g: Array, x: Array, window: Window) -> Array:
     groups, kernel, output = window.groups, window.kernel, window.output
     samples, channels = x.shape[:2]
     per_group, packed_channels = g.shape[1] // groups, channels // groups
-    layout = _layout(window, samples, channels, x.itemsize)
+    layout = layout_of(window, samples, channels, g.shape[1], x.itemsize, Purpose.WEIGHT)
     row = count(output[1:])
     slices = kernel[0] if layout.shifted else 1
     packed = packed_channels * count(kernel) // slices
     result = np.zeros((slices, groups, packed, per_group), x.dtype)
-    columns = _Columns(x, window, layout)
-    for tile in _tiles(layout, samples, output[0]):
+    columns = Columns(x, window, layout)
+    for tile in tiles(layout, samples, output[0]):
         loaded = columns.load(tile)
         size, rows = tile.last - tile.first, tile.bottom - tile.top
         if layout.merged:
@@ -292,65 +141,121 @@ def _scatter(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
     kernel, stride, padding, dilation, output, groups = window
     samples = len(g)
     channels, per_group = w.shape[1] * groups, w.shape[0] // groups
-    layout = _layout(window, samples, channels, g.itemsize)
+    layout = layout_of(window, samples, channels, w.shape[0], g.itemsize, Purpose.SCATTER)
     taps = _taps(w, window, layout.shifted).swapaxes(-1, -2)
     row = count(output[1:])
     skip = 1 if layout.shifted else 0
     rest = kernel[skip:]
     packed = w.shape[1] * count(rest)
+    g = g.reshape(samples, groups, per_group, output[0] * row)
     result = np.zeros((samples, channels, *spatial), g.dtype)
-    for tile in _tiles(layout, samples, output[0]):
+    for tile in tiles(layout, samples, output[0]):
         size, rows = tile.last - tile.first, tile.bottom - tile.top
-        span = rows * row
-        flat = g.reshape(samples, groups, per_group, output[0] * row)
-        given = flat[tile.first : tile.last, :, :, tile.top * row : tile.bottom * row]
-        if not layout.shifted:
-            columns = np.matmul(taps[0], given)
-            reach = rows
-        else:
-            reach = rows + (kernel[0] - 1) * dilation[0]
-            columns = np.empty((size, groups, packed, reach * row), g.dtype)
+        given = g[tile.first : tile.last, :, :, tile.top * row : tile.bottom * row]
+        batch, step = (1, row * size) if layout.merged else (size, row)
+        if layout.merged:
+            by_row = given.reshape(size, groups, per_group, rows, row).transpose(1, 2, 3, 0, 4)
+            given = by_row.reshape(1, groups, per_group, rows * step)
+        if layout.shifted:
+            reach, span = rows + (kernel[0] - 1) * dilation[0], rows * step
+            columns = np.empty((batch, groups, packed, reach * step), g.dtype)
             np.matmul(taps[0], given, out=columns[..., :span])
             columns[..., span:] = 0
-            part = np.empty((size, groups, packed, span), g.dtype)
             for i in range(1, len(taps)):
-                start = i * dilation[0] * row
-                np.matmul(taps[i], given, out=part)
-                columns[..., start : start + span] += part
-        pieces = columns.reshape(size, channels, *rest, reach, *output[1:])
+                start = i * dilation[0] * step
+                columns[..., start : start + span] += np.matmul(taps[i], given)
+        else:
+            reach = rows
+            columns = np.matmul(taps[0], given)
+        if layout.merged:
+            spread = columns.reshape(channels, *rest, reach, size, *output[1:])
+            pieces = np.moveaxis(spread, len(rest) + 2, 0)
+        else:
+            pieces = columns.reshape(size, channels, *rest, reach, *output[1:])
         into = result[tile.first : tile.last]
-        for offsets in product(*map(range, rest)):
-            of: list[slice] = []
+        for index in product(*map(range, rest)):
             to: list[slice] = []
-            for axis, (length, count_out) in enumerate(zip(spatial, (reach, *output[1:]), strict=True)):
+            of: list[slice] = []
+            for axis, (length, positions) in enumerate(zip(spatial, (reach, *output[1:]), strict=True)):
                 offset = -padding[axis][0]
                 if axis >= skip:
-                    offset += offsets[axis - skip] * dilation[axis]
+                    offset += index[axis - skip] * dilation[axis]
                 if axis == 0:
                     offset += tile.top * stride[0]
-                # the positions t of this axis with 0 <= t * step + offset < length
-                step = stride[axis]
-                low = max(0, -(offset // step))
-                high = max(low, min(count_out, (length - offset + step - 1) // step))
-                of.append(slice(low, high))
-                begin = low * step + offset
-                to.append(slice(begin, begin + (high - low - 1) * step + 1 if high > low else begin, step))
-            into[(slice(None), slice(None), *to)] += pieces[(slice(None), slice(None), *offsets, *of)]
+                meeting = _meeting(length, positions, stride[axis], offset)
+                to.append(meeting[0])
+                of.append(meeting[1])
+            into[(slice(None), slice(None), *to)] += pieces[(slice(None), slice(None), *index, *of)]
     return result
 
 
-def _flipped(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
-    """``conv_input_gradient`` for stride 1: the convolution of g with the mirrored weight."""
-    kernel, _, padding, dilation, _, groups = window
+def _meeting(length: int, positions: int, step: int, offset: int) -> tuple[slice, slice]:
+    """For t in range(positions) with 0 <= t · step + offset < length: the slice of those sums, and the slice of t."""
+    low = max(0, -(offset // step))
+    high = max(low, min(positions, (length - offset + step - 1) // step))
+    begin = max(0, low * step + offset)
+    return slice(begin, begin + (high - low) * step, step), slice(low, high)
+
+
+class _Residue(NamedTuple):
+    """The positions of one spatial dimension that are equal modulo the stride, and the kernel elements that reach them."""
+
+    positions: slice
+    size: int
+    elements: slice
+    kernel: int
+    before: int  # padding, in steps of the stride
+    dilation: int
+
+
+def _residues(length: int, kernel: int, stride: int, before: int, dilation: int) -> list[_Residue]:
+    common = gcd(stride, dilation)
+    found = []
+    for residue in range(stride):
+        # Position h meets element i of the kernel where h + before = t · stride + i · dilation for an output position t.
+        first = next((i for i in range(min(kernel, stride // common)) if i * dilation % stride == residue), None)
+        start = (residue - before) % stride
+        size = (length - start + stride - 1) // stride
+        if first is None or size <= 0:
+            continue
+        every = stride // common
+        turn = (start + before - residue) // stride - first * dilation // stride
+        elements = slice(first, None, every)
+        taken = (kernel - first + every - 1) // every
+        found.append(_Residue(slice(start, None, stride), size, elements, taken, turn, dilation // common))
+    return found
+
+
+def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
+    """``conv_input_gradient`` as convolutions of g with the mirrored weight: one, or where there is a stride, one for each
+    residue of the positions modulo the stride, with those elements of the kernel that reach them."""
+    kernel, stride, padding, dilation, _, groups = window
     per_group = w.shape[0] // groups
-    mirrored = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, per_group, w.shape[1], *kernel)
-    mirrored = mirrored.swapaxes(1, 2).reshape(groups * w.shape[1], per_group, *kernel)
-    around = []
-    for k, d, (before, _), size, given in zip(kernel, dilation, padding, spatial, g.shape[2:], strict=True):
-        left = (k - 1) * d - before
-        around.append((left, size + (k - 1) * d - given - left))
     ones = (1,) * len(kernel)
-    return _correlate(g, mirrored, Window(kernel, ones, tuple(around), dilation, spatial, groups))
+    result: Array | None = None
+    if max(stride) > 1:
+        result = np.zeros((len(g), w.shape[1] * groups, *spatial), g.dtype)
+    per_axis = [
+        _residues(length, k, s, before, d)
+        for length, k, s, (before, _), d in zip(spatial, kernel, stride, padding, dilation, strict=True)
+    ]
+    for residues in product(*per_axis):
+        part = w[(slice(None), slice(None), *[r.elements for r in residues])]
+        part_kernel = part.shape[2:]
+        part = np.flip(part, tuple(range(2, w.ndim))).reshape(groups, per_group, w.shape[1], *part_kernel)
+        part = part.swapaxes(1, 2).reshape(groups * w.shape[1], per_group, *part_kernel)
+        around = []
+        for r, given in zip(residues, g.shape[2:], strict=True):
+            left = (r.kernel - 1) * r.dilation - r.before
+            around.append((left, r.size + (r.kernel - 1) * r.dilation - given - left))
+        sizes = tuple([r.size for r in residues])
+        dilations = tuple([r.dilation for r in residues])
+        values = _correlate(g, part, Window(part_kernel, ones, tuple(around), dilations, sizes, groups))
+        if result is None:
+            return values
+        result[(slice(None), slice(None), *[r.positions for r in residues])] = values
+    assert result is not None  # with stride 1 there is one residue, which every kernel reaches
+    return result
 
 
 def conv_forward(
@@ -393,13 +298,19 @@ def conv_weight_gradient(
 
 
 def _input_gradient(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
-    if _mirror(w.shape, spatial, window):
-        return _flipped(g, w, spatial, window)
+    if _mirror_pays(w.shape, spatial, window):
+        return _mirrored(g, w, spatial, window)
     return _scatter(g, w, spatial, window)
 
 
-def _mirror(w_shape, spatial, window):
-    return max(window.stride) == 1
+def _mirror_pays(w_shape: Shape, spatial: Shape, window: Window) -> bool:
+    if 1 < window.groups == w_shape[0] and w_shape[1] == 1:
+        return True  # depthwise convolutions, which have a faster way of their own
+    if max(window.stride) > 1:
+        return True
+    # The mirrored convolution computes every position of the input from windows over g's padding: it multiplies more by
+    # the proportion of the planes. It packs windows of g, where the other way adds up windows of the input.
+    return 5 * count(spatial) < 7 * count(window.output) and w_shape[0] <= 4 * w_shape[1] * window.groups
 
 
 def _weight_gradient(g: Array, x: Array, window: Window) -> Array:

@@ -10,17 +10,16 @@ Two ways, chosen by an estimate from the shapes alone:
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from rushlight.core.shapes import count
+from rushlight.core.shapes import Shape, count
+from rushlight.runtime.conv_tiles import Window
 
 Array = NDArray[Any]
-Shape = tuple[int, ...]
-Pairs = tuple[tuple[int, int], ...]
 
 _TILE_BYTES = 512 << 10
 # Nanoseconds, measured with float32 on one core at 3 GHz with AVX-512; only their proportion matters.
@@ -28,17 +27,6 @@ _BAND_PER_PRODUCT = 1 / 30
 _BAND_PER_CALL = 500.0
 _PASS_PER_ELEMENT = 0.7
 _PASS_PER_ROW = 200.0
-
-
-class Window(NamedTuple):
-    """One convolution's arguments and the spatial shape of its result; padding may be negative (a crop)."""
-
-    kernel: Shape
-    stride: Shape
-    padding: Pairs
-    dilation: Shape
-    output: Shape
-    groups: int
 
 
 def padded(x: Array, window: Window) -> Array:

@@ -70,16 +70,8 @@ class TensorCodec(Protocol):
         """``("cpu",)`` or ``("cuda", 0)``."""
         ...
 
-    def make_tensor(
-        self,
-        storage: AnyArray,
-        offset: int,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
-        dtype_name: str,
-        requires_grad: bool,
-    ) -> Any:
-        """The tensor of a record that the reader has checked: it lies inside ``storage``. Records of shared memory
+    def make_tensor(self, record: TensorRecord) -> Any:
+        """The tensor of a record that the reader has checked: it lies inside its storage. Records of shared memory
         come with the same ``storage`` object."""
         ...
 
@@ -119,7 +111,9 @@ def window_of(array: AnyArray) -> tuple[AnyArray, int, tuple[int, ...]]:
         owner = base
     spans_memory = not any(step < 0 for step in owner.strides) and owner.size > 0
     if spans_memory:
-        nbytes = owner.itemsize + sum((n - 1) * step for n, step in zip(owner.shape, owner.strides, strict=True))
+        nbytes = owner.itemsize + sum(
+            (n - 1) * step for n, step in zip(owner.shape, owner.strides, strict=True)
+        )
         offset = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
         # The step of a dimension of one element is never taken, and NumPy lets it be anything.
         natural = contiguous_strides(array.shape)
@@ -136,7 +130,7 @@ def window_of(array: AnyArray) -> tuple[AnyArray, int, tuple[int, ...]]:
 
 
 def _base_of(array: AnyArray) -> AnyArray | None:
-    base = array.base
+    base: Any = array.base
     if base is not None and not isinstance(base, np.ndarray):
         base = getattr(base, "base", None)  # as_strided puts an object of its own between a view and its base
     return base if isinstance(base, np.ndarray) else None

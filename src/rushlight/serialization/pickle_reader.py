@@ -77,7 +77,9 @@ class Unpickler:
                     return self._finish()
                 action = actions.get(opcode)
                 if action is None:
-                    raise pickle.UnpicklingError(f"load: opcode {bytes([opcode])!r} is not allowed in a checkpoint")
+                    raise pickle.UnpicklingError(
+                        f"load: opcode {bytes([opcode])!r} is not allowed in a checkpoint"
+                    )
                 action(self)
         except (EOFError, pickle.UnpicklingError, RuntimeError, MemoryError):
             raise

@@ -39,7 +39,6 @@ class Persistent(NamedTuple):
 
 _ENCODE: Final = Global("_codecs", "encode")
 _LATIN1: Final = "latin1"
-_LATIN_1: Final = "latin-1"
 
 
 def builtin(name: str) -> Global:
@@ -47,14 +46,20 @@ def builtin(name: str) -> Global:
     return Global("__builtin__", name)
 
 
+def _twos_complement(value: int) -> bytes:
+    """Little-endian, in as few bytes as hold the sign too."""
+    magnitude = value if value >= 0 else ~value
+    return value.to_bytes(magnitude.bit_length() // 8 + 1, "little", signed=True)
+
+
 class Pickler:
     """Writes one value.
 
-    ``reduce`` says how to write a value that is no plain data: as a ``Global``, a ``Call`` or a ``Persistent``;
-    ``None`` when it cannot be written. It is not asked about plain data.
+    ``reduce`` says how to write a value that is no plain data: as a ``Global`` or a ``Call``, whose
+    arguments may hold a ``Persistent``; or ``None`` when it cannot be written. It is not asked about plain data.
     """
 
-    def __init__(self, reduce: Callable[[Any], Global | Call | Persistent | None]) -> None:
+    def __init__(self, reduce: Callable[[Any], Global | Call | None]) -> None:
         self._reduce = reduce
         self._out: list[bytes] = []
         # The object is kept with its number: its identity must not be reused while this one works.
@@ -85,8 +90,6 @@ class Pickler:
             self._save_global(reduced)
         elif isinstance(reduced, Call):
             self._save_call(reduced, value)
-        elif isinstance(reduced, Persistent):
-            self._save_persistent(reduced)
         else:
             self._refuse(value)
 
@@ -148,7 +151,7 @@ class Pickler:
         elif -0x80000000 <= value <= 0x7FFFFFFF:
             out.append(b"J" + value.to_bytes(4, "little", signed=True))
         else:
-            encoded = pickle.encode_long(value)
+            encoded = _twos_complement(value)
             if len(encoded) < 256:
                 out.append(b"\x8a%c" % len(encoded) + encoded)
             else:
@@ -162,7 +165,9 @@ class Pickler:
             return
         encoded = value.encode("utf-8", "surrogatepass")
         if len(encoded) > 0xFFFFFFFF:
-            raise OverflowError("save: a string of more than 4 GiB cannot be saved; store it as a uint8 tensor")
+            raise OverflowError(
+                "save: a string of more than 4 GiB cannot be saved; store it as a uint8 tensor"
+            )
         self._out.append(b"X" + len(encoded).to_bytes(4, "little") + encoded)
         self._remember(value)
 
@@ -175,8 +180,7 @@ class Pickler:
     def _save_bytearray(self, value: bytearray) -> None:
         if self._recall(value):
             return
-        arguments = (str(value, "latin1"), _LATIN_1) if value else ()
-        self._save_call(Call(builtin("bytearray"), arguments), value)
+        self._save_call(Call(builtin("bytearray"), (bytes(value),) if value else ()), value)
 
     def _save_complex(self, value: complex) -> None:
         if self._recall(value):
@@ -267,7 +271,9 @@ class Pickler:
         self._out.append(b"u")
 
     def _save_item(self, key: Any, value: Any) -> None:
-        self._path.append(f"[{key!r}]" if isinstance(key, str | int | float) else f"[{type(key).__name__} key]")
+        self._path.append(
+            f"[{key!r}]" if isinstance(key, str | int | float) else f"[{type(key).__name__} key]"
+        )
         self._save(key)
         self._save(value)
         self._path.pop()

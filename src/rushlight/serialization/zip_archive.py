@@ -42,7 +42,7 @@ class ArchiveWriter:
         self._entries: list[tuple[bytes, int, int, int]] = []  # name, checksum, size, position of the header
         self._checksums = 0
 
-    def add(self, name: str, data: bytes | ByteArray) -> None:
+    def add(self, name: str, data: bytes | memoryview) -> None:
         """Append the record ``name`` with the bytes of ``data``."""
         import zlib
 
@@ -131,14 +131,21 @@ class ArchiveReader:
             self._size = file.seek(0, os.SEEK_END)
         except (OSError, MemoryError):
             raise
-        except Exception as error:  # zipfile lets struct.error, UnicodeDecodeError and others out of bad input
+        except (
+            Exception
+        ) as error:  # zipfile lets struct.error, UnicodeDecodeError and others out of bad input
             fail(f"failed finding central directory ({error})")
         self._file = file
         self._infos = {info.filename: info for info in infos}
         self._left = self._size
         first_folder = infos[0].filename.partition("/")[0] if infos else ""
-        folders = [first_folder, *(name[: -len("/data.pkl")] for name in self._infos if name.endswith("/data.pkl"))]
-        self._folder = next((folder for folder in folders if f"{folder}/data.pkl" in self._infos), first_folder)
+        folders = [
+            first_folder,
+            *(name[: -len("/data.pkl")] for name in self._infos if name.endswith("/data.pkl")),
+        ]
+        self._folder = next(
+            (folder for folder in folders if f"{folder}/data.pkl" in self._infos), first_folder
+        )
 
     def names(self) -> list[str]:
         """The full names of all entries, as stored."""
@@ -159,7 +166,7 @@ class ArchiveReader:
         self._file.seek(start)
         self._fill(data, name)
         # torch.serialization.set_crc32_options(False) writes 0 for "not computed".
-        if checksum and zlib.crc32(data) != checksum:
+        if checksum and zlib.crc32(data.data) != checksum:
             fail(f"the bytes of {name} do not match their checksum")
         return data
 
@@ -171,7 +178,7 @@ class ArchiveReader:
         return np.frombuffer(mapping, np.uint8, size, start)
 
     def _fill(self, data: ByteArray, name: str) -> None:
-        view = memoryview(data)
+        view = data.data
         done = 0
         read_into = getattr(self._file, "readinto", None)
         while done < len(view):

@@ -1,0 +1,159 @@
+"""PyTorch's checkpoint format before version 1.6, still written with ``_use_new_zipfile_serialization=False``.
+
+One pickle after the other: a magic number, the protocol version, facts about the machine, the object, the keys of
+the storages; then, for each key, the number of elements and the bytes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, BinaryIO, Final, NoReturn
+
+import numpy as np
+
+from .allowed_globals import AllowedGlobals, set_state, storage_identifier
+from .codec import NUMPY_DTYPES, TensorCodec
+from .pickle_reader import Unpickler
+from .stored_data import StoredData, check_location, other_byte_order
+
+_MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
+_PROTOCOL: Final = 1001
+
+
+def read_legacy(file: BinaryIO, codec: TensorCodec, map_location: Any) -> Any:
+    """The object in ``file``, from its current position; the position after it is the file's then.
+
+    Raises ``pickle.UnpicklingError`` for what is no checkpoint; for damaged ones see ``read_checkpoint``.
+    """
+    start = file.tell()
+    data = file.read()
+    reader = _LegacyReader(data, codec, map_location)
+    value = reader.read()
+    file.seek(start + reader.position)
+    return value
+
+
+class _LegacyReader:
+    def __init__(self, data: bytes, codec: TensorCodec, map_location: Any) -> None:
+        self._data = data
+        self._codec = codec
+        self._map_location = map_location
+        self._storages: dict[str, StoredData] = {}
+        self._raw: dict[str, Any] = {}
+        self._windows: dict[tuple[str, str], StoredData] = {}
+        self._must_swap = False
+        self._bytes_left = len(data)
+        self.position = 0
+
+    def read(self) -> Any:
+        self._check_magic()
+        if self._next_plain() != _PROTOCOL:
+            raise RuntimeError(f"load: Invalid protocol version; only {_PROTOCOL} is known")
+        facts = self._next_plain()
+        if type(facts) is not dict:
+            raise pickle.UnpicklingError("load: malformed header of a legacy checkpoint")
+        self._must_swap = other_byte_order("little" if facts.get("little_endian", True) else "big")
+        value = self._next(AllowedGlobals(self._codec).find)
+        keys = self._next_plain()
+        if type(keys) is not list or any(type(key) is not str for key in keys):
+            raise pickle.UnpicklingError("load: malformed list of storages in a legacy checkpoint")
+        for key in keys:
+            self._fill(key)
+        if missing := self._storages.keys() - set(keys):
+            raise RuntimeError(f"load: the data of storage {min(missing)} is not in the file. It is damaged")
+        return value
+
+    def _check_magic(self) -> None:
+        if self._data[257:262] == b"ustar":
+            raise RuntimeError(
+                "load: this is a tar checkpoint of PyTorch 0.1; save it again with a newer PyTorch"
+            )
+        try:
+            magic = self._next_plain()
+        except EOFError:
+            raise
+        except Exception:
+            magic = None
+        if magic != _MAGIC_NUMBER:
+            raise pickle.UnpicklingError(
+                "load: invalid magic number: the file is neither a zip archive nor a legacy checkpoint of torch.save"
+            )
+
+    def _next_plain(self) -> Any:
+        return self._next(_no_globals)
+
+    def _next(self, find_global: Any) -> Any:
+        unpickler = Unpickler(self._data, find_global, self._load_storage, set_state, self.position)
+        value = unpickler.load()
+        self.position = unpickler.position
+        return value
+
+    def _load_storage(self, identifier: Any) -> StoredData:
+        dtype_name, key, location, nbytes = storage_identifier(identifier)
+        if dtype_name is None:
+            raise pickle.UnpicklingError(
+                "load: malformed storage: without an element type in a legacy checkpoint"
+            )
+        data = self._storages.get(key)
+        if data is None:
+            if nbytes > self._bytes_left:
+                raise RuntimeError(
+                    f"load: storage {key} of {nbytes} bytes is larger than the file. It is damaged"
+                )
+            self._bytes_left -= nbytes
+            raw = self._raw[key] = np.zeros(nbytes, np.uint8)
+            data = self._storages[key] = StoredData(raw, dtype_name, False, location)
+            check_location(data, self._map_location)
+        elif data.dtype_name != dtype_name or data.nbytes() != nbytes:
+            raise pickle.UnpicklingError(f"load: malformed storage: two descriptions of storage {key} differ")
+        view = identifier[5] if len(identifier) == 6 else None
+        return data if view is None else self._window(data, key, dtype_name, view)
+
+    def _window(self, data: StoredData, key: str, dtype_name: str, view: Any) -> StoredData:
+        """A storage that is a part of another, as versions before 0.4 had them: (key, offset, size)."""
+        if type(view) is not tuple or tuple(map(type, view)) != (str, int, int):
+            raise pickle.UnpicklingError(
+                "load: malformed storage: its part of another storage is not described"
+            )
+        view_key, offset, size = view
+        known = self._windows.get((key, view_key))
+        if known is not None:
+            return known
+        itemsize = NUMPY_DTYPES[dtype_name].itemsize
+        if offset < 0 or size < 0 or (offset + size) * itemsize > data.nbytes():
+            raise RuntimeError("load: malformed storage: its part of another storage is outside of that")
+        part = self._raw[key][offset * itemsize : (offset + size) * itemsize]
+        window = self._windows[key, view_key] = StoredData(part, dtype_name, False, data.location)
+        return window
+
+    def _fill(self, key: str) -> None:
+        data = self._storages.get(key)
+        if data is None or data.dtype_name is None:
+            raise pickle.UnpicklingError(f"load: malformed list of storages: nothing uses {key[:40]!r}")
+        dtype = NUMPY_DTYPES[data.dtype_name]
+        numel = int.from_bytes(self._take(8), "little", signed=True)
+        if numel * dtype.itemsize != data.nbytes():
+            raise RuntimeError(
+                f"load: storage {key} has {numel} elements in the file and {data.nbytes() // dtype.itemsize} by its "
+                "description. The file is damaged"
+            )
+        raw = self._raw[key]
+        raw[:] = np.frombuffer(self._take(data.nbytes()), np.uint8)
+        word = dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+        if self._must_swap and word > 1:
+            raw.view(f"u{word}").byteswap(inplace=True)
+
+    def _take(self, count: int) -> memoryview:
+        stop = self.position + count
+        if stop > len(self._data):
+            missing = stop - len(self._data)
+            raise RuntimeError(
+                f"load: unexpected EOF, expected {missing} more bytes. The file might be corrupted."
+            )
+        piece = memoryview(self._data)[self.position : stop]
+        self.position = stop
+        return piece
+
+
+def _no_globals(module: str, name: str) -> NoReturn:
+    raise pickle.UnpicklingError(f"load: GLOBAL {module}.{name} in the header of a legacy checkpoint")

@@ -1,0 +1,126 @@
+"""A storage on its way from a file to tensors, and where ``map_location`` wants it."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from typing import Any, Final
+
+from .codec import NUMPY_DTYPES, AnyArray
+from .zip_archive import ByteArray
+
+_NO_CUDA: Final = (
+    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a "
+    "CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
+)
+
+
+class StoredData:
+    """The bytes of one storage, and the element type that its identifier in the file gives it.
+
+    It stands for the storage also where a program sees it: as the first argument of a ``map_location`` function.
+    """
+
+    __slots__ = ("_arrays", "_bytes", "_must_swap", "dtype_name", "location")
+
+    def __init__(self, data: ByteArray, dtype_name: str | None, must_swap: bool, location: str) -> None:
+        self._bytes = data
+        self._must_swap = must_swap
+        self._arrays: dict[str, AnyArray] = {}
+        self.dtype_name = dtype_name
+        self.location = location
+
+    def elements(self, dtype_name: str | None = None) -> AnyArray:
+        """The elements, one-dimensional: the same array object at every call, so that tensors share it."""
+        name = dtype_name or self.dtype_name
+        if name is None:
+            raise pickle.UnpicklingError("load: malformed tensor: its storage has no element type")
+        array = self._arrays.get(name)
+        if array is None:
+            dtype = NUMPY_DTYPES[name]
+            if self._must_swap:
+                self._swap(dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize)
+            whole = self._bytes.nbytes // dtype.itemsize * dtype.itemsize
+            data = self._bytes[:whole]
+            # A mapped file may hold records at any address; compiled kernels need aligned elements.
+            if data.ctypes.data % dtype.alignment:
+                data = data.copy()
+            array = self._arrays[name] = data.view(dtype)
+        return array
+
+    def _swap(self, size: int) -> None:
+        if self._arrays:
+            raise pickle.UnpicklingError(
+                "load: one storage read as two dtypes, from a machine of the other byte order; save copies (clone())"
+            )
+        if size > 1:
+            self._bytes[: self._bytes.nbytes // size * size].view(f"u{size}").byteswap(inplace=True)
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return self._bytes.nbytes
+
+    def size(self) -> int:
+        """The number of bytes, as for PyTorch's untyped storages."""
+        return self._bytes.nbytes
+
+    def cpu(self) -> StoredData:
+        """The storage itself: this is where it is."""
+        return self
+
+    def cuda(self, *_device: Any) -> StoredData:
+        raise RuntimeError(_NO_CUDA)
+
+
+def other_byte_order(byte_order: str) -> bool:
+    """Whether numbers written in ``byte_order`` must be swapped here; ``ValueError`` for an unknown order."""
+    if byte_order not in ("little", "big"):
+        raise ValueError(f"Unknown endianness type: {byte_order}")
+    return byte_order != sys.byteorder
+
+
+def check_location(data: StoredData, map_location: Any) -> None:
+    """Raise unless the storage may live on the CPU, by its tag and by ``map_location``.
+
+    ``map_location`` is as ``rushlight.load`` takes it. ``RuntimeError`` where PyTorch, on a machine without a GPU,
+    raises it; ``TypeError`` for what is none of the allowed kinds.
+    """
+    tag = data.location
+    if map_location is None:
+        _restore(tag)
+    elif isinstance(map_location, str):
+        _restore(map_location)
+    elif isinstance(map_location, dict):
+        _restore(str(map_location.get(tag, tag)))
+    elif callable(map_location):
+        result = map_location(data, tag)
+        if result is None:
+            _restore(tag)
+        elif result is not data:
+            raise TypeError(
+                f"load: map_location returned {type(result).__name__}; it must return the storage that it was given, "
+                "or None"
+            )
+    elif isinstance(getattr(map_location, "type", None), str):
+        _restore(str(map_location))
+    else:
+        raise TypeError(
+            f"load: map_location is {type(map_location).__name__}; give None, a device, a string, a dict of strings "
+            "or a function of (storage, location)"
+        )
+
+
+def _restore(location: str) -> None:
+    name = location.partition(":")[0]
+    if name == "cpu":
+        return
+    if name == "cuda":
+        raise RuntimeError(_NO_CUDA)
+    raise RuntimeError(
+        f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location}); "
+        "give map_location='cpu'"
+    )

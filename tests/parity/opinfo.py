@@ -1,0 +1,505 @@
+"""Drives PyTorch's own sample inputs (its OpInfo database) through Rushlight and compares.
+
+A family's test module lists the operators it answers for and calls the checks::
+
+    from . import opinfo
+
+    NAMES = ["add", "special.expit", "__radd__", ...]              # names of the database
+    KNOWN = {("polygamma", "gradients"): "n > 1 is not there yet"}   # what falls short, each with its reason
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("check", opinfo.CHECKS)
+    def test_opinfo(check, name):
+        opinfo.run(check, name, known=KNOWN)
+
+The checks of an operator are ``forward`` (value, dtype, shape of every sample in every dtype), ``gradients``
+(float64 and complex128, a fixed random cotangent), ``methods``, ``inplace``, ``out`` and ``errors`` (the
+exception's type). One that the operator does not have passes. ``run`` asserts that what ``known`` lists still
+fails. The options of a check (``functions=``, ``tolerance=``, ``dtypes=``, ``accept=``) are those of ``Case``.
+
+The database is imported on first use: it takes seconds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import rushlight
+from rushlight.autograd.engine import run_backward
+from rushlight.core.tensor import make_tensor
+
+CHECKS = ("forward", "gradients", "methods", "inplace", "out", "errors")
+DTYPES = ("float32", "float64", "int64", "bool", "complex64")
+# (rtol, atol) as in torch.testing.assert_close; integers and bools must be equal.
+TOLERANCES = {
+    "float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7),
+    "complex64": (1.3e-6, 1e-5), "complex128": (1e-7, 1e-7),
+}  # fmt: skip
+SHOWN = 8  # failures printed for one check
+
+
+@cache
+def oracle() -> Any:
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    return torch
+
+
+@cache
+def database() -> dict[str, list[Any]]:
+    """The database's operators (each with its variants) by name."""
+    oracle()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_methods_invocations import op_db
+    found: dict[str, list[Any]] = {}
+    for operator in op_db:
+        found.setdefault(operator.name, []).append(operator)
+    return found
+
+
+# --- values of one library as values of the other -----------------------------------------------------------------
+
+
+class NotConvertible(Exception):
+    """A sample that uses what is not Rushlight's business: other devices, sparse layouts, subclasses."""
+
+
+def array_of(tensor: Any) -> Any:
+    """A copy of a torch tensor's memory as an array with the same strides."""
+    torch = oracle()
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    if tensor.dtype is torch.bfloat16:
+        return array_of(tensor.view(torch.int16)).view(ml_dtypes.bfloat16)
+    if not tensor.numel():
+        return np.empty(tuple(tensor.shape), tensor.numpy().dtype)
+    extent = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    memory = tensor.as_strided((extent,), (1,)).numpy().copy()
+    strides = [s * memory.itemsize for s in tensor.stride()]
+    return np.lib.stride_tricks.as_strided(memory, tuple(tensor.shape), strides)
+
+
+def to_rushlight(value: Any, leaves: list[tuple[Any, Any]] | None = None) -> Any:
+    """Arguments of torch as arguments of Rushlight; pairs of tensors that require grad are added to ``leaves``."""
+    torch = oracle()
+    if isinstance(value, torch.Tensor):
+        if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
+            raise NotConvertible(f"{value.layout} on {value.device}")
+        if not hasattr(rushlight, str(value.dtype).removeprefix("torch.")):
+            raise NotConvertible(str(value.dtype))
+        made = make_tensor(array_of(value))
+        if value.requires_grad:
+            made.requires_grad_(True)
+            if leaves is not None:
+                leaves.append((value, made))
+        return made
+    if isinstance(value, torch.dtype | torch.memory_format | torch.layout):
+        name = str(value).removeprefix("torch.")
+        if not hasattr(rushlight, name):
+            raise NotConvertible(str(value))
+        return getattr(rushlight, name)
+    if isinstance(value, torch.device):
+        if value.type != "cpu":
+            raise NotConvertible(str(value))
+        return rushlight.device(str(value))
+    if isinstance(value, torch.Generator):
+        generator: Any = rushlight.Generator()
+        generator.set_state(to_rushlight(value.get_state()))
+        return generator
+    if isinstance(value, torch.Size):
+        return rushlight.Size(value)
+    if isinstance(value, slice):
+        return slice(*(to_rushlight(part, leaves) for part in (value.start, value.stop, value.step)))
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return tuple(to_rushlight(part, leaves) for part in value)
+    if isinstance(value, list | tuple):
+        return type(value)(to_rushlight(part, leaves) for part in value)
+    if isinstance(value, dict):
+        return {key: to_rushlight(part, leaves) for key, part in value.items()}
+    return value
+
+
+def resolve(name: str, functions: Mapping[str, Callable[..., Any]] = {}) -> Callable[..., Any]:
+    """The function of Rushlight that answers to the database's ``name``."""
+    if name in functions:
+        return functions[name]
+    if name.startswith("__"):
+        return getattr(rushlight.Tensor, name)  # type: ignore[no-any-return]
+    found: Any = rushlight
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]
+
+
+# --- comparison ---------------------------------------------------------------------------------------------------
+
+
+def difference(actual: Any, expected: Any, tolerance: tuple[float, float] | None = None) -> str | None:
+    """What is wrong with ``actual`` (of Rushlight), given what torch gave; None if nothing."""
+    torch = oracle()
+    if isinstance(expected, torch.Tensor):
+        if not isinstance(actual, rushlight.Tensor):
+            return f"is {type(actual).__name__}, not a Tensor"
+        if str(actual.dtype) != str(expected.dtype):
+            return f"dtype {actual.dtype}, expected {expected.dtype}"
+        if tuple(actual.shape) != tuple(expected.shape):
+            return f"shape {list(actual.shape)}, expected {list(expected.shape)}"
+        return _values_differ(
+            actual._array, array_of(expected), str(expected.dtype).removeprefix("torch."), tolerance
+        )
+    if isinstance(expected, torch.dtype | torch.device | torch.layout):
+        return None if str(actual) == str(expected) else f"{actual}, expected {expected}"
+    if isinstance(expected, tuple | list):
+        if not isinstance(actual, tuple | list) or len(actual) != len(expected):
+            return f"{type(actual).__name__} {actual!r:.100}, expected {len(expected)} results"
+        fields = getattr(expected, "_fields", None)
+        if fields is not None and getattr(actual, "_fields", None) != fields:
+            return f"fields {getattr(actual, '_fields', None)}, expected {fields}"
+        for i, (a, e) in enumerate(zip(actual, expected, strict=True)):
+            wrong = difference(a, e, tolerance)
+            if wrong:
+                return f"result {i}: {wrong}"
+        return None
+    if type(actual) is not type(expected):
+        return f"{actual!r} of type {type(actual).__name__}, expected {expected!r} of type {type(expected).__name__}"
+    if isinstance(expected, float | complex):
+        return _values_differ(
+            np.asarray(actual), np.asarray(expected), np.asarray(expected).dtype.name, tolerance
+        )
+    return None if actual == expected else f"{actual!r}, expected {expected!r}"
+
+
+def _values_differ(
+    actual: Any, expected: Any, dtype: str, tolerance: tuple[float, float] | None
+) -> str | None:
+    if dtype not in TOLERANCES:
+        rtol = atol = 0.0
+    else:
+        rtol, atol = tolerance or TOLERANCES[dtype]
+    if dtype in ("bfloat16", "float16"):
+        actual, expected = actual.astype(np.float32), expected.astype(np.float32)
+    with np.errstate(all="ignore"):
+        close = np.isclose(actual, expected, rtol, atol, equal_nan=True)
+    if close.all():
+        return None
+    bad = np.argwhere(~close)
+    at = tuple(bad[0])
+    where = f"{len(bad)} of {close.size} values differ, first at {list(map(int, at))}"
+    return f"{where}: {actual[at]}, expected {expected[at]}"
+
+
+# --- the checks ---------------------------------------------------------------------------------------------------
+
+
+class Case:
+    """One operator of the database and how to check it.
+
+    ``functions``: answers for names that ``rushlight`` does not have at that path. ``tolerance``: (rtol, atol)
+    instead of the dtype's own; or a mapping from dtype names to such. ``dtypes``: those to try, where the operator
+    has them. ``accept(sample) -> bool`` leaves samples out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        functions: Mapping[str, Callable[..., Any]] = {},
+        tolerance: tuple[float, float] | Mapping[str, tuple[float, float]] | None = None,
+        dtypes: tuple[str, ...] = DTYPES,
+        accept: Callable[[Any], bool] | None = None,
+    ) -> None:
+        self.name = name
+        self.operators = database()[name]
+        self.functions = functions
+        self.function = self.late(name)
+        self.tolerance = tolerance
+        self.dtypes = dtypes
+        self.accept = accept
+        self.failures: list[str] = []
+
+    def late(self, name: str) -> Callable[..., Any]:
+        """The function of that name, looked up at the call: a missing one is a failure of the sample."""
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return resolve(name, self.functions)(*args, **kwargs)
+
+        return function
+
+    def tolerance_for(self, dtype: str) -> tuple[float, float] | None:
+        return self.tolerance.get(dtype) if isinstance(self.tolerance, Mapping) else self.tolerance
+
+    def samples(self, operator: Any, dtype: str, requires_grad: bool = False) -> Iterator[Any]:
+        torch = oracle()
+        torch.manual_seed(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for sample in operator.sample_inputs("cpu", getattr(torch, dtype), requires_grad=requires_grad):
+                if self.accept is None or self.accept(sample):
+                    yield sample
+
+    def supported(self, operator: Any) -> list[str]:
+        torch = oracle()
+        have = operator.supported_dtypes("cpu")
+        return [dtype for dtype in self.dtypes if getattr(torch, dtype) in have]
+
+    def compare(
+        self, what: str, sample: Any, expected: Callable[..., Any], actual: Callable[..., Any],
+        tolerance: tuple[float, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Call both with their own copies of the sample; note a difference in result or in the exception's type."""
+        try:
+            args, kwargs = converted(sample)
+        except NotConvertible:
+            return
+        told, error = call(expected, (sample.input, *sample.args), sample.kwargs)
+        given, own_error = call(actual, args, kwargs)
+        if error is not None:
+            if own_error is None:
+                self.fail(what, sample, f"no error, expected {type(error).__name__}: {error}"[:300])
+            elif not isinstance(own_error, type(error)):
+                self.fail(what, sample, f"raised {own_error!r:.200}, expected {error!r:.200}")
+            return
+        if own_error is not None:
+            self.fail(what, sample, f"raised {own_error!r:.300}")
+            return
+        wrong = difference(given, told, tolerance)
+        if wrong:
+            self.fail(what, sample, wrong)
+
+    def fail(self, what: str, sample: Any, why: str) -> None:
+        self.failures.append(f"{self.name} {what} {describe(sample)}: {why}")
+
+    def forward(self) -> None:
+        for operator in self.operators:
+            for dtype in self.supported(operator):
+                for sample in self.samples(operator, dtype):
+                    self.compare(dtype, sample, operator.op, self.function, self.tolerance_for(dtype))
+            for alias in operator.aliases:
+                dtype = self.supported(operator)[0]
+                for sample in self.samples(operator, dtype):
+                    what = f"{dtype} alias {alias.name}"
+                    self.compare(what, sample, operator.op, self.late(alias.name), self.tolerance_for(dtype))
+
+    def gradients(self) -> None:
+        torch = oracle()
+        for operator in self.operators:
+            if not operator.supports_autograd:
+                continue
+            have = operator.supported_backward_dtypes("cpu")
+            for dtype in ("float64", "complex128"):
+                if getattr(torch, dtype) in have:
+                    for sample in self.samples(operator, dtype, requires_grad=True):
+                        self.compare_gradients(dtype, sample, operator)
+
+    def compare_gradients(self, dtype: str, sample: Any, operator: Any) -> None:
+        torch = oracle()
+        leaves: list[tuple[Any, Any]] = []
+        try:
+            args, kwargs = converted(sample, leaves)
+        except NotConvertible:
+            return
+        expected = operator.op(sample.input, *sample.args, **sample.kwargs)
+        actual, error = call(self.function, args, kwargs)
+        if error is not None:
+            self.fail(f"gradient {dtype}", sample, f"raised {error!r:.300}")
+            return
+        pairs = [
+            (e, a)
+            for e, a in zip(flat(expected), flat(actual), strict=True)
+            if isinstance(e, torch.Tensor) and e.requires_grad
+        ]
+        for _, a in pairs:
+            if not a.requires_grad:
+                self.fail(f"gradient {dtype}", sample, "the result does not require grad")
+                return
+        for e, a in zip(flat(expected), flat(actual), strict=True):
+            if isinstance(e, torch.Tensor) and not e.requires_grad and a.requires_grad:
+                self.fail(f"gradient {dtype}", sample, "the result requires grad, torch's does not")
+                return
+        if not pairs or not leaves:
+            return
+        generator = torch.Generator().manual_seed(1)
+        cotangents = [torch.randn(e.shape, dtype=e.dtype, generator=generator) for e, _ in pairs]
+        wanted = torch.autograd.grad(
+            [e for e, _ in pairs], [t for t, _ in leaves], cotangents, allow_unused=True
+        )
+        try:
+            roots = [(a._node, to_rushlight(c)) for (_, a), c in zip(pairs, cotangents, strict=True)]
+            run_backward(roots, retain_graph=False, create_graph=False)
+        except Exception as problem:
+            self.fail(f"gradient {dtype}", sample, f"backward raised {problem!r:.300}")
+            return
+        for i, (gradient, (_, leaf)) in enumerate(zip(wanted, leaves, strict=True)):
+            own = leaf.grad
+            if gradient is None:
+                # Not used by torch and a zero gradient come to the same for a program that sums gradients.
+                if own is not None and own._array.any():
+                    self.fail(f"gradient {dtype}", sample, f"of input {i}: {own}, expected none")
+            elif own is None:
+                if gradient.any():
+                    self.fail(f"gradient {dtype}", sample, f"of input {i}: none, expected {gradient}"[:300])
+            else:
+                wrong = difference(own, gradient, self.tolerance_for(dtype))
+                if wrong:
+                    self.fail(f"gradient {dtype}", sample, f"of input {i}: {wrong}")
+
+    def methods(self) -> None:
+        for operator in self.operators:
+            variants = [(operator.name, operator.method_variant)]
+            variants += [(alias.name, alias.method_variant) for alias in operator.aliases]
+            for name, variant in variants:
+                if variant is None:
+                    continue
+                method = variant.__name__ if hasattr(variant, "__name__") else name
+                dtype = self.supported(operator)[0]
+                for sample in self.samples(operator, dtype):
+                    what, tolerance = f"method {method} {dtype}", self.tolerance_for(dtype)
+                    self.compare(what, sample, variant, by_name(method), tolerance)
+
+    def inplace(self) -> None:
+        for operator in self.operators:
+            variants = [operator.inplace_variant, *(alias.inplace_variant for alias in operator.aliases)]
+            for variant in variants:
+                if variant is None or not hasattr(variant, "__name__"):
+                    continue
+                for dtype in self.supported(operator):
+                    for sample in self.samples(operator, dtype):
+                        self.compare(
+                            f"inplace {variant.__name__} {dtype}", sample, on_a_clone(variant),
+                            returning_self(by_name(variant.__name__)), self.tolerance_for(dtype),
+                        )  # fmt: skip
+
+    def out(self) -> None:
+        torch = oracle()
+        for operator in self.operators:
+            if not operator.supports_out:
+                continue
+            dtype = self.supported(operator)[0]
+            for sample in self.samples(operator, dtype):
+                expected, error = call(operator.op, (sample.input, *sample.args), sample.kwargs)
+                if error is not None or not all(isinstance(e, torch.Tensor) for e in flat(expected)):
+                    continue
+                try:
+                    args, kwargs = converted(sample)
+                except NotConvertible:
+                    continue
+                targets = [rushlight.empty(e.shape, dtype=to_rushlight(e.dtype)) for e in flat(expected)]
+                if isinstance(expected, torch.Tensor):
+                    kwargs["out"] = targets[0]
+                else:
+                    kwargs["out"] = type(expected)(targets) if isinstance(expected, list) else tuple(targets)
+                actual, error = call(self.function, args, kwargs)
+                if error is not None:
+                    self.fail(f"out= {dtype}", sample, f"raised {error!r:.300}")
+                    continue
+                for target, given, e in zip(targets, flat(actual), flat(expected), strict=True):
+                    wrong = difference(target, e, self.tolerance_for(dtype))
+                    if wrong is None and given is not target:
+                        wrong = "returns something else than `out`"
+                    if wrong:
+                        self.fail(f"out= {dtype}", sample, wrong)
+
+    def errors(self) -> None:
+        torch = oracle()
+        for operator in self.operators:
+            if operator.error_inputs_func is None:
+                continue
+            torch.manual_seed(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                wrong_inputs = list(operator.error_inputs("cpu"))
+            for wrong in wrong_inputs:
+                sample = wrong.sample_input
+                try:
+                    args, kwargs = converted(sample)
+                except NotConvertible:
+                    continue
+                result, error = call(self.function, args, kwargs)
+                if error is None:
+                    given = f"no error but {result!r:.100}"
+                elif not isinstance(error, wrong.error_type):
+                    given = f"raised {error!r:.200}"
+                else:
+                    continue
+                self.fail(
+                    "error", sample, f"{given}; expected {wrong.error_type}: {wrong.error_regex!r:.200}"
+                )
+
+
+def run(check: str, name: str, *, known: Mapping[tuple[str, str], str] = {}, **options: Any) -> None:
+    """Run one check of one operator; what ``known`` lists as ``(name, check)`` must still fail."""
+    case = Case(name, **options)
+    getattr(case, check)()
+    shown = "\n".join(case.failures[:SHOWN])
+    if (name, check) in known:
+        assert case.failures, f"{name}: {check} passes now; take it out of the table of what falls short"
+        return
+    assert not case.failures, f"{len(case.failures)} samples fail\n{shown}"
+
+
+# --- calls --------------------------------------------------------------------------------------------------------
+
+
+def converted(
+    sample: Any, leaves: list[tuple[Any, Any]] | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    args = tuple(to_rushlight((sample.input, *sample.args), leaves))
+    return args, to_rushlight(dict(sample.kwargs), leaves)
+
+
+def call(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
+    """The result, or the exception. Programs see the libraries' own warnings; here they are not the matter."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return function(*args, **kwargs), None
+        except Exception as error:
+            return None, error
+
+
+def by_name(method: str) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: getattr(self, method)(*args, **kwargs)
+
+
+def on_a_clone(method: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: method(self.clone(), *args, **kwargs)
+
+
+def returning_self(method: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self = self.clone()  # samples may be expanded views, which neither library writes to
+        result = method(self, *args, **kwargs)
+        assert result is self, "an in-place method must return its tensor"
+        return result
+
+    return checked
+
+
+def flat(value: Any) -> list[Any]:
+    if isinstance(value, tuple | list):
+        return [leaf for part in value for leaf in flat(part)]
+    return [value]
+
+
+def describe(value: Any) -> str:
+    """A sample in few words: shapes and dtypes for tensors."""
+    torch = oracle()
+    if isinstance(value, torch.Tensor):
+        contiguous = "" if value.is_contiguous() else f" strides {value.stride()}"
+        content = f" {value.tolist()}" if value.numel() <= 3 else ""
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{contiguous}{content}"
+    if hasattr(value, "sample_input") or hasattr(value, "kwargs"):
+        parts = [describe(part) for part in (value.input, *value.args)]
+        parts += [f"{key}={describe(part)}" for key, part in value.kwargs.items()]
+        return f"({', '.join(parts)})"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(describe, value))}]"
+    return repr(value)
