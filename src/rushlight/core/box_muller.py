@@ -75,6 +75,7 @@ _MINUS_HALF: Final = _single(-0.5)
 _MINUS_TWO: Final = _single(-2.0)
 _STEPS: Final = _integer(1 << 24)
 _STEPS_EXPONENT: Final = _single(24.0)
+_LOW_24: Final = _integer((1 << 24) - 1)
 _SQRT_HALF_BITS: Final = _integer(0x3F3504F3)
 _EXPONENT_FIELD: Final = _integer(-(1 << 23))
 _MANTISSA_BITS: Final = _integer(23)
@@ -201,8 +202,8 @@ def _sines_and_cosines(steps: IntArray) -> FloatArray:
     return result
 
 
-def standard_normals(steps: NDArray[np.uint32]) -> FloatArray:
-    """Standard normals from ``steps``, 24-bit fractions in an array of shape ``(blocks, 16)``; the same shape.
+def standard_normals(bits: NDArray[np.uint32]) -> FloatArray:
+    """Standard normals from the low 24 bits of ``bits``, an array of shape ``(blocks, 16)``; the same shape.
 
     Example:
         >>> import numpy as np
@@ -210,14 +211,16 @@ def standard_normals(steps: NDArray[np.uint32]) -> FloatArray:
         >>> standard_normals(np.full((1, 16), 1 << 22, dtype=np.uint32))[0, 8].item()
         0.7585275769233704
     """
-    blocks = steps.shape[0]
+    blocks = bits.shape[0]
     normals = np.empty((blocks, 16), np.float32)
-    halves_in = steps.view(_EIGHT_NUMBERS)
+    halves_in = bits.view(_EIGHT_NUMBERS)
     halves_out = normals.view(_EIGHT_NUMBERS)
     for start in range(0, blocks, _BLOCKS_AT_ONCE):
         some = slice(start, start + _BLOCKS_AT_ONCE)
-        radii = _radii(halves_in[some, 0].copy().view(np.int32))
-        scaled = _sines_and_cosines(halves_in[some, 1].copy().view(np.int32))
+        first = halves_in[some, 0].copy().view(np.int32)
+        second = halves_in[some, 1].copy().view(np.int32)
+        radii = _radii(bitwise_and(first, _LOW_24, first))
+        scaled = _sines_and_cosines(bitwise_and(second, _LOW_24, second))
         multiply(scaled, radii, scaled)
         eights = scaled.view(_EIGHT_NUMBERS)
         halves_out[some, 0] = eights[1]

@@ -45,8 +45,9 @@ _LARGEST: Final = {
     F32: float.fromhex("0x1.fffffep127"),
     F64: float.fromhex("0x1.fffffffffffffp1023"),
 }
-_LOW_24: Final = np.array(0xFFFFFF, np.uint32)
 _VECTOR: Final = 16  # normals are made sixteen at a time
+_BLOCKS_AT_ONCE: Final = 1024
+_PIECE: Final = 1 << 15  # numbers worked on at once, so that they stay in the cache
 
 
 def _size(shape: Shape) -> int:
@@ -66,6 +67,11 @@ def _narrowed(values: Array, dtype: NumpyDType) -> Array:
 
 def _complex_from_parts(parts: Array, dtype: NumpyDType, shape: Shape) -> Array:
     return parts.view(dtype).reshape(shape)
+
+
+def _each(function: Callable[[float], float], values: Array) -> NDArray[np.float64]:
+    """A function of the C library on each value: NumPy's own logarithms and tangents differ in the last bit."""
+    return np.fromiter(map(function, values.tolist()), F64, values.size)
 
 
 # Uniform and normal
@@ -101,12 +107,16 @@ def uniform(
     else:
         values = generator.units32(size)
         if low != 0.0 or high != 1.0:
-            values = fused32(values, float(np.float32(high) - np.float32(low)), low)
+            span = float(np.float32(high) - np.float32(low))
+            # The product counts in steps of span * 2**-47 and no sum exceeds 16 spans: 52 bits hold them all.
+            exact = max(abs(low), abs(high)) <= 16.0 * span
+            values = fused32(values, span, low, exact_in_float64=exact)
         values = values.astype(dtype, copy=False)
     # Rounding can end on `high`, which the interval excludes: PyTorch gives `low` then.
-    bottom, top = _narrowed(np.array([low, high]), dtype)
-    if bottom != top:
-        values[values == top] = bottom
+    top = _narrowed(np.array(high), dtype)
+    ends = values == top
+    if np.count_nonzero(ends):
+        values[ends] = _narrowed(np.array(low), dtype)
     return values.reshape(shape)
 
 
@@ -195,20 +205,22 @@ def _vector_normals32(generator: Generator, size: int, tail_after_all: bool) -> 
     # float32 draws `size` numbers and then the tail's; the 16-bit types draw nothing for a started block.
     tail_start = size if tail_after_all else size // _VECTOR * _VECTOR
     bits = generator.take(tail_start + _VECTOR if size % _VECTOR else size)
-    steps = np.bitwise_and(bits, _LOW_24)
-    return _without_overlap(standard_normals(_tail_last(steps, size, tail_start)), size)
+    return _without_overlap(standard_normals(_tail_last(bits, size, tail_start)), size)
 
 
 def _vector_normals64(generator: Generator, size: int) -> NDArray[np.float64]:
     units = generator.units64(size + _VECTOR if size % _VECTOR else size)
     blocks = _tail_last(units, size, size)
-    # One by one through the C library, whose log, cos and sin PyTorch calls: NumPy's differ in the last bit.
-    logs = np.array(list(map(math.log, (1.0 - blocks[:, :8]).reshape(-1).tolist())))
-    radii = np.sqrt(-2.0 * logs).reshape(-1, 8)
-    angles = (2.0 * math.pi * blocks[:, 8:]).reshape(-1).tolist()
     normals = np.empty(blocks.shape)
-    np.multiply(radii, np.array(list(map(math.cos, angles))).reshape(-1, 8), normals[:, :8])
-    np.multiply(radii, np.array(list(map(math.sin, angles))).reshape(-1, 8), normals[:, 8:])
+    for start in range(0, blocks.shape[0], _BLOCKS_AT_ONCE):
+        some = blocks[start : start + _BLOCKS_AT_ONCE]
+        radii = np.sqrt(-2.0 * _each(math.log, (1.0 - some[:, :8]).reshape(-1))).reshape(-1, 8)
+        # NumPy passes a complex exponential to the C library too: exp(0) = 1 times its own cosine and sine.
+        angles = np.zeros(some[:, 8:].shape, np.complex128)
+        np.multiply(some[:, 8:], 2.0 * math.pi, angles.imag)
+        turned = np.exp(angles)
+        np.multiply(radii, turned.real, normals[start : start + _BLOCKS_AT_ONCE, :8])
+        np.multiply(radii, turned.imag, normals[start : start + _BLOCKS_AT_ONCE, 8:])
     return _without_overlap(normals, size)
 
 
@@ -329,11 +341,11 @@ def _integers(generator: Generator, size: int, dtype: NumpyDType, low: int, span
     if span < 1 << 28:
         numbers = np.remainder(generator.take(size), np.array(span, np.uint32)).astype(I64)
         if low:
-            numbers += low
+            np.add(numbers, low, numbers)
     else:
-        wide = generator.take64(size)
+        wide = np.remainder(generator.take64(size), np.array(span, np.uint64))
         # Sums past 2**63 wrap around into the negative numbers that they stand for.
-        numbers = (wide % np.uint64(span) + np.uint64(low % 2**64)).view(np.int64)
+        numbers = np.add(wide, np.array(low % 2**64, np.uint64), wide).view(np.int64)
     return _narrowed_integers(numbers, dtype)
 
 
@@ -429,9 +441,11 @@ def permutation(generator: Generator, n: int, dtype: NumpyDType = I64) -> Array:
 # Other distributions
 
 
-def _each(function: Callable[[float], float], values: Array) -> NDArray[np.float64]:
-    """A function of the C library on each value: NumPy's own logarithms and tangents differ in the last bit."""
-    return np.array(list(map(function, values.tolist())), F64)
+def _near_float32_border(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where an error of 16 units in the last place can change the float32 to which a float64 is rounded."""
+    dropped = np.bitwise_and(values.view(np.int64), (1 << 29) - 1)
+    np.subtract(dropped, (1 << 28) - 16, dropped)
+    return np.less_equal(dropped.view(np.uint64), 32)
 
 
 def exponential(generator: Generator, shape: Shape, dtype: NumpyDType = F32, rate: float = 1.0) -> Array:
@@ -452,8 +466,15 @@ def exponential(generator: Generator, shape: Shape, dtype: NumpyDType = F32, rat
         )
     if not rate > 0.0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
-    logs = _each(math.log1p, -generator.units64(_size(shape)))
-    return _narrowed(logs * (-1.0 / rate), dtype).reshape(shape)
+    units = np.negative(generator.units64(_size(shape)))
+    scale = -1.0 / rate
+    if dtype == F64:
+        return np.multiply(_each(math.log1p, units), scale).reshape(shape)
+    # NumPy's logarithm is fast, and its error reaches a float32 only next to a border between two of them.
+    values = np.multiply(np.log1p(units), scale)
+    uncertain = np.flatnonzero(_near_float32_border(values))
+    values[uncertain] = _each(math.log1p, units[uncertain]) * scale
+    return _narrowed(values, dtype).reshape(shape)
 
 
 def bernoulli(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -> Array:

@@ -400,8 +400,12 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 None,
                 program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti),
             )
-            if self._storage is not None or (tensors and other._storage is not None):
-                node.versions = versions_of(node.saved)
+            storage_a, storage_b = self._storage, other._storage if tensors else None
+            if storage_a is not None or storage_b is not None:
+                node.versions = (
+                    0 if storage_a is None else storage_a.version,
+                    0 if storage_b is None else storage_b.version,
+                )
         tensor = make_tensor(array, node)
         if saves_output:
             storage = tensor._storage = Storage()

@@ -1,4 +1,13 @@
-"""How a convolution is cut into tiles, and how one tile's windows are packed for a matrix product."""
+"""How a convolution is cut into tiles, and how one tile's windows are packed for a matrix product.
+
+Two packings, each the faster one for a kind of shape:
+
+- ``Columns``: a matrix for each sample and group, one row for each channel and kernel element, one column for each output
+  position. The product has PyTorch's memory order at once. Copies run along the width, which makes them slow
+  where it is small.
+- ``Rows``: one matrix for the whole tile, one row for each output position of each sample, the channels side by side.
+  Copies run along the channels; the result has to be transposed. A large weight is read once for the whole tile.
+"""
 
 from __future__ import annotations
 
@@ -42,38 +51,47 @@ class Purpose(IntEnum):
 
 
 class Layout(NamedTuple):
-    """How the windows of one tile lie in its buffer."""
+    """How one convolution is packed and cut."""
 
-    shifted: bool  # the windows along the first spatial dimension are slices of the buffer, not copies
-    merged: bool  # the samples of a tile stand side by side in one matrix
+    by_rows: bool  # Rows, not Columns
+    shifted: bool  # Columns: the windows along the first spatial dimension are slices of the buffer, not copies
     samples: int  # of one tile
     rows: int  # of one tile: positions along the first spatial dimension of the output
 
 
 @lru_cache(maxsize=512)
 def layout_of(window: Window, samples: int, channels: int, outputs: int, itemsize: int, purpose: Purpose) -> Layout:
-    """The layout for an input of so many channels and a result of so many; from the shapes alone."""
+    """The layout for an input of so many channels and a result of so many; it depends on nothing else."""
     kernel, output, groups = window.kernel, window.output, window.groups
-    positions = count(output)
-    packed, per_group = channels // groups * count(kernel[1:]), outputs // groups
-    halo = (kernel[0] - 1) * window.dilation[0]
-    # Slices save copies, but split one product into kernel[0] thinner ones and add their results up.
-    shifted = kernel[0] > 1 and window.stride[0] == 1 and output[0] >= halo
-    if purpose is not Purpose.SCATTER:
-        shifted = shifted and len(kernel) > 1 and (packed >= 24 or 3 * packed >= 2 * per_group)
-    # A weight that is large beside a sample's positions should be read (or its gradient written) once, not once a sample.
-    times = 256 if purpose is Purpose.WEIGHT else 32768
-    merged = samples > 1 and per_group * packed * kernel[0] >= times * positions
+    by_rows = groups == 1 and _rows_pay(window, channels, outputs)
+    halo, copied = 0, count(kernel)
+    shifted = False
+    if not by_rows and kernel[0] > 1 and window.stride[0] == 1:
+        # Slices save copies, but split one product into kernel[0] thinner ones and add their results up.
+        halo = (kernel[0] - 1) * window.dilation[0]
+        packed, per_group = channels // groups * count(kernel[1:]), outputs // groups
+        shifted = output[0] >= halo
+        if purpose is not Purpose.SCATTER:
+            shifted = shifted and len(kernel) > 1 and (packed >= 24 or 3 * packed >= 2 * per_group)
     if shifted:
-        row_bytes = channels * count(kernel[1:]) * count(output[1:]) * itemsize
+        copied = count(kernel[1:])
     else:
         halo = 0
-        row_bytes = channels * count(kernel) * count(output[1:]) * itemsize
+    row_bytes = max(1, channels * copied * count(output[1:]) * itemsize)
     rows = output[0]
     if row_bytes * (rows + halo) > _SAMPLE_BYTES:
         rows = min(rows, max(1, halo, _SAMPLE_BYTES // row_bytes - halo))
-    some = max(1, min(samples, _TILE_BYTES // max(1, row_bytes * (rows + halo))))
-    return Layout(shifted, merged, some, rows)
+    some = max(1, min(samples, _TILE_BYTES // (row_bytes * (rows + halo))))
+    return Layout(by_rows, shifted, some, rows)
+
+
+def _rows_pay(window: Window, channels: int, outputs: int) -> bool:
+    positions, width = count(window.output), window.output[-1]
+    elements = count(window.kernel)
+    # A weight that is large beside a sample's positions should be read (or its gradient written) once, not once a sample.
+    if outputs * channels * elements >= 4096 * positions:
+        return True
+    return elements > 1 and channels >= 4 and (width <= 8 or (width <= 12 and channels >= 32))
 
 
 class Tile(NamedTuple):
@@ -90,100 +108,153 @@ def tiles(layout: Layout, samples: int, rows: int) -> Iterator[Tile]:
             yield Tile(first, last, top, min(rows, top + layout.rows))
 
 
-class Columns:
-    """The windows of the input, tile by tile, as the right-hand operand of a matrix product.
+class _Source:
+    """The part of the input that a tile reads, with its zeros around it: (samples, channels, *spatial)."""
 
-    ``load`` gives an array (batch, groups, packed, span): the packed rows are the channels of a group with the kernel's
-    offsets (all but the first dimension's, where the layout is shifted), the columns are the output positions.
-    """
+    __slots__ = ("stage", "window", "x")
 
-    __slots__ = ("buffer", "layout", "stage", "window", "x")
-
-    def __init__(self, x: Array, window: Window, layout: Layout) -> None:
+    def __init__(self, x: Array, window: Window, layout: Layout, channels_last: bool) -> None:
         self.x = x
         self.window = window
-        self.layout = layout
-        self.buffer: Array | None = None
         self.stage: Array | None = None
         kernel, stride, padding, dilation, output, _ = window
         extents = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)]
-        needs_zeros = any(
+        has_zeros = any(
             before > 0 or extent - before > size
             for extent, (before, _), size in zip(extents, padding, x.shape[2:], strict=True)
         )
-        if needs_zeros:
-            rows = (layout.rows - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
-            self.stage = np.zeros((layout.samples, x.shape[1], rows, *extents[1:]), x.dtype)
+        extents[0] = (layout.rows - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
+        allocate = np.zeros if has_zeros else np.empty
+        if channels_last:
+            self.stage = np.moveaxis(allocate((layout.samples, *extents, x.shape[1]), x.dtype), -1, 1)
+        elif has_zeros:
+            self.stage = allocate((layout.samples, x.shape[1], *extents), x.dtype)
 
-    def _input_rows(self, tile: Tile) -> Array:
-        """The rows of the input that the tile reads, with its zeros around them."""
+    def load(self, tile: Tile) -> Array:
         kernel, stride, padding, dilation, _, _ = self.window
         start = tile.top * stride[0] - padding[0][0]
         rows = (tile.bottom - tile.top - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1
         x = self.x[tile.first : tile.last]
-        stage = self.stage
-        if stage is None:
+        if self.stage is None:
             inner = [slice(-before, None) for before, _ in padding[1:]]
             return x[(slice(None), slice(None), slice(start, start + rows), *inner)]
-        stage = stage[: tile.last - tile.first, :, :rows]
-        size = x.shape[2]
-        low, high = min(max(0, -start), rows), min(rows, max(0, size - start))
-        stage[:, :, :low] = 0
-        stage[:, :, high:] = 0
-        if high > low:
-            to: list[slice] = [slice(low, high)]
-            of: list[slice] = [slice(start + low, start + high)]
-            for (before, _), extent, size in zip(padding[1:], stage.shape[3:], x.shape[3:], strict=True):
-                left, right = max(0, before), max(before, 0, min(extent, size + before))
-                to.append(slice(left, right))
-                of.append(slice(left - before, right - before))
-            stage[(slice(None), slice(None), *to)] = x[(slice(None), slice(None), *of)]
+        stage = self.stage[: tile.last - tile.first, :, :rows]
+        to: list[slice] = []
+        of: list[slice] = []
+        befores = (-start, *(before for before, _ in padding[1:]))
+        for before, extent, size in zip(befores, stage.shape[2:], x.shape[2:], strict=True):
+            left, right = max(0, before), max(before, 0, min(extent, size + before))
+            to.append(slice(left, right))
+            of.append(slice(left - before, right - before))
+        # Which rows lie outside the input changes from tile to tile; the other dimensions' zeros stay.
+        if to[0].start > 0:
+            stage[:, :, : to[0].start] = 0
+        if to[0].stop < rows:
+            stage[:, :, to[0].stop :] = 0
+        stage[(slice(None), slice(None), *to)] = x[(slice(None), slice(None), *of)]
         return stage
+
+
+class Columns:
+    """The windows of the input, tile by tile, with one column for each output position.
+
+    ``load`` gives an array (samples, groups, packed, span): the packed rows are a group's channels with the kernel's elements
+    (but for the first dimension's, where the layout is shifted), the span is the tile's output positions (and the
+    further input rows that the shifts reach).
+    """
+
+    __slots__ = ("buffer", "shifted", "source", "window")
+
+    def __init__(self, x: Array, window: Window, layout: Layout) -> None:
+        self.window = window
+        self.shifted = layout.shifted
+        self.source = _Source(x, window, layout, channels_last=False)
+        self.buffer: Array | None = None
 
     def load(self, tile: Tile) -> Array:
         kernel, stride, _, dilation, output, groups = self.window
-        x = self._input_rows(tile)
-        samples, channels = tile.last - tile.first, x.shape[1]
+        x = self.source.load(tile)
+        samples, channels = x.shape[:2]
         sample_step, channel_step, *steps = x.strides
-        shifted, merged, _, _ = self.layout
-        skip = 1 if shifted else 0
-        rows = tile.bottom - tile.top + (kernel[0] - 1) * dilation[0] if shifted else tile.bottom - tile.top
-        packed = channels // groups * count(kernel[skip:])
-        span = rows * count(output[1:])
-        if not merged and count(kernel[skip:]) == 1 and channel_step >= span * x.itemsize and _adjoin(
-            (rows, *output[1:]), stride, steps, x.itemsize
-        ):
-            # Nothing to pack: every window is one element of each row of the input.
-            shape: Shape = (samples, groups, packed, span)
-            return as_strided(x, shape, (sample_step, packed * channel_step, channel_step, x.itemsize))
-        sizes = (channels, *kernel[skip:], rows)
-        moves = (
-            channel_step,
-            *(s * d for s, d in zip(steps[skip:], dilation[skip:], strict=True)),
-            steps[0] * stride[0],
+        skip = 1 if self.shifted else 0
+        rows = tile.bottom - tile.top
+        if self.shifted:
+            rows += (kernel[0] - 1) * dilation[0]
+        packed, span = channels // groups * count(kernel[skip:]), rows * count(output[1:])
+        shape = (samples, groups, packed, span)
+        if count(kernel[skip:]) == 1 and channel_step >= span * x.itemsize:
+            if _adjoin((rows, *output[1:]), stride, steps, x.itemsize):
+                # Nothing to pack: every window is one element of each channel's plane.
+                return as_strided(x, shape, (sample_step, packed * channel_step, channel_step, x.itemsize))
+        reach = [s * d for s, d in zip(steps[skip:], dilation[skip:], strict=True)]
+        moves = [s * t for s, t in zip(steps, stride, strict=True)]
+        windows = as_strided(
+            x,
+            (samples, channels, *kernel[skip:], rows, *output[1:]),
+            (sample_step, channel_step, *reach, *moves),
         )
-        inner = tuple(s * t for s, t in zip(steps[1:], stride[1:], strict=True))
-        if merged:
-            sizes = (*sizes, samples, *output[1:])
-            moves = (*moves, sample_step, *inner)
-            shape = (1, groups, packed, span * samples)
-        else:
-            sizes = (samples, *sizes, *output[1:])
-            moves = (sample_step, *moves, *inner)
-            shape = (samples, groups, packed, span)
-        size = count(sizes)
-        if self.buffer is None or self.buffer.size < size:
-            self.buffer = np.empty(size, x.dtype)
-        columns = self.buffer[:size]
-        np.copyto(columns.reshape(sizes), as_strided(x, sizes, moves))
+        if self.buffer is None:
+            self.buffer = np.empty(windows.size, x.dtype)  # the first tile is the largest
+        columns = self.buffer[: windows.size]
+        np.copyto(columns.reshape(windows.shape), windows)
         return columns.reshape(shape)
 
 
 def _adjoin(sizes: Shape, stride: Shape, steps: list[int], itemsize: int) -> bool:
-    """Whether the elements that one kernel offset meets follow each other in memory without a gap."""
+    """Whether the elements that one kernel element meets follow each other in memory without a gap."""
     expected = itemsize
     for size, jump, step in zip(reversed(sizes), reversed(stride), reversed(steps), strict=True):
         if size > 1 and step * jump != expected:
             return False
         expected *= size
     return True
+
+
+class Rows:
+    """The windows of the input, tile by tile, with one row for each output position: (samples · positions, packed).
+
+    A row has the order (*kernel, channels); with a single output position, (channels, *kernel), which may need no copy.
+    """
+
+    __slots__ = ("buffer", "source", "window")
+
+    def __init__(self, x: Array, window: Window, layout: Layout) -> None:
+        self.window = window
+        self.source = _Source(x, window, layout, channels_last=count(window.output) > 1)
+        self.buffer: Array | None = None
+
+    def load(self, tile: Tile) -> Array:
+        kernel, stride, _, dilation, output, _ = self.window
+        x = self.source.load(tile)
+        samples, channels = x.shape[:2]
+        sample_step, channel_step, *steps = x.strides
+        reach = [s * d for s, d in zip(steps, dilation, strict=True)]
+        packed = channels * count(kernel)
+        if count(output) == 1:
+            windows = as_strided(x, (samples, channels, *kernel), (sample_step, channel_step, *reach))
+            return windows.reshape(samples, packed)
+        moves = [s * t for s, t in zip(steps, stride, strict=True)]
+        windows = as_strided(
+            x,
+            (samples, tile.bottom - tile.top, *output[1:], *kernel, channels),
+            (sample_step, *moves, *reach, channel_step),
+        )
+        if self.buffer is None:
+            self.buffer = np.empty(windows.size, x.dtype)
+        rows = self.buffer[: windows.size]
+        np.copyto(rows.reshape(windows.shape), windows)
+        return rows.reshape(-1, packed)
+
+
+def row_order(w: Array, window: Window) -> Array:
+    """The weight (outputs, channels, *kernel) as (outputs, packed), in the order of ``Rows``."""
+    if count(window.output) > 1:
+        w = np.moveaxis(w, 1, -1)
+    return w.reshape(len(w), -1)
+
+
+def from_row_order(packed: Array, shape: Shape, window: Window) -> Array:
+    """The inverse of ``row_order``: (outputs, packed) as an array of ``shape`` (outputs, channels, *kernel)."""
+    if count(window.output) == 1:
+        return packed.reshape(shape)
+    return np.moveaxis(packed.reshape(shape[0], *shape[2:], shape[1]), -1, 1)

@@ -48,19 +48,31 @@ from numpy.typing import NDArray
 
 from rushlight.core.dtypes import F32, LOW_PRECISION
 from rushlight.core.shapes import Shape, count
-from rushlight.runtime.conv_tiles import Columns, Pairs, Purpose, Window, layout_of, tiles
+from rushlight.runtime.conv_tiles import (
+    Columns,
+    Layout,
+    Pairs,
+    Purpose,
+    Rows,
+    Window,
+    from_row_order,
+    layout_of,
+    row_order,
+    tiles,
+)
 from rushlight.runtime.depthwise import depthwise_forward, depthwise_weight_gradient
 from rushlight.runtime.window_shapes import check_conv_dtypes, conv_output_shape
 
 Array = NDArray[Any]
 
 def _taps(w: Array, window: Window, shifted: bool) -> Array:
-    """The weight as (slices of the first dimension, groups, outputs of a group, packed rows)."""
+    """The weight as (slices of the first dimension, groups, outputs of a group, packed rows), in the order of Columns."""
     per_group = w.shape[0] // window.groups
+    packed = w.shape[1] * count(window.kernel)
     if not shifted:
-        return w.reshape(1, window.groups, per_group, -1)
-    first_axis = np.moveaxis(w, 2, 0)
-    return first_axis.reshape(window.kernel[0], window.groups, per_group, -1)
+        return w.reshape(1, window.groups, per_group, packed)
+    slices = window.kernel[0]
+    return np.moveaxis(w, 2, 0).reshape(slices, window.groups, per_group, packed // slices)
 
 
 def _correlate(x: Array, w: Array, window: Window) -> Array:
@@ -70,33 +82,28 @@ def _correlate(x: Array, w: Array, window: Window) -> Array:
     if groups > 1 and channels == groups:
         return depthwise_forward(x, w, window)
     layout = layout_of(window, samples, channels, w.shape[0], x.itemsize, Purpose.FORWARD)
+    row = count(output[1:])
+    if layout.by_rows:
+        result = np.empty((samples, w.shape[0], output[0] * row), x.dtype)
+        packed_rows = Rows(x, window, layout)
+        operand = row_order(w, window).T
+        for tile in tiles(layout, samples, output[0]):
+            values = np.matmul(packed_rows.load(tile), operand)
+            by_sample = values.reshape(tile.last - tile.first, -1, w.shape[0])
+            result[tile.first : tile.last, :, tile.top * row : tile.bottom * row] = by_sample.swapaxes(1, 2)
+        return result.reshape(samples, w.shape[0], *output)
     taps = _taps(w, window, layout.shifted)
     per_group = w.shape[0] // groups
-    row = count(output[1:])
     result = np.empty((samples, groups, per_group, output[0] * row), x.dtype)
     columns = Columns(x, window, layout)
     for tile in tiles(layout, samples, output[0]):
         loaded = columns.load(tile)
-        rows = tile.bottom - tile.top
-        if layout.merged:
-            step = row * (tile.last - tile.first)
-            target = np.empty((1, groups, per_group, rows * step), x.dtype)
-        else:
-            step = row
-            target = result[tile.first : tile.last, :, :, tile.top * row : tile.bottom * row]
-        span = rows * step
+        span = (tile.bottom - tile.top) * row
+        target = result[tile.first : tile.last, :, :, tile.top * row : tile.bottom * row]
         np.matmul(taps[0], loaded[..., :span], out=target)
-        if len(taps) > 1:
-            part = np.empty(target.shape, x.dtype)
-            for i in range(1, len(taps)):
-                start = i * window.dilation[0] * step
-                np.matmul(taps[i], loaded[..., start : start + span], out=part)
-                np.add(target, part, out=target)
-        if layout.merged:
-            by_sample = target.reshape(groups, per_group, rows, tile.last - tile.first, row).transpose(3, 0, 1, 2, 4)
-            result.reshape(samples, groups, per_group, output[0], row)[
-                tile.first : tile.last, :, :, tile.top : tile.bottom
-            ] = by_sample
+        for i in range(1, len(taps)):
+            start = i * window.dilation[0] * row
+            target += np.matmul(taps[i], loaded[..., start : start + span])
     return result.reshape(samples, w.shape[0], *output)
 
 
@@ -107,26 +114,25 @@ def _correlate_weight(g: Array, x: Array, window: Window) -> Array:
     per_group, packed_channels = g.shape[1] // groups, channels // groups
     layout = layout_of(window, samples, channels, g.shape[1], x.itemsize, Purpose.WEIGHT)
     row = count(output[1:])
+    if layout.by_rows:
+        flat = g.reshape(samples, g.shape[1], output[0] * row)
+        total = np.zeros((g.shape[1], channels * count(kernel)), x.dtype)
+        packed_rows = Rows(x, window, layout)
+        for tile in tiles(layout, samples, output[0]):
+            given = flat[tile.first : tile.last, :, tile.top * row : tile.bottom * row].swapaxes(0, 1)
+            total += np.matmul(given.reshape(g.shape[1], -1), packed_rows.load(tile))
+        return np.ascontiguousarray(from_row_order(total, (g.shape[1], channels, *kernel), window))
     slices = kernel[0] if layout.shifted else 1
     packed = packed_channels * count(kernel) // slices
+    flat = g.reshape(samples, groups, per_group, output[0] * row).swapaxes(-1, -2)
     result = np.zeros((slices, groups, packed, per_group), x.dtype)
     columns = Columns(x, window, layout)
     for tile in tiles(layout, samples, output[0]):
         loaded = columns.load(tile)
-        size, rows = tile.last - tile.first, tile.bottom - tile.top
-        if layout.merged:
-            step = row * size
-            spread = g.reshape(samples, groups, per_group, output[0], row)
-            spread = spread[tile.first : tile.last, :, :, tile.top : tile.bottom].transpose(1, 2, 3, 0, 4)
-            given = spread.reshape(1, groups, per_group, rows * step)
-        else:
-            step = row
-            flat = g.reshape(samples, groups, per_group, output[0] * row)
-            given = flat[tile.first : tile.last, :, :, tile.top * row : tile.bottom * row]
-        given = given.swapaxes(-1, -2)
-        span = rows * step
+        given = flat[tile.first : tile.last, :, tile.top * row : tile.bottom * row]
+        span = given.shape[2]
         for i in range(slices):
-            start = i * window.dilation[0] * step
+            start = i * window.dilation[0] * row
             parts = np.matmul(loaded[..., start : start + span], given)
             result[i] += parts[0] if len(parts) == 1 else parts.sum(axis=0, dtype=x.dtype)
     rest = kernel[1:] if layout.shifted else kernel
@@ -138,10 +144,55 @@ def _correlate_weight(g: Array, x: Array, window: Window) -> Array:
 
 def _scatter(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
     """``conv_input_gradient`` as the transpose of ``_correlate``: products, then sums into the input's positions."""
+    layout = layout_of(window, len(g), w.shape[1] * window.groups, w.shape[0], g.itemsize, Purpose.SCATTER)
+    scatter = _scatter_rows if layout.by_rows else _scatter_columns
+    return scatter(g, w, spatial, window, layout)
+
+
+def _scatter_rows(g: Array, w: Array, spatial: Shape, window: Window, layout: Layout) -> Array:
+    kernel, stride, padding, dilation, output, _ = window
+    channels = w.shape[1]
+    positions = count(output)
+    operand = row_order(w, window)
+    single = positions == 1
+    result = np.empty((len(g), channels, *spatial), g.dtype)
+    if single:
+        result.fill(0)
+    else:
+        sums = np.empty((layout.samples, *spatial, channels), g.dtype)
+    for first in range(0, len(g), layout.samples):
+        given = g[first : first + layout.samples]
+        size = len(given)
+        by_position = given.reshape(size, w.shape[0], positions).swapaxes(1, 2).reshape(size * positions, w.shape[0])
+        rows = np.matmul(by_position, operand)
+        if single:
+            # One window for each sample: its elements land apart from each other.
+            meetings = [
+                _meeting(length, k, d, -before)
+                for length, k, d, (before, _) in zip(spatial, kernel, dilation, padding, strict=True)
+            ]
+            to, of = zip(*meetings, strict=True)
+            pieces = rows.reshape(size, channels, *kernel)
+            result[(slice(first, first + size), slice(None), *to)] = pieces[(slice(None), slice(None), *of)]
+            continue
+        pieces = rows.reshape(size, *output, *kernel, channels)
+        into = sums[:size]
+        into.fill(0)
+        for index in product(*map(range, kernel)):
+            meetings = [
+                _meeting(length, n, s, i * d - before)
+                for length, n, s, i, d, (before, _) in zip(spatial, output, stride, index, dilation, padding, strict=True)
+            ]
+            to, of = zip(*meetings, strict=True)
+            into[(slice(None), *to)] += pieces[(slice(None), *of, *index)]
+        result[first : first + size] = np.moveaxis(into, -1, 1)
+    return result
+
+
+def _scatter_columns(g: Array, w: Array, spatial: Shape, window: Window, layout: Layout) -> Array:
     kernel, stride, padding, dilation, output, groups = window
     samples = len(g)
     channels, per_group = w.shape[1] * groups, w.shape[0] // groups
-    layout = layout_of(window, samples, channels, w.shape[0], g.itemsize, Purpose.SCATTER)
     taps = _taps(w, window, layout.shifted).swapaxes(-1, -2)
     row = count(output[1:])
     skip = 1 if layout.shifted else 0
@@ -150,41 +201,32 @@ def _scatter(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
     g = g.reshape(samples, groups, per_group, output[0] * row)
     result = np.zeros((samples, channels, *spatial), g.dtype)
     for tile in tiles(layout, samples, output[0]):
-        size, rows = tile.last - tile.first, tile.bottom - tile.top
+        size, reach = tile.last - tile.first, tile.bottom - tile.top
         given = g[tile.first : tile.last, :, :, tile.top * row : tile.bottom * row]
-        batch, step = (1, row * size) if layout.merged else (size, row)
-        if layout.merged:
-            by_row = given.reshape(size, groups, per_group, rows, row).transpose(1, 2, 3, 0, 4)
-            given = by_row.reshape(1, groups, per_group, rows * step)
         if layout.shifted:
-            reach, span = rows + (kernel[0] - 1) * dilation[0], rows * step
-            columns = np.empty((batch, groups, packed, reach * step), g.dtype)
+            span = reach * row
+            reach += (kernel[0] - 1) * dilation[0]
+            columns = np.empty((size, groups, packed, reach * row), g.dtype)
             np.matmul(taps[0], given, out=columns[..., :span])
             columns[..., span:] = 0
             for i in range(1, len(taps)):
-                start = i * dilation[0] * step
+                start = i * dilation[0] * row
                 columns[..., start : start + span] += np.matmul(taps[i], given)
         else:
-            reach = rows
             columns = np.matmul(taps[0], given)
-        if layout.merged:
-            spread = columns.reshape(channels, *rest, reach, size, *output[1:])
-            pieces = np.moveaxis(spread, len(rest) + 2, 0)
-        else:
-            pieces = columns.reshape(size, channels, *rest, reach, *output[1:])
+        pieces = columns.reshape(size, channels, *rest, reach, *output[1:])
         into = result[tile.first : tile.last]
+        # Where the layout is shifted, the rows of the pieces are rows of the input already.
+        firsts = (tile.top * stride[0] - padding[0][0], *[-before for before, _ in padding[1:]])
         for index in product(*map(range, rest)):
-            to: list[slice] = []
-            of: list[slice] = []
-            for axis, (length, positions) in enumerate(zip(spatial, (reach, *output[1:]), strict=True)):
-                offset = -padding[axis][0]
-                if axis >= skip:
-                    offset += index[axis - skip] * dilation[axis]
-                if axis == 0:
-                    offset += tile.top * stride[0]
-                meeting = _meeting(length, positions, stride[axis], offset)
-                to.append(meeting[0])
-                of.append(meeting[1])
+            offsets = (0,) * skip + index
+            meetings = [
+                _meeting(length, n, s, first + i * d)
+                for length, n, s, first, i, d in zip(
+                    spatial, (reach, *output[1:]), stride, firsts, offsets, dilation, strict=True
+                )
+            ]
+            to, of = zip(*meetings, strict=True)
             into[(slice(None), slice(None), *to)] += pieces[(slice(None), slice(None), *index, *of)]
     return result
 

@@ -83,9 +83,7 @@ class Unpickler:
                 action(self)
         except (EOFError, pickle.UnpicklingError, RuntimeError, MemoryError):
             raise
-        except (
-            IndexError, KeyError, TypeError, ValueError, OverflowError, AttributeError, struct.error, LookupError,
-        ) as error:  # fmt: skip
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, struct.error) as error:
             raise pickle.UnpicklingError(
                 f"load: malformed data at byte {at - start}: {type(error).__name__}: {error}"
             ) from error
