@@ -423,7 +423,7 @@ class TestArchive:
         }
         other = "big" if sys.byteorder == "little" else "little"
         changed = {"byteorder": other.encode(), **swapped}
-        data = edited(save(windows), lambda name, old: changed.get(name, old))
+        data = edited(save(windows), changed.get)
         for window, array in zip(load(data), arrays, strict=True):
             np.testing.assert_array_equal(window.array, array, strict=True)
 

@@ -62,6 +62,13 @@ def unit_float64(bits: NDArray[np.uint32], units: NDArray[np.float64]) -> None:
     np.add(units, np.multiply(bits[1::2], _STEP_53), units)
 
 
+def words64(bits: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """A 64-bit number from each two 32-bit draws, high word first."""
+    words = bits[0::2].astype(np.uint64)
+    np.left_shift(words, _32, words)
+    return np.bitwise_or(words, bits[1::2], words)
+
+
 class Generator:
     """A stream of random numbers, the same as that of a PyTorch CPU generator with the same seed or state.
 
@@ -199,10 +206,7 @@ class Generator:
 
     def take64(self, count: int) -> NDArray[np.uint64]:
         """The next ``count`` 64-bit numbers, each made of two draws, high word first."""
-        bits = self.take(2 * count)
-        numbers = bits[0::2].astype(np.uint64)
-        np.left_shift(numbers, _32, numbers)
-        return np.bitwise_or(numbers, bits[1::2], numbers)
+        return words64(self.take(2 * count))
 
     def random(self) -> int:
         """The next 32-bit number."""

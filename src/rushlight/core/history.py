@@ -202,6 +202,15 @@ class LeafNode(Node):
         return self.tensor_ref()
 
 
+class UntrackedNode(LeafNode):
+    """The history of a view that was taken, without recording, of a tensor that requires grad.
+
+    As in PyTorch such a view requires grad itself, but no gradient arrives anywhere through it.
+    """
+
+    __slots__ = ()
+
+
 class OutputNode(Node):
     """Result number ``index`` of the operation that ``parent`` recorded."""
 

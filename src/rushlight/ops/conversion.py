@@ -11,14 +11,14 @@ from ..core import dtypes
 from ..core.device import CPU, device, require_available
 from ..core.dtypes import BOOL, I64, INEXACT, OF_NUMPY, NumpyDType, by_name, default_numpy, dtype, get_default_dtype
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
-from ..core.history import LeafNode
+from ..core.history import LeafNode, Node
 from ..core.shapes import Size, as_shape, wrap_dim
 from ..core.storage import Storage
 from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
 from .define import Primitive
 from .dispatch import alias_of, apply, is_number, number_array
-from .inplace import OVERWRITTEN, check_leaf, commit
+from .inplace import OVERWRITTEN, changed, check_leaf, check_no_overlap, check_partial_overlap
 from .movement import cast, clone, contiguous, sum_to_shape
 
 # --- history ----------------------------------------------------------------------------------------------------------
@@ -393,31 +393,52 @@ def _copy_impl(old: Any, value: Any) -> Any:
     return np.broadcast_to(value, old.shape)
 
 
-COPY = Primitive("copy", _copy_impl, lambda g, node: (None, g), grad_name="CopyBackwards")
+def _copy_vjp(g: Tensor, node: Node) -> Any:
+    old, new = node.edges
+    return (None if old is None else creation.zeros_like(g), None if new is None else g)
+
+
+COPY = Primitive("copy", _copy_impl, _copy_vjp, grad_name="CopyBackwards")
 
 
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """The elements of ``src`` (broadcast, cast) written over this tensor's; gradients flow to ``src``."""
+    """The elements of ``src`` (broadcast, cast) written over this tensor's; gradients flow to ``src``.
+
+    Raises ``RuntimeError`` where the shapes do not go together, and where both share some memory without being the same.
+    """
     if is_number(src):
         return fill_(self, src)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}")
-    value = cast(src, self._array.dtype)
-    recording = GRAD_MODE.get() and (self._node is not None or value._node is not None)
+    target = self._array
+    recording = GRAD_MODE.get() and (self._node is not None or src._node is not None)
     if recording:
         check_leaf(self)
-    if value._array.shape != self._array.shape or (recording and value._node is not None):
-        value = write_shape(value, self)
-    return commit(self, value, "copy_")
+    value = cast(src, target.dtype)
+    source = value._array
+    if source.shape != target.shape:
+        check_expands(source.shape, target.shape)
+    check_no_overlap(target)
+    if src._storage is not None and src._storage is self._storage and src is not self:
+        check_partial_overlap(target, src._array)
+    target[...] = source
+    return changed(self, Node(COPY, (self._node, value._node), target) if recording else None, "copy_")
 
 
-def write_shape(value: Tensor, like: Tensor) -> Tensor:
-    """``value`` broadcast to the shape of ``like``, as the content that will replace it."""
-    from .inplace import check_inplace_shape
-
-    if value._array.shape != like._array.shape:
-        check_inplace_shape(like._array.shape, value._array.shape)
-    return apply(COPY, (like.detach(), value))  # type: ignore[no-any-return]
+def check_expands(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
+    """Raise ``RuntimeError`` unless a tensor of ``shape`` can be expanded to ``target``."""
+    lead = len(target) - len(shape)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand(tensor of shape {list(shape)}, size={list(target)}): the number of sizes provided ({len(target)}) must be "
+            f"greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    for i, extent in enumerate(shape):
+        if extent not in (1, target[lead + i]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({target[lead + i]}) must match the existing size ({extent}) at "
+                f"non-singleton dimension {lead + i}.  Target sizes: {list(target)}.  Tensor sizes: {list(shape)}"
+            )
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
@@ -427,18 +448,49 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value._array.ndim} dimensions."
             )
-        return copy_(self, value)
-    if GRAD_MODE.get():
+        if value._node is not None or value is self:
+            return copy_(self, value)
+        content = value._array
+    else:
+        content = element_array(value, self._array.dtype)
+    recording = GRAD_MODE.get() and self._node is not None
+    if recording:
         check_leaf(self)
     array = self._array
-    if isinstance(value, complex) and array.dtype.kind != "c":
-        raise RuntimeError("value cannot be converted to type without overflow: it is complex")
-    return commit(self, make_tensor(np.broadcast_to(number_array(value, array.dtype), array.shape)), "fill_")
+    array[...] = content
+    return changed(self, Node(OVERWRITTEN, (self._node,), array) if recording else None, "fill_")
+
+
+def element_array(value: Any, dtype: NumpyDType) -> Any:
+    """A number as a 0-dim array of ``dtype``; ``RuntimeError`` where the dtype can't hold it (uint8 wraps below 0)."""
+    kind = dtype.kind
+    if isinstance(value, np.generic):
+        value = value.item()
+    if kind == "c" or kind == "b" or value is True or value is False:
+        return np.asarray(value, dtype)
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError(f"value cannot be converted to type {OF_NUMPY[dtype].name} without overflow")
+        value = value.real
+    if kind in "iu":
+        limits = np.iinfo(dtype)
+        if value != value or not (limits.min if kind == "i" else -limits.max) <= value <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {OF_NUMPY[dtype].name} without overflow")
+        return number_array(int(value), dtype)
+    if not isinstance(value, int | float):
+        raise TypeError(f"expected a number, got {value.__class__.__name__}")
+    if dtype is dtypes.F32 and -_LARGEST_FLOAT32 > value > -_INFINITY or _INFINITY > value > _LARGEST_FLOAT32:
+        raise RuntimeError("value cannot be converted to type float without overflow")
+    return np.asarray(value, dtype)
+
+
+_INFINITY = float("inf")
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 def zero_(self: Tensor) -> Tensor:
     """Every element set to 0."""
-    if self._view is None and self._node is None:
+    if self._node is None:
         self._array[...] = 0
         storage = self._storage
         if storage is None:

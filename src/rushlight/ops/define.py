@@ -31,12 +31,13 @@ class Primitive:
     inputs ``for_edges`` needs a gradient. ``vjp(gradient, node)`` returns one gradient for each tensor input (None where
     there is none); ``node.unpack()`` gives what was saved, ``node.attrs`` the parameters. Gradients may have the
     broadcast shape and the computed dtype: the engine sums and casts them to the input's.
+    ``refuses``: the kinds of dtypes (NumPy's letters) that the operation does not take, of its first operand once promoted.
     For an operation with several results, ``gradient`` is a tuple with None for the results that nothing used.
     """
 
     __slots__ = (
-        "errors", "function", "grad_name", "impl", "inplace", "method", "name", "rule", "samples", "saves", "saves_output",
-        "value_dependent", "vjp",
+        "errors", "function", "grad_name", "impl", "inplace", "method", "name", "refuses", "rule", "samples", "saves",
+        "saves_output", "value_dependent", "vjp",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,7 @@ class Primitive:
         errors: Callable[[], Iterable[tuple[type[Exception], tuple[Any, ...]]]] | None = None,
         value_dependent: bool = False,
         grad_name: str | None = None,
+        refuses: str = "",
     ) -> None:
         if name in PRIMITIVES:
             raise AssertionError(f"primitive {name!r} is defined twice")
@@ -65,6 +67,7 @@ class Primitive:
         self.errors = errors
         self.value_dependent: Final = value_dependent
         self.grad_name: Final = grad_name or grad_name_of(name)
+        self.refuses: Final = refuses
         self.function: Any = None
         self.method: Any = None
         self.inplace: Any = None

@@ -133,9 +133,13 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     rule = record.rule
     if rule is Rule.KEEP:
         arrays = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
+        if record.refuses and arrays[0].dtype.kind in record.refuses:
+            raise not_implemented(record.name, arrays[0].dtype)
     else:
         check_tensors(record.name, operands)
         dtype = common_dtype(operands)
+        if dtype.kind in record.refuses:
+            raise not_implemented(record.name, dtype)
         if rule is Rule.PROMOTE_FLOAT and dtype not in INEXACT:
             dtype = default_numpy()
         compute_dtype = dtype
@@ -155,6 +159,23 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
                 result = result.astype(dtype) if result.dtype == compute_dtype else result
             return attach(record, operands, attrs, result)
     return attach(record, operands, attrs, _checked(record, arrays, attrs))
+
+
+_TYPE_NAMES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def type_name(dtype: NumpyDType) -> str:
+    """``"Float"``, ``"Long"``: how PyTorch's messages call a dtype."""
+    return _TYPE_NAMES[OF_NUMPY[dtype].name]
+
+
+def not_implemented(name: str, dtype: NumpyDType) -> NotImplementedError:
+    """The error for a dtype that an operation does not take, in PyTorch's words."""
+    return NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(dtype)}'")
 
 
 def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any]) -> Any:
@@ -289,7 +310,7 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
     keeps_input, saves_output = bool(record.saves), record.saves_output
     names_site = keeps_input or saves_output
     # The quick path is for the dtypes that the NumPy function keeps.
-    any_dtype = record.rule is Rule.KEEP
+    any_dtype = record.rule is Rule.KEEP and not record.refuses
 
     def method(self: Tensor) -> Tensor:
         x = self._array
@@ -379,6 +400,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         except ValueError:
             broadcast_shape(x.shape, y.shape)
             raise
+        except TypeError:  # NumPy has no loop for the dtype: said in PyTorch's words there
+            return apply(record, (self, other))
         if type(array) is not ndarray:
             array = asarray(array)
         edge_a = self._node
@@ -490,7 +513,9 @@ __all__ = [
     "inplace_form",
     "is_number",
     "named",
+    "not_implemented",
     "number_array",
+    "type_name",
     "unary",
     "write_out",
 ]

@@ -23,6 +23,9 @@ from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 
 grad_enabled = GRAD_MODE.get
+# The records whose views are several results of one call (split, unbind): those can't be changed in place where gradients
+# are recorded, as in PyTorch. ``joining`` enters them.
+SEVERAL_VIEWS: Final[set[Primitive]] = set()
 
 
 def overwrite(
@@ -39,32 +42,49 @@ def overwrite(
     ``keeps_inputs``: the operation saves its inputs for backward, so it must see a copy of the old value, which is
     about to be written over.
     """
-    recording = grad_enabled()
-    if recording:
-        check_leaf(self)
+    recording = False
+    others = [other for other in (*args, *kwargs.values()) if isinstance(other, Tensor)] if args or kwargs else ()
+    for other in others:
+        if other._storage is not None and other._storage is self._storage and other is not self:
+            check_partial_overlap(self._array, other._array)
+    if grad_enabled():
+        recording = self._node is not None or any(other._node is not None for other in others)
+        if recording:
+            check_leaf(self)
     array = self._array
+    # Only a recorded operation keeps what it read.
     old = make_tensor(array.copy() if recording and keeps_inputs else array, self._node)
-    if old._node is not None or not keeps_inputs or not recording:
-        pass
-    value = method(old, *args, **kwargs)
-    return commit(self, value, name)
+    return commit(self, method(old, *args, **kwargs), name)
 
 
 def check_leaf(tensor: Tensor) -> None:
-    """Raise if a change of ``tensor`` would change a leaf that backward must find as it is."""
+    """Raise if a recorded change of ``tensor`` would change a leaf, or a view whose history can't follow the change."""
+    view = tensor._view
+    while view is not None:
+        record = view[1]
+        if record is None:
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + NO_GRAD_VIEW
+            )
+        if record in SEVERAL_VIEWS:
+            raise RuntimeError(
+                f"An output of {record.name} is a view and is being modified inplace. This view is the output of a function "
+                "that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
+                "should replace the inplace operation by an out-of-place one."
+            )
+        parent = view[0]
+        view = parent._view
+        if view is None and isinstance(parent._node, LeafNode):
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if isinstance(tensor._node, LeafNode):
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if tensor._view is not None:
-        if tensor._view[1] is None:
-            raise RuntimeError(
-                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
-                "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
-                "both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
-                "to be tracked) or both outside (if you want the inplace to be tracked)."
-            )
-        base = tensor._base
-        if base is not None and isinstance(base._node, LeafNode):
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+NO_GRAD_VIEW: Final = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
+    "view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+    "outside (if you want the inplace to be tracked)."
+)
 
 
 def check_inplace_shape(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
@@ -74,11 +94,25 @@ def check_inplace_shape(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
 
 
 def check_no_overlap(array: Any) -> None:
+    """Raise if several elements of ``array`` are one place in memory (an expanded dimension)."""
     if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
+
+
+def check_partial_overlap(target: Any, source: Any) -> None:
+    """Raise if both are parts of one block of memory and share some of it without being the same part."""
+    if target.flags.forc and source.flags.forc and target.size and source.size:
+        start = target.__array_interface__["data"][0]
+        other = source.__array_interface__["data"][0]
+        same = start == other and target.nbytes == source.nbytes and target.strides == source.strides
+        if not same and start < other + source.nbytes and other < start + target.nbytes:
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
 
 
 def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
@@ -95,22 +129,32 @@ def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
         value = _cast(value, self)
         source = value._array
     check_no_overlap(target)
-    recording = grad_enabled() and (value._node is not None or self._node is not None)
+    node = value._node
+    recording = grad_enabled() and (node is not None or self._node is not None)
     if recording:
         check_leaf(self)
-    if not recording and self._view is not None and self._view[1] is not None and grad_enabled():
-        base = self._base
-        if base is not None and base._node is not None:
-            recording = True
     target[...] = source
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
     storage.mark_changed(name)
     if recording:
-        node = value._node
         if node is None:
             node = Node(OVERWRITTEN, (self._node,), target)
+        elif node.output is not None and node.output[0] is source:
+            # The operation saved its result, which is this tensor from now on: a later change of it must be noticed.
+            node.output = (target, storage, storage.version)
+        rebase(self, node)
+    return self
+
+
+def changed(self: Tensor, node: Node | None, name: str) -> Tensor:
+    """``self`` after its memory was written directly; ``node`` is the history of what it holds now, if one is recorded."""
+    storage = self._storage
+    if storage is None:
+        storage = self._storage = Storage()
+    storage.mark_changed(name)
+    if node is not None:
         rebase(self, node)
     return self
 
@@ -126,7 +170,7 @@ def rebase(self: Tensor, node: Node) -> None:
     view = self._view
     if view is None:
         base = self
-        base._node = node
+        _set_history(base, node)
     else:
         chain = []
         base = self
@@ -135,19 +179,29 @@ def rebase(self: Tensor, node: Node) -> None:
             base = view[0]
             view = base._view
         chain.reverse()
-        base._node = Node(COPY_SLICES, (base._node, node), base._array, None, tuple(chain))
+        _set_history(base, Node(COPY_SLICES, (base._node, node), base._array, None, tuple(chain)))
     storage = base._storage
     if storage is None or storage.views is None:
         return
     for reference in storage.views:
         tensor = reference()
-        if tensor is None or tensor._view is None:
+        if tensor is None or tensor._view is None or tensor._base is not base:
             continue
         parent, record, attrs = tensor._view
-        if record is None or (tensor._base is not base):
-            continue
         edge = parent._node
-        tensor._node = None if edge is None else Node(record, (edge,), tensor._array, None, attrs)
+        if edge is None:
+            tensor._node = None
+        elif record is None:
+            tensor._node = Node(UNTRACKED_VIEW, (edge,), tensor._array)
+        else:
+            _set_history(tensor, Node(record, (edge,), tensor._array, None, attrs))
+
+
+def _set_history(tensor: Tensor, node: Node) -> None:
+    old = tensor._node
+    if old is not None and old.retain_into is not None and old.retain_into() is tensor:
+        node.retain_into, old.retain_into = old.retain_into, None  # retain_grad means the tensor's last value
+    tensor._node = node
 
 
 def replay(chain: tuple[tuple[Any, Any], ...], tensor: Tensor) -> Tensor:
@@ -185,7 +239,20 @@ def _write_through(base: Any, value: Any, chain: tuple[tuple[Any, Any], ...]) ->
     return result
 
 
-# The history of a tensor whose content was replaced by something that needs no gradient: the old content gets none.
-OVERWRITTEN: Final = Primitive(
-    "overwritten", lambda old, value: np.broadcast_to(value, old.shape), lambda gradient, node: (None,) * len(node.edges)
-)
+def _zero_vjp(gradient: Tensor, node: Node) -> tuple[Tensor, ...]:
+    from .creation import zeros_like  # creation is built on dispatch
+
+    return (zeros_like(gradient),) * len(node.edges)
+
+
+def _untracked_vjp(gradient: Tensor, node: Node) -> Tensor:
+    raise RuntimeError(
+        "A view was created in no_grad mode and its base or another view of its base has been modified inplace with grad "
+        "mode enabled. " + NO_GRAD_VIEW
+    )
+
+
+# The history of a tensor whose content was replaced by something that needs no gradient: the old content gets zeros.
+OVERWRITTEN: Final = Primitive("overwritten", lambda old, value: np.broadcast_to(value, old.shape), _zero_vjp)
+# A view made without history, whose memory got one since: which of the two it should have is not known.
+UNTRACKED_VIEW: Final = Primitive("untracked_view", lambda x: x, _untracked_vjp)

@@ -1,34 +1,983 @@
-"""Matrix products."""
+"""Matrix products: ``mm`` and its relatives, batched products, ``addmm`` and its relatives, and ``linear``.
+
+Two matrices of one float dtype, the case that nearly every call is, go straight to ``ndarray.dot``: it has the least
+overhead of NumPy's ways to a product, and hands transposed views to BLAS as they are. Everything else goes through
+``apply``. float16 and bfloat16 are multiplied in float32 and rounded once.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..core.history import Node
-from ..core.tensor import Tensor
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import Node, versions_of
+from ..core.shapes import broadcast_shape
+from ..core.storage import LIBRARY, program_site
+from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply
-from .movement import t
-from .pointwise import conj_of
+from .dispatch import FloatingPointReport, apply, compute, inplace_form, write_out
+from .movement import T, cast, expand, permute, reshape, squeeze, t, transpose, unsqueeze, view_of
+from .pointwise import add, conj_of, mul
+from .reductions import sum_dims
+
+Array = NDArray[Any]
+Number = bool | int | float | complex
+ndarray = np.ndarray
+grad_enabled = GRAD_MODE.get
+getframe = sys._getframe
+
+
+# --- what is wrong, in PyTorch's words --------------------------------------------------------------------------------
+
+# Products name dtypes as C++ does in some messages, and as ``torch.FloatTensor`` does in others.
+_C_NAMES = {
+    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int",
+    "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+_TYPE_NAMES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double", "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def c_name(dtype: NumpyDType) -> str:
+    """The dtype as C++ spells it: ``float``, ``long int``."""
+    return _C_NAMES[OF_NUMPY[dtype].name]
+
+
+def type_name(dtype: NumpyDType) -> str:
+    """The dtype as tensor types spell it: ``Float``, ``Long``."""
+    return _TYPE_NAMES[OF_NUMPY[dtype].name]
+
+
+def check_operands(name: str, **operands: Any) -> None:
+    """``TypeError`` for the first operand that is not a tensor."""
+    for position, (operand_name, operand) in enumerate(operands.items(), 1):
+        if not isinstance(operand, Tensor):
+            raise TypeError(
+                f"{name}(): argument '{operand_name}' (position {position}) must be Tensor, not {type(operand).__name__}"
+            )
+
+
+def _check_not_bool(x: Array, kernel: str) -> None:
+    if x.dtype == BOOL:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
+
+
+def _check_mm(x: Array, y: Array) -> None:
+    if x.ndim != 2:
+        raise RuntimeError("self must be a matrix")
+    if y.ndim != 2:
+        raise RuntimeError("mat2 must be a matrix")
+    if x.shape[1] != y.shape[0]:
+        raise _cannot_multiply(x.shape, y.shape)
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {c_name(x.dtype)} != {c_name(y.dtype)}"
+        )
+    _check_not_bool(x, "addmm_impl_cpu_")
+
+
+def _cannot_multiply(a: tuple[int, ...], b: tuple[int, ...]) -> RuntimeError:
+    return RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})")
+
+
+def _check_bmm(x: Array, y: Array) -> None:
+    for position, array in enumerate((x, y), 1):
+        if array.ndim != 3:
+            raise RuntimeError(f"batch{position} must be a 3D tensor")
+    if y.shape[:2] != (x.shape[0], x.shape[2]):
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{x.shape[0]}, {x.shape[2]}] "
+            f"but got: [{y.shape[0]}, {y.shape[1]}]."
+        )
+    _check_scalar_types(x, y)
+    _check_not_bool(x, "bmm")
+
+
+def _check_scalar_types(x: Array, y: Array) -> None:
+    if x.dtype != y.dtype:
+        raise RuntimeError(f"expected scalar type {type_name(x.dtype)} but found {type_name(y.dtype)}")
+
+
+def _check_mv(shape: tuple[int, ...] | None, x: Array, y: Array, dtype: NumpyDType) -> None:
+    """``shape`` and ``dtype``: those of what is added to the product (``mv`` adds nothing)."""
+    rank = 1 if shape is None else len(shape)
+    if x.ndim != 2 or y.ndim != 1 or rank > 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {rank}, {x.ndim}, {y.ndim}")
+    extent = x.shape[0] if not shape or shape[0] == 1 else shape[0]
+    if x.shape[1] != y.shape[0] or extent != x.shape[0]:
+        raise RuntimeError(
+            f"size mismatch, got input ({extent}), mat ({x.shape[0]}x{x.shape[1]}), vec ({y.shape[0]})"
+        )
+    if not (dtype == x.dtype == y.dtype):
+        names = ", ".join([type_name(dtype), type_name(x.dtype)])
+        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {names}, and {type_name(y.dtype)}")
+    _check_not_bool(x, "addmv_impl_cpu")
+
+
+def _check_dot(x: Array, y: Array, kernel: str) -> None:
+    if x.ndim != 1 or y.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {type_name(x.dtype)} and {type_name(y.dtype)}"
+        )
+    if x.size != y.size:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{x.size}] and src [{y.size}] to have the same number of "
+            f"elements, but got {x.size} and {y.size} elements respectively"
+        )
+    _check_not_bool(x, kernel)
+
+
+def write_exact(out: Tensor, result: Tensor) -> Tensor:
+    """``out=`` of the products, which take no other dtype than the result's."""
+    if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {c_name(result._array.dtype)}, "
+            f"but got {c_name(out._array.dtype)} instead"
+        )
+    return write_out(out, result, "product")
+
+
+# --- two matrices -----------------------------------------------------------------------------------------------------
+
+
+def _mm_impl(x: Array, y: Array) -> Any:
+    if x.dtype in LOW_PRECISION:
+        return x.astype(F32).dot(y.astype(F32)).astype(x.dtype)
+    return x.dot(y)
 
 
 def _mm_vjp(g: Tensor, node: Node) -> Any:
     a, b = node.unpack()
     edge_a, edge_b = node.edges
+    if g._array.dtype in COMPLEXES:
+        a, b = None if a is None else conj_of(a), None if b is None else conj_of(b)
+    grad_a = None if edge_a is None else mm_nt(g, b)
+    if edge_b is None:
+        return grad_a, None
+    view = node.attrs
+    if view:
+        # mat2 was a transposed view: computed this way around, its gradient is contiguous for the tensor under the view.
+        return grad_a, view_of(T, mm_tn(g, a), {})
+    return grad_a, mm_tn(a, g)
+
+
+def _mm_nt_vjp(g: Tensor, node: Node) -> Any:
+    a, b = node.unpack()
+    edge_a, edge_b = node.edges
+    if g._array.dtype not in COMPLEXES:
+        return None if edge_a is None else mm(g, b), None if edge_b is None else mm_tn(g, a)
     return (
-        None if edge_a is None else mm(g, t(conj_of(b))),
-        None if edge_b is None else mm(t(conj_of(a)), g),
+        None if edge_a is None else mm(g, conj_of(b)),
+        None if edge_b is None else mm_tn(g, conj_of(a)),
     )
 
 
-MM = Primitive("mm", np.dot, _mm_vjp, saves=((0, (1,)), (1, (0,))))
+def _mm_tn_vjp(g: Tensor, node: Node) -> Any:
+    a, b = node.unpack()
+    edge_a, edge_b = node.edges
+    if g._array.dtype not in COMPLEXES:
+        return None if edge_a is None else mm_nt(b, g), None if edge_b is None else mm(a, g)
+    return (
+        None if edge_a is None else mm_nt(conj_of(b), g),
+        None if edge_b is None else mm(conj_of(a), g),
+    )
 
 
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The matrix product of two matrices."""
-    return apply(MM, (input, mat2))  # type: ignore[no-any-return]
+_EACH_OTHER = ((0, (1,)), (1, (0,)))
 
 
-METHODS: dict[str, Any] = {"mm": mm, "__matmul__": mm}
+def _matrix_samples() -> Any:
+    a = np.arange(6, dtype=F64).reshape(2, 3) - 2.5
+    yield a, a.T.copy()
+    yield a, np.ones((3, 4))
+    yield np.ones((2, 0)), np.ones((0, 3))
+
+
+def _mm_errors() -> Any:
+    yield RuntimeError, (np.ones((2, 3)), np.ones((4, 5)))
+    yield RuntimeError, (np.ones(3), np.ones((3, 5)))
+    yield RuntimeError, (np.ones((2, 3)), np.ones((3, 5), F32))
+
+
+MM = Primitive(
+    "mm",
+    lambda x, y, transposed=False: _mm_impl(x, y),
+    _mm_vjp,
+    saves=_EACH_OTHER,
+    samples=_matrix_samples,
+    errors=_mm_errors,
+)
+# The products with one factor transposed, so that gradients of matrix products are closed under differentiation and
+# need no views: x @ y.T and x.T @ y.
+MM_NT = Primitive(
+    "mm_nt", lambda x, y: _mm_impl(x, y.T), _mm_nt_vjp, saves=_EACH_OTHER, grad_name="MmBackward0",
+    samples=lambda: [(np.ones((2, 3)), np.ones((4, 3)))],
+)  # fmt: skip
+MM_TN = Primitive(
+    "mm_tn", lambda x, y: _mm_impl(x.T, y), _mm_tn_vjp, saves=_EACH_OTHER, grad_name="MmBackward0",
+    samples=lambda: [(np.ones((3, 2)), np.ones((3, 4)))],
+)  # fmt: skip
+_PLAIN: dict[str, Any] = {}
+_TRANSPOSED = {"transposed": True}
+
+
+def _recorded(record: Primitive, a: Tensor, b: Tensor, array: Array) -> Tensor:
+    """The result of a product of ``a`` and ``b`` (at least one needs a gradient), called by the public functions."""
+    edge_a, edge_b = a._node, b._node
+    frame: Any = getframe(2)
+    if frame.f_code.co_filename.startswith(LIBRARY):
+        site = program_site(frame)
+    else:
+        site = (frame.f_code, frame.f_lasti)
+    saved = (None if edge_b is None else a, None if edge_a is None else b)
+    node = Node(record, (edge_a, edge_b), array, saved, _transposed_attrs(b), site)
+    if a._storage is not None or b._storage is not None:
+        node.versions = versions_of(saved)
+    return make_tensor(array, node)
+
+
+def _transposed_attrs(b: Tensor) -> dict[str, Any]:
+    if b._view is not None:
+        flags = b._array.flags
+        if flags.f_contiguous and not flags.c_contiguous:
+            return _TRANSPOSED
+    return _PLAIN
+
+
+def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The product of two matrices, ``(n, m)`` and ``(m, p)``, of one dtype; no broadcasting (see ``matmul``).
+
+    Raises ``RuntimeError`` where the shapes do not go together or the dtypes differ.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.mm(torch.tensor([[1., 2.]]), torch.tensor([[3.], [4.]]))
+        tensor([[11.]])
+    """
+    try:
+        x, y = input._array, mat2._array
+    except AttributeError:
+        check_operands("mm", input=input, mat2=mat2)
+        raise
+    dtype = x.dtype
+    if (dtype is F32 or dtype is F64) and dtype is y.dtype and x.ndim == 2 == y.ndim and type(x) is ndarray is type(y):
+        try:
+            array = x.dot(y)
+        except FloatingPointReport:
+            array = compute(_mm_impl, (x, y), {})
+        except ValueError:
+            _check_mm(x, y)
+            raise
+        if (input._node is None and mat2._node is None) or not grad_enabled():
+            result = make_tensor(array)
+        else:
+            result = _recorded(MM, input, mat2, array)
+    else:
+        _check_mm(x, y)
+        result = apply(MM, (input, mat2), _transposed_attrs(mat2))
+    return result if out is None else write_exact(out, result)
+
+
+def mm_nt(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b.T`` of two matrices."""
+    x, y = a._array, b._array
+    if not grad_enabled() and x.dtype is y.dtype and (x.dtype is F32 or x.dtype is F64) and type(x) is ndarray is type(y):
+        try:
+            return make_tensor(x.dot(y.T))
+        except (FloatingPointReport, ValueError):
+            pass  # the general way silences the one and explains the other
+    return apply(MM_NT, (a, b))  # type: ignore[no-any-return]
+
+
+def mm_tn(a: Tensor, b: Tensor) -> Tensor:
+    """``a.T @ b`` of two matrices."""
+    x, y = a._array, b._array
+    if not grad_enabled() and x.dtype is y.dtype and (x.dtype is F32 or x.dtype is F64) and type(x) is ndarray is type(y):
+        try:
+            return make_tensor(x.T.dot(y))
+        except (FloatingPointReport, ValueError):
+            pass
+    return apply(MM_TN, (a, b))  # type: ignore[no-any-return]
+
+
+# --- stacks of matrices -----------------------------------------------------------------------------------------------
+
+
+def _bmm_impl(x: Array, y: Array) -> Any:
+    if x.dtype in LOW_PRECISION:
+        return _bmm_impl(x.astype(F32), y.astype(F32)).astype(x.dtype)
+    if y.ndim == 2 and x.ndim > 2:
+        # One matrix for all of them: a single product, for which BLAS needs one call instead of one for each matrix.
+        rows = x.reshape(-1, x.shape[-1]) if x.size else x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+        return rows.dot(y).reshape(*x.shape[:-1], y.shape[1])
+    return np.matmul(x, y)
+
+
+def rows_of(tensor: Tensor) -> Tensor:
+    """``tensor`` as a matrix whose rows are its last dimension."""
+    array = tensor._array
+    if array.ndim == 2:
+        return tensor
+    last = array.shape[-1]
+    return reshape(tensor, (array.size // last if last else int(np.prod(array.shape[:-1])), last))
+
+
+def mT_of(tensor: Tensor) -> Tensor:
+    """The matrices of ``tensor`` transposed."""
+    return transpose(tensor, -2, -1)
+
+
+def mH_of(tensor: Tensor) -> Tensor:
+    """The matrices of ``tensor`` transposed and conjugated."""
+    return conj_of(transpose(tensor, -2, -1))  # type: ignore[no-any-return]
+
+
+def _bmm_vjp(g: Tensor, node: Node) -> Any:
+    a, b = node.unpack()
+    edge_a, edge_b = node.edges
+    grad_a = grad_b = None
+    if edge_a is not None:
+        grad_a = batched(g, mH_of(b))
+    if edge_b is not None:
+        if len(edge_b.shape) == 2:
+            grad_b = mm_tn(rows_of(conj_of(a)), rows_of(g))
+        else:
+            grad_b = batched(mH_of(a), g)
+    return grad_a, grad_b
+
+
+def _bmm_samples() -> Any:
+    yield np.ones((2, 3, 4)), np.ones((2, 4, 2))
+    yield np.ones((2, 3, 4)), np.ones((4, 2))
+    yield np.ones((2, 1, 3, 4)), np.ones((3, 4, 2))
+
+
+BMM = Primitive("bmm", _bmm_impl, _bmm_vjp, saves=_EACH_OTHER, samples=_bmm_samples)
+
+
+def batched(a: Tensor, b: Tensor) -> Tensor:
+    """The products of the matrices in the last two dimensions; the leading dimensions broadcast."""
+    if a._array.ndim == 2 == b._array.ndim:
+        return mm(a, b)
+    return apply(BMM, (a, b))  # type: ignore[no-any-return]
+
+
+def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The products of two stacks of matrices, ``(b, n, m)`` and ``(b, m, p)``; no broadcasting (see ``matmul``).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.bmm(torch.ones(3, 2, 4), torch.ones(3, 4, 5)).shape
+        torch.Size([3, 2, 5])
+    """
+    check_operands("bmm", input=input, mat2=mat2)
+    _check_bmm(input._array, mat2._array)
+    result = apply(BMM, (input, mat2))
+    return result if out is None else write_exact(out, result)
+
+
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The matrix product. Vectors act as rows on the left and columns on the right; leading dimensions broadcast.
+
+    Shapes: ``(k)·(k) → ()``, ``(n, k)·(k) → (n)``, ``(k)·(k, m) → (m)``, ``(..., n, k)·(..., k, m) → (..., n, m)``.
+    Raises ``RuntimeError`` where the shapes do not go together, a tensor has no dimensions, or the dtypes differ.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.matmul(torch.ones(2, 3, 4), torch.ones(4)).shape
+        torch.Size([2, 3])
+    """
+    try:
+        x, y = input._array, other._array
+    except AttributeError:
+        check_operands("matmul", input=input, other=other)
+        raise
+    dtype = x.dtype
+    if (dtype is F32 or dtype is F64) and dtype is y.dtype and x.ndim == 2 == y.ndim and type(x) is ndarray is type(y):
+        try:
+            array = x.dot(y)
+        except FloatingPointReport:
+            array = compute(_mm_impl, (x, y), {})
+        except ValueError:
+            _check_mm(x, y)
+            raise
+        if (input._node is None and other._node is None) or not grad_enabled():
+            result = make_tensor(array)
+        else:
+            result = _recorded(MM, input, other, array)
+    else:
+        result = _matmul_general(input, other)
+    return result if out is None else write_exact(out, result)
+
+
+def _operator_matmul(self: Tensor, other: Any) -> Any:
+    # As `matmul`, written out once more: `@` is the hottest product, and a call in between would cost a tenth of it.
+    if not isinstance(other, Tensor):
+        return NotImplemented
+    x, y = self._array, other._array
+    dtype = x.dtype
+    if (dtype is F32 or dtype is F64) and dtype is y.dtype and x.ndim == 2 == y.ndim and type(x) is ndarray is type(y):
+        try:
+            array = x.dot(y)
+        except FloatingPointReport:
+            array = compute(_mm_impl, (x, y), {})
+        except ValueError:
+            _check_mm(x, y)
+            raise
+        if (self._node is None and other._node is None) or not grad_enabled():
+            return make_tensor(array)
+        return _recorded(MM, self, other, array)
+    return _matmul_general(self, other)
+
+
+def _reflected_matmul(self: Tensor, other: Any) -> Any:
+    return matmul(other, self) if isinstance(other, Tensor) else NotImplemented
+
+
+def _matmul_general(input: Tensor, other: Tensor) -> Tensor:
+    x, y = input._array, other._array
+    m, n = x.ndim, y.ndim
+    if m == 0 or n == 0:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D")
+    if m == 1:
+        if n == 1:
+            return dot(input, other)
+        if n == 2:
+            if x.shape[0] != y.shape[0]:
+                raise _cannot_multiply((1, *x.shape), y.shape)
+            _check_mm(x.reshape(1, -1), y)
+            return apply(MV, (t(other), input))  # type: ignore[no-any-return]
+        return squeeze(_batched_checked(unsqueeze(input, 0), other), -2)
+    if n == 1:
+        if m == 2:
+            return mv(input, other)
+        rows = rows_of(input)
+        return reshape(mv(rows, other), x.shape[:-1])
+    if m == 2 and n == 2:
+        return mm(input, other)
+    return _batched_checked(input, other)
+
+
+def _batched_checked(input: Tensor, other: Tensor) -> Tensor:
+    x, y = input._array, other._array
+    if y.ndim == 2:
+        if x.shape[-1] != y.shape[0]:
+            raise _cannot_multiply((int(np.prod(x.shape[:-1])), x.shape[-1]), y.shape)
+        if x.dtype != y.dtype:
+            _check_mm(x.reshape(-1, x.shape[-1]), y)
+        _check_not_bool(x, "addmm_impl_cpu_")
+    else:
+        lead = broadcast_shape(x.shape[:-2], y.shape[:-2])
+        if x.shape[-1] != y.shape[-2]:
+            batch = int(np.prod(lead))
+            raise RuntimeError(
+                f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {x.shape[-1]}] "
+                f"but got: [{batch}, {y.shape[-2]}]."
+            )
+        _check_scalar_types(x, y)
+        _check_not_bool(x, "bmm")
+    return apply(BMM, (input, other))  # type: ignore[no-any-return]
+
+
+# --- with vectors -----------------------------------------------------------------------------------------------------
+
+
+def _mv_vjp(g: Tensor, node: Node) -> Any:
+    mat, vec = node.unpack()
+    edge_mat, edge_vec = node.edges
+    return (
+        None if edge_mat is None else mul(unsqueeze(g, 1), conj_of(vec)),
+        None if edge_vec is None else apply(MV, (t(conj_of(mat)), g)),
+    )
+
+
+def _dot_vjp(g: Tensor, node: Node) -> Any:
+    a, b = node.unpack()
+    edge_a, edge_b = node.edges
+    return (
+        None if edge_a is None else mul(g, conj_of(b)),
+        None if edge_b is None else mul(g, conj_of(a)),
+    )
+
+
+MV = Primitive(
+    "mv", _mm_impl, _mv_vjp, saves=_EACH_OTHER, samples=lambda: [(np.ones((2, 3)), np.arange(3, dtype=F64))]
+)
+DOT = Primitive(
+    "dot",
+    lambda x, y: np.asarray(_mm_impl(x, y)),
+    _dot_vjp,
+    saves=_EACH_OTHER,
+    samples=lambda: [(np.ones(3), np.arange(3, dtype=F64))],
+)
+
+
+def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The product of a matrix ``(n, m)`` and a vector ``(m)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.mv(torch.eye(2), torch.tensor([3., 4.]))
+        tensor([3., 4.])
+    """
+    check_operands("mv", input=input, vec=vec)
+    x, y = input._array, vec._array
+    _check_mv(None, x, y, y.dtype)
+    result = apply(MV, (input, vec))
+    return result if out is None else write_exact(out, result)
+
+
+def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The sum of the products of two vectors' elements; a complex ``input`` is not conjugated (see ``vdot``).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.dot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
+        tensor(11.)
+    """
+    check_operands("dot", input=input, tensor=tensor)
+    _check_dot(input._array, tensor._array, "dot")
+    result = apply(DOT, (input, tensor))
+    return result if out is None else _write_dot(out, result)
+
+
+def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """As ``dot``, with ``input`` conjugated.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.vdot(torch.tensor([1j]), torch.tensor([1j]))
+        tensor(1.+0.j)
+    """
+    check_operands("vdot", input=input, other=other)
+    _check_dot(input._array, other._array, "vdot" if input._array.dtype in COMPLEXES else "dot")
+    result = apply(DOT, (conj_of(input), other))
+    return result if out is None else _write_dot(out, result)
+
+
+def _write_dot(out: Tensor, result: Tensor) -> Tensor:
+    if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"result dtype {type_name(out._array.dtype)} does not match input dtype {type_name(result._array.dtype)}"
+        )
+    return write_out(out, result, "dot")
+
+
+def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The products over the last dimensions: ``(..., k)`` and ``(*, k)`` give ``(..., *)``; 0-dim tensors multiply.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.inner(torch.ones(2, 3), torch.ones(4, 3)).shape
+        torch.Size([2, 4])
+    """
+    check_operands("inner", input=input, other=other)
+    x, y = input._array, other._array
+    if x.ndim == 0 or y.ndim == 0:
+        result = mul(input, other)
+    else:
+        if x.shape[-1] != y.shape[-1]:
+            raise RuntimeError(
+                "inner() the last dimension must match on both input tensors but got shapes "
+                f"{list(x.shape)} and {list(y.shape)}"
+            )
+        if x.dtype != y.dtype:
+            raise RuntimeError("both inputs should have same dtype")
+        _check_not_bool(x, "addmm_impl_cpu_")
+        product = apply(MM_NT, (rows_of(unsqueeze(input, 0)), rows_of(unsqueeze(other, 0))))
+        result = reshape(product, (*x.shape[:-1], *y.shape[:-1]))
+    if out is not None and isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"tensordot: Expected the output tensor to have dtype {type_name(result._array.dtype)}, "
+            f"but got an output tensor with dtype {type_name(out._array.dtype)}"
+        )
+    return result if out is None else write_out(out, result, "inner")
+
+
+def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The products of each element of ``(n)`` with each of ``(m)``: ``(n, m)``, of the common dtype.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.outer(torch.tensor([1, 2]), torch.tensor([3, 4]))
+        tensor([[3, 4],
+                [6, 8]])
+    """
+    check_operands("outer", input=input, vec2=vec2)
+    for name, tensor in (("self", input), ("vec2", vec2)):
+        if tensor._array.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {tensor._array.ndim}-D")
+    result: Tensor = mul(unsqueeze(input, 1), vec2)
+    return result if out is None else write_out(out, result, "outer")
+
+
+# --- a product added to something -------------------------------------------------------------------------------------
+
+
+def _scaled(array: Array, factor: Number) -> Array:
+    if factor == 1:
+        return array
+    # Integer tensors take a float factor's integer part, as PyTorch's kernels do.
+    return array * (factor if array.dtype in INEXACT else int(factor.real))
+
+
+def _add_product_impl(c: Array, x: Array, y: Array, beta: Number, alpha: Number) -> Any:
+    dtype = x.dtype
+    if dtype in LOW_PRECISION:
+        return _add_product_impl(c.astype(F32), x.astype(F32), y.astype(F32), beta, alpha).astype(dtype)
+    product = _scaled(np.matmul(x, y), alpha)
+    # With beta 0 the input is not read at all: nan and inf in it do not matter.
+    return product if beta == 0 else np.add(_scaled(c, beta), product, product if product.ndim else None)
+
+
+def _add_product_vjp(g: Tensor, node: Node) -> Any:
+    a, b = node.unpack()
+    edge_c, edge_a, edge_b = node.edges
+    beta, alpha = node.attrs["beta"], node.attrs["alpha"]
+    grad_c = grad_a = grad_b = None
+    if edge_c is not None:
+        grad_c = g if beta == 1 else mul(g, conj_of(beta))
+    if alpha != 1:
+        g = mul(g, conj_of(alpha))
+    if edge_a is not None:
+        if len(g._array.shape) == 1:
+            grad_a = mul(unsqueeze(g, 1), conj_of(b))
+        elif g._array.ndim == 2:
+            grad_a = mm_nt(g, conj_of(b))
+        else:
+            grad_a = batched(g, mH_of(b))
+    if edge_b is not None:
+        if g._array.ndim == 1:
+            grad_b = apply(MV, (t(conj_of(a)), g))
+        elif g._array.ndim == 2:
+            grad_b = mm_tn(conj_of(a), g)
+        else:
+            grad_b = batched(mH_of(a), g)
+    return grad_c, grad_a, grad_b
+
+
+_SAVES_FACTORS = ((1, (2,)), (2, (1,)))
+_BOTH_ONE = {"beta": 1, "alpha": 1}
+ADDMM = Primitive(
+    "addmm",
+    _add_product_impl,
+    _add_product_vjp,
+    saves=_SAVES_FACTORS,
+    samples=lambda: [((np.ones(4), np.ones((2, 3)), np.ones((3, 4))), {"beta": 2, "alpha": 0.5})],
+)
+ADDMV = Primitive(
+    "addmv",
+    _add_product_impl,
+    _add_product_vjp,
+    saves=_SAVES_FACTORS,
+    samples=lambda: [((np.ones(2), np.ones((2, 3)), np.ones(3)), {"beta": 2, "alpha": 0.5})],
+)
+BADDBMM = Primitive(
+    "baddbmm",
+    _add_product_impl,
+    _add_product_vjp,
+    saves=_SAVES_FACTORS,
+    samples=lambda: [((np.ones((2, 2, 4)), np.ones((2, 2, 3)), np.ones((2, 3, 4))), {"beta": 2, "alpha": 0.5})],
+)
+
+
+def _add_product(
+    record: Primitive, input: Tensor, a: Tensor, b: Tensor, shape: tuple[int, ...], beta: Number, alpha: Number
+) -> Tensor:
+    if input._array.shape != shape:
+        input = expand(input, shape)  # raises in PyTorch's words where it can't be expanded
+    return apply(record, (input, a, b), {"beta": beta, "alpha": alpha})  # type: ignore[no-any-return]
+
+
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
+) -> Tensor:
+    """``beta * input + alpha * (mat1 @ mat2)``; ``input`` broadcasts to ``(n, p)`` and is not read if ``beta`` is 0.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.addmm(torch.ones(2), torch.ones(1, 3), torch.ones(3, 2), beta=10)
+        tensor([[13., 13.]])
+    """
+    check_operands("addmm", input=input, mat1=mat1, mat2=mat2)
+    c, x, y = input._array, mat1._array, mat2._array
+    for position, array in enumerate((x, y), 1):
+        if array.ndim != 2:
+            raise RuntimeError(f"mat{position} must be a matrix, got {array.ndim}-D tensor")
+    if x.shape[1] != y.shape[0]:
+        raise _cannot_multiply(x.shape, y.shape)
+    _check_addmm_dtypes(c, x, y)
+    result = _add_product(ADDMM, input, mat1, mat2, (x.shape[0], y.shape[1]), beta, alpha)
+    return result if out is None else write_exact(out, result)
+
+
+def _check_addmm_dtypes(c: Array, x: Array, y: Array) -> None:
+    if c.dtype != y.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {type_name(c.dtype)} and {type_name(y.dtype)}"
+        )
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {type_name(x.dtype)} and {type_name(y.dtype)}"
+        )
+    _check_not_bool(x, "addmm_impl_cpu_")
+
+
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
+) -> Tensor:
+    """``beta * input + alpha * (mat @ vec)``; ``input`` broadcasts to ``(n)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.addmv(torch.ones(2), torch.eye(2), torch.tensor([1., 2.]), alpha=2)
+        tensor([3., 5.])
+    """
+    check_operands("addmv", input=input, mat=mat, vec=vec)
+    c, x, y = input._array, mat._array, vec._array
+    _check_mv(c.shape, x, y, c.dtype)
+    result = _add_product(ADDMV, input, mat, vec, (x.shape[0],), beta, alpha)
+    return result if out is None else write_exact(out, result)
+
+
+def addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
+) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``, of the common dtype; ``input`` broadcasts to ``(n, m)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.addr(torch.zeros(2, 2), torch.tensor([1., 2.]), torch.tensor([3., 4.]))
+        tensor([[3., 4.],
+                [6., 8.]])
+    """
+    check_operands("addr", input=input, vec1=vec1, vec2=vec2)
+    for name, tensor in (("vec1", vec1), ("vec2", vec2)):
+        if tensor._array.ndim != 1:
+            raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {tensor._array.ndim}-D")
+    product = mul(unsqueeze(vec1, 1), vec2)
+    input = expand(input, product._array.shape)
+    common = np.result_type(0)
+    result_dtype = add(make_tensor(np.empty((0,), input._array.dtype)), make_tensor(np.empty((0,), product._array.dtype)))
+    common = result_dtype._array.dtype
+    if common not in INEXACT and any(isinstance(factor, float | complex) for factor in (beta, alpha)):
+        kind = "Boolean" if common == BOOL else "integral"
+        raise RuntimeError(f"For {kind} input tensors, argument beta and alpha must not be floating point numbers.")
+    if alpha != 1:
+        product = cast(mul(product, alpha), common)
+    if beta == 0:
+        result = cast(product, common)
+    else:
+        result = add(input if beta == 1 else cast(mul(input, beta), common), product)
+    return result if out is None else write_out(out, result, "addr")
+
+
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
+) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2)``; ``input`` broadcasts to ``(b, n, p)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.baddbmm(torch.ones(1), torch.ones(3, 2, 4), torch.ones(3, 4, 5)).shape
+        torch.Size([3, 2, 5])
+    """
+    check_operands("baddbmm", input=input, batch1=batch1, batch2=batch2)
+    c, x, y = input._array, batch1._array, batch2._array
+    if not (c.dtype == x.dtype == y.dtype):
+        raise RuntimeError(
+            f"Input dtypes must be the same, got: input {c_name(c.dtype)}, batch1: {c_name(x.dtype)}, "
+            f"batch2: {c_name(y.dtype)}"
+        )
+    _check_bmm(x, y)
+    result = _add_product(BADDBMM, input, batch1, batch2, (*x.shape[:2], y.shape[2]), beta, alpha)
+    return result if out is None else write_exact(out, result)
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None
+) -> Tensor:
+    """``beta * input + alpha * bmm(batch1, batch2).sum(0)``; ``input`` broadcasts to ``(n, p)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.addbmm(torch.zeros(1), torch.ones(3, 2, 4), torch.ones(3, 4, 5))[0, 0]
+        tensor(12.)
+    """
+    check_operands("addbmm", input=input, batch1=batch1, batch2=batch2)
+    x, y = batch1._array, batch2._array
+    if x.ndim != 3 or y.ndim != 3:
+        raise RuntimeError(f"batch1 and batch2 must be 3D tensors, got {x.ndim}D and {y.ndim}D")
+    if x.shape[0] != y.shape[0]:
+        raise RuntimeError(
+            f"batch1 and batch2 must have same number of batches, got {x.shape[0]} and {y.shape[0]}"
+        )
+    if x.shape[2] != y.shape[1]:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for bmm ({x.shape[1]}x{x.shape[2]} and {y.shape[1]}x{y.shape[2]})"
+        )
+    # The sum of the products is one product of the matrices laid side by side.
+    wide = reshape(permute(batch1, (1, 0, 2)), (x.shape[1], x.shape[0] * x.shape[2]))
+    tall = reshape(batch2, (y.shape[0] * y.shape[1], y.shape[2]))
+    _check_addmm_dtypes(input._array, x, y)
+    result = _add_product(ADDMM, input, wide, tall, (x.shape[1], y.shape[2]), beta, alpha)
+    return result if out is None else write_exact(out, result)
+
+
+# --- linear -----------------------------------------------------------------------------------------------------------
+
+
+def _linear_impl(bias: Array | None, x: Array, w: Array) -> Any:
+    dtype = x.dtype
+    if dtype in LOW_PRECISION:
+        return _linear_impl(None if bias is None else bias.astype(F32), x.astype(F32), w.astype(F32)).astype(dtype)
+    rows = x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+    product = rows.dot(w.T)
+    if bias is not None:
+        np.add(product, bias, product)
+    return product if x.ndim == 2 else product.reshape(*x.shape[:-1], w.shape[0])
+
+
+def _linear_vjp(g: Tensor, node: Node) -> Any:
+    x, w = node.unpack()
+    edge_bias, edge_x, edge_w = node.edges
+    if g._array.dtype in COMPLEXES:
+        x, w = None if x is None else conj_of(x), None if w is None else conj_of(w)
+    grad_bias = grad_x = grad_w = None
+    ndim = g._array.ndim
+    if edge_x is not None:
+        grad_x = mm(g, w) if ndim == 2 else reshape(mm(rows_of(g), w), edge_x.shape)
+    if edge_w is not None:
+        grad_w = mm_tn(g, x) if ndim == 2 else mm_tn(rows_of(g), rows_of(x))
+    if edge_bias is not None:
+        grad_bias = g if ndim == 1 else sum_dims(g, (0,) if ndim == 2 else tuple(range(ndim - 1)), False)
+    return grad_bias, grad_x, grad_w
+
+
+# The operands are in the order of PyTorch's addmm, whose name its node has there, so that programs which walk `grad_fn`
+# find the same neighbours.
+LINEAR = Primitive(
+    "linear",
+    _linear_impl,
+    _linear_vjp,
+    saves=_SAVES_FACTORS,
+    grad_name="AddmmBackward0",
+    samples=lambda: [(np.ones(4), np.ones((2, 3)), np.ones((4, 3))), (None, np.ones((2, 2, 3)), np.ones((4, 3)))],
+)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input @ weight.T + bias``: ``(..., in)`` with ``(out, in)`` and ``(out)`` gives ``(..., out)``.
+
+    A 1-D ``weight`` counts as one output, whose dimension the result does not have.
+    Raises ``RuntimeError`` where shapes do not go together or dtypes differ.
+
+    Example:
+        >>> import rushlight as torch
+        >>> from rushlight.ops.linalg import linear
+        >>> linear(torch.ones(1, 2), torch.eye(2), torch.tensor([1., 2.]))
+        tensor([[2., 3.]])
+    """
+    try:
+        x, w = input._array, weight._array
+        b = None if bias is None else bias._array
+    except AttributeError:
+        check_operands("linear", input=input, weight=weight)
+        check_operands("linear", bias=bias)
+        raise
+    dtype = x.dtype
+    if not (
+        (dtype is F32 or dtype is F64)
+        and dtype is w.dtype
+        and x.ndim == 2 == w.ndim
+        and type(x) is ndarray is type(w)
+        and (b is None or (dtype is b.dtype and b.shape == w.shape[:1] and type(b) is ndarray))
+    ):
+        return _linear_general(input, weight, bias)
+    try:
+        array = x.dot(w.T)
+        if b is not None:
+            array += b
+    except FloatingPointReport:
+        array = compute(_linear_impl, (b, x, w), {})
+    except ValueError:
+        raise _cannot_multiply(x.shape, w.T.shape) from None
+    edge_x, edge_w, edge_bias = input._node, weight._node, None if bias is None else bias._node
+    if (edge_w is None and edge_x is None and edge_bias is None) or not grad_enabled():
+        return make_tensor(array)
+    frame: Any = getframe(1)
+    if frame.f_code.co_filename.startswith(LIBRARY):
+        site = program_site(frame)
+    else:
+        site = (frame.f_code, frame.f_lasti)
+    saved = (None if edge_w is None else input, None if edge_x is None else weight)
+    node = Node(LINEAR, (edge_bias, edge_x, edge_w), array, saved, None, site)
+    if input._storage is not None or weight._storage is not None:
+        node.versions = versions_of(saved)
+    return make_tensor(array, node)
+
+
+def _linear_general(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    x, w = input._array, weight._array
+    if x.ndim == 0 or w.ndim == 0:
+        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
+    if w.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
+    if w.ndim == 1:
+        result = matmul(input, weight)
+        return result if bias is None else add(result, bias)  # type: ignore[no-any-return]
+    rows = int(np.prod(x.shape[:-1]))
+    if x.shape[-1] != w.shape[1]:
+        raise _cannot_multiply((rows, x.shape[-1]), w.T.shape)
+    if bias is None:
+        if x.dtype != w.dtype:
+            raise RuntimeError(
+                f"expected m1 and m2 to have the same dtype, but got: {c_name(x.dtype)} != {c_name(w.dtype)}"
+            )
+        _check_not_bool(x, "addmm_impl_cpu_")
+        return apply(LINEAR, (None, input, weight))  # type: ignore[no-any-return]
+    b = bias._array
+    _check_addmm_dtypes(b, x, w)
+    if b.ndim > 1:
+        return add(apply(LINEAR, (None, input, weight)), bias)  # type: ignore[no-any-return]
+    if b.shape != w.shape[:1]:
+        if b.ndim and b.shape[0] not in (1, w.shape[0]):
+            expand(unsqueeze(bias, 0), (rows, w.shape[0]))  # raises in PyTorch's words
+        bias = expand(bias, w.shape[:1])
+    return apply(LINEAR, (bias, input, weight))  # type: ignore[no-any-return]
+
+
+METHODS: dict[str, Any] = {
+    "mm": mm,
+    "bmm": bmm,
+    "matmul": matmul,
+    "__matmul__": _operator_matmul,
+    "__rmatmul__": _reflected_matmul,
+    "mv": mv,
+    "dot": dot,
+    "vdot": vdot,
+    "inner": inner,
+    "outer": outer,
+    "ger": outer,
+    "addmm": addmm,
+    "addmm_": inplace_form("addmm", addmm, keeps_inputs=False),
+    "addmv": addmv,
+    "addmv_": inplace_form("addmv", addmv, keeps_inputs=False),
+    "addr": addr,
+    "addr_": inplace_form("addr", addr, keeps_inputs=False),
+    "addbmm": addbmm,
+    "addbmm_": inplace_form("addbmm", addbmm, keeps_inputs=False),
+    "baddbmm": baddbmm,
+    "baddbmm_": inplace_form("baddbmm", baddbmm, keeps_inputs=False),
+}

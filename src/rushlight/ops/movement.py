@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided as np_as_strided
 
 from ..core.dtypes import INEXACT, OF_NUMPY, NumpyDType, dtype
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, UntrackedNode
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
@@ -33,15 +33,12 @@ def make_view(record: Primitive, parent: Tensor, array: Any, attrs: dict[str, An
         storage = parent._storage = Storage()
     tensor._storage = storage
     edge = parent._node
-    if edge is None:
-        tensor._node = None
-    elif grad_enabled():
-        tensor._node = Node(record, (edge,), array, None, attrs)
+    if grad_enabled():
+        tensor._node = None if edge is None else Node(record, (edge,), array, None, attrs)
+        tensor._view = (parent, record, attrs)
     else:
-        tensor._node = None
+        tensor._node = None if edge is None else UntrackedNode(tensor)
         tensor._view = (parent, None, None)
-        return tensor
-    tensor._view = (parent, record, attrs)
     views = storage.views
     if views is None:
         storage.add_view(tensor)

@@ -54,6 +54,7 @@ class Layout(NamedTuple):
     """How one convolution is packed and cut."""
 
     by_rows: bool  # Rows, not Columns
+    joined: bool  # Rows: the samples of a tile share one product
     shifted: bool  # Columns: the windows along the first spatial dimension are slices of the buffer, not copies
     samples: int  # of one tile
     rows: int  # of one tile: positions along the first spatial dimension of the output
@@ -63,7 +64,9 @@ class Layout(NamedTuple):
 def layout_of(window: Window, samples: int, channels: int, outputs: int, itemsize: int, purpose: Purpose) -> Layout:
     """The layout for an input of so many channels and a result of so many; it depends on nothing else."""
     kernel, output, groups = window.kernel, window.output, window.groups
-    by_rows = groups == 1 and _rows_pay(window, channels, outputs)
+    by_rows, joined = False, False
+    if groups == 1:
+        by_rows, joined = _rows_pay(window, channels, outputs, purpose)
     halo, copied = 0, count(kernel)
     shifted = False
     if not by_rows and kernel[0] > 1 and window.stride[0] == 1:
@@ -82,16 +85,20 @@ def layout_of(window: Window, samples: int, channels: int, outputs: int, itemsiz
     if row_bytes * (rows + halo) > _SAMPLE_BYTES:
         rows = min(rows, max(1, halo, _SAMPLE_BYTES // row_bytes - halo))
     some = max(1, min(samples, _TILE_BYTES // (row_bytes * (rows + halo))))
-    return Layout(by_rows, shifted, some, rows)
+    return Layout(by_rows, joined, shifted, some, rows)
 
 
-def _rows_pay(window: Window, channels: int, outputs: int) -> bool:
+def _rows_pay(window: Window, channels: int, outputs: int, purpose: Purpose) -> tuple[bool, bool]:
+    """Whether to pack by rows, and whether to join the samples in one product."""
     positions, width = count(window.output), window.output[-1]
     elements = count(window.kernel)
-    # A weight that is large beside a sample's positions should be read (or its gradient written) once, not once a sample.
-    if outputs * channels * elements >= 4096 * positions:
-        return True
-    return elements > 1 and channels >= 4 and (width <= 8 or (width <= 12 and channels >= 32))
+    weight = outputs * channels * elements
+    # A weight that is large beside a sample's positions should be read once, not once for each sample.
+    if weight >= 4096 * positions:
+        return True, True
+    pays = elements > 1 and channels >= 4 and (width <= 8 or (width <= 12 and channels >= 32))
+    # OpenBLAS multiplies small matrices without packing them, up to about this size.
+    return pays, purpose is Purpose.FORWARD and weight * positions > 1_000_000
 
 
 class Tile(NamedTuple):
@@ -211,7 +218,7 @@ def _adjoin(sizes: Shape, stride: Shape, steps: list[int], itemsize: int) -> boo
 
 
 class Rows:
-    """The windows of the input, tile by tile, with one row for each output position: (samples · positions, packed).
+    """The windows of the input, tile by tile, with one row for each output position: (samples, positions, packed).
 
     A row has the order (*kernel, channels); with a single output position, (channels, *kernel), which may need no copy.
     """
@@ -232,7 +239,7 @@ class Rows:
         packed = channels * count(kernel)
         if count(output) == 1:
             windows = as_strided(x, (samples, channels, *kernel), (sample_step, channel_step, *reach))
-            return windows.reshape(samples, packed)
+            return windows.reshape(samples, 1, packed)
         moves = [s * t for s, t in zip(steps, stride, strict=True)]
         windows = as_strided(
             x,
@@ -243,7 +250,7 @@ class Rows:
             self.buffer = np.empty(windows.size, x.dtype)
         rows = self.buffer[: windows.size]
         np.copyto(rows.reshape(windows.shape), windows)
-        return rows.reshape(-1, packed)
+        return rows.reshape(samples, -1, packed)
 
 
 def row_order(w: Array, window: Window) -> Array:
