@@ -79,10 +79,8 @@ def _run(
         node = ready.pop()
         gradient = pending.pop(node, None)
         if gradient is not None:
-            if node.pre_hooks:
-                gradient = _run_pre_hooks(node, gradient)
-            if node.retain_into is not None:
-                _retain(node, gradient)
+            if node.special:
+                gradient = _before(node, gradient)
             if targets is not None and node in captured:
                 captured[node] = gradient
         edges = node.edges
@@ -108,9 +106,7 @@ def _run(
                     if not uses[edge]:
                         ready.append(edge)
             continue
-        gradients = _checked_vjp(node, gradient) if node.traceback is not None else node.operation.vjp(gradient, node)
-        if node.post_hooks:
-            gradients = _run_post_hooks(node, gradients, gradient)
+        gradients = _special_vjp(node, gradient) if node.special else node.operation.vjp(gradient, node)
         if not retain_graph:
             node.release()
         if type(gradients) is not tuple:
@@ -197,13 +193,20 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
             hook(tensor)
 
 
-def _run_pre_hooks(node: Node, gradient: Any) -> Any:
-    assert node.pre_hooks is not None
-    for hook in list(node.pre_hooks.values()):
+def _before(node: Node, gradient: Any) -> Any:
+    """What hooks make of the gradient that a node is about to send on, kept where ``retain_grad`` asked for it."""
+    for hook in list((node.pre_hooks or {}).values()):
         replacement = hook(gradient)
         if replacement is not None:
             gradient = replacement
+    if node.retain_into is not None:
+        _retain(node, gradient)
     return gradient
+
+
+def _special_vjp(node: Node, gradient: Any) -> Any:
+    gradients = _checked_vjp(node, gradient) if node.traceback is not None else node.operation.vjp(gradient, node)
+    return _run_post_hooks(node, gradients, gradient) if node.post_hooks else gradients
 
 
 def _run_post_hooks(node: Node, gradients: Any, gradient: Any) -> Any:

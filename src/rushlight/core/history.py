@@ -45,7 +45,8 @@ class Node:
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "attrs", "dtype", "edges", "operation", "output", "saved", "shape", "site", "versions",
+        "__dict__", "__weakref__", "attrs", "dtype", "edges", "operation", "output", "saved", "shape", "site",
+        "special", "versions",
     )  # fmt: skip
     operation: Any
     edges: tuple[Node | None, ...]
@@ -56,6 +57,8 @@ class Node:
     dtype: np.dtype[Any]
     site: Site | None
     output: tuple[Array, Storage, int] | None  # the saved result: not the tensor, which would be a cycle
+
+    special: bool  # whether the engine must look at the extras below
 
     # Rare extras live in __dict__; these defaults are what nearly every node has.
     pre_hooks: dict[int, Callable[[Any], Any]] | None = None
@@ -83,6 +86,7 @@ class Node:
         self.attrs = attrs
         self.site = site
         self.output = None
+        self.special = False
     def unpack(self) -> tuple[Any, ...]:
         """The saved inputs, then the saved result, checked against changes in place since they were saved."""
         saved = self.saved
@@ -149,6 +153,7 @@ class Node:
         """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; a returned tuple replaces ``grad_inputs``."""
         if self.post_hooks is None:
             self.post_hooks = {}
+        self.special = True
         return RemovableHandle(self.post_hooks, hook)
 
     def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
@@ -159,6 +164,7 @@ class Node:
         """Call ``hook(grad)`` with the result's gradient; what it returns (unless None) takes its place."""
         if self.pre_hooks is None:
             self.pre_hooks = {}
+        self.special = True
         return RemovableHandle(self.pre_hooks, hook)
 
     def __repr__(self) -> str:
@@ -194,6 +200,7 @@ class LeafNode(Node):
         self.shape = array.shape
         self.dtype = array.dtype
         self.saved = self.versions = self.attrs = self.site = self.output = None
+        self.special = False
         self.tensor_ref = weakref.ref(tensor)
 
     @property
@@ -225,6 +232,7 @@ class OutputNode(Node):
         self.shape = array.shape
         self.dtype = array.dtype
         self.saved = self.versions = self.attrs = self.site = self.output = None
+        self.special = False
 
 
 class RemovableHandle:

@@ -60,10 +60,13 @@ def _not_implemented(kernel: str, dtype: NumpyDType) -> NotImplementedError:
 
 
 def _narrowed(values: Array, dtype: NumpyDType) -> Array:
-    """``values`` as ``dtype``; 16-bit types are rounded from float32, as PyTorch's are."""
-    if dtype in LOW_PRECISION and values.dtype != F32:
-        values = values.astype(F32)
-    return values.astype(dtype, copy=False)
+    """``values`` as ``dtype``; 16-bit types are rounded from float32, as PyTorch's are. Too large is infinite."""
+    if values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore", invalid="ignore"):
+        if dtype in LOW_PRECISION and values.dtype != F32:
+            values = values.astype(F32)
+        return values.astype(dtype)
 
 
 def _complex_from_parts(parts: Array, dtype: NumpyDType, shape: Shape) -> Array:
@@ -112,7 +115,7 @@ def uniform(
             # The product counts in steps of span * 2**-47 and no sum exceeds 16 spans: 52 bits hold them all.
             exact = max(abs(low), abs(high)) <= 16.0 * span
             values = fused32(values, span, low, exact_in_float64=exact)
-        values = values.astype(dtype, copy=False)
+        values = _narrowed(values, dtype)
     # Rounding can end on `high`, which the interval excludes: PyTorch gives `low` then.
     top = _narrowed(np.array(high), dtype)
     ends = values == top
@@ -174,7 +177,7 @@ def normal(
     if dtype == F64:
         return fused64(_vector_normals64(generator, size), std, mean).reshape(shape)
     values = _vector_normals32(generator, size, tail_after_all=dtype == F32)
-    return fused32(values, std, mean).astype(dtype, copy=False).reshape(shape)
+    return _narrowed(fused32(values, std, mean), dtype).reshape(shape)
 
 
 def _tail_last(numbers: Array, size: int, tail_start: int) -> Array:
@@ -411,7 +414,7 @@ def _representable_to(dtype: NumpyDType, high: int) -> int:
 
 def permutation(generator: Generator, n: int, dtype: NumpyDType = I64) -> Array:
     """The numbers 0 to n - 1 in random order: ``randperm``, by the Fisher-Yates shuffle from the front (from the
-    inside out, which takes seconds in Python, for ``n`` above 2e8).
+    inside out, which takes minutes in Python, for ``n`` above 2e8).
 
     Raises ``RuntimeError`` for a negative ``n`` or one too large for the dtype, ``NotImplementedError`` for bool and
     complex.
@@ -557,8 +560,7 @@ def geometric(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -
         raise _not_implemented("geometric_cpu", dtype)
     units = generator.units64(_size(shape))
     logs = _each(lambda u: math.log(u) if u else -math.inf, units)
-    with np.errstate(invalid="ignore"):  # a draw of exactly 0 is infinite, which no integer holds
-        return _narrowed(np.ceil(logs / math.log1p(-p)), dtype).reshape(shape)
+    return _narrowed(np.ceil(logs / math.log1p(-p)), dtype).reshape(shape)
 
 
 def log_normal(

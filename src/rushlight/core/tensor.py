@@ -181,6 +181,7 @@ class Tensor:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if not isinstance(node, LeafNode):
             node.retain_into = weakref.ref(self)
+            node.special = True
 
     def register_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(grad)`` whenever this tensor's gradient is computed; a returned tensor takes its place."""

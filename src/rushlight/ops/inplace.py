@@ -200,6 +200,7 @@ def rebase(self: Tensor, node: Node) -> None:
 def _set_history(tensor: Tensor, node: Node) -> None:
     old = tensor._node
     if old is not None and old.retain_into is not None and old.retain_into() is tensor:
+        node.special = True
         node.retain_into, old.retain_into = old.retain_into, None  # retain_grad means the tensor's last value
     tensor._node = node
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
-from ..core.shapes import broadcast_shape
+from ..core.shapes import broadcast_shape, count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
@@ -228,6 +228,7 @@ MM_TN = Primitive(
     "mm_tn", lambda x, y: _mm_impl(x.T, y), _mm_tn_vjp, saves=_EACH_OTHER, grad_name="MmBackward0",
     samples=lambda: [(np.ones((3, 2)), np.ones((3, 4)))],
 )  # fmt: skip
+_IMMEDIATE = frozenset((F32, F64))
 _PLAIN: dict[str, Any] = {}
 _TRANSPOSED = {"transposed": True}
 
@@ -245,6 +246,20 @@ def _recorded(record: Primitive, a: Tensor, b: Tensor, array: Array) -> Tensor:
     if a._storage is not None or b._storage is not None:
         node.versions = versions_of(saved)
     return make_tensor(array, node)
+
+
+def _quick(record: Primitive, a: Tensor, b: Tensor) -> Tensor:
+    """``apply(record, (a, b))`` for operands that were found to be of one dtype and to go together."""
+    x, y = a._array, b._array
+    if x.dtype in _IMMEDIATE and type(x) is ndarray is type(y):
+        try:
+            array = record.impl(x, y)
+        except FloatingPointReport:
+            array = compute(record.impl, (x, y), {})
+        if (a._node is None and b._node is None) or not grad_enabled():
+            return make_tensor(array)
+        return _recorded(record, a, b, array)
+    return apply(record, (a, b))  # type: ignore[no-any-return]
 
 
 def _transposed_attrs(b: Tensor) -> dict[str, Any]:
@@ -319,8 +334,8 @@ def _bmm_impl(x: Array, y: Array) -> Any:
         return _bmm_impl(x.astype(F32), y.astype(F32)).astype(x.dtype)
     if y.ndim == 2 and x.ndim > 2:
         # One matrix for all of them: a single product, for which BLAS needs one call instead of one for each matrix.
-        rows = x.reshape(-1, x.shape[-1]) if x.size else x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
-        return rows.dot(y).reshape(*x.shape[:-1], y.shape[1])
+        lead = x.shape[:-1]
+        return x.reshape(count(lead), y.shape[0]).dot(y).reshape((*lead, y.shape[1]))
     return np.matmul(x, y)
 
 
@@ -329,8 +344,8 @@ def rows_of(tensor: Tensor) -> Tensor:
     array = tensor._array
     if array.ndim == 2:
         return tensor
-    last = array.shape[-1]
-    return reshape(tensor, (array.size // last if last else int(np.prod(array.shape[:-1])), last))
+    shape = array.shape
+    return reshape(tensor, (count(shape[:-1]), shape[-1]))
 
 
 def mT_of(tensor: Tensor) -> Tensor:
@@ -368,9 +383,7 @@ BMM = Primitive("bmm", _bmm_impl, _bmm_vjp, saves=_EACH_OTHER, samples=_bmm_samp
 
 def batched(a: Tensor, b: Tensor) -> Tensor:
     """The products of the matrices in the last two dimensions; the leading dimensions broadcast."""
-    if a._array.ndim == 2 == b._array.ndim:
-        return mm(a, b)
-    return apply(BMM, (a, b))  # type: ignore[no-any-return]
+    return mm(a, b) if a._array.ndim == 2 == b._array.ndim else _quick(BMM, a, b)
 
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -381,9 +394,13 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.bmm(torch.ones(3, 2, 4), torch.ones(3, 4, 5)).shape
         torch.Size([3, 2, 5])
     """
-    check_operands("bmm", input=input, mat2=mat2)
-    _check_bmm(input._array, mat2._array)
-    result = apply(BMM, (input, mat2))
+    try:
+        x, y = input._array, mat2._array
+    except AttributeError:
+        check_operands("bmm", input=input, mat2=mat2)
+        raise
+    _check_bmm(x, y)
+    result = _quick(BMM, input, mat2)
     return result if out is None else write_exact(out, result)
 
 
@@ -457,13 +474,12 @@ def _matmul_general(input: Tensor, other: Tensor) -> Tensor:
             if x.shape[0] != y.shape[0]:
                 raise _cannot_multiply((1, *x.shape), y.shape)
             _check_mm(x.reshape(1, -1), y)
-            return apply(MV, (t(other), input))  # type: ignore[no-any-return]
+            return _quick(MV, t(other), input)
         return squeeze(_batched_checked(unsqueeze(input, 0), other), -2)
     if n == 1:
         if m == 2:
             return mv(input, other)
-        rows = rows_of(input)
-        return reshape(mv(rows, other), x.shape[:-1])
+        return reshape(mv(rows_of(input), other), x.shape[:-1])
     if m == 2 and n == 2:
         return mm(input, other)
     return _batched_checked(input, other)
@@ -473,21 +489,21 @@ def _batched_checked(input: Tensor, other: Tensor) -> Tensor:
     x, y = input._array, other._array
     if y.ndim == 2:
         if x.shape[-1] != y.shape[0]:
-            raise _cannot_multiply((int(np.prod(x.shape[:-1])), x.shape[-1]), y.shape)
+            raise _cannot_multiply((count(x.shape[:-1]), x.shape[-1]), y.shape)
         if x.dtype != y.dtype:
             _check_mm(x.reshape(-1, x.shape[-1]), y)
         _check_not_bool(x, "addmm_impl_cpu_")
     else:
         lead = broadcast_shape(x.shape[:-2], y.shape[:-2])
         if x.shape[-1] != y.shape[-2]:
-            batch = int(np.prod(lead))
+            batch = count(lead)
             raise RuntimeError(
                 f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {x.shape[-1]}] "
                 f"but got: [{batch}, {y.shape[-2]}]."
             )
         _check_scalar_types(x, y)
         _check_not_bool(x, "bmm")
-    return apply(BMM, (input, other))  # type: ignore[no-any-return]
+    return _quick(BMM, input, other)
 
 
 # --- with vectors -----------------------------------------------------------------------------------------------------
@@ -531,10 +547,14 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.mv(torch.eye(2), torch.tensor([3., 4.]))
         tensor([3., 4.])
     """
-    check_operands("mv", input=input, vec=vec)
-    x, y = input._array, vec._array
-    _check_mv(None, x, y, y.dtype)
-    result = apply(MV, (input, vec))
+    try:
+        x, y = input._array, vec._array
+    except AttributeError:
+        check_operands("mv", input=input, vec=vec)
+        raise
+    if x.ndim != 2 or y.ndim != 1 or x.shape[1] != y.shape[0] or x.dtype is not y.dtype or x.dtype not in INEXACT:
+        _check_mv(None, x, y, y.dtype)
+    result = _quick(MV, input, vec)
     return result if out is None else write_exact(out, result)
 
 
@@ -546,9 +566,14 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.dot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
         tensor(11.)
     """
-    check_operands("dot", input=input, tensor=tensor)
-    _check_dot(input._array, tensor._array, "dot")
-    result = apply(DOT, (input, tensor))
+    try:
+        x, y = input._array, tensor._array
+    except AttributeError:
+        check_operands("dot", input=input, tensor=tensor)
+        raise
+    if x.ndim != 1 or x.shape != y.shape or x.dtype is not y.dtype or x.dtype not in INEXACT:
+        _check_dot(x, y, "dot")
+    result = _quick(DOT, input, tensor)
     return result if out is None else _write_dot(out, result)
 
 
@@ -842,11 +867,11 @@ def _linear_impl(bias: Array | None, x: Array, w: Array) -> Any:
     dtype = x.dtype
     if dtype in LOW_PRECISION:
         return _linear_impl(None if bias is None else bias.astype(F32), x.astype(F32), w.astype(F32)).astype(dtype)
-    rows = x if x.ndim == 2 else x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+    rows = x if x.ndim == 2 else x.reshape(count(x.shape[:-1]), x.shape[-1])
     product = rows.dot(w.T)
     if bias is not None:
         np.add(product, bias, product)
-    return product if x.ndim == 2 else product.reshape(*x.shape[:-1], w.shape[0])
+    return product if x.ndim == 2 else product.reshape((*x.shape[:-1], w.shape[0]))
 
 
 def _linear_vjp(g: Tensor, node: Node) -> Any:
@@ -900,19 +925,23 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not (
         (dtype is F32 or dtype is F64)
         and dtype is w.dtype
-        and x.ndim == 2 == w.ndim
+        and w.ndim == 2
+        and x.ndim
         and type(x) is ndarray is type(w)
         and (b is None or (dtype is b.dtype and b.shape == w.shape[:1] and type(b) is ndarray))
     ):
         return _linear_general(input, weight, bias)
     try:
-        array = x.dot(w.T)
-        if b is not None:
-            array += b
+        if x.ndim == 2:
+            array = x.dot(w.T)
+            if b is not None:
+                array += b
+        else:
+            array = _linear_impl(b, x, w)
     except FloatingPointReport:
         array = compute(_linear_impl, (b, x, w), {})
     except ValueError:
-        raise _cannot_multiply(x.shape, w.T.shape) from None
+        raise _cannot_multiply((count(x.shape[:-1]), x.shape[-1]), w.T.shape) from None
     edge_x, edge_w, edge_bias = input._node, weight._node, None if bias is None else bias._node
     if (edge_w is None and edge_x is None and edge_bias is None) or not grad_enabled():
         return make_tensor(array)
@@ -937,7 +966,7 @@ def _linear_general(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
     if w.ndim == 1:
         result = matmul(input, weight)
         return result if bias is None else add(result, bias)  # type: ignore[no-any-return]
-    rows = int(np.prod(x.shape[:-1]))
+    rows = count(x.shape[:-1])
     if x.shape[-1] != w.shape[1]:
         raise _cannot_multiply((rows, x.shape[-1]), w.T.shape)
     if bias is None:

@@ -239,7 +239,7 @@ class Rows:
         packed = channels * count(kernel)
         if count(output) == 1:
             windows = as_strided(x, (samples, channels, *kernel), (sample_step, channel_step, *reach))
-            return windows.reshape(samples, 1, packed)
+            return np.ascontiguousarray(windows).reshape(samples, 1, packed)
         moves = [s * t for s, t in zip(steps, stride, strict=True)]
         windows = as_strided(
             x,
@@ -257,7 +257,7 @@ def row_order(w: Array, window: Window) -> Array:
     """The weight (outputs, channels, *kernel) as (outputs, packed), in the order of ``Rows``."""
     if count(window.output) > 1:
         w = np.moveaxis(w, 1, -1)
-    return w.reshape(len(w), -1)
+    return np.ascontiguousarray(w).reshape(len(w), count(w.shape[1:]))
 
 
 def from_row_order(packed: Array, shape: Shape, window: Window) -> Array:

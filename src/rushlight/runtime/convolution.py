@@ -39,6 +39,7 @@ on the shapes alone, so that the result does not depend on the number of threads
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import gcd
 from typing import Any, NamedTuple
@@ -72,7 +73,8 @@ def _taps(w: Array, window: Window, shifted: bool) -> Array:
     if not shifted:
         return w.reshape(1, window.groups, per_group, packed)
     slices = window.kernel[0]
-    return np.moveaxis(w, 2, 0).reshape(slices, window.groups, per_group, packed // slices)
+    by_slice = np.ascontiguousarray(np.moveaxis(w, 2, 0))
+    return by_slice.reshape(slices, window.groups, per_group, packed // slices)
 
 
 def _correlate(x: Array, w: Array, window: Window) -> Array:
@@ -158,10 +160,11 @@ def _scatter(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
 def _scatter_rows(g: Array, w: Array, spatial: Shape, window: Window, layout: Layout) -> Array:
     if count(window.output) == 1:
         return _scatter_single(g, w, spatial, window)
-    kernel, stride, padding, dilation, output, _ = window
+    kernel, output = window.kernel, window.output
     channels, positions = w.shape[1], count(output)
+    landings = _landings(window, spatial, 0, output[0], False)
     # One matrix (outputs, channels) for each kernel element, so that its products lie together.
-    operand = np.moveaxis(w, (0, 1), (-2, -1)).reshape(-1, 1, w.shape[0], channels)
+    operand = np.ascontiguousarray(np.moveaxis(w, (0, 1), (-2, -1))).reshape(-1, 1, w.shape[0], channels)
     result = np.empty((len(g), channels, *spatial), g.dtype)
     sums = np.empty((layout.samples, *spatial, channels), g.dtype)
     for first in range(0, len(g), layout.samples):
@@ -173,12 +176,7 @@ def _scatter_rows(g: Array, w: Array, spatial: Shape, window: Window, layout: La
         pieces = np.matmul(by_position, operand).reshape(*kernel, size, *output, channels)
         into = sums[:size]
         into.fill(0)
-        for index in product(*map(range, kernel)):
-            meetings = [
-                _meeting(length, n, s, i * d - before)
-                for length, n, s, i, d, (before, _) in zip(spatial, output, stride, index, dilation, padding, strict=True)
-            ]
-            to, of = zip(*meetings, strict=True)
+        for index, to, of in landings:
             into[(slice(None), *to)] += pieces[(*index, slice(None), *of)]
         result[first : first + size] = np.moveaxis(into, -1, 1)
     return result
@@ -198,13 +196,12 @@ def _scatter_single(g: Array, w: Array, spatial: Shape, window: Window) -> Array
 
 
 def _scatter_columns(g: Array, w: Array, spatial: Shape, window: Window, layout: Layout) -> Array:
-    kernel, stride, padding, dilation, output, groups = window
+    kernel, dilation, output, groups = window.kernel, window.dilation, window.output, window.groups
     samples = len(g)
     channels, per_group = w.shape[1] * groups, w.shape[0] // groups
     taps = _taps(w, window, layout.shifted).swapaxes(-1, -2)
     row = count(output[1:])
-    skip = 1 if layout.shifted else 0
-    rest = kernel[skip:]
+    rest = kernel[1:] if layout.shifted else kernel
     packed = w.shape[1] * count(rest)
     g = g.reshape(samples, groups, per_group, output[0] * row)
     result = np.zeros((samples, channels, *spatial), g.dtype)
@@ -224,19 +221,34 @@ def _scatter_columns(g: Array, w: Array, spatial: Shape, window: Window, layout:
             columns = np.matmul(taps[0], given)
         pieces = columns.reshape(size, channels, *rest, reach, *output[1:])
         into = result[tile.first : tile.last]
-        # Where the layout is shifted, the rows of the pieces are rows of the input already.
-        firsts = (tile.top * stride[0] - padding[0][0], *[-before for before, _ in padding[1:]])
-        for index in product(*map(range, rest)):
-            offsets = (0,) * skip + index
-            meetings = [
-                _meeting(length, n, s, first + i * d)
-                for length, n, s, first, i, d in zip(
-                    spatial, (reach, *output[1:]), stride, firsts, offsets, dilation, strict=True
-                )
-            ]
-            to, of = zip(*meetings, strict=True)
+        for index, to, of in _landings(window, spatial, tile.top, reach, layout.shifted):
             into[(slice(None), slice(None), *to)] += pieces[(slice(None), slice(None), *index, *of)]
     return result
+
+
+_Landing = tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]
+
+
+@lru_cache(maxsize=512)
+def _landings(window: Window, spatial: Shape, top: int, reach: int, shifted: bool) -> tuple[_Landing, ...]:
+    """For each kernel element: its index, the input positions that it reaches, and the output positions they come from.
+
+    The output positions of the first dimension are ``reach`` many from ``top`` on. Where the layout is shifted they are rows
+    of the input already, and the index leaves the first dimension out.
+    """
+    kernel, stride, padding, dilation, output, _ = window
+    firsts = (top * stride[0] - padding[0][0], *[-before for before, _ in padding[1:]])
+    found = []
+    for index in product(*map(range, kernel[1:] if shifted else kernel)):
+        meetings = [
+            _meeting(length, n, s, first + i * d)
+            for length, n, s, first, i, d in zip(
+                spatial, (reach, *output[1:]), stride, firsts, (0, *index) if shifted else index, dilation, strict=True
+            )
+        ]
+        to, of = zip(*meetings, strict=True)
+        found.append((index, to, of))
+    return tuple(found)
 
 
 def _meeting(length: int, positions: int, step: int, offset: int) -> tuple[slice, slice]:
@@ -293,7 +305,7 @@ def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
         part = w[(slice(None), slice(None), *[r.elements for r in residues])]
         part_kernel = part.shape[2:]
         part = np.flip(part, tuple(range(2, w.ndim))).reshape(groups, per_group, w.shape[1], *part_kernel)
-        part = part.swapaxes(1, 2).reshape(groups * w.shape[1], per_group, *part_kernel)
+        part = np.ascontiguousarray(part.swapaxes(1, 2)).reshape(groups * w.shape[1], per_group, *part_kernel)
         around = []
         for r, given in zip(residues, g.shape[2:], strict=True):
             left = (r.kernel - 1) * r.dilation - r.before
@@ -359,7 +371,7 @@ def _mirror_pays(w_shape: Shape, spatial: Shape, window: Window, samples: int, i
         return True  # a depthwise convolution, which has a faster way of its own
     if max(window.stride) > 1:
         return False
-    if layout_of(window, samples, channels, w_shape[0], itemsize, Purpose.SCATTER).by_rows:
+    if layout_of(window, samples, channels, w_shape[0], itemsize, Purpose.SCATTER).joined:
         return False
     # The mirrored convolution computes every position of the input from windows over g's padding: it multiplies more by
     # the proportion of the planes. It packs windows of g, where the other way adds up windows of the input.

@@ -90,10 +90,6 @@ class _LegacyReader:
 
     def _load_storage(self, identifier: Any) -> StoredData:
         dtype_name, key, location, nbytes = storage_identifier(identifier)
-        if dtype_name is None:
-            raise pickle.UnpicklingError(
-                "load: malformed storage: without an element type in a legacy checkpoint"
-            )
         data = self._storages.get(key)
         if data is None:
             if nbytes > self._bytes_left:
@@ -109,7 +105,7 @@ class _LegacyReader:
         view = identifier[5] if len(identifier) == 6 else None
         return data if view is None else self._window(data, key, dtype_name, view)
 
-    def _window(self, data: StoredData, key: str, dtype_name: str, view: Any) -> StoredData:
+    def _window(self, data: StoredData, key: str, dtype_name: str | None, view: Any) -> StoredData:
         """A storage that is a part of another, as versions before 0.4 had them: (key, offset, size)."""
         if type(view) is not tuple or tuple(map(type, view)) != (str, int, int):
             raise pickle.UnpicklingError(
@@ -119,7 +115,7 @@ class _LegacyReader:
         known = self._windows.get((key, view_key))
         if known is not None:
             return known
-        itemsize = NUMPY_DTYPES[dtype_name].itemsize
+        itemsize = NUMPY_DTYPES[dtype_name or "uint8"].itemsize
         if offset < 0 or size < 0 or (offset + size) * itemsize > data.nbytes():
             raise RuntimeError("load: malformed storage: its part of another storage is outside of that")
         part = self._raw[key][offset * itemsize : (offset + size) * itemsize]
@@ -128,9 +124,9 @@ class _LegacyReader:
 
     def _fill(self, key: str) -> None:
         data = self._storages.get(key)
-        if data is None or data.dtype_name is None:
+        if data is None:
             raise pickle.UnpicklingError(f"load: malformed list of storages: nothing uses {key[:40]!r}")
-        dtype = NUMPY_DTYPES[data.dtype_name]
+        dtype = NUMPY_DTYPES[data.dtype_name or "uint8"]
         numel = int.from_bytes(self._take(8), "little", signed=True)
         if numel * dtype.itemsize != data.nbytes():
             raise RuntimeError(

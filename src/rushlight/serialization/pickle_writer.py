@@ -174,8 +174,8 @@ class Pickler:
     def _save_bytes(self, value: bytes) -> None:
         if self._recall(value):
             return
-        arguments = (str(value, "latin1"), _LATIN1) if value else ()
-        self._save_call(Call(_ENCODE if value else builtin("bytes"), arguments), value)
+        # Python writes b"" as a call of `bytes`, which PyTorch's own safe loading refuses.
+        self._save_call(Call(_ENCODE, (str(value, "latin1"), _LATIN1)), value)
 
     def _save_bytearray(self, value: bytearray) -> None:
         if self._recall(value):

@@ -1,0 +1,120 @@
+"""``save`` and ``load`` with Rushlight's own tensors."""
+
+from __future__ import annotations
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+
+import rushlight
+from rushlight.core.tensor import Tensor, make_tensor, storage_of
+from rushlight.nn.parameter import Buffer, Parameter
+from rushlight.serialization import load, save
+
+
+def round_trip(obj, **given):
+    file = io.BytesIO()
+    save(obj, file)
+    file.seek(0)
+    return load(file, **given)
+
+
+def tensor(array):
+    return make_tensor(np.asarray(array))
+
+
+def test_tensors_and_parameters():
+    plain, wants_grad = tensor(np.arange(6.0).reshape(2, 3)), tensor(np.ones(2))
+    wants_grad.requires_grad_(True)
+    loaded = round_trip([plain, wants_grad, Parameter(plain), Parameter(plain, requires_grad=False)])
+    assert [type(value) for value in loaded] == [Tensor, Tensor, Parameter, Parameter]
+    assert [value.requires_grad for value in loaded] == [False, True, True, False]
+    assert all(value.is_leaf for value in loaded)
+    np.testing.assert_array_equal(loaded[0]._array, plain._array, strict=True)
+
+
+def test_what_shares_memory_shares_its_version_too():
+    array = np.arange(6.0)
+    base, view, other = round_trip([tensor(array), Parameter(tensor(array[2:])), tensor(np.ones(2))])
+    assert storage_of(base) is storage_of(view)
+    assert storage_of(base) is not storage_of(other)
+    base._array[2] = -1
+    assert view._array[0] == -1
+
+
+def test_buffers_are_saved_as_tensors():
+    loaded = round_trip(Buffer(tensor(np.ones(2))))
+    assert type(loaded) is Tensor
+    np.testing.assert_array_equal(loaded._array, np.ones(2))
+
+
+def test_dtypes_sizes_and_devices():
+    values = [rushlight.bfloat16, rushlight.bool, rushlight.Size([2, 3]), rushlight.device("cuda", 1)]
+    loaded = round_trip(values)
+    assert loaded == values
+    assert loaded[0] is rushlight.bfloat16
+    assert type(loaded[2]) is rushlight.Size
+
+
+def test_attributes():
+    parameter = Parameter(tensor(np.ones(2)))
+    parameter.decay = False
+    assert round_trip(parameter).decay is False
+
+
+@pytest.mark.parametrize("name", ["_array", "_node", "grad", "backward_hooks"])
+def test_attributes_do_not_reach_the_fields_of_a_tensor(name):
+    value = tensor(np.ones(2))
+    value.note_to_replace = 5
+    file = io.BytesIO()
+    save(value, file)
+    loaded = load(io.BytesIO(file.getvalue()))
+    assert loaded.note_to_replace == 5
+    if not hasattr(Tensor, name):
+        return
+    padded = name.encode().ljust(len("note_to_replace"))
+    hostile = file.getvalue().replace(b"note_to_replace", padded)
+    with pytest.raises((pickle.UnpicklingError, RuntimeError)):
+        load(io.BytesIO(hostile))
+
+
+def test_subclasses_of_a_program_are_refused():
+    class Mine(Tensor):
+        pass
+
+    mine = object.__new__(Mine)
+    mine._array = np.ones(2)
+    with pytest.raises(pickle.PicklingError, match="Mine"):
+        save({"a": mine}, io.BytesIO())
+
+
+def test_integer_tensors_cannot_require_gradients():
+    file = io.BytesIO()
+    save(tensor(np.arange(3)), file)
+    with pytest.raises(RuntimeError, match="checksum"):
+        load(io.BytesIO(file.getvalue().replace(b"\x89ccollections", b"\x88ccollections")))
+
+
+def test_running_code_is_not_offered():
+    file = io.BytesIO()
+    save(1, file)
+    with pytest.raises(pickle.UnpicklingError, match=r"weights_only=False .*run code in this process.*state_dict"):
+        load(io.BytesIO(file.getvalue()), weights_only=False)
+    with pytest.raises(RuntimeError, match="explicit pickle_module"):
+        load(io.BytesIO(file.getvalue()), pickle_module=pickle)
+    assert load(io.BytesIO(file.getvalue()), weights_only=True) == 1
+
+
+def test_the_old_format_is_not_written():
+    with pytest.raises(NotImplementedError, match="save: .*_use_new_zipfile_serialization"):
+        save(1, io.BytesIO(), _use_new_zipfile_serialization=False)
+
+
+def test_paths_and_mapping(tmp_path):
+    path = tmp_path / "file.pt"
+    save({"a": tensor(np.arange(1000.0))}, str(path))
+    mapped = load(path, mmap=True)["a"]
+    np.testing.assert_array_equal(mapped._array, load(path)["a"]._array)
+    assert path.stat().st_size > 8000
