@@ -54,6 +54,30 @@ from .ops.creation import (  # noqa: E402
     zeros_like as zeros_like,
 )
 
+# random
+from .ops.random import (  # noqa: E402
+    Generator as Generator,
+    bernoulli as bernoulli,
+    default_generator as default_generator,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    multinomial as multinomial,
+    normal as normal,
+    poisson as poisson,
+    rand as rand,
+    rand_like as rand_like,
+    randint as randint,
+    randint_like as randint_like,
+    randn as randn,
+    randn_like as randn_like,
+    randperm as randperm,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
+from .core.printing import set_printoptions as set_printoptions  # noqa: E402
+from .serialization import load as load, save as save  # noqa: E402
+
 float, double, half = float32, float64, float16  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001
 cfloat, cdouble = complex64, complex128

@@ -13,12 +13,14 @@ from .ops import (
     conversion,
     creation,
     linalg,
+    linear,
     movement,
     pointwise,
+    random,
     reductions,
 )
 
-TABLES: Final = (conversion, movement, pointwise, reductions, linalg)
+TABLES: Final = (random, conversion, movement, pointwise, reductions, linalg, linear)
 
 
 def _bind() -> None:

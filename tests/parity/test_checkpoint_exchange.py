@@ -106,7 +106,8 @@ CASES = {
     "plain": lambda: [
         None, True, 0, -1, 255, 256, 65536, 2**31, -(2**40), 2**70, 0.5, float("inf"), 1 + 2j, "", "ü€😀",
         b"\0\xff", bytearray(b"x"), (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], [[1]], {}, {1: {2: 3}},
-        {1, 2}, Counter("aab"), list(range(1001)), {i: i for i in range(2001)}, OrderedDict((i, i) for i in range(1001)),
+        {1, 2}, Counter("aab"), list(range(1001)), {i: i for i in range(2001)},
+        OrderedDict((i, i) for i in range(1001)),
     ],
 }  # fmt: skip
 

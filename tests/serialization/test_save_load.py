@@ -12,6 +12,7 @@ import rushlight
 from rushlight.core.tensor import Tensor, make_tensor, storage_of
 from rushlight.nn.parameter import Buffer, Parameter
 from rushlight.serialization import load, save
+from rushlight.serialization.tensor_codec import RushlightCodec
 
 
 def round_trip(obj, **given):
@@ -64,20 +65,13 @@ def test_attributes():
     assert round_trip(parameter).decay is False
 
 
-@pytest.mark.parametrize("name", ["_array", "_node", "grad", "backward_hooks"])
-def test_attributes_do_not_reach_the_fields_of_a_tensor(name):
-    value = tensor(np.ones(2))
-    value.note_to_replace = 5
+@pytest.mark.parametrize("name", ["_array", "_node", "grad", "detach", "__class__", "two words"])
+def test_attributes_do_not_reach_what_a_tensor_has(name, monkeypatch):
+    monkeypatch.setattr(RushlightCodec, "attributes", lambda self, tensor: {name: 5})
     file = io.BytesIO()
-    save(value, file)
-    loaded = load(io.BytesIO(file.getvalue()))
-    assert loaded.note_to_replace == 5
-    if not hasattr(Tensor, name):
-        return
-    padded = name.encode().ljust(len("note_to_replace"))
-    hostile = file.getvalue().replace(b"note_to_replace", padded)
-    with pytest.raises((pickle.UnpicklingError, RuntimeError)):
-        load(io.BytesIO(hostile))
+    save(tensor(np.ones(2)), file)
+    with pytest.raises(pickle.UnpicklingError, match=f"attribute '{name}' of a Tensor is not allowed"):
+        load(io.BytesIO(file.getvalue()))
 
 
 def test_subclasses_of_a_program_are_refused():
@@ -90,17 +84,21 @@ def test_subclasses_of_a_program_are_refused():
         save({"a": mine}, io.BytesIO())
 
 
-def test_integer_tensors_cannot_require_gradients():
-    file = io.BytesIO()
-    save(tensor(np.arange(3)), file)
-    with pytest.raises(RuntimeError, match="checksum"):
-        load(io.BytesIO(file.getvalue().replace(b"\x89ccollections", b"\x88ccollections")))
+def test_integer_tensors_cannot_require_gradients(monkeypatch):
+    describe = RushlightCodec.describe
+    monkeypatch.setattr(
+        RushlightCodec, "describe", lambda self, tensor: describe(self, tensor)._replace(requires_grad=True)
+    )
+    with pytest.raises(RuntimeError, match="only Tensors of floating point dtype can require gradients"):
+        round_trip(tensor(np.arange(3)))
 
 
 def test_running_code_is_not_offered():
     file = io.BytesIO()
     save(1, file)
-    with pytest.raises(pickle.UnpicklingError, match=r"weights_only=False .*run code in this process.*state_dict"):
+    with pytest.raises(
+        pickle.UnpicklingError, match=r"weights_only=False .*run code in this process.*state_dict"
+    ):
         load(io.BytesIO(file.getvalue()), weights_only=False)
     with pytest.raises(RuntimeError, match="explicit pickle_module"):
         load(io.BytesIO(file.getvalue()), pickle_module=pickle)
@@ -108,7 +106,7 @@ def test_running_code_is_not_offered():
 
 
 def test_the_old_format_is_not_written():
-    with pytest.raises(NotImplementedError, match="save: .*_use_new_zipfile_serialization"):
+    with pytest.raises(NotImplementedError, match=r"save: .*_use_new_zipfile_serialization"):
         save(1, io.BytesIO(), _use_new_zipfile_serialization=False)
 
 

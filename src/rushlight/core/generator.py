@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .device import CPU, device
+from .tensor import Tensor, make_tensor
 
 if TYPE_CHECKING:
     from numpy.random import MT19937
@@ -335,7 +336,8 @@ class Generator:
         words = data[_WORDS_START:_WORDS_STOP].view(np.uint64).astype(np.uint32)
         _, normal, _, has_normal, _, float_normal = data[_WORDS_STOP:].view(_TRAILER)[0].item()
         # With one number left the next draw makes a new block, wherever the old one stood.
-        if not seeded or used > _BLOCK or (left != 1 and (left < 1 or left + used != _BLOCK + 1)):
+        consistent = left == 1 or left + used == _BLOCK + 1
+        if not (seeded and 1 <= left <= _BLOCK and used <= _BLOCK and consistent):
             raise RuntimeError(
                 f"Invalid mt19937 state: {used} numbers used, {left} left, seeded {seeded}; "
                 "give a state that get_state() returned"
@@ -354,6 +356,16 @@ class Generator:
             self._seed = seed
             self._normal = normal if has_normal else None
             self._float_normal = bytes(float_normal)
+
+    def get_state(self) -> Tensor:
+        """The state as a uint8 tensor of 5056 elements, in PyTorch's layout."""
+        return make_tensor(self.state_bytes())
+
+    def set_state(self, new_state: Tensor) -> None:
+        """Put back a state from ``get_state``, Rushlight's or PyTorch's; ``TypeError`` for another dtype."""
+        if not isinstance(new_state, Tensor) or new_state._array.dtype != np.uint8:
+            raise TypeError("expected a torch.ByteTensor, the RNG state that get_state() returned")
+        self.set_state_bytes(new_state._array)
 
     def clone_state(self) -> Generator:
         """A generator of its own that goes on from the same state."""

@@ -133,8 +133,10 @@ class Node:
 
     def name(self) -> str:
         """The node's name in PyTorch's style, such as ``"AddBackward0"``."""
-        given = getattr(self.operation, "grad_name", None)
-        return given if given is not None else grad_name_of(self.operation.name)
+        given: Any = getattr(self.operation, "grad_name", None)
+        if callable(given):  # PyTorch numbers the overloads of one operation: SumBackward0, SumBackward1
+            given = given(self.attrs)
+        return given if given is not None else grad_name_of(self.operation.name)  # type: ignore[no-any-return]
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:

@@ -52,7 +52,7 @@ class Primitive:
         samples: Callable[[], Iterable[tuple[Any, ...]]] | None = None,
         errors: Callable[[], Iterable[tuple[type[Exception], tuple[Any, ...]]]] | None = None,
         value_dependent: bool = False,
-        grad_name: str | None = None,
+        grad_name: str | Callable[[Any], str] | None = None,
         refuses: str = "",
     ) -> None:
         if name in PRIMITIVES:

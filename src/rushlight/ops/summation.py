@@ -57,7 +57,9 @@ def plan_for(shape: Shape, dim: Any, keepdim: bool, dtype: NumpyDType) -> Plan:
 def _make_plan(shape: Shape, axis: tuple[int, ...], keepdim: bool, ones: Array) -> Plan:
     size = count(shape)
     plan: Plan | None = None
-    if size and axis:
+    if size and axis and count([shape[i] for i in axis]) == 1:
+        plan = _copy_plan(shape, axis)
+    elif size and axis:
         plan = _small_plan(shape, axis, ones) if size <= SMALL else _large_plan(shape, axis, ones)
     if plan is None:
         return lambda x: add_reduce(x, axis, None, None, keepdim)
@@ -65,6 +67,11 @@ def _make_plan(shape: Shape, axis: tuple[int, ...], keepdim: bool, ones: Array) 
         return plan
     kept = tuple([1 if i in axis else n for i, n in enumerate(shape)])
     return lambda x: np.asarray(plan(x)).reshape(kept)
+
+
+def _copy_plan(shape: Shape, axis: tuple[int, ...]) -> Plan:
+    left = tuple([n for i, n in enumerate(shape) if i not in axis])
+    return lambda x: x.copy().reshape(left)
 
 
 def _small_plan(shape: Shape, axis: tuple[int, ...], ones: Array) -> Plan | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import sys
 from typing import Any, Final
 
 import numpy as np
@@ -41,7 +42,7 @@ def reduce_numpy(value: Any) -> Call | None:
 def _reduce_dtype(dtype: np.dtype[Any]) -> Call | None:
     if dtype.kind not in _KINDS or dtype.subdtype is not None:
         return None
-    order = {"=": "<" if np.little_endian else ">"}.get(dtype.byteorder, dtype.byteorder)
+    order = {"=": "<" if sys.byteorder == "little" else ">"}.get(dtype.byteorder, dtype.byteorder)
     sizes = (dtype.itemsize, dtype.alignment) if dtype.kind in "SU" else (-1, -1)
     state = (3, order, None, None, None, *sizes, 0)
     return Call(Global("numpy", "dtype"), (dtype.str[1:], False, True), state=state)

@@ -1,0 +1,255 @@
+"""Worker processes of a DataLoader.
+
+Each worker has a queue of its own with tasks (number, indices) and all share one for results. Tasks are dealt in turn and
+results handed on in the order of the tasks, so the batches are those of loading here. Worker ``i`` seeds its generators
+with ``seed + i``, where the seed is drawn anew for each epoch. A worker that dies ends the epoch with an error within
+seconds.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_CHECK_SECONDS = 2.0
+
+
+class WorkerInfo(NamedTuple):
+    """What ``get_worker_info()`` gives inside a worker."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+_info: list[WorkerInfo] = []
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """In a worker: its ``id``, ``num_workers``, ``seed`` and copy of the ``dataset``. None in the main process."""
+    return _info[0] if _info else None
+
+
+class _StreamEnded:
+    """A worker's stream has no more samples."""
+
+
+class _Failure:
+    """An exception in a worker, as text, because not every exception can be pickled."""
+
+    def __init__(self, worker: int, error: BaseException) -> None:
+        import traceback
+
+        self.worker = worker
+        self.kind = type(error)
+        self.text = "".join(traceback.format_exception(error))
+
+    def reraise(self) -> None:
+        message = f"Caught {self.kind.__name__} in DataLoader worker process {self.worker}.\nOriginal {self.text}"
+        if self.kind is KeyError:
+            raise RuntimeError(message)
+        try:
+            error = self.kind(message)
+        except Exception:  # noqa: BLE001 - a constructor with other arguments: the text is what counts
+            raise RuntimeError(message) from None
+        raise error
+
+
+def _seed_everything(seed: int) -> None:
+    import random
+
+    import numpy as np
+
+    from ...ops.random import manual_seed
+
+    random.seed(seed)
+    manual_seed(seed)
+    np.random.seed(np.random.SeedSequence(seed).generate_state(4))  # noqa: NPY002 - what datasets use
+
+
+def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) -> None:
+    """The body of a worker process."""
+    import signal
+
+    from .loader import make_fetcher
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process decides what an interrupt means
+    dataset, batched, collate, drop_last, init = loader_parts
+    fetch: Any = None
+    broken: _Failure | None = None
+    while True:
+        task = tasks.get()
+        if task is None:
+            return
+        if task[0] == "epoch":
+            epoch_seed = task[1] + number
+            broken = None
+            try:
+                _seed_everything(epoch_seed)
+                _info[:] = [WorkerInfo(number, count, epoch_seed, dataset)]
+                if init is not None and fetch is None:
+                    init(number)
+                fetch = make_fetcher(dataset, batched, collate, drop_last)
+            except Exception as error:  # noqa: BLE001 - handed to the main process
+                broken = _Failure(number, error)
+            continue
+        _, epoch, position, indices = task
+        if broken is not None:
+            result: Any = broken
+        else:
+            try:
+                result = fetch(indices)
+            except StopIteration:
+                result = _StreamEnded()
+            except Exception as error:  # noqa: BLE001 - handed to the main process
+                result = _Failure(number, error)
+        results.put((epoch, position, number, result))
+
+
+class WorkerPool:
+    """The processes of one loader."""
+
+    def __init__(self, loader: Any) -> None:
+        import multiprocessing
+
+        context = loader.multiprocessing_context
+        if context is None or isinstance(context, str):
+            context = multiprocessing.get_context(context or _default_method())
+        self.epoch_number = 0
+        self.results = context.Queue()
+        self.tasks = [context.Queue() for _ in range(loader.num_workers)]
+        parts = (
+            loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last, loader.worker_init_fn,
+        )  # fmt: skip
+        self.processes = []
+        for number, tasks in enumerate(self.tasks):
+            process = context.Process(
+                target=_work, args=(number, loader.num_workers, parts, tasks, self.results), daemon=True
+            )
+            process.start()
+            self.processes.append(process)
+
+    def epoch(self, loader: Any, seed: int, keep: bool) -> Iterator[Any]:
+        """The batches of one epoch; the workers are stopped at its end unless ``keep``."""
+        self.epoch_number += 1
+        for tasks in self.tasks:
+            tasks.put(("epoch", seed))
+        return _Epoch(self, loader, keep)
+
+    def receive(self, timeout: float) -> Any:
+        """The next result; ``RuntimeError`` if a worker died or the time ran out."""
+        waited = 0.0
+        while True:
+            step = min(_CHECK_SECONDS, timeout - waited) if timeout else _CHECK_SECONDS
+            try:
+                return self.results.get(timeout=step)
+            except queue.Empty:
+                waited += step
+                dead = [p for p in self.processes if not p.is_alive()]
+                if dead:
+                    pids = ", ".join(str(p.pid) for p in dead)
+                    codes = ", ".join(str(p.exitcode) for p in dead)
+                    self.stop()
+                    raise RuntimeError(
+                        f"DataLoader worker (pid(s) {pids}) exited unexpectedly with exit code {codes}"
+                    ) from None
+                if timeout and waited >= timeout:
+                    self.stop()
+                    raise RuntimeError(f"DataLoader timed out after {timeout} seconds") from None
+
+    def stop(self) -> None:
+        """End the processes."""
+        for tasks in self.tasks:
+            try:
+                tasks.put(None)
+            except (OSError, ValueError):
+                pass
+        for process in self.processes:
+            process.join(timeout=0.5)
+            if process.is_alive():
+                process.terminate()
+                process.join(timeout=5)
+        for channel in (*self.tasks, self.results):
+            channel.cancel_join_thread()
+            channel.close()
+        self.processes = []
+
+    def __del__(self) -> None:
+        if getattr(self, "processes", None):
+            self.stop()
+
+
+class _Epoch:
+    """Deals tasks to the workers of a pool and hands their results on in order."""
+
+    def __init__(self, pool: WorkerPool, loader: Any, keep: bool) -> None:
+        self.pool = pool
+        self.keep = keep
+        self.timeout = loader.timeout
+        self.number = pool.epoch_number
+        self.indices = iter(loader._index_sampler)
+        self.length = loader.__len__
+        self.running = list(range(loader.num_workers))  # workers whose stream has not ended
+        self.turn = 0
+        self.sent = 0
+        self.expected = 0
+        self.arrived: dict[int, Any] = {}
+        self.finished = False
+        for _ in range(loader.prefetch_factor * loader.num_workers):
+            self._send()
+
+    def _send(self) -> None:
+        if not self.running:
+            return
+        try:
+            indices = next(self.indices)
+        except StopIteration:
+            return
+        worker = self.running[self.turn % len(self.running)]
+        self.turn = (self.turn + 1) % len(self.running)
+        self.pool.tasks[worker].put(("batch", self.number, self.sent, indices))
+        self.sent += 1
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __len__(self) -> int:
+        return int(self.length())
+
+    def __next__(self) -> Any:
+        while not self.finished and self.expected < self.sent:
+            if self.expected not in self.arrived:
+                epoch, position, worker, result = self.pool.receive(self.timeout)
+                if epoch == self.number:
+                    self.arrived[position] = (worker, result)
+                continue
+            worker, result = self.arrived.pop(self.expected)
+            self.expected += 1
+            if isinstance(result, _StreamEnded):
+                if worker in self.running:
+                    self.running.remove(worker)
+                self._send()
+                continue
+            self._send()
+            if isinstance(result, _Failure):
+                self._end()
+                result.reraise()
+            return result
+        self._end()
+        raise StopIteration
+
+    def _end(self) -> None:
+        if not self.finished:
+            self.finished = True
+            if not self.keep:
+                self.pool.stop()
+
+
+def _default_method() -> str:
+    import multiprocessing
+
+    # Forking a process with BLAS threads is safe only because workers do not use the parent's; it is also what PyTorch
+    # does on Linux, and programs rely on datasets that need no pickling.
+    return "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
