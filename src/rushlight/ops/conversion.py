@@ -107,6 +107,13 @@ _TYPE_NAMES = {
     "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
     "complex64": "ComplexFloat", "complex128": "ComplexDouble",
 }  # fmt: skip
+
+
+def type_name(tensor: Tensor) -> str:
+    """The dtype as PyTorch's messages call it: ``Float``, ``Long``."""
+    return _TYPE_NAMES[OF_NUMPY[tensor._array.dtype].name]
+
+
 _DTYPE_OF_TYPE_NAME = {f"torch.{short}Tensor": by_name(name) for name, short in _TYPE_NAMES.items()}
 
 

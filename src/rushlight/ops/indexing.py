@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, I64, INEXACT, OF_NUMPY
+from ..core.dtypes import BOOL, I64, INEXACT
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
 from ..core.shapes import wrap_dim
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along, counted_from_front, update_at
+from .conversion import element_array, type_name
 from .define import Primitive
 from .dispatch import compute, is_number, write_out
-from .inplace import changed, check_inplace_shape, check_leaf, check_no_overlap, check_partial_overlap
+from .inplace import changed, check_leaf, check_no_overlap, check_partial_overlap, overwrite
 from .movement import cast, clone, reshape
 
 grad_enabled = GRAD_MODE.get
@@ -302,18 +303,6 @@ def _check_put_dtype(x: Tensor, value: Tensor) -> None:
         )
 
 
-_TYPE_NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
-
-def type_name(tensor: Tensor) -> str:
-    """The dtype as PyTorch's messages call it: ``Float``, ``Long``."""
-    return _TYPE_NAMES[OF_NUMPY[tensor._array.dtype].name]
-
-
 # --- one dimension: index_select, index_add, index_copy, index_fill ---------------------------------------------------
 
 
@@ -465,8 +454,6 @@ def scalar_content(value: Any, like: Tensor, name: str) -> Tensor:
         return cast(value, like._array.dtype)
     if not is_number(value):
         raise TypeError(f"{name}(): argument 'value' must be Number or 0-dim Tensor, not {type(value).__name__}")
-    from .conversion import element_array  # conversion's pickles and copies are built on indexing's neighbours
-
     return make_tensor(element_array(value, like._array.dtype))
 
 
@@ -564,8 +551,6 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """In-place form of ``put``."""
-    from .inplace import overwrite
-
     return overwrite(self, put, (index, source, accumulate), {}, "put_", keeps_inputs=False)
 
 
@@ -583,5 +568,3 @@ METHODS: dict[str, Any] = {
     "put": put,
     "put_": put_,
 }
-
-_ = check_inplace_shape

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import BOOL, F32, INEXACT, LOW_PRECISION
+from ..core.dtypes import F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.shapes import Shape, broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor
@@ -24,7 +24,7 @@ from .linalg import (
     matmul,
     mm,
 )
-from .movement import diagonal, expand, permute, reshape, squeeze, transpose, unsqueeze
+from .movement import SLICE, expand, permute, reshape, squeeze, transpose, unsqueeze, view_of
 from .pointwise import add, conj_of, mul
 from .reductions import sum as sum_of
 
@@ -53,7 +53,9 @@ def _parse_term(text: str, start: int, owner: str) -> Labels:
         elif letter == ".":
             if _ELLIPSIS in labels:
                 if owner == "output":
-                    raise RuntimeError("einsum(): found '.' for output but an ellipsis (...) was already found")
+                    raise RuntimeError(
+                        "einsum(): found '.' for output but an ellipsis (...) was already found"
+                    )
                 raise RuntimeError(f"einsum(): found '.' for {owner} for which an ellipsis was already found")
             if text[i : i + 3] != "...":
                 raise RuntimeError(f"einsum(): found '.' for {owner} that is not part of any ellipsis")
@@ -106,7 +108,9 @@ def _parse_sublists(args: tuple[Any, ...]) -> tuple[tuple[Labels, ...], Labels |
 
 
 @lru_cache(maxsize=512)
-def _spread(terms: tuple[Labels, ...], output: Labels | None, shapes: tuple[Shape, ...]) -> tuple[list[Labels], Labels]:
+def _spread(
+    terms: tuple[Labels, ...], output: Labels | None, shapes: tuple[Shape, ...]
+) -> tuple[list[Labels], Labels]:
     """The labels with ellipses spelt out and the result's found, checked against the operands' shapes."""
     if len(shapes) > len(terms):
         raise RuntimeError("einsum(): more operands were provided than specified in the equation")
@@ -154,7 +158,9 @@ def _spread(terms: tuple[Labels, ...], output: Labels | None, shapes: tuple[Shap
     under_ellipsis = tuple(range(-widest, 0))
     if output is None:
         written = [label for term in terms for label in term if label != _ELLIPSIS]
-        return spread, under_ellipsis + tuple(sorted([label for label in set(written) if written.count(label) == 1]))
+        return spread, under_ellipsis + tuple(
+            sorted([label for label in set(written) if written.count(label) == 1])
+        )
     result: list[int] = []
     for label in output:
         if label == _ELLIPSIS:
@@ -177,13 +183,17 @@ class _Side:
 
     __slots__ = ("order", "shape", "summed")
 
-    def __init__(self, labels: Labels, shape: Shape, groups: Sequence[Labels], merged: Sequence[bool]) -> None:
+    def __init__(
+        self, labels: Labels, shape: Shape, groups: Sequence[Labels], merged: Sequence[bool]
+    ) -> None:
         wanted = [label for group in groups for label in group]
         extents = dict(zip(labels, shape, strict=True))
         self.summed = tuple([i for i, label in enumerate(labels) if label not in wanted and shape[i] != 1])
         # Dimensions of extent 1 that are not wanted stay until the reshape, at the end where they do no harm.
         kept = [label for i, label in enumerate(labels) if i not in self.summed]
-        order = [kept.index(label) for label in wanted] + [i for i, label in enumerate(kept) if label not in wanted]
+        order = [kept.index(label) for label in wanted] + [
+            i for i, label in enumerate(kept) if label not in wanted
+        ]
         self.order = None if order == list(range(len(order))) else tuple(order)
         target: list[int] = []
         for group, merge in zip(groups, merged, strict=True):
@@ -216,9 +226,7 @@ def _plan_pair(
     contracted = tuple([label for label in both if label not in needed])
     left = tuple([label for label in in_a if label not in in_b and label in needed])
     right = tuple([label for label in in_b if label not in in_a and label in needed])
-    shape = tuple(
-        [extent_a[label] for label in batch + left] + [extent_b[label] for label in right]
-    )
+    shape = tuple([extent_a[label] for label in batch + left] + [extent_b[label] for label in right])
     labels = batch + left + right
     if contracted:
         return (
@@ -235,7 +243,9 @@ def _plan_pair(
     return side_a, side_b, False, shape, labels
 
 
-def _contract(a: Tensor, labels_a: Labels, b: Tensor, labels_b: Labels, needed: frozenset[int]) -> tuple[Tensor, Labels]:
+def _contract(
+    a: Tensor, labels_a: Labels, b: Tensor, labels_b: Labels, needed: frozenset[int]
+) -> tuple[Tensor, Labels]:
     side_a, side_b, is_product, shape, labels = _plan_pair(
         labels_a, a._array.shape, labels_b, b._array.shape, needed
     )
@@ -259,6 +269,15 @@ def _without_repeats(tensor: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
             del remaining[second], remaining[first]
             remaining.append(label)
     return tensor, tuple(remaining)
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    shape = input._array.shape
+    a, b = wrap_dim(dim1, len(shape)), wrap_dim(dim2, len(shape))
+    rest = _others(len(shape), (a, b))
+    n = min(shape[a], shape[b])
+    flat = reshape(permute(input, (*rest, a, b)), (*[shape[d] for d in rest], shape[a] * shape[b]))
+    return view_of(SLICE, flat, {"index": (..., slice(0, n * (shape[b] + 1) if n else 0, shape[b] + 1))})
 
 
 def einsum(equation: Any, *operands: Any) -> Tensor:
@@ -372,7 +391,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     inner_a, inner_b = [wrap_dim(d, ndim_a) for d in dims_a], [wrap_dim(d, ndim_b) for d in dims_b]
     for inner in (inner_a, inner_b):
         if len(set(inner)) != len(inner):
-            raise RuntimeError(f"dim {max(inner, key=inner.count)} appears multiple times in the list of dims")
+            raise RuntimeError(
+                f"dim {max(inner, key=inner.count)} appears multiple times in the list of dims"
+            )
     free_a, free_b = _others(ndim_a, inner_a), _others(ndim_b, inner_b)
     shape_a, shape_b = a._array.shape, b._array.shape
     contracted = count([shape_a[d] for d in inner_a])
@@ -539,7 +560,8 @@ def _cheapest_order(extents: Sequence[int]) -> list[list[int]]:
         for i in range(n - length):
             j = i + length
             costs = [
-                cost[i][k] + cost[k + 1][j] + extents[i] * extents[k + 1] * extents[j + 1] for k in range(i, j)
+                cost[i][k] + cost[k + 1][j] + extents[i] * extents[k + 1] * extents[j + 1]
+                for k in range(i, j)
             ]
             cost[i][j] = min(costs)
             split[i][j] = i + costs.index(cost[i][j])
@@ -569,7 +591,9 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {n}")
     for name, tensor in (("first", tensors[0]), ("last", tensors[-1])):
         if tensor._array.ndim not in (1, 2):
-            raise RuntimeError(f"multi_dot(): the {name} tensor must be 1D or 2D but got {tensor._array.ndim}D")
+            raise RuntimeError(
+                f"multi_dot(): the {name} tensor must be 1D or 2D but got {tensor._array.ndim}D"
+            )
     for i, tensor in enumerate(tensors):
         array = tensor._array
         if 0 < i < n - 1 and array.ndim != 2:
@@ -660,5 +684,3 @@ METHODS: dict[str, Any] = {
     "trace": trace,
     "cross": cross,
 }
-
-_ = BOOL
