@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rushlight.core import random_integers as random_integers_module
 from rushlight.core import random_streams as streams
 from rushlight.core.dtypes import BF16, BOOL, C64, C128, F16, F32, F64, I64
 from rushlight.core.fused_multiply_add import fused32, fused64
@@ -212,7 +213,7 @@ def test_the_large_shuffle_is_the_inside_out_one() -> None:
         place = word % (i + 1)
         expected.append(i)
         expected[i], expected[place] = expected[place], i
-    assert streams._large_permutation(seeded(3), 1000).tolist() == expected
+    assert random_integers_module._large_permutation(seeded(3), 1000).tolist() == expected
 
 
 @pytest.mark.parametrize("dtype", [U8, I8, I32, I64, F16, BF16, F32, F64], ids=str)

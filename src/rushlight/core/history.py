@@ -9,6 +9,7 @@ vjp asked to keep are free to go.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .storage import Site, Storage, describe_site
+from .switch import Switch
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -33,7 +35,8 @@ class _Released:
 
 
 RELEASED: Final = _Released()
-_new = object.__new__
+# Nodes are numbered as they are made, by twos: the odd numbers are for the results of the node before.
+_next_order = itertools.count(0, 2).__next__
 
 
 class Node:
@@ -41,14 +44,19 @@ class Node:
 
     ``operation`` is the record (it has ``name`` and ``vjp(gradient, node) -> gradients, one for each edge``), ``saved``
     the inputs that the vjp asked for with the versions that they had, ``attrs`` the operation's parameters, and
-    ``shape``/``dtype`` those of the result, to which the engine brings every incoming gradient.
+    ``shape``/``dtype`` those of the result, to which the engine brings every incoming gradient. ``order`` grows with every
+    node that is made, so it is larger than that of every node that can be reached through ``edges``.
+
+    Nodes are made by calling the class, never around ``__init__``: that is where anomaly detection and saved-tensor
+    hooks see them (``NODE_INIT``).
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "attrs", "dtype", "edges", "operation", "output", "saved", "shape", "site",
-        "special", "versions",
+        "__dict__", "__weakref__", "attrs", "dtype", "edges", "operation", "order", "output", "saved", "shape",
+        "site", "special", "versions",
     )  # fmt: skip
     operation: Any
+    order: int
     edges: tuple[Node | None, ...]
     saved: Any
     versions: tuple[int, ...] | None
@@ -61,11 +69,14 @@ class Node:
     special: bool  # whether the engine must look at the extras below
 
     # Rare extras live in __dict__; these defaults are what nearly every node has.
-    pre_hooks: dict[int, Callable[[Any], Any]] | None = None
+    pre_hooks: dict[int, Callable[[Any], Any]] | None = None  # of the tensor: register_hook
+    node_pre_hooks: dict[int, Callable[[Any], Any]] | None = None
     post_hooks: dict[int, Callable[[Any, Any], Any]] | None = None
     retain_into: weakref.ref[Tensor] | None = None
-    traceback: list[str] | None = None
-    outputs: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...] | None = None
+    traceback: str | None = None  # of the forward operation, under detect_anomaly
+    caused_by: Node | None = None  # under detect_anomaly: the node whose backward recorded this one
+    outputs: tuple[Any, ...] | None = None  # of several results, each one's shape and dtype
+    accepts_none: bool = False  # whether the vjp must be called even if no gradient arrived
 
     def __init__(
         self,
@@ -87,6 +98,8 @@ class Node:
         self.site = site
         self.output = None
         self.special = False
+        self.order = _next_order()
+
     def unpack(self) -> tuple[Any, ...]:
         """The saved inputs, then the saved result, checked against changes in place since they were saved."""
         saved = self.saved
@@ -160,7 +173,10 @@ class Node:
 
     def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call ``hook(grad_outputs)`` before this node runs; a returned tuple replaces ``grad_outputs``."""
-        return self.add_pre_hook(lambda grad: _only(hook((grad,))))
+        if self.node_pre_hooks is None:
+            self.node_pre_hooks = {}
+        self.special = True
+        return RemovableHandle(self.node_pre_hooks, hook)
 
     def add_pre_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call ``hook(grad)`` with the result's gradient; what it returns (unless None) takes its place."""
@@ -173,8 +189,7 @@ class Node:
         return f"<{self.name()} object at {id(self):#x}>"
 
 
-def _only(result: Any) -> Any:
-    return result[0] if isinstance(result, tuple) else result
+LEAF_ORDER: Final = 1 << 62  # leaves come first whenever they are ready
 
 
 class _Named:
@@ -203,6 +218,7 @@ class LeafNode(Node):
         self.dtype = array.dtype
         self.saved = self.versions = self.attrs = self.site = self.output = None
         self.special = False
+        self.order = LEAF_ORDER
         self.tensor_ref = weakref.ref(tensor)
 
     @property
@@ -234,7 +250,8 @@ class OutputNode(Node):
         self.shape = array.shape
         self.dtype = array.dtype
         self.saved = self.versions = self.attrs = self.site = self.output = None
-        self.special = False
+        self.special = True  # the engine has to collect the gradients of all results
+        self.order = parent.order + 1
 
 
 class RemovableHandle:
@@ -285,3 +302,36 @@ def _tensor_with_history(array: Array, node: Node, storage: Storage) -> Tensor:
 
 # What an operation saves beside tensors: numbers given in place of a tensor, and holes where nothing is needed.
 _WITHOUT_STORAGE: Final = frozenset((int, float, bool, complex, type(None)))
+
+# Called with every new node while they are watched (see ``watch_nodes``).
+_OBSERVERS: Final[list[Callable[[Node], None]]] = []
+
+
+def _observed_init(
+    self: Node,
+    operation: Any,
+    edges: tuple[Node | None, ...],
+    array: Array,
+    saved: Any = None,
+    attrs: Any = None,
+    site: Site | None = None,
+    versions: tuple[int, ...] | None = None,
+) -> None:
+    NODE_INIT.original(self, operation, edges, array, saved, attrs, site, versions)
+    for observer in tuple(_OBSERVERS):
+        observer(self)
+
+
+NODE_INIT: Final = Switch(Node.__init__, _observed_init)
+
+
+def watch_nodes(observer: Callable[[Node], None]) -> None:
+    """Call ``observer(node)`` with every node that is recorded from now on, in every thread."""
+    _OBSERVERS.append(observer)
+    NODE_INIT.turn_on()
+
+
+def unwatch_nodes(observer: Callable[[Node], None]) -> None:
+    """Undo one ``watch_nodes``."""
+    _OBSERVERS.remove(observer)
+    NODE_INIT.turn_off()

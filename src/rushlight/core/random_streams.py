@@ -7,66 +7,42 @@ PyTorch to the last bit, and what can't, is in docs/design/random.md.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .box_muller import standard_normals
-from .dtypes import BF16, BOOL, C64, C128, F16, F32, F64, I64, LOW_PRECISION, NumpyDType
+from .dtypes import BOOL, F32, F64, NumpyDType
 from .fused_multiply_add import fused32, fused64
-from .generator import Generator, words64
+from .generator import Generator
+from .random_dtypes import DIGITS, LARGEST, NAMES, REAL_OF, Array, Shape, narrowed, not_implemented, size_of
+from .random_integers import permutation, random_integers, random_integers_default, random_integers_from
 
-Shape = int | tuple[int, ...]
-Array = NDArray[Any]
+__all__ = [
+    "axes_in_memory_order",
+    "bernoulli",
+    "bernoulli_from_array",
+    "cauchy",
+    "dropout_noise",
+    "exponential",
+    "fill_in_memory_order",
+    "geometric",
+    "log_normal",
+    "multinomial",
+    "normal",
+    "normal_from_arrays",
+    "permutation",
+    "poisson",
+    "random_integers",
+    "random_integers_default",
+    "random_integers_from",
+    "uniform",
+]
 
-_REAL_OF: Final = {C64: F32, C128: F64}
-# As PyTorch's messages call them: in "not implemented for" and in "out of bounds for".
-_NAMES: Final[dict[NumpyDType, tuple[str, str]]] = {
-    BOOL: ("Bool", "bool"),
-    np.dtype(np.uint8): ("Byte", "unsigned char"),
-    np.dtype(np.int8): ("Char", "signed char"),
-    np.dtype(np.int16): ("Short", "short int"),
-    np.dtype(np.int32): ("Int", "int"),
-    I64: ("Long", "long int"),
-    F16: ("Half", "c10::Half"),
-    BF16: ("BFloat16", "c10::BFloat16"),
-    F32: ("Float", "float"),
-    F64: ("Double", "double"),
-    C64: ("ComplexFloat", "c10::complex<float>"),
-    C128: ("ComplexDouble", "c10::complex<double>"),
-}
-_DIGITS: Final = {F16: 11, BF16: 8, F32: 24, F64: 53}
-_LARGEST: Final = {
-    F16: 65504.0,
-    BF16: float.fromhex("0x1.fep127"),
-    F32: float.fromhex("0x1.fffffep127"),
-    F64: float.fromhex("0x1.fffffffffffffp1023"),
-}
 _VECTOR: Final = 16  # normals are made sixteen at a time
 _BLOCKS_AT_ONCE: Final = 1024
-_LARGE_PERMUTATION: Final = (2**32 - 1) // 20
-_PIECE: Final = 1 << 15  # numbers worked on at once, so that they stay in the cache
-
-
-def _size(shape: Shape) -> int:
-    return shape if isinstance(shape, int) else math.prod(shape)
-
-
-def _not_implemented(kernel: str, dtype: NumpyDType) -> NotImplementedError:
-    return NotImplementedError(f"\"{kernel}\" not implemented for '{_NAMES[dtype][0]}'")
-
-
-def _narrowed(values: Array, dtype: NumpyDType) -> Array:
-    """``values`` as ``dtype``; 16-bit types are rounded from float32, as PyTorch's are. Too large is infinite."""
-    if values.dtype == dtype:
-        return values
-    with np.errstate(over="ignore", invalid="ignore"):
-        if dtype in LOW_PRECISION and values.dtype != F32:
-            values = values.astype(F32)
-        return values.astype(dtype)
 
 
 def _complex_from_parts(parts: Array, dtype: NumpyDType, shape: Shape) -> Array:
@@ -96,14 +72,14 @@ def uniform(
         [0.49625658988952637, 0.7682217955589294]
     """
     if dtype == F32 and low == 0.0 and high == 1.0:
-        return generator.units32(_size(shape)).reshape(shape)
-    real = _REAL_OF.get(dtype)
+        return generator.units32(size_of(shape)).reshape(shape)
+    real = REAL_OF.get(dtype)
     if real is not None:
-        return _complex_from_parts(uniform(generator, 2 * _size(shape), real, low, high), dtype, shape)
-    if dtype not in _DIGITS:
-        raise _not_implemented("check_uniform_bounds", dtype)
+        return _complex_from_parts(uniform(generator, 2 * size_of(shape), real, low, high), dtype, shape)
+    if dtype not in DIGITS:
+        raise not_implemented("check_uniform_bounds", dtype)
     _check_uniform_bounds(dtype, low, high)
-    size = _size(shape)
+    size = size_of(shape)
     if dtype == F64:
         values: Array = generator.units64(size)
         if low != 0.0 or high != 1.0:
@@ -115,18 +91,18 @@ def uniform(
             # The product counts in steps of span * 2**-47 and no sum exceeds 16 spans: 52 bits hold them all.
             exact = max(abs(low), abs(high)) <= 16.0 * span
             values = fused32(values, span, low, exact_in_float64=exact)
-        values = _narrowed(values, dtype)
+        values = narrowed(values, dtype)
     # Rounding can end on `high`, which the interval excludes: PyTorch gives `low` then.
-    top = _narrowed(np.array(high), dtype)
+    top = narrowed(np.array(high), dtype)
     ends = values == top
     if np.count_nonzero(ends):
-        values[ends] = _narrowed(np.array(low), dtype)
+        values[ends] = narrowed(np.array(low), dtype)
     return values.reshape(shape)
 
 
 def _check_uniform_bounds(dtype: NumpyDType, low: float, high: float) -> None:
-    largest = _LARGEST[dtype]
-    name, c_name = _NAMES[dtype]
+    largest = LARGEST[dtype]
+    name, c_name = NAMES[dtype]
     for bound, value in (("from", low), ("to", high)):
         if not -largest <= value <= largest:
             raise RuntimeError(f"{bound} is out of bounds for {c_name}")
@@ -164,20 +140,20 @@ def normal(
     """
     if not std >= 0.0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-    real = _REAL_OF.get(dtype)
-    size = _size(shape)
+    real = REAL_OF.get(dtype)
+    size = size_of(shape)
     if real is not None:
         parts = normal(generator, 2 * size, real, mean, std / math.sqrt(2.0), contiguous)
         return _complex_from_parts(parts, dtype, shape)
-    if dtype not in _DIGITS:
-        raise _not_implemented("normal_kernel_cpu", dtype)
+    if dtype not in DIGITS:
+        raise not_implemented("normal_kernel_cpu", dtype)
     if size < _VECTOR or not contiguous:
         serial = np.array(generator.serial_normals(size), F64)
-        return _narrowed(fused64(serial, std, mean), dtype).reshape(shape)
+        return narrowed(fused64(serial, std, mean), dtype).reshape(shape)
     if dtype == F64:
         return fused64(_vector_normals64(generator, size), std, mean).reshape(shape)
     values = _vector_normals32(generator, size, tail_after_all=dtype == F32)
-    return _narrowed(fused32(values, std, mean), dtype).reshape(shape)
+    return narrowed(fused32(values, std, mean), dtype).reshape(shape)
 
 
 def _tail_last(numbers: Array, size: int, tail_start: int) -> Array:
@@ -261,203 +237,6 @@ def normal_from_arrays(generator: Generator, mean: Array | float, std: Array | f
     return moved.astype(dtype, copy=False)
 
 
-# Integers
-
-
-def random_integers(generator: Generator, shape: Shape, dtype: NumpyDType, low: int, high: int) -> Array:
-    """Whole numbers in [low, high): ``randint`` and ``random_(from, to)``, for integer, bool and float dtypes.
-
-    A range of 2**28 and more takes 64-bit draws. Raises ``RuntimeError`` for an empty range or one that the dtype
-    can't hold; warns, as PyTorch does, where a float dtype skips whole numbers of the range.
-
-    Example:
-        >>> import numpy as np
-        >>> from rushlight.core.generator import Generator
-        >>> from rushlight.core.random_streams import random_integers
-        >>> random_integers(Generator().manual_seed(0), 5, np.dtype(np.int64), 0, 10).tolist()
-        [4, 9, 3, 0, 3]
-    """
-    if low >= high:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    if dtype in _DIGITS:
-        low, high = _representable_from(dtype, low), _representable_to(dtype, high)
-        if low >= high:
-            raise RuntimeError(
-                "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
-                f"but got from={low} >= to={high}"
-            )
-    _check_integer_bounds(dtype, low, high - 1)
-    return _integers(generator, _size(shape), dtype, low, high - low).reshape(shape)
-
-
-def random_integers_from(generator: Generator, shape: Shape, dtype: NumpyDType, low: int) -> Array:
-    """``random_(from, None)``: whole numbers from ``low`` to the largest that the dtype has.
-
-    For a float dtype that is the last before it skips whole numbers. From -2**63 all 64 bits are used.
-    """
-    if low == -(2**63):
-        if dtype != I64 and dtype not in (F32, F64, BF16):
-            if dtype == F16:
-                raise _not_implemented("random_full_64_bits_range_kernel_cpu", dtype)
-            raise RuntimeError(
-                "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16"
-            )
-        return _narrowed_integers(generator.take64(_size(shape)).view(np.int64), dtype).reshape(shape)
-    if dtype in _DIGITS:
-        low, last = _representable_from(dtype, low), 2 ** _DIGITS[dtype]
-        if low >= last:
-            raise RuntimeError(
-                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to dtype, "
-                f"but got from={low} > to_inc={last}"
-            )
-    else:
-        last = 1 if dtype == BOOL else _integer_limits(dtype)[1]
-    _check_integer_bounds(dtype, low, last)
-    return _integers(generator, _size(shape), dtype, low, last - low + 1).reshape(shape)
-
-
-def random_integers_default(generator: Generator, shape: Shape, dtype: NumpyDType) -> Array:
-    """``random_()``: from 0 to the dtype's largest whole number; for a float dtype to 2 to its digits.
-
-    Example:
-        >>> import numpy as np
-        >>> from rushlight.core.generator import Generator
-        >>> from rushlight.core.random_streams import random_integers_default
-        >>> random_integers_default(Generator().manual_seed(0), 3, np.dtype(np.int8)).tolist()
-        [44, 47, 117]
-    """
-    size = _size(shape)
-    if dtype in (I64, F64):
-        last = 2**63 - 1 if dtype == I64 else 2**53
-        numbers = generator.take64(size)
-        return _narrowed_integers((numbers % np.uint64(last + 1)).view(np.int64), dtype).reshape(shape)
-    if dtype in _DIGITS:
-        last = 2 ** _DIGITS[dtype]
-    elif dtype.kind not in "biu":
-        raise _not_implemented("random_kernel_cpu", dtype)
-    else:
-        last = 1 if dtype == BOOL else _integer_limits(dtype)[1]
-    bits = generator.take(size)
-    return _narrowed_integers((bits % np.uint32(last + 1)).astype(I64), dtype).reshape(shape)
-
-
-def _integers(generator: Generator, size: int, dtype: NumpyDType, low: int, span: int) -> Array:
-    if span < 1 << 28:
-        numbers = np.remainder(generator.take(size), np.array(span, np.uint32)).astype(I64)
-        if low:
-            np.add(numbers, low, numbers)
-    else:
-        wide = np.remainder(generator.take64(size), np.array(span, np.uint64))
-        # Sums past 2**63 wrap around into the negative numbers that they stand for.
-        numbers = np.add(wide, np.array(low % 2**64, np.uint64), wide).view(np.int64)
-    return _narrowed_integers(numbers, dtype)
-
-
-def _narrowed_integers(numbers: NDArray[np.int64], dtype: NumpyDType) -> Array:
-    if dtype == I64:
-        return numbers
-    return _narrowed(numbers, dtype) if dtype in _DIGITS else numbers.astype(dtype)
-
-
-def _integer_limits(dtype: NumpyDType) -> tuple[int, int]:
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)
-
-
-def _check_integer_bounds(dtype: NumpyDType, low: int, last: int) -> None:
-    c_name = _NAMES[dtype][1] if dtype in _NAMES else str(dtype)
-    bounds = (("from", low), ("to - 1", last))
-    if dtype in _DIGITS:
-        largest, digits = _LARGEST[dtype], _DIGITS[dtype]
-        for bound, value in bounds:
-            if not -largest <= value <= largest:
-                raise RuntimeError(f"{bound} is out of bounds for {c_name}")
-            if not -(2**digits) <= value <= 2**digits:
-                warnings.warn(
-                    f"{bound} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations "
-                    f"{c_name} can support discrete uniform distribution only within this range.",
-                    UserWarning,
-                    stacklevel=3,
-                )
-        return
-    if dtype.kind not in "biu":
-        raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
-    smallest, greatest = (0, 1) if dtype == BOOL else _integer_limits(dtype)
-    for bound, value in bounds:
-        if not smallest <= value <= greatest:
-            raise RuntimeError(f"{bound} is out of bounds for {c_name}")
-
-
-def _rounded_integer(dtype: NumpyDType, value: int) -> int:
-    if abs(value) > _LARGEST[dtype]:  # left for the bounds check to report
-        return value
-    return int(_narrowed(np.array([value], I64), dtype)[0])
-
-
-def _gap_above(dtype: NumpyDType, value: int) -> int:
-    """The distance between neighbours of ``dtype`` near ``value`` (0 and 1 count as 1)."""
-    exponent = max(abs(value).bit_length() - 1, 0)
-    return 1 << max(exponent - _DIGITS[dtype] + 1, 0)
-
-
-def _representable_from(dtype: NumpyDType, low: int) -> int:
-    """``low``, or the next number of the float ``dtype`` where rounding would go below it."""
-    rounded = _rounded_integer(dtype, low + 1)
-    return rounded + _gap_above(dtype, low + 1) if rounded < low else low
-
-
-def _representable_to(dtype: NumpyDType, high: int) -> int:
-    """``high``, or the last number of the float ``dtype`` before rounding would reach it."""
-    rounded = _rounded_integer(dtype, high - 1)
-    return rounded - _gap_above(dtype, high - 1) if rounded >= high else high
-
-
-def permutation(generator: Generator, n: int, dtype: NumpyDType = I64) -> Array:
-    """The numbers 0 to n - 1 in random order: ``randperm``, by the Fisher-Yates shuffle from the front (from the
-    inside out, which takes minutes in Python, for ``n`` above 2e8).
-
-    Raises ``RuntimeError`` for a negative ``n`` or one too large for the dtype, ``NotImplementedError`` for bool and
-    complex.
-
-    Example:
-        >>> from rushlight.core.generator import Generator
-        >>> from rushlight.core.random_streams import permutation
-        >>> permutation(Generator().manual_seed(0), 4).tolist()
-        [2, 0, 1, 3]
-    """
-    if n < 0:
-        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    if dtype in _DIGITS:
-        if dtype != BF16 and n > 2 ** _DIGITS[dtype] + 1:
-            raise RuntimeError(f"n cannot be greater than 2^{_DIGITS[dtype]}+1 for {_NAMES[dtype][0]} type.")
-    elif dtype.kind not in "iu":
-        raise _not_implemented("randperm", dtype)
-    elif n - 1 > _integer_limits(dtype)[1]:
-        raise RuntimeError(f"randperm: value {n} cannot be converted to type {dtype}_t without overflow")
-    if n >= _LARGE_PERMUTATION:
-        return _large_permutation(generator, n).astype(dtype, copy=False)
-    steps = max(n - 1, 0)
-    distances = np.remainder(generator.take(steps), np.arange(n, n - steps, -1, dtype=np.uint32))
-    order = list(range(n))
-    for i, place in enumerate(np.add(distances, np.arange(steps)).tolist()):
-        order[i], order[place] = order[place], order[i]
-    return _narrowed_integers(np.array(order, I64), dtype)
-
-
-def _large_permutation(generator: Generator, n: int) -> NDArray[np.int64]:
-    """The shuffle that PyTorch uses where 32-bit draws would favour some places: inside out, 64 bits a step."""
-    shuffled = np.empty(n, I64)
-    order = memoryview(shuffled)  # reads and writes a number faster than the array
-    with generator.lock:
-        for start in range(0, n, _PIECE):
-            bounds = np.arange(start + 1, min(start + _PIECE, n) + 1, dtype=np.uint64)
-            words = words64(generator.take_unlocked(2 * bounds.size))
-            for i, place in enumerate(np.remainder(words, bounds).tolist(), start):
-                order[i] = order[place]
-                order[place] = i
-    return shuffled
-
-
 # Other distributions
 
 
@@ -477,16 +256,16 @@ def exponential(generator: Generator, shape: Shape, dtype: NumpyDType = F32, rat
         >>> from rushlight.core.generator import Generator
         >>> from rushlight.core.random_streams import exponential
         >>> exponential(Generator().manual_seed(0), 1).tolist()
-        [1.460637092590332]
+        [3.508326292037964]
     """
-    if dtype not in _DIGITS:
+    if dtype not in DIGITS:
         raise RuntimeError(
             "Exponential distribution is a continuous probability distribution. "
-            f"dtype must be a floating point but you specified {_NAMES[dtype][0]}"
+            f"dtype must be a floating point but you specified {NAMES[dtype][0]}"
         )
     if not rate > 0.0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
-    units = np.negative(generator.units64(_size(shape)))
+    units = np.negative(generator.units64(size_of(shape)))
     scale = -1.0 / rate
     if dtype == F64:
         return np.multiply(_each(math.log1p, units), scale).reshape(shape)
@@ -494,7 +273,7 @@ def exponential(generator: Generator, shape: Shape, dtype: NumpyDType = F32, rat
     values = np.multiply(np.log1p(units), scale)
     uncertain = np.flatnonzero(_near_float32_border(values))
     values[uncertain] = _each(math.log1p, units[uncertain]) * scale
-    return _narrowed(values, dtype).reshape(shape)
+    return narrowed(values, dtype).reshape(shape)
 
 
 def bernoulli(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -> Array:
@@ -507,13 +286,13 @@ def bernoulli(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -
         >>> from rushlight.core.generator import Generator
         >>> from rushlight.core.random_streams import bernoulli
         >>> bernoulli(Generator().manual_seed(0), 4, np.dtype(np.float32), 0.5).tolist()
-        [0.0, 1.0, 1.0, 0.0]
+        [0.0, 0.0, 1.0, 0.0]
     """
     if not 0.0 <= p <= 1.0:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-    if dtype in _REAL_OF:
-        raise _not_implemented("bernoulli_scalar_cpu_", dtype)
-    return (generator.units64(_size(shape)) < p).astype(dtype, copy=False).reshape(shape)
+    if dtype in REAL_OF:
+        raise not_implemented("bernoulli_scalar_cpu_", dtype)
+    return (generator.units64(size_of(shape)) < p).astype(dtype, copy=False).reshape(shape)
 
 
 def bernoulli_from_array(generator: Generator, p: Array, dtype: NumpyDType | None = None) -> Array:
@@ -521,8 +300,8 @@ def bernoulli_from_array(generator: Generator, p: Array, dtype: NumpyDType | Non
 
     Raises ``RuntimeError`` where a probability is outside [0, 1], ``NotImplementedError`` where ``p`` is no float.
     """
-    if p.dtype not in _DIGITS:
-        raise _not_implemented("bernoulli_tensor_cpu_p_", p.dtype)
+    if p.dtype not in DIGITS:
+        raise not_implemented("bernoulli_tensor_cpu_p_", p.dtype)
     if p.size and not (p.min() >= 0 and p.max() <= 1):
         raise RuntimeError(
             "Expected p_in >= 0 && p_in <= 1 to be true: bernoulli needs probabilities in [0, 1]"
@@ -543,9 +322,9 @@ def dropout_noise(generator: Generator, shape: Shape, dtype: NumpyDType, p: floa
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if p in (0.0, 1.0):
         return np.full(shape, 1.0 - p).astype(dtype)
-    kept = generator.units64(_size(shape)) < 1.0 - p
+    kept = generator.units64(size_of(shape)) < 1.0 - p
     computed = F64 if dtype == F64 else F32
-    scale = _narrowed(np.ones(1, computed) / computed.type(1.0 - p), dtype)
+    scale = narrowed(np.ones(1, computed) / computed.type(1.0 - p), dtype)
     return np.multiply(kept, scale, dtype=dtype).reshape(shape)
 
 
@@ -556,11 +335,11 @@ def geometric(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -
     """
     if not 0.0 < p < 1.0:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-    if dtype == BOOL or dtype in _REAL_OF:
-        raise _not_implemented("geometric_cpu", dtype)
-    units = generator.units64(_size(shape))
+    if dtype == BOOL or dtype in REAL_OF:
+        raise not_implemented("geometric_cpu", dtype)
+    units = generator.units64(size_of(shape))
     logs = _each(lambda u: math.log(u) if u else -math.inf, units)
-    return _narrowed(np.ceil(logs / math.log1p(-p)), dtype).reshape(shape)
+    return narrowed(np.ceil(logs / math.log1p(-p)), dtype).reshape(shape)
 
 
 def log_normal(
@@ -573,10 +352,10 @@ def log_normal(
     """
     if not std > 0.0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-    if dtype not in _DIGITS:
-        raise _not_implemented("log_normal_cpu", dtype)
-    exponents = fused64(np.array(generator.serial_normals(_size(shape)), F64), std, mean)
-    return _narrowed(_each(_exp, exponents), dtype).reshape(shape)
+    if dtype not in DIGITS:
+        raise not_implemented("log_normal_cpu", dtype)
+    exponents = fused64(np.array(generator.serial_normals(size_of(shape)), F64), std, mean)
+    return narrowed(_each(_exp, exponents), dtype).reshape(shape)
 
 
 def _exp(x: float) -> float:
@@ -590,15 +369,15 @@ def cauchy(
     generator: Generator, shape: Shape, dtype: NumpyDType = F32, median: float = 0.0, sigma: float = 1.0
 ) -> Array:
     """Cauchy numbers: ``cauchy_``. Raises ``RuntimeError`` for an integer dtype or a ``sigma`` that is not positive."""
-    if dtype not in _DIGITS:
+    if dtype not in DIGITS:
         raise RuntimeError(
             "Cauchy distribution is a continuous probability distribution. "
-            f"dtype must be a floating point but you specified {_NAMES[dtype][0]}"
+            f"dtype must be a floating point but you specified {NAMES[dtype][0]}"
         )
     if not sigma > 0.0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-    tangents = _each(math.tan, math.pi * (generator.units64(_size(shape)) - 0.5))
-    return _narrowed(fused64(tangents, sigma, median), dtype).reshape(shape)
+    tangents = _each(math.tan, math.pi * (generator.units64(size_of(shape)) - 0.5))
+    return narrowed(fused64(tangents, sigma, median), dtype).reshape(shape)
 
 
 def poisson(generator: Generator, rates: Array) -> Array:
@@ -609,8 +388,8 @@ def poisson(generator: Generator, rates: Array) -> Array:
     Source: for rates from 10 on W. Hoermann, "The transformed rejection method for generating Poisson random
     variables", 1993; below, D. Knuth's products of uniforms.
     """
-    if rates.dtype not in _DIGITS:
-        raise _not_implemented("poisson_cpu", rates.dtype)
+    if rates.dtype not in DIGITS:
+        raise not_implemented("poisson_cpu", rates.dtype)
     if rates.size and (rates < 0).any():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     with generator.lock:
@@ -619,7 +398,7 @@ def poisson(generator: Generator, rates: Array) -> Array:
             0.0 if rate == 0.0 else _poisson_large(draw, rate) if rate >= 10.0 else _poisson_small(draw, rate)
             for rate in rates.reshape(-1).tolist()
         ]
-    return _narrowed(np.array(counts, F64), rates.dtype).reshape(rates.shape)
+    return narrowed(np.array(counts, F64), rates.dtype).reshape(rates.shape)
 
 
 def _poisson_small(draw: Callable[[], float], rate: float) -> float:
@@ -668,12 +447,12 @@ def multinomial(
         >>> from rushlight.core.generator import Generator
         >>> from rushlight.core.random_streams import multinomial
         >>> multinomial(Generator().manual_seed(0), np.float32([0, 3, 1]), 4, True).tolist()
-        [1, 1, 1, 1]
+        [2, 1, 1, 2]
     """
     dtype = weights.dtype
-    if dtype not in _DIGITS:
+    if dtype not in DIGITS:
         raise RuntimeError(
-            f"multinomial only supports floating-point dtypes for input, got: {_NAMES[dtype][0]}"
+            f"multinomial only supports floating-point dtypes for input, got: {NAMES[dtype][0]}"
         )
     if weights.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")

@@ -60,10 +60,12 @@ def write_in_place(
     saved: tuple[Any, ...],
     write: Callable[..., None],
     name: str,
+    overlaps: bool = False,
 ) -> Tensor:
     """``self`` changed by ``write(array, *operand arrays, **attrs)``, with the history of ``record`` on (self, *operands).
 
-    Only for operations whose backward does not need the old value of ``self``.
+    Only for operations whose backward does not need the old value of ``self``. ``overlaps``: ``self`` may be an expanded
+    tensor (PyTorch allows that, with a warning, where it is filled).
     """
     target = self._array
     recording = grad_enabled() and (
@@ -71,7 +73,10 @@ def write_in_place(
     )
     if recording:
         check_leaf(self)
-    check_no_overlap(target)
+    if overlaps and 0 in target.strides:
+        _warn_expanded(target, name)
+    else:
+        check_no_overlap(target)
     for operand in operands:
         if isinstance(operand, Tensor) and operand._storage is not None and operand._storage is self._storage:
             if operand is self and operand._array.dtype.kind in "iub":
@@ -83,6 +88,18 @@ def write_in_place(
     edges = (self._node, *[o._node if isinstance(o, Tensor) else None for o in operands])
     versions = versions_of(saved)
     return changed(self, Node(record, edges, target, saved, attrs, program_site(getframe(1)), versions), name)
+
+
+def _warn_expanded(target: Any, name: str) -> None:
+    if any(s == 0 and n > 1 for s, n in zip(target.strides, target.shape, strict=True)):
+        import warnings
+
+        warnings.warn(
+            f"Use of {name} on expanded tensors is deprecated. Please clone() the tensor before performing this operation. "
+            "This also applies to advanced indexing e.g. tensor[indices] = tensor",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def cast_index_error(error: IndexError) -> IndexError:
@@ -212,7 +229,7 @@ def put_at(x: Tensor | None, value: Tensor, indices: tuple[Tensor, ...], attrs: 
 def put_at_(self: Tensor, value: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...], accumulate: bool, name: str) -> Tensor:
     """``put_at`` in place."""
     attrs = {"dims": dims, "accumulate": accumulate}
-    return write_in_place(self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name)
+    return write_in_place(self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name, name == "index_put_")
 
 
 # --- index tensors ----------------------------------------------------------------------------------------------------
@@ -552,6 +569,86 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """In-place form of ``put``."""
     return overwrite(self, put, (index, source, accumulate), {}, "put_", keeps_inputs=False)
+
+
+# --- embedding --------------------------------------------------------------------------------------------------------
+
+
+def _embedding_vjp(g: Tensor, node: Node) -> Any:
+    (indices,) = node.unpack()
+    edge = node.edges[0]
+    assert edge is not None
+    attrs = {"rows": edge.shape[0], **node.attrs}
+    result = _embedding_backward_impl(g._array, indices._array, **attrs)
+    return (recorded(EMBEDDING_BACKWARD, (g, indices), attrs, result, (indices,)), None)
+
+
+def _embedding_backward_impl(g: Any, indices: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool) -> Any:
+    columns = g.shape[-1]
+    result = np.zeros((rows, columns), g.dtype)
+    index = indices.reshape(-1)
+    values = g.reshape(-1, columns)
+    if index.size and columns:
+        if scale_grad_by_freq:
+            values = values / np.bincount(index, minlength=rows)[index][:, None].astype(g.real.dtype)
+        add_along(result, 0, index.astype(np.intp, copy=False), values, True)
+        if padding_idx >= 0:
+            result[padding_idx] = 0
+    return result
+
+
+def _embedding_backward_vjp(gg: Tensor, node: Node) -> Any:
+    (indices,) = node.unpack()
+    edge = node.edges[0]
+    assert edge is not None
+    rows, padding_idx, scale = node.attrs["rows"], node.attrs["padding_idx"], node.attrs["scale_grad_by_freq"]
+    result = read_at(gg, (indices,), (0,))
+    index = indices._array
+    factor = None
+    if scale:
+        factor = 1 / np.bincount(index.reshape(-1), minlength=rows)[index].astype(edge.dtype)
+    if padding_idx >= 0:
+        kept = (index != padding_idx).astype(edge.dtype)
+        factor = kept if factor is None else factor * kept
+    return (result if factor is None else result * make_tensor(factor[..., None]), None)
+
+
+EMBEDDING = Primitive(
+    "embedding", lambda weight, indices, padding_idx=-1, scale_grad_by_freq=False: weight.take(indices, 0), _embedding_vjp
+)
+EMBEDDING_BACKWARD = Primitive("embedding_dense_backward", _embedding_backward_impl, _embedding_backward_vjp)
+
+
+def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False) -> Tensor:
+    """Rows of ``weight`` (rows, columns) by number: ``indices`` of any shape gives shape ``(*indices.shape, columns)``.
+
+    The gradient adds up over repeated indices; row ``padding_idx`` (none if negative) gets none, and with
+    ``scale_grad_by_freq`` each row's is divided by how often it was taken. Raises ``IndexError`` out of range.
+
+    Example:
+        >>> import rushlight as torch
+        >>> from rushlight.ops.indexing import embedding
+        >>> embedding(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 1]))
+        tensor([[3., 4.],
+                [3., 4.]])
+    """
+    if not isinstance(indices, Tensor) or not isinstance(weight, Tensor):
+        raise TypeError("embedding(): arguments 'weight' and 'indices' must be Tensors")
+    table, index = weight._array, indices._array
+    if index.dtype not in INDEX_TYPES:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"torch.{type_name(indices)}Tensor instead (while checking arguments for embedding)"
+        )
+    if table.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    if index.size and (int(index.min()) < 0 or int(index.max()) >= table.shape[0]):
+        raise IndexError("index out of range in self")
+    rows = table.take(index, 0) if index.size else np.empty((*index.shape, table.shape[1]), table.dtype)
+    if weight._node is None:
+        return make_tensor(rows)
+    attrs = {"padding_idx": padding_idx, "scale_grad_by_freq": scale_grad_by_freq}
+    return recorded(EMBEDDING, (weight, indices), attrs, rows, (indices,))
 
 
 METHODS: dict[str, Any] = {

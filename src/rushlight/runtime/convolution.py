@@ -62,7 +62,7 @@ from rushlight.runtime.conv_tiles import (
     tiles,
 )
 from rushlight.runtime.depthwise import depthwise_forward, depthwise_weight_gradient
-from rushlight.runtime.window_shapes import check_conv_dtypes, conv_output_shape
+from rushlight.runtime.window_shapes import check_conv_dtypes, conv_output_shape, meeting
 
 Array = NDArray[Any]
 
@@ -185,7 +185,7 @@ def _scatter_rows(g: Array, w: Array, spatial: Shape, window: Window, layout: La
 def _scatter_single(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
     """``_scatter`` where each sample has one window: its elements land apart from each other."""
     meetings = [
-        _meeting(length, k, d, -before)
+        meeting(length, k, d, -before)
         for length, k, d, (before, _) in zip(spatial, window.kernel, window.dilation, window.padding, strict=True)
     ]
     to, of = zip(*meetings, strict=True)
@@ -241,7 +241,7 @@ def _landings(window: Window, spatial: Shape, top: int, reach: int, shifted: boo
     found = []
     for index in product(*map(range, kernel[1:] if shifted else kernel)):
         meetings = [
-            _meeting(length, n, s, first + i * d)
+            meeting(length, n, s, first + i * d)
             for length, n, s, first, i, d in zip(
                 spatial, (reach, *output[1:]), stride, firsts, (0, *index) if shifted else index, dilation, strict=True
             )
@@ -249,14 +249,6 @@ def _landings(window: Window, spatial: Shape, top: int, reach: int, shifted: boo
         to, of = zip(*meetings, strict=True)
         found.append((index, to, of))
     return tuple(found)
-
-
-def _meeting(length: int, positions: int, step: int, offset: int) -> tuple[slice, slice]:
-    """For t in range(positions) with 0 <= t · step + offset < length: the slice of those sums, and the slice of t."""
-    low = max(0, -(offset // step))
-    high = max(low, min(positions, (length - offset + step - 1) // step))
-    begin = max(0, low * step + offset)
-    return slice(begin, begin + (high - low) * step, step), slice(low, high)
 
 
 class _Residue(NamedTuple):

@@ -34,8 +34,9 @@ def in_float64(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
     """The polynomial with the given coefficients, the highest power's first, by Horner's rule."""
-    result = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
+    result = x * coefficients[0]
+    result += coefficients[1]
+    for coefficient in coefficients[2:]:
         result *= x
         result += coefficient
     return result

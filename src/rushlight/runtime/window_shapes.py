@@ -326,3 +326,11 @@ def adaptive_bounds(size: int, windows: int) -> tuple[tuple[int, int], ...]:
         ((0, 2), (1, 4), (3, 5))
     """
     return tuple([(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)])
+
+
+def meeting(length: int, positions: int, step: int, offset: int) -> tuple[slice, slice]:
+    """For t in range(positions) with 0 <= t · step + offset < length: the slice of those sums, and the slice of t."""
+    low = max(0, -(offset // step))
+    high = max(low, min(positions, (length - offset + step - 1) // step))
+    begin = max(0, low * step + offset)
+    return slice(begin, begin + (high - low) * step, step), slice(low, high)

@@ -1,0 +1,558 @@
+"""Mathematical functions of one and two arguments: powers of e, logarithms, trigonometry, rounding, special functions.
+
+Where an element has no value (the logarithm of -1) the result is nan and where it has none that is finite it is inf;
+neither is reported. Integers and bools are taken as the default float dtype, except by the rounding functions, which give
+integers back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import COMPLEXES, F32, F64, LOW_PRECISION, default_numpy
+from ..core.history import Node
+from ..core.tensor import Tensor, as_array
+from ..runtime import special_functions
+from ..runtime.special_functions import in_float64
+from .comparison import eq, logical_and, logical_or, lt, ne, where
+from .complex_numbers import check_parts, complex, conj_of, imag, real, write_complex_out
+from .creation import zeros_like
+from .define import Primitive, Rule
+from .dispatch import apply, binary, compute, inplace_form, named, not_implemented, unary, write_out
+from .movement import cast
+from .pointwise import BOTH, div, mul, neg, pow, reciprocal, rsqrt, square, sub
+
+FLOAT = Rule.PROMOTE_FLOAT
+INPUT = ((0, (0,)),)
+_ONE = {F32: np.asarray(1, F32), F64: np.asarray(1, F64)}
+
+
+def widened(impl: Callable[..., Any]) -> Callable[..., Any]:
+    """``impl`` with float16 and bfloat16 computed in float32 and rounded once, as PyTorch's kernels do."""
+
+    def computed(*arrays: Any, **attrs: Any) -> Any:
+        dtype = arrays[0].dtype
+        if dtype in LOW_PRECISION:
+            return as_array(impl(*[array.astype(F32) for array in arrays], **attrs)).astype(dtype)
+        return impl(*arrays, **attrs)
+
+    return computed
+
+
+def _input(g: Any, node: Node) -> Any:
+    return node.unpack()[0]
+
+
+def _of(derivative: Callable[[Any], Any]) -> Callable[[Tensor, Node], Tensor]:
+    """The vjp of a function whose derivative is a formula in what it saved: its input, or its result."""
+    return lambda g, node: mul(g, conj_of(derivative(node.unpack()[0])))  # type: ignore[no-any-return]
+
+
+def _over(inverse: Callable[[Any], Any]) -> Callable[[Tensor, Node], Tensor]:
+    """As ``_of``, for the derivative's reciprocal."""
+    return lambda g, node: div(g, conj_of(inverse(node.unpack()[0])))  # type: ignore[no-any-return]
+
+
+def _no_slope(g: Tensor, node: Node) -> Tensor:
+    return zeros_like(g)  # type: ignore[no-any-return]
+
+
+# --- powers of e and logarithms ---------------------------------------------------------------------------------------
+
+EXP = Primitive("exp", np.exp, _of(lambda y: y), rule=FLOAT, saves_output=True)
+EXPM1 = Primitive("expm1", np.expm1, _of(lambda y: y + 1), rule=FLOAT, saves_output=True)
+EXP2 = Primitive("exp2", np.exp2, _of(lambda y: y * math.log(2)), rule=FLOAT, saves_output=True)
+LOG = Primitive("log", np.log, _over(lambda x: x), rule=FLOAT, saves=INPUT)
+LOG2 = Primitive("log2", np.log2, _over(lambda x: x * math.log(2)), rule=FLOAT, saves=INPUT)
+LOG10 = Primitive("log10", np.log10, _over(lambda x: x * math.log(10)), rule=FLOAT, saves=INPUT)
+LOG1P = Primitive("log1p", np.log1p, _over(lambda x: x + 1), rule=FLOAT, saves=INPUT)
+SQRT = Primitive("sqrt", np.sqrt, _over(lambda y: y * 2), rule=FLOAT, saves_output=True)
+
+exp = unary(EXP, "e to the power of every element.")
+expm1 = unary(EXPM1, "exp(x) - 1, exact for small x too.")
+exp2 = unary(EXP2, "2 to the power of every element.")
+log = unary(LOG, "The natural logarithm; -inf at 0 and nan below.")
+log2 = unary(LOG2, "The logarithm to base 2.")
+log10 = unary(LOG10, "The logarithm to base 10.")
+log1p = unary(LOG1P, "log(1 + x), exact for small x too.")
+sqrt = unary(SQRT, "The square root; nan below 0.")
+
+# --- trigonometry and hyperbolic functions ----------------------------------------------------------------------------
+
+SIN = Primitive("sin", np.sin, _of(lambda x: cos(x)), rule=FLOAT, saves=INPUT)
+COS = Primitive("cos", np.cos, _of(lambda x: neg(sin(x))), rule=FLOAT, saves=INPUT)
+TAN = Primitive("tan", np.tan, _of(lambda y: square(y) + 1), rule=FLOAT, saves_output=True)
+ASIN = Primitive("asin", np.arcsin, _of(lambda x: rsqrt(1 - square(x))), rule=FLOAT, saves=INPUT)
+ACOS = Primitive("acos", np.arccos, _of(lambda x: neg(rsqrt(1 - square(x)))), rule=FLOAT, saves=INPUT)
+ATAN = Primitive("atan", np.arctan, _over(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
+SINH = Primitive("sinh", np.sinh, _of(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)
+COSH = Primitive("cosh", np.cosh, _of(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)
+TANH = Primitive("tanh", np.tanh, _of(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
+ASINH = Primitive("asinh", np.arcsinh, _of(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
+# The product of two roots keeps the branch of complex arguments, which the root of x**2 - 1 would lose.
+ACOSH = Primitive("acosh", np.arccosh, _of(lambda x: rsqrt(x - 1) * rsqrt(x + 1)), rule=FLOAT, saves=INPUT)
+ATANH = Primitive("atanh", np.arctanh, _over(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
+
+sin = unary(SIN, "The sine of an angle in radians.")
+cos = unary(COS, "The cosine of an angle in radians.")
+tan = unary(TAN, "The tangent of an angle in radians.")
+asin = unary(ASIN, "The angle in radians with this sine; nan outside [-1, 1].")
+acos = unary(ACOS, "The angle in radians with this cosine; nan outside [-1, 1].")
+atan = unary(ATAN, "The angle in radians with this tangent.")
+sinh = unary(SINH, "The hyperbolic sine.")
+cosh = unary(COSH, "The hyperbolic cosine.")
+tanh = unary(TANH, "The hyperbolic tangent.")
+asinh = unary(ASINH, "The inverse hyperbolic sine.")
+acosh = unary(ACOSH, "The inverse hyperbolic cosine; nan below 1.")
+atanh = unary(ATANH, "The inverse hyperbolic tangent; nan outside [-1, 1].")
+
+
+def _atan2_vjp(g: Tensor, node: Node) -> Any:
+    y, x = node.unpack()
+    squares = x * x + y * y
+    by = where(eq(squares, 0), 0, g / squares)
+    return (
+        None if node.edges[0] is None else by * x,
+        None if node.edges[1] is None else by * neg(y),
+    )
+
+
+def _hypot_vjp(g: Tensor, node: Node) -> Any:
+    x, y, length = node.unpack()
+    return (
+        None if node.edges[0] is None else g * (x / length),
+        None if node.edges[1] is None else g * (y / length),
+    )
+
+
+ATAN2 = Primitive("atan2", np.arctan2, _atan2_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c")
+HYPOT = Primitive(
+    "hypot", np.hypot, _hypot_vjp, rule=Rule.PROMOTE, saves=((0, (0,)), (1, (1,))), saves_output=True, refuses="biuc"
+)
+
+
+def of_tensors(function: Any, name: str, doc: str) -> Any:
+    """A function of two tensors, from a ``binary`` one that takes numbers too."""
+    operator = function.operator
+
+    def method(self: Tensor, other: Tensor) -> Tensor:
+        if not isinstance(other, Tensor):
+            raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(other).__name__}")
+        return operator(self, other)  # type: ignore[no-any-return]
+
+    def checked(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        result = method(input, other)
+        return result if out is None else write_out(out, result, name)
+
+    checked.method = named(method, name, doc)  # type: ignore[attr-defined]
+    checked.inplace = inplace_form(name, method)  # type: ignore[attr-defined]
+    return named(checked, name, doc)
+
+
+atan2 = of_tensors(
+    binary(ATAN2, float_only=True), "atan2", "The angle in radians of the point (other, input), by the quadrant it is in."
+)
+hypot = of_tensors(binary(HYPOT, float_only=True), "hypot", "The length of the hypotenuse, without overflow on the way.")
+
+# --- sigmoid and its inverse ------------------------------------------------------------------------------------------
+
+
+def _sigmoid_impl(x: Any) -> Any:
+    one = _ONE.get(x.dtype)
+    if one is None:
+        if x.dtype in LOW_PRECISION:
+            return as_array(_sigmoid_impl(x.astype(F32))).astype(x.dtype)
+        one = 1
+    result = as_array(np.negative(x))
+    np.exp(result, result)
+    np.add(result, one, result)
+    return np.reciprocal(result, result)
+
+
+def _logit_impl(x: Any, eps: float | None) -> Any:
+    if eps is not None:
+        x = np.minimum(np.maximum(x, x.dtype.type(eps)), x.dtype.type(1) - x.dtype.type(eps))
+    return np.log(x / (1 - x))
+
+
+def _logit_vjp(g: Tensor, node: Node) -> Tensor:
+    (x,) = node.unpack()
+    eps = node.attrs["eps"]
+    slope = g / (x * (1 - x))
+    if eps is None:
+        return where(logical_or(lt(x, 0), lt(1, x)), math.nan, slope)
+    return where(logical_or(lt(x, eps), lt(1 - eps, x)), 0.0, slope)
+
+
+SIGMOID = Primitive("sigmoid", _sigmoid_impl, _of(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True)
+LOGIT = Primitive("logit", widened(_logit_impl), _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
+sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
+
+
+def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of ``sigmoid``: log(x / (1 - x)), with x first brought into [eps, 1 - eps] if ``eps`` is given.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.logit(torch.tensor([0.5, 1.0]), eps=0.25)
+        tensor([0.0000, 1.0986])
+    """
+    result = apply(LOGIT, (input,), {"eps": eps})
+    return result if out is None else write_out(out, result, "logit")
+
+
+# --- rounding ---------------------------------------------------------------------------------------------------------
+
+
+def _keeping_integers(function: Any) -> Any:
+    return lambda x: x.copy() if x.dtype.kind in "iu" else function(x)
+
+
+def _rounding(name: str, function: Any) -> Primitive:
+    return Primitive(name, _keeping_integers(function), _no_slope, refuses="bc")
+
+
+FLOOR, CEIL, ROUND, TRUNC = (
+    _rounding("floor", np.floor), _rounding("ceil", np.ceil), _rounding("round", np.rint), _rounding("trunc", np.trunc),
+)  # fmt: skip
+floor = unary(FLOOR, "The greatest integer that is not above the element.")
+ceil = unary(CEIL, "The smallest integer that is not below the element.")
+trunc = unary(TRUNC, "The integer part.")
+_round = unary(ROUND)
+
+
+def _round_method(self: Tensor, *, decimals: int = 0) -> Tensor:
+    if not decimals:
+        return ROUND.method(self)  # type: ignore[no-any-return]
+    if self._array.dtype.kind in "biuc":
+        raise not_implemented("round", self._array.dtype)
+    scale = 10.0 ** abs(decimals) if abs(decimals) < 309 else math.inf
+    if decimals > 0:
+        return div(_round(mul(self, scale)), scale)  # type: ignore[no-any-return]
+    return mul(_round(div(self, scale)), scale)  # type: ignore[no-any-return]
+
+
+def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:  # noqa: A001 - PyTorch's name
+    """The nearest integer, halves to the even one; or the nearest number with ``decimals`` digits after the point.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.round(torch.tensor([0.5, 1.5, 2.6]))
+        tensor([0., 2., 3.])
+    """
+    result = _round_method(input, decimals=decimals)
+    return result if out is None else write_out(out, result, "round")
+
+
+def _frac(self: Tensor) -> Tensor:
+    if self._array.dtype.kind in "biuc":
+        raise not_implemented("frac", self._array.dtype)
+    return sub(self, trunc(self))  # type: ignore[no-any-return]
+
+
+def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The part after the point, with the element's sign."""
+    result = _frac(input)
+    return result if out is None else write_out(out, result, "frac")
+
+
+# --- magnitude and sign -----------------------------------------------------------------------------------------------
+
+
+def _sgn_impl(x: Any) -> Any:
+    kind = x.dtype.kind
+    if kind == "b":
+        return x.copy()
+    if kind == "c":
+        magnitude = np.abs(x)
+        return np.where(magnitude == 0, x.dtype.type(0), x / magnitude)
+    if kind in "iu":
+        return np.sign(x)
+    return np.subtract(x > 0, x < 0, dtype=np.int8).astype(x.dtype)  # nan has the sign 0
+
+
+def _sgn_vjp(g: Tensor, node: Node) -> Tensor:
+    x, y = node.unpack()
+    if x._array.dtype not in COMPLEXES:
+        return zeros_like(g)  # type: ignore[no-any-return]
+    magnitude = abs(x)
+    slope = g / magnitude - real(g / x) * y
+    return where(eq(magnitude, 0), 0, slope)
+
+
+ABS = Primitive("abs", np.abs, lambda g, node: mul(g, sgn(node.unpack()[0])), saves=INPUT, refuses="b")
+SGN = Primitive("sgn", _sgn_impl, _sgn_vjp, saves=INPUT, saves_output=True)
+abs = unary(ABS, "The absolute value; of a complex number its magnitude, which is real.")  # noqa: A001 - PyTorch's name
+sgn = unary(SGN, "The sign: -1, 0 or 1; of a complex number the one of magnitude 1 in its direction.")
+
+
+def _sign(self: Tensor) -> Tensor:
+    if self._array.dtype in COMPLEXES:
+        raise NotImplementedError(
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+        )
+    return SGN.method(self)  # type: ignore[no-any-return]
+
+
+def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The sign of real elements: -1, 0 or 1."""
+    result = _sign(input)
+    return result if out is None else write_out(out, result, "sign")
+
+
+def _abs_inplace(self: Tensor) -> Tensor:
+    if self._array.dtype in COMPLEXES:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return ABS.inplace(self)  # type: ignore[no-any-return]
+
+
+def _copysign_vjp(g: Tensor, node: Node) -> Any:
+    x, y = node.unpack()
+    ratio = where(eq(x, 0), 0, div(y, x))
+    return None if node.edges[0] is None else g * ratio, None if node.edges[1] is None else zeros_like(g)
+
+
+COPYSIGN = Primitive(
+    "copysign", np.copysign, _copysign_vjp, rule=FLOAT, saves=((0, BOTH),), saves_output=True, refuses="c"
+)
+copysign = binary(COPYSIGN, "The magnitudes of ``input`` with the signs of ``other`` (-0.0 is negative).", float_only=True)
+
+
+def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Whether the sign bit is set: below zero, and at -0.0."""
+    if input._array.dtype in COMPLEXES:
+        raise NotImplementedError("signbit is not implemented for complex tensors.")
+    floating = input._array.dtype.kind in "fV"
+    result = lt(copysign(1.0, input.detach()), 0) if floating else lt(input, 0)
+    return result if out is None else write_out(out, result, "signbit")
+
+
+def _nextafter_impl(x: Any, y: Any) -> Any:
+    return np.nextafter(x, y)
+
+
+def _nextafter_vjp(g: Tensor, node: Node) -> Any:
+    x, y = node.unpack()
+    same = eq(x, y)
+    return (
+        None if node.edges[0] is None else where(same, 0, g),
+        None if node.edges[1] is None else zeros_like(g),
+    )
+
+
+NEXTAFTER = Primitive(
+    "nextafter", _nextafter_impl, _nextafter_vjp, rule=Rule.PROMOTE, saves=((0, BOTH), (1, BOTH)), refuses="biuc"
+)
+nextafter = of_tensors(
+    binary(NEXTAFTER, float_only=True), "nextafter", "The next number after ``input`` in the direction of ``other``."
+)
+
+# --- special functions ------------------------------------------------------------------------------------------------
+
+_erf64 = in_float64(special_functions.erf)
+
+
+def _erf_impl(x: Any) -> Any:
+    return special_functions.erf_float32(x) if x.dtype is F32 else _erf64(x)
+
+
+_TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+
+
+def _bell(x: Tensor) -> Tensor:
+    return exp(neg(square(x)))  # type: ignore[no-any-return]
+
+
+ERF = Primitive(
+    "erf", _erf_impl, _of(lambda x: _bell(x) * _TWO_OVER_ROOT_PI), rule=FLOAT, saves=INPUT, refuses="c"
+)
+ERFC = Primitive(
+    "erfc",
+    in_float64(special_functions.erfc),
+    _of(lambda x: _bell(x) * -_TWO_OVER_ROOT_PI),
+    rule=FLOAT,
+    saves=INPUT,
+    refuses="c",
+)
+ERFINV = Primitive(
+    "erfinv",
+    in_float64(special_functions.erfinv),
+    _of(lambda y: exp(square(y)) * (1 / _TWO_OVER_ROOT_PI)),
+    rule=FLOAT,
+    saves_output=True,
+    refuses="c",
+)
+LGAMMA = Primitive(
+    "lgamma", in_float64(special_functions.lgamma), _of(lambda x: digamma(x)), rule=FLOAT, saves=INPUT, refuses="c"
+)
+POLYGAMMA = Primitive(
+    "polygamma",
+    lambda x, n: in_float64(lambda array: special_functions.polygamma(n, array))(x),
+    lambda g, node: mul(g, polygamma(node.attrs["n"] + 1, node.unpack()[0])),
+    rule=FLOAT,
+    saves=INPUT,
+    refuses="c",
+)
+erf = unary(ERF, "The error function: 2/√π times the integral of exp(-t²) from 0 to x.")
+erfc = unary(ERFC, "1 - erf(x), exact where erf is near 1 too.")
+erfinv = unary(ERFINV, "The inverse of ``erf``: infinite at -1 and 1, nan outside.")
+lgamma = unary(LGAMMA, "The logarithm of the absolute value of the gamma function.")
+
+
+def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The derivative of order ``n`` ≥ 0 of ``digamma``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.polygamma(1, torch.tensor([1.0]))  # π²/6
+        tensor([1.6449])
+    """
+    if not isinstance(n, int):
+        raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    result = apply(POLYGAMMA, (input,), {"n": n})
+    return result if out is None else write_out(out, result, "polygamma")
+
+
+def _polygamma_method(self: Tensor, n: int) -> Tensor:
+    return polygamma(n, self)
+
+
+def _digamma_method(self: Tensor) -> Tensor:
+    return apply(POLYGAMMA, (self,), {"n": 0})  # type: ignore[no-any-return]
+
+
+def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The derivative of ``lgamma``."""
+    result = _digamma_method(input)
+    return result if out is None else write_out(out, result, "digamma")
+
+
+def _xlogy_vjp(g: Tensor, node: Node) -> Any:
+    x, y = node.unpack()
+    for_x = for_y = None
+    if node.edges[0] is not None:
+        for_x = where(logical_and(eq(x, 0), eq(y, 0) if not isinstance(y, Tensor) else lt(y, 0) | eq(y, 0)), 0, xlogy(g, y))
+    if node.edges[1] is not None:
+        for_y = g * x / y
+    return for_x, for_y
+
+
+def _xlogy_impl(x: Any, y: Any) -> Any:
+    result = x * np.log(y)
+    return np.where((x == 0) & ~np.isnan(y), x.dtype.type(0), result)
+
+
+XLOGY = Primitive("xlogy", widened(_xlogy_impl), _xlogy_vjp, rule=FLOAT, saves=((0, (1,)), (1, BOTH)), refuses="c")
+xlogy = binary(XLOGY, "x * log(y); 0 where x is 0, unless y is nan.", float_only=True)
+
+
+def _logaddexp_impl(x: Any, y: Any) -> Any:
+    if x.dtype.kind != "c":
+        return np.logaddexp(x, y)
+    larger = np.where(x.real < y.real, y, x)
+    finite = np.isfinite(larger.real)
+    shift = np.where(finite, larger, 0)
+    total = np.log(np.exp(x - shift) + np.exp(y - shift)) + shift
+    return np.where(finite | (x != y), total, x).astype(x.dtype)
+
+
+def _logaddexp_vjp(power: Callable[[Any], Any]) -> Callable[[Tensor, Node], Any]:
+    def vjp(g: Tensor, node: Node) -> Any:
+        x, y = node.unpack()
+        return (
+            None if node.edges[0] is None else g / conj_of(power(sub(y, x)) + 1),
+            None if node.edges[1] is None else g / conj_of(power(sub(x, y)) + 1),
+        )
+
+    return vjp
+
+
+LOGADDEXP = Primitive(
+    "logaddexp",
+    widened(_logaddexp_impl),
+    _logaddexp_vjp(lambda difference: exp(difference)),
+    rule=Rule.PROMOTE,
+    saves=((0, BOTH), (1, BOTH)),
+    refuses="biu",
+)
+LOGADDEXP2 = Primitive(
+    "logaddexp2",
+    widened(np.logaddexp2),
+    _logaddexp_vjp(lambda difference: exp2(difference)),
+    rule=Rule.PROMOTE,
+    saves=((0, BOTH), (1, BOTH)),
+    refuses="biuc",
+)
+logaddexp = of_tensors(
+    binary(LOGADDEXP, float_only=True), "logaddexp", "log(exp(x) + exp(y)), without overflow on the way."
+)
+logaddexp2 = of_tensors(
+    binary(LOGADDEXP2, float_only=True), "logaddexp2", "The logarithm to base 2 of 2**x + 2**y, without overflow."
+)
+
+
+def _sinc(self: Tensor) -> Tensor:
+    at_zero = eq(self, 0)
+    angle = mul(where(at_zero, 1, self), math.pi)
+    return where(at_zero, 1.0, div(sin(angle), angle))
+
+
+def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sin(πx) / (πx), and 1 at 0."""
+    result = _sinc(input)
+    return result if out is None else write_out(out, result, "sinc")
+
+
+# --- angles and complex numbers ---------------------------------------------------------------------------------------
+
+
+def _deg2rad(self: Tensor) -> Tensor:
+    return _scaled(self, math.pi / 180, "deg2rad")
+
+
+def _rad2deg(self: Tensor) -> Tensor:
+    return _scaled(self, 180 / math.pi, "rad2deg")
+
+
+def _scaled(self: Tensor, factor: float, name: str) -> Tensor:
+    if self._array.dtype in COMPLEXES:
+        raise RuntimeError(f"{name} is not supported for complex tensors.")
+    return mul(self, factor)  # type: ignore[no-any-return]
+
+
+def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Degrees as radians."""
+    result = _deg2rad(input)
+    return result if out is None else write_out(out, result, "deg2rad")
+
+
+def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Radians as degrees."""
+    result = _rad2deg(input)
+    return result if out is None else write_out(out, result, "rad2deg")
+
+
+def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The angle in radians of complex numbers; of real ones 0, or π below zero."""
+    if input._array.dtype in COMPLEXES:
+        result = atan2(imag(input), real(input))
+    else:
+        source = input if input._array.dtype.kind in "fV" else cast(input, default_numpy())
+        # The real axis has no slope, nan stays nan.
+        result = where(ne(source, source), source, where(lt(source, 0), math.pi, 0.0) * mul(source, 0).nan_to_num(0.0) + 0)
+    return result if out is None else write_out(out, result, "angle")
+
+
+def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Complex numbers of the given magnitudes and angles in radians, two tensors of one dtype (float32 or float64)."""
+    check_parts("polar", abs, angle)
+    result = complex(abs * cos(angle), abs * sin(angle))
+    return result if out is None else write_complex_out(out, result, "polar")
