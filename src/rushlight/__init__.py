@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import warnings as _warnings
+from builtins import bool as _bool
 
 # PyTorch computes inf and nan silently. NumPy's reports from inside this package are not the program's concern.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
@@ -75,8 +76,51 @@ from .ops.random import (  # noqa: E402
     seed as seed,
     set_rng_state as set_rng_state,
 )
+from .core.limits import finfo as finfo, iinfo as iinfo  # noqa: E402
 from .core.printing import set_printoptions as set_printoptions  # noqa: E402
 from .serialization import load as load, save as save  # noqa: E402
+
+# dtypes, devices and threads
+from . import backends as backends, cuda as cuda, testing as testing  # noqa: E402
+from .core.device import get_default_device as get_default_device, set_default_device as set_default_device  # noqa: E402
+from .core.threads import (  # noqa: E402
+    get_num_interop_threads as get_num_interop_threads,
+    get_num_threads as get_num_threads,
+    set_num_interop_threads as set_num_interop_threads,
+    set_num_threads as set_num_threads,
+)
+from .ops.conversion import (  # noqa: E402
+    STRIDED as strided,  # noqa: N811
+    channels_last as channels_last,
+    channels_last_3d as channels_last_3d,
+    contiguous_format as contiguous_format,
+    from_dlpack as from_dlpack,
+    is_complex as is_complex,
+    is_floating_point as is_floating_point,
+    is_nonzero as is_nonzero,
+    layout as layout,
+    memory_format as memory_format,
+    numel as numel,
+    preserve_format as preserve_format,
+)
+from .ops.typed_tensors import (  # noqa: E402
+    BFloat16Tensor as BFloat16Tensor,
+    BoolTensor as BoolTensor,
+    ByteTensor as ByteTensor,
+    CharTensor as CharTensor,
+    DoubleTensor as DoubleTensor,
+    FloatTensor as FloatTensor,
+    HalfTensor as HalfTensor,
+    IntTensor as IntTensor,
+    LongTensor as LongTensor,
+    ShortTensor as ShortTensor,
+)
+
+
+def is_tensor(obj: object) -> _bool:
+    """Whether ``obj`` is a tensor."""
+    return isinstance(obj, Tensor)
+
 
 float, double, half = float32, float64, float16  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001

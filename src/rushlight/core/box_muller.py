@@ -87,17 +87,32 @@ _TO_SIGN_FROM_4: Final = _integer(29)
 _TO_SIGN_FROM_2: Final = _integer(30)
 _SIGN_TO_ALL: Final = _integer(31)
 
-# Scratch arrays of 16,384 pairs (about 1 MB) still fit a second-level cache, and hide the cost of a hundred calls.
+# 16,384 pairs: their scratch arrays (1 MB) fit a second-level cache, and the cost of a hundred calls is small.
 _BLOCKS_AT_ONCE: Final = 2048
 _EIGHT_NUMBERS: Final = np.dtype("V32")  # eight 4-byte numbers copied as one item
 
 
-def _radii(steps: IntArray) -> FloatArray:
+class _Scratch:
+    """Arrays for ``count`` pairs. Made once for a call: fresh memory costs as much as the arithmetic in it."""
+
+    __slots__ = ("count", "integers", "pair", "radii", "result", "wide")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.radii = np.empty(count, np.float32)
+        self.pair = np.empty((2, count), np.float32)
+        self.result = np.empty((2, count), np.float32)
+        self.wide = np.empty((2, 2, count), np.float64)
+        self.integers = np.empty((2, count), np.int32)
+
+
+def _radii(steps: IntArray, scratch: _Scratch) -> FloatArray:
     """``sqrt(-2 log(1 - steps / 2**24))``."""
-    count = steps.size
-    x, square, y, exponent = np.empty((4, count), np.float32)
-    shifted, field = np.empty((2, count), np.int32)
-    wide, factor = np.empty((2, count), np.float64)
+    x = scratch.radii
+    square, y = scratch.pair
+    exponent = scratch.result[0]
+    shifted, field = scratch.integers
+    wide, factor = scratch.wide[0]
     x_bits = x.view(np.int32)
     # 2**24 - steps has the float32 mantissa of 1 - u; its exponent is 24 too high.
     subtract(_STEPS, steps, shifted)
@@ -135,12 +150,11 @@ def _radii(steps: IntArray) -> FloatArray:
     return sqrt(x, x)
 
 
-def _sines_and_cosines(steps: IntArray) -> FloatArray:
+def _sines_and_cosines(steps: IntArray, scratch: _Scratch) -> FloatArray:
     """Two rows: the sine and the cosine of ``2 pi steps / 2**24``."""
-    count = steps.size
-    pair, result = np.empty((2, 2, count), np.float32)
-    wide, factor = np.empty((2, 2, count), np.float64)
-    octant, sign = np.empty((2, count), np.int32)
+    pair, result = scratch.pair, scratch.result
+    wide, factor = scratch.wide
+    octant, sign = scratch.integers
     angle, square = pair
     # The angle's even octant: 0, 2, 4, 6 or 8.
     angle[...] = steps
@@ -189,7 +203,8 @@ def _sines_and_cosines(steps: IntArray) -> FloatArray:
     sine_bits, cosine_bits = bits
     left_shift(octant, _TO_SIGN_FROM_2, sign)
     right_shift(sign, _SIGN_TO_ALL, sign)
-    exchange = bitwise_xor(sine_bits, cosine_bits)
+    exchange = pair[0].view(np.int32)
+    bitwise_xor(sine_bits, cosine_bits, exchange)
     bitwise_and(exchange, sign, exchange)
     bitwise_xor(bits, exchange, bits)
     bitwise_and(octant, _INT_FOUR, sign)
@@ -215,12 +230,15 @@ def standard_normals(bits: NDArray[np.uint32]) -> FloatArray:
     normals = np.empty((blocks, 16), np.float32)
     halves_in = bits.view(_EIGHT_NUMBERS)
     halves_out = normals.view(_EIGHT_NUMBERS)
+    scratch = _Scratch(8 * min(blocks, _BLOCKS_AT_ONCE))
     for start in range(0, blocks, _BLOCKS_AT_ONCE):
         some = slice(start, start + _BLOCKS_AT_ONCE)
         first = halves_in[some, 0].copy().view(np.int32)
         second = halves_in[some, 1].copy().view(np.int32)
-        radii = _radii(bitwise_and(first, _LOW_24, first))
-        scaled = _sines_and_cosines(bitwise_and(second, _LOW_24, second))
+        if first.size != scratch.count:
+            scratch = _Scratch(first.size)
+        radii = _radii(bitwise_and(first, _LOW_24, first), scratch)
+        scaled = _sines_and_cosines(bitwise_and(second, _LOW_24, second), scratch)
         multiply(scaled, radii, scaled)
         eights = scaled.view(_EIGHT_NUMBERS)
         halves_out[some, 0] = eights[1]

@@ -93,7 +93,7 @@ def uniform(
             values = fused32(values, span, low, exact_in_float64=exact)
         values = narrowed(values, dtype)
     # Rounding can end on `high`, which the interval excludes: PyTorch gives `low` then.
-    top = narrowed(np.array(high), dtype)
+    top = np.float32(high) if dtype == F32 else narrowed(np.array(high), dtype)
     ends = values == top
     if np.count_nonzero(ends):
         values[ends] = narrowed(np.array(low), dtype)

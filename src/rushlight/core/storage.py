@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+from .grad_mode import INFERENCE_MODE
+
 Site = tuple[CodeType, int]
 _weak = weakref.ref
 LIBRARY: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -53,9 +55,44 @@ class Storage:
         self.limit = 2 * len(self.views) + 16
 
     def mark_changed(self, operation: str) -> None:
+        self.changed_by = operation  # first: an inference tensor may refuse here
         self.version += 1
-        self.changed_by = operation
         self.changed_at = program_site()
+
+
+class InferenceStorage(Storage):
+    """Of tensors made in inference mode: no versions, so they can be neither saved for backward nor, outside of that
+    mode, changed in place. Whoever saves a tensor reads its version, and whoever changes it in place sets ``changed_by``
+    before it writes: that is where these rules are enforced, without a test on the path of other tensors.
+    """
+
+    __slots__ = ()
+
+    @property
+    def version(self) -> int:  # type: ignore[override]
+        if INFERENCE_MODE.get():
+            return 0
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in "
+            "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
+
+    @version.setter
+    def version(self, value: int) -> None:
+        pass
+
+    @property
+    def changed_by(self) -> str:  # type: ignore[override]
+        return ""
+
+    @changed_by.setter
+    def changed_by(self, value: str) -> None:
+        if not INFERENCE_MODE.get():
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
+                "normal tensor before doing inplace update. See https://github.com/pytorch/rfcs/pull/17 for more details."
+            )
 
 
 def program_site(frame: FrameType | None = None) -> Site | None:

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dtypes import OF_NUMPY, dtype
+from .grad_mode import INFERENCE_MODE
 from .history import LeafNode, Node, OutputNode, RemovableHandle
 from .shapes import Size
-from .storage import Storage
+from .storage import InferenceStorage, Storage
+from .switch import Switch
 
 Array = NDArray[Any]
 # (the tensor that this one is a view of, the view operation's record, its parameters)
@@ -91,6 +93,10 @@ class Tensor:
             if node is None:
                 if not (self.dtype.is_floating_point or self.dtype.is_complex):
                     raise RuntimeError("only Tensors of floating point dtype can require gradients")
+                if isinstance(self._storage, InferenceStorage) and not INFERENCE_MODE.get():
+                    raise RuntimeError(
+                        "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+                    )
                 self._node = LeafNode(self)
         elif node is not None:
             if not isinstance(node, LeafNode):
@@ -123,7 +129,19 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that ``backward`` collected; None until then."""
-        return self._grad
+        grad = self._grad
+        if grad is None and self._node is not None and not self.is_leaf and not self.retains_grad:
+            import warnings
+
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+                "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+                "you access the leaf Tensor instead.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -149,6 +167,8 @@ class Tensor:
     @property
     def _version(self) -> int:
         """How often this tensor's memory was changed in place."""
+        if isinstance(self._storage, InferenceStorage):
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._storage is None else self._storage.version
 
     @property
@@ -192,6 +212,8 @@ class Tensor:
     def register_post_accumulate_grad_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(tensor)`` after a gradient was added to this leaf's ``grad``."""
         node = self._node
+        if node is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if not isinstance(node, LeafNode):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if node.post_accumulate_hooks is None:
@@ -256,6 +278,20 @@ def make_tensor(array: Array, node: Node | None = None) -> Tensor:
     tensor._storage = None
     tensor._view = None
     return tensor
+
+
+def _make_inference_tensor(array: Array, node: Node | None = None) -> Tensor:
+    tensor = _new(Tensor)
+    tensor._array = array
+    tensor._node = node
+    tensor._grad = None
+    tensor._storage = InferenceStorage() if INFERENCE_MODE.get() else None
+    tensor._view = None
+    return tensor
+
+
+# On while any thread is in inference mode: ``make_tensor`` marks what that thread makes.
+MARKING: Final = Switch(make_tensor, _make_inference_tensor)
 
 
 def init_fields(tensor: Tensor, array: Array, node: Node | None = None) -> None:

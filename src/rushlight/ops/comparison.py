@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, OF_NUMPY, default_numpy
-from ..core.grad_mode import GRAD_MODE
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, default_numpy
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
@@ -19,7 +18,6 @@ from .dispatch import (
     binary,
     check_tensors,
     common_dtype,
-    compute,
     inplace_form,
     is_number,
     named,
@@ -33,7 +31,6 @@ from .movement import cast
 ndarray = np.ndarray
 asarray = np.asarray
 np_where = np.where
-grad_enabled = GRAD_MODE.get
 
 # --- comparisons ------------------------------------------------------------------------------------------------------
 
@@ -334,7 +331,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     except ValueError:
         broadcast_shape(c.shape, broadcast_shape(x.shape, y.shape))
         raise
-    result: Tensor = attach(WHERE, (condition, input, other), {}, array)
+    saved = condition if c is condition._array else make_tensor(c)
+    result: Tensor = attach(WHERE, (saved, input, other), {}, array)
     return result if out is None else write_out(out, result, "where")
 
 
@@ -411,5 +409,3 @@ for _names, _function in (
     for _name in _names:
         METHODS[_name] = _function.method
         METHODS[_name + "_"] = _function.inplace
-
-_ = (I64, OF_NUMPY, compute, grad_enabled)

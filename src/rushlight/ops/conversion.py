@@ -498,11 +498,11 @@ _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 def zero_(self: Tensor) -> Tensor:
     """Every element set to 0."""
     if self._node is None:
-        self._array[...] = 0
         storage = self._storage
         if storage is None:
             storage = self._storage = Storage()
-        storage.mark_changed("zero_")
+        storage.mark_changed("zero_")  # before anything is written: inference tensors may refuse
+        self._array[...] = 0
         return self
     return fill_(self, 0)
 

@@ -32,11 +32,12 @@ class Primitive:
     there is none); ``node.unpack()`` gives what was saved, ``node.attrs`` the parameters. Gradients may have the
     broadcast shape and the computed dtype: the engine sums and casts them to the input's.
     ``refuses``: the kinds of dtypes (NumPy's letters) that the operation does not take, of its first operand once promoted.
+    ``check`` is called with the operands first on the general path, to raise for those that it does not take.
     For an operation with several results, ``gradient`` is a tuple with None for the results that nothing used.
     """
 
     __slots__ = (
-        "errors", "function", "grad_name", "impl", "inplace", "method", "name", "refuses", "rule", "samples", "saves",
+        "check", "errors", "function", "grad_name", "impl", "inplace", "method", "name", "refuses", "rule", "samples", "saves",
         "saves_output", "value_dependent", "vjp",
     )  # fmt: skip
 
@@ -54,6 +55,7 @@ class Primitive:
         value_dependent: bool = False,
         grad_name: str | Callable[[Any], str] | None = None,
         refuses: str = "",
+        check: Callable[..., None] | None = None,
     ) -> None:
         if name in PRIMITIVES:
             raise AssertionError(f"primitive {name!r} is defined twice")
@@ -68,6 +70,7 @@ class Primitive:
         self.value_dependent: Final = value_dependent
         self.grad_name: Final = grad_name or grad_name_of(name)
         self.refuses: Final = refuses
+        self.check: Final = check
         self.function: Any = None
         self.method: Any = None
         self.inplace: Any = None

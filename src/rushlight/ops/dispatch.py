@@ -130,6 +130,8 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     """Run ``record`` on tensors (numbers and None allowed among them) and record history where it is needed."""
     if attrs is None:
         attrs = {}
+    if record.check is not None:
+        record.check(*operands)
     rule = record.rule
     if rule is Rule.KEEP:
         arrays = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
@@ -471,6 +473,10 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 usable = type(other) is float and (x.dtype is F32 or x.dtype is F64)
                 y = asarray(other, x.dtype) if usable else x
             if usable and x.ndim >= y.ndim and 0 not in x.strides:
+                storage = self._storage
+                if storage is None:
+                    storage = self._storage = Storage()
+                storage.changed_by = name  # before anything is written: inference tensors may refuse
                 try:
                     impl(x, y, x)
                 except FloatingPointReport:
@@ -478,11 +484,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 except ValueError:
                     check_inplace_shape(x.shape, y.shape)
                     raise
-                storage = self._storage
-                if storage is None:
-                    storage = self._storage = Storage()
                 storage.version += 1
-                storage.changed_by = name
                 frame: Any = getframe(1)
                 code = frame.f_code
                 storage.changed_at = (

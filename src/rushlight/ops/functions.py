@@ -18,16 +18,15 @@ from ..core.history import Node
 from ..core.tensor import Tensor, as_array
 from ..runtime import special_functions
 from ..runtime.special_functions import in_float64
-from .comparison import eq, logical_and, logical_or, lt, ne, where
+from .comparison import bitwise_and, eq, isnan, le, logical_and, logical_or, lt, where
 from .complex_numbers import check_parts, complex, conj_of, imag, real, write_complex_out
 from .creation import zeros_like
 from .define import Primitive, Rule
-from .dispatch import apply, binary, compute, inplace_form, named, not_implemented, unary, write_out
+from .dispatch import apply, binary, inplace_form, named, not_implemented, unary, write_out
 from .movement import cast
-from .pointwise import BOTH, div, mul, neg, pow, reciprocal, rsqrt, square, sub
+from .pointwise import BOTH, div, mul, neg, sub
+from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
 
-FLOAT = Rule.PROMOTE_FLOAT
-INPUT = ((0, (0,)),)
 _ONE = {F32: np.asarray(1, F32), F64: np.asarray(1, F64)}
 
 
@@ -43,59 +42,25 @@ def widened(impl: Callable[..., Any]) -> Callable[..., Any]:
     return computed
 
 
-def _input(g: Any, node: Node) -> Any:
-    return node.unpack()[0]
-
-
-def _of(derivative: Callable[[Any], Any]) -> Callable[[Tensor, Node], Tensor]:
-    """The vjp of a function whose derivative is a formula in what it saved: its input, or its result."""
-    return lambda g, node: mul(g, conj_of(derivative(node.unpack()[0])))  # type: ignore[no-any-return]
-
-
-def _over(inverse: Callable[[Any], Any]) -> Callable[[Tensor, Node], Tensor]:
-    """As ``_of``, for the derivative's reciprocal."""
-    return lambda g, node: div(g, conj_of(inverse(node.unpack()[0])))  # type: ignore[no-any-return]
-
-
 def _no_slope(g: Tensor, node: Node) -> Tensor:
     return zeros_like(g)  # type: ignore[no-any-return]
 
 
-# --- powers of e and logarithms ---------------------------------------------------------------------------------------
-
-EXP = Primitive("exp", np.exp, _of(lambda y: y), rule=FLOAT, saves_output=True)
-EXPM1 = Primitive("expm1", np.expm1, _of(lambda y: y + 1), rule=FLOAT, saves_output=True)
-EXP2 = Primitive("exp2", np.exp2, _of(lambda y: y * math.log(2)), rule=FLOAT, saves_output=True)
-LOG = Primitive("log", np.log, _over(lambda x: x), rule=FLOAT, saves=INPUT)
-LOG2 = Primitive("log2", np.log2, _over(lambda x: x * math.log(2)), rule=FLOAT, saves=INPUT)
-LOG10 = Primitive("log10", np.log10, _over(lambda x: x * math.log(10)), rule=FLOAT, saves=INPUT)
-LOG1P = Primitive("log1p", np.log1p, _over(lambda x: x + 1), rule=FLOAT, saves=INPUT)
-SQRT = Primitive("sqrt", np.sqrt, _over(lambda y: y * 2), rule=FLOAT, saves_output=True)
-
-exp = unary(EXP, "e to the power of every element.")
-expm1 = unary(EXPM1, "exp(x) - 1, exact for small x too.")
-exp2 = unary(EXP2, "2 to the power of every element.")
-log = unary(LOG, "The natural logarithm; -inf at 0 and nan below.")
-log2 = unary(LOG2, "The logarithm to base 2.")
-log10 = unary(LOG10, "The logarithm to base 10.")
-log1p = unary(LOG1P, "log(1 + x), exact for small x too.")
-sqrt = unary(SQRT, "The square root; nan below 0.")
-
 # --- trigonometry and hyperbolic functions ----------------------------------------------------------------------------
 
-SIN = Primitive("sin", np.sin, _of(lambda x: cos(x)), rule=FLOAT, saves=INPUT)
-COS = Primitive("cos", np.cos, _of(lambda x: neg(sin(x))), rule=FLOAT, saves=INPUT)
-TAN = Primitive("tan", np.tan, _of(lambda y: square(y) + 1), rule=FLOAT, saves_output=True)
-ASIN = Primitive("asin", np.arcsin, _of(lambda x: rsqrt(1 - square(x))), rule=FLOAT, saves=INPUT)
-ACOS = Primitive("acos", np.arccos, _of(lambda x: neg(rsqrt(1 - square(x)))), rule=FLOAT, saves=INPUT)
-ATAN = Primitive("atan", np.arctan, _over(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
-SINH = Primitive("sinh", np.sinh, _of(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)
-COSH = Primitive("cosh", np.cosh, _of(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)
-TANH = Primitive("tanh", np.tanh, _of(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
-ASINH = Primitive("asinh", np.arcsinh, _of(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
+SIN = Primitive("sin", np.sin, by_derivative(lambda x: cos(x)), rule=FLOAT, saves=INPUT)
+COS = Primitive("cos", np.cos, by_derivative(lambda x: neg(sin(x))), rule=FLOAT, saves=INPUT)
+TAN = Primitive("tan", np.tan, by_derivative(lambda y: square(y) + 1), rule=FLOAT, saves_output=True)
+ASIN = Primitive("asin", np.arcsin, by_derivative(lambda x: rsqrt(1 - square(x))), rule=FLOAT, saves=INPUT)
+ACOS = Primitive("acos", np.arccos, by_derivative(lambda x: neg(rsqrt(1 - square(x)))), rule=FLOAT, saves=INPUT)
+ATAN = Primitive("atan", np.arctan, by_inverse(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
+SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)
+COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)
+TANH = Primitive("tanh", np.tanh, by_derivative(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
+ASINH = Primitive("asinh", np.arcsinh, by_derivative(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
 # The product of two roots keeps the branch of complex arguments, which the root of x**2 - 1 would lose.
-ACOSH = Primitive("acosh", np.arccosh, _of(lambda x: rsqrt(x - 1) * rsqrt(x + 1)), rule=FLOAT, saves=INPUT)
-ATANH = Primitive("atanh", np.arctanh, _over(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
+ACOSH = Primitive("acosh", np.arccosh, by_derivative(lambda x: rsqrt(x - 1) * rsqrt(x + 1)), rule=FLOAT, saves=INPUT)
+ATANH = Primitive("atanh", np.arctanh, by_inverse(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
 
 sin = unary(SIN, "The sine of an angle in radians.")
 cos = unary(COS, "The cosine of an angle in radians.")
@@ -190,7 +155,7 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
     return where(logical_or(lt(x, eps), lt(1 - eps, x)), 0.0, slope)
 
 
-SIGMOID = Primitive("sigmoid", _sigmoid_impl, _of(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True)
+SIGMOID = Primitive("sigmoid", _sigmoid_impl, by_derivative(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True)
 LOGIT = Primitive("logit", widened(_logit_impl), _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
 sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
 
@@ -370,12 +335,12 @@ def _bell(x: Tensor) -> Tensor:
 
 
 ERF = Primitive(
-    "erf", _erf_impl, _of(lambda x: _bell(x) * _TWO_OVER_ROOT_PI), rule=FLOAT, saves=INPUT, refuses="c"
+    "erf", _erf_impl, by_derivative(lambda x: _bell(x) * _TWO_OVER_ROOT_PI), rule=FLOAT, saves=INPUT, refuses="c"
 )
 ERFC = Primitive(
     "erfc",
     in_float64(special_functions.erfc),
-    _of(lambda x: _bell(x) * -_TWO_OVER_ROOT_PI),
+    by_derivative(lambda x: _bell(x) * -_TWO_OVER_ROOT_PI),
     rule=FLOAT,
     saves=INPUT,
     refuses="c",
@@ -383,13 +348,13 @@ ERFC = Primitive(
 ERFINV = Primitive(
     "erfinv",
     in_float64(special_functions.erfinv),
-    _of(lambda y: exp(square(y)) * (1 / _TWO_OVER_ROOT_PI)),
+    by_derivative(lambda y: exp(square(y)) * (1 / _TWO_OVER_ROOT_PI)),
     rule=FLOAT,
     saves_output=True,
     refuses="c",
 )
 LGAMMA = Primitive(
-    "lgamma", in_float64(special_functions.lgamma), _of(lambda x: digamma(x)), rule=FLOAT, saves=INPUT, refuses="c"
+    "lgamma", in_float64(special_functions.lgamma), by_derivative(lambda x: digamma(x)), rule=FLOAT, saves=INPUT, refuses="c"
 )
 POLYGAMMA = Primitive(
     "polygamma",
@@ -439,7 +404,8 @@ def _xlogy_vjp(g: Tensor, node: Node) -> Any:
     x, y = node.unpack()
     for_x = for_y = None
     if node.edges[0] is not None:
-        for_x = where(logical_and(eq(x, 0), eq(y, 0) if not isinstance(y, Tensor) else lt(y, 0) | eq(y, 0)), 0, xlogy(g, y))
+        no_slope = logical_and(eq(x, 0), le(y, 0)) if isinstance(y, Tensor) else bitwise_and(eq(x, 0), y <= 0)
+        for_x = where(no_slope, 0, xlogy(g, y))
     if node.edges[1] is not None:
         for_y = g * x / y
     return for_x, for_y
@@ -546,8 +512,8 @@ def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         result = atan2(imag(input), real(input))
     else:
         source = input if input._array.dtype.kind in "fV" else cast(input, default_numpy())
-        # The real axis has no slope, nan stays nan.
-        result = where(ne(source, source), source, where(lt(source, 0), math.pi, 0.0) * mul(source, 0).nan_to_num(0.0) + 0)
+        flat = mul(sgn(source), 0.0)  # zeros without a slope: the angle is constant on either side of 0
+        result = where(isnan(source), math.nan, where(lt(source, 0), math.pi, flat))
     return result if out is None else write_out(out, result, "angle")
 
 
@@ -556,3 +522,56 @@ def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
     check_parts("polar", abs, angle)
     result = complex(abs * cos(angle), abs * sin(angle))
     return result if out is None else write_complex_out(out, result, "polar")
+
+
+METHODS: dict[str, Any] = {
+    "__abs__": ABS.method,
+    "abs_": _abs_inplace,
+    "absolute": ABS.method,
+    "absolute_": _abs_inplace,
+    "sign": _sign,
+    "sign_": inplace_form("sign", _sign),
+    "round": _round_method,
+    "round_": inplace_form("round", _round_method),
+    "fix": TRUNC.method,
+    "fix_": TRUNC.inplace,
+    "frac": _frac,
+    "frac_": inplace_form("frac", _frac),
+    "logit": lambda self, eps=None: logit(self, eps),
+    "logit_": inplace_form("logit", logit),
+    "atan2": atan2.method,
+    "atan2_": atan2.inplace,
+    "arctan2": atan2.method,
+    "arctan2_": atan2.inplace,
+    "hypot": hypot.method,
+    "hypot_": hypot.inplace,
+    "nextafter": nextafter.method,
+    "nextafter_": nextafter.inplace,
+    "logaddexp": logaddexp.method,
+    "logaddexp2": logaddexp2.method,
+    "copysign": COPYSIGN.method,
+    "copysign_": COPYSIGN.inplace,
+    "xlogy": XLOGY.method,
+    "xlogy_": XLOGY.inplace,
+    "signbit": signbit,
+    "sinc": _sinc,
+    "sinc_": inplace_form("sinc", _sinc),
+    "digamma": _digamma_method,
+    "digamma_": inplace_form("digamma", _digamma_method),
+    "polygamma": _polygamma_method,
+    "polygamma_": inplace_form("polygamma", _polygamma_method),
+    "deg2rad": _deg2rad,
+    "deg2rad_": inplace_form("deg2rad", _deg2rad),
+    "rad2deg": _rad2deg,
+    "rad2deg_": inplace_form("rad2deg", _rad2deg),
+    "angle": angle,
+}
+for _record in (
+    SIN, COS, TAN, ASIN, ACOS, ATAN, SINH, COSH, TANH, ASINH, ACOSH, ATANH, SIGMOID, FLOOR, CEIL, TRUNC, SGN, ERF, ERFC,
+    ERFINV, LGAMMA, ABS,
+):  # fmt: skip
+    METHODS[_record.name] = _record.method
+    METHODS.setdefault(_record.name + "_", _record.inplace)
+    if _record.name.startswith("a") and _record is not ABS:  # asin is arcsin too
+        METHODS["arc" + _record.name[1:]] = _record.method
+        METHODS["arc" + _record.name[1:] + "_"] = _record.inplace

@@ -133,11 +133,11 @@ def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
     recording = grad_enabled() and (node is not None or self._node is not None)
     if recording:
         check_leaf(self)
-    target[...] = source
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
-    storage.mark_changed(name)
+    storage.mark_changed(name)  # before anything is written: inference tensors may refuse
+    target[...] = source
     if recording:
         if node is None:
             node = Node(OVERWRITTEN, (self._node,), target)

@@ -1,4 +1,4 @@
-"""Pointwise operations: one record each."""
+"""Arithmetic: sums, products, quotients, remainders, and what is made of them."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES
+from ..core.dtypes import BOOL, COMPLEXES, F32, INEXACT
 from ..core.history import Node
 from ..core.tensor import Tensor
+from .comparison import eq, lt, where
+from .complex_numbers import conj_of, real
+from .creation import zeros_like
 from .define import Primitive, Rule
-from .dispatch import apply, binary, unary
+from .dispatch import (
+    apply,
+    binary,
+    common_dtype,
+    inplace_form,
+    is_number,
+    named,
+    not_implemented,
+    type_name,
+    unary,
+    write_out,
+)
+from .inplace import overwrite
 
 BOTH = (0, 1)
+PROMOTE = Rule.PROMOTE
 
-
-def conj_of(value: Any) -> Any:
-    """The complex conjugate of a tensor or number; real ones come back as they are."""
-    if isinstance(value, Tensor):
-        return conj(value) if value._array.dtype in COMPLEXES else value
-    return value.conjugate() if isinstance(value, complex) else value
-
-
-# --- arithmetic -------------------------------------------------------------------------------------------------------
-
-
-def _subtract(x: Any, y: Any, out: Any = None) -> Any:
-    if x.dtype == BOOL:
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead."
-        )
-    return np.subtract(x, y, out)
+# --- the four operations ----------------------------------------------------------------------------------------------
 
 
 def _mul_vjp(g: Tensor, node: Node) -> Any:
@@ -53,48 +52,437 @@ def _div_vjp(g: Tensor, node: Node) -> Any:
     )
 
 
-ADD = Primitive("add", np.add, lambda g, node: (g, g), rule=Rule.PROMOTE)
-SUB = Primitive("sub", np.subtract, lambda g, node: (g, None if node.edges[1] is None else -g), rule=Rule.PROMOTE)
-MUL = Primitive("mul", np.multiply, _mul_vjp, rule=Rule.PROMOTE, saves=((0, (1,)), (1, (0,))))
-DIV = Primitive("div", np.true_divide, _div_vjp, rule=Rule.PROMOTE_FLOAT, saves=((0, (1,)), (1, BOTH)))
+def _check_subtraction(a: Any, b: Any) -> None:
+    """PyTorch subtracts no bools, whatever the other operand's dtype is."""
+    bools = [isinstance(operand, Tensor) and operand._array.dtype == BOOL for operand in (a, b)]
+    if all(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if any(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
 
-add = binary(ADD)
-sub = binary(SUB)
-mul = binary(MUL)
-div = binary(DIV, float_only=True)
 
-neg = unary(Primitive("neg", np.negative, lambda g, node: -g))
-exp = unary(
-    Primitive("exp", np.exp, lambda g, node: g * conj_of(node.unpack()[0]), rule=Rule.PROMOTE_FLOAT, saves_output=True)
+def _check_negation(a: Any) -> None:
+    if isinstance(a, Tensor) and a._array.dtype == BOOL:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
+
+
+ADD = Primitive("add", np.add, lambda g, node: (g, g), rule=PROMOTE)
+SUB = Primitive(
+    "sub",
+    np.subtract,
+    lambda g, node: (g, None if node.edges[1] is None else -g),
+    rule=PROMOTE,
+    check=_check_subtraction,
 )
-conj = unary(Primitive("conj", np.conjugate, lambda g, node: conj_of(g)))
-real = unary(Primitive("real", np.real, lambda g, node: g))
+MUL = Primitive("mul", np.multiply, _mul_vjp, rule=PROMOTE, saves=((0, (1,)), (1, (0,))))
+DIV = Primitive("div", np.true_divide, _div_vjp, rule=Rule.PROMOTE_FLOAT, saves=((0, (1,)), (1, BOTH)))
+NEG = Primitive("neg", np.negative, lambda g, node: -g, check=_check_negation)
+
+_add = binary(ADD)
+_sub = binary(SUB)
+mul = binary(MUL, "The product.")
+_div = binary(DIV, float_only=True)
+neg = unary(NEG, "The negative.")
+
+
+def _scaled(name: str, other: Any, alpha: Any, self: Any) -> Any:
+    """``alpha * other`` for ``add`` and ``sub``, whose rules for ``alpha`` go by the result's dtype."""
+    if not is_number(alpha):
+        raise TypeError(f"{name}(): argument 'alpha' must be Number, not {type(alpha).__name__}")
+    dtype = common_dtype((self, other))
+    if isinstance(alpha, bool) and dtype != BOOL:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if dtype not in INEXACT and not isinstance(alpha, int):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if isinstance(alpha, complex) and dtype not in COMPLEXES:
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+    if dtype == BOOL:
+        alpha = bool(alpha)
+    return other * alpha
+
+
+def _of_alpha(name: str, operation: Any, record: Primitive) -> tuple[Any, Any, Any]:
+    """The method, in-place method and function of ``add`` and ``sub``, which take ``alpha``."""
+    operator, inplace = operation.operator, record.inplace
+
+    def method(self: Tensor, other: Any, third: Any = None, *, alpha: Any = 1) -> Tensor:
+        if third is not None:  # the old order: x.add(alpha, other)
+            other, alpha = third, other
+        if alpha is not _ONE and alpha != 1:
+            other = _scaled(name, other, alpha, self)
+        elif alpha is True:
+            _scaled(name, other, alpha, self)
+        result = operator(self, other)
+        if result is NotImplemented:
+            raise TypeError(
+                f"{name}(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
+            )
+        return result  # type: ignore[no-any-return]
+
+    def inplace_method(self: Tensor, other: Any, third: Any = None, *, alpha: Any = 1) -> Tensor:
+        if third is not None:
+            other, alpha = third, other
+        if alpha is not _ONE and alpha != 1:
+            other = _scaled(name, other, alpha, self)
+        elif alpha is True:
+            _scaled(name, other, alpha, self)
+        result = inplace(self, other)
+        if result is NotImplemented:
+            raise TypeError(
+                f"{name}_(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
+            )
+        return result  # type: ignore[no-any-return]
+
+    def function(input: Any, other: Any, third: Any = None, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+        if isinstance(input, Tensor):
+            result = method(input, other, third, alpha=alpha)
+        elif isinstance(other, Tensor):
+            result = apply(record, (input, _scaled(name, other, alpha, input) if alpha != 1 else other))
+        else:
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        return result if out is None else write_out(out, result, name)
+
+    return named(method, name), named(inplace_method, name + "_"), named(function, name)
+
+
+_ONE = 1  # the default of alpha: CPython's small integers are one object each
+_add_method, _add_inplace, add = _of_alpha("add", _add, ADD)
+_sub_method, _sub_inplace, sub = _of_alpha("sub", _sub, SUB)
+add.__doc__ = """``input + alpha * other``: two tensors that broadcast, or a tensor and a number.
+
+Example:
+    >>> import rushlight as torch
+    >>> torch.add(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), alpha=10)
+    tensor([31., 42.])
+"""
+sub.__doc__ = "``input - alpha * other``: two tensors that broadcast, or a tensor and a number; no bools."
+
+
+def _rsub_method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """``other - alpha * self``."""
+    _check_subtraction(self, other)
+    return sub(other, self, alpha=alpha)  # type: ignore[no-any-return]
+
+
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """``other - alpha * input``."""
+    return _rsub_method(input, other, alpha=alpha)
+
+
+def _positive(self: Tensor) -> Tensor:
+    if self._array.dtype == BOOL:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
+def positive(input: Tensor) -> Tensor:
+    """``input`` itself; ``RuntimeError`` for bools."""
+    return _positive(input)
+
+
+# --- division with rounding, remainders -------------------------------------------------------------------------------
+
+
+def _check_zero(y: Any) -> None:
+    if y.dtype.kind in "iu" and not y.all():
+        raise RuntimeError("ZeroDivisionError")
+
+
+def _divide_and_round(x: Any, y: Any, rounding_mode: str) -> Any:
+    _check_zero(y)
+    if rounding_mode == "floor":
+        return np.floor_divide(x, y)
+    if x.dtype.kind in "iu":
+        quotient = np.floor_divide(x, y)
+        # The quotient was rounded down; towards zero is one up where it is negative and something is left.
+        return quotient + ((quotient < 0) & (quotient * y != x)).astype(x.dtype)
+    return np.trunc(np.true_divide(x, y))
+
+
+def _remainder_impl(x: Any, y: Any) -> Any:
+    _check_zero(y)
+    return np.remainder(x, y)
+
+
+def _fmod_impl(x: Any, y: Any) -> Any:
+    _check_zero(y)
+    return np.fmod(x, y)
+
+
+def _remainder_vjp(rounding_mode: str) -> Any:
+    def vjp(g: Tensor, node: Node) -> Any:
+        x, y = node.unpack()
+        quotient = None if node.edges[1] is None else -g * _rounded(x, y, rounding_mode)
+        return (g, quotient)
+
+    return vjp
+
+
+def _zero_gradients(g: Tensor, node: Node) -> Any:
+    return tuple(None if edge is None else zeros_like(g) for edge in node.edges)
+
+
+def _no_derivative(name: str) -> Any:
+    def vjp(g: Any, node: Node) -> Any:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return vjp
+
+
+DIV_ROUNDED = Primitive("div_rounded", _divide_and_round, _zero_gradients, rule=PROMOTE, refuses="bc")
+FLOOR_DIVIDE = Primitive(
+    "floor_divide",
+    lambda x, y: _divide_and_round(x, y, "floor"),
+    _no_derivative("floor_divide"),
+    rule=PROMOTE,
+    refuses="bc",
+)
+REMAINDER = Primitive(
+    "remainder", _remainder_impl, _remainder_vjp("floor"), rule=PROMOTE, saves=((0, (1,)), (1, (1,))), refuses="bc"
+)
+FMOD = Primitive("fmod", _fmod_impl, _remainder_vjp("trunc"), rule=PROMOTE, saves=((0, (1,)), (1, (1,))), refuses="bc")
+floor_divide = binary(FLOOR_DIVIDE, "The quotient rounded down. Integers divided by 0 raise ``RuntimeError``.", float_only=True)
+remainder = binary(REMAINDER, "What division leaves, with the sign of the divisor (Python's ``%``).", float_only=True)
+fmod = binary(FMOD, "What division leaves, with the sign of the dividend (C's ``fmod``).", float_only=True)
+
+
+def _rounded(self: Any, other: Any, rounding_mode: str) -> Tensor:
+    return apply(DIV_ROUNDED, (self, other), {"rounding_mode": rounding_mode})  # type: ignore[no-any-return]
+
+
+def _check_rounding_mode(rounding_mode: object) -> None:
+    if rounding_mode not in ("floor", "trunc"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
+
+
+def _div_method(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    if rounding_mode is None:
+        return DIV.method(self, other)  # type: ignore[no-any-return]
+    _check_rounding_mode(rounding_mode)
+    return _rounded(self, other, rounding_mode)
+
+
+def _div_inplace(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    if rounding_mode is None:
+        return DIV.inplace(self, other)  # type: ignore[no-any-return]
+    return overwrite(self, _div_method, (other,), {"rounding_mode": rounding_mode}, "div_")
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    """The quotient: of integers too a float, unless ``rounding_mode`` says ``"floor"`` (down) or ``"trunc"`` (to zero).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.div(torch.tensor([-7, 7]), 2, rounding_mode="trunc")
+        tensor([-3,  3])
+    """
+    if rounding_mode is None:
+        return _div(input, other, out=out)  # type: ignore[no-any-return]
+    _check_rounding_mode(rounding_mode)
+    result = _rounded(input, other, rounding_mode)
+    return result if out is None else write_out(out, result, "div")
+
+
+def true_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """The quotient, of integers too a float."""
+    return _div(input, other, out=out)  # type: ignore[no-any-return]
+
+
+def _reciprocal(self: Tensor) -> Tensor:
+    return _div.reflected(self, 1)  # type: ignore[no-any-return]
+
+
+def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / x."""
+    result = _reciprocal(input)
+    return result if out is None else write_out(out, result, "reciprocal")
+
+
+# --- sums of products -------------------------------------------------------------------------------------------------
+
+
+def _check_operands(name: str, operands: tuple[Any, ...]) -> None:
+    for position, operand in enumerate(operands, 1):
+        if not isinstance(operand, Tensor):
+            kind = type(operand).__name__
+            raise TypeError(f"{name}(): argument 'tensor{position}' (position {position + 1}) must be Tensor, not {kind}")
+
+
+def _addcmul(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, value: Any = 1) -> Tensor:
+    if third is not None:  # the old order: x.addcmul(value, tensor1, tensor2)
+        value, tensor1, tensor2 = tensor1, tensor2, third
+    _check_operands("addcmul", (tensor1, tensor2))
+    dtype = common_dtype((self, tensor1, tensor2))
+    if dtype not in INEXACT:
+        value = int(value)
+    product = mul(tensor1, tensor2) if value == 1 else mul(mul(tensor1, value), tensor2)
+    return _add.operator(self, product)  # type: ignore[no-any-return]
+
+
+def addcmul(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """``input + value * tensor1 * tensor2``."""
+    result = _addcmul(input, tensor1, tensor2, value=value)
+    return result if out is None else write_out(out, result, "addcmul")
+
+
+def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, value: Any = 1) -> Tensor:
+    if third is not None:
+        value, tensor1, tensor2 = tensor1, tensor2, third
+    _check_operands("addcdiv", (tensor1, tensor2))
+    if tensor1._array.dtype not in INEXACT and tensor2._array.dtype not in INEXACT:
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported; use (input + value * torch.trunc(tensor1 / tensor2)) "
+            "for integers, or convert them to a floating-point dtype"
+        )
+    quotient = _div(tensor1 if value == 1 else mul(tensor1, value), tensor2)
+    return _add.operator(self, quotient)  # type: ignore[no-any-return]
+
+
+def addcdiv(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """``input + value * tensor1 / tensor2``; no integers."""
+    result = _addcdiv(input, tensor1, tensor2, value=value)
+    return result if out is None else write_out(out, result, "addcdiv")
+
+
+def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
+    dtype = self._array.dtype
+    if not isinstance(end, Tensor):
+        raise TypeError(f"lerp(): argument 'end' (position 1) must be Tensor, not {type(end).__name__}")
+    for name, operand in (("end", end), ("weight", weight)):
+        if isinstance(operand, Tensor) and operand._array.dtype != dtype:
+            raise RuntimeError(
+                f"expected dtype {_C_NAMES.get(self.dtype.name, self.dtype.name)} for `{name}` but got dtype "
+                f"{_C_NAMES.get(operand.dtype.name, operand.dtype.name)}"
+            )
+    if dtype not in INEXACT:
+        raise not_implemented("lerp", dtype)
+    # From the nearer end, so that a weight of 1 gives `end` exactly.
+    span = end - self
+    if not isinstance(weight, Tensor):
+        near = abs(weight) < 0.5
+        return self + span * weight if near else end - span * (1 - weight)
+    magnitude = weight if dtype not in COMPLEXES else weight.abs()
+    return where(lt(magnitude, 0.5), self + span * weight, end - span * (1 - weight))  # type: ignore[no-any-return]
+
+
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "int64_t", "int32": "int"}
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Tensor:
+    """``input + weight * (end - input)``: from ``input`` at weight 0 to ``end`` at weight 1.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
+        tensor([2.5000])
+    """
+    result = _lerp(input, end, weight)
+    return result if out is None else write_out(out, result, "lerp")
+
+
+# --- divisors ---------------------------------------------------------------------------------------------------------
+
+GCD = Primitive("gcd", np.gcd, rule=PROMOTE, refuses="bfcV")
+_gcd = binary(GCD, float_only=True)
+
+
+def _of_integers(name: str, combine: Any, doc: str) -> Any:
+    def method(self: Tensor, other: Tensor) -> Tensor:
+        if not isinstance(other, Tensor):
+            raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(other).__name__}")
+        return combine(self, other)  # type: ignore[no-any-return]
+
+    def function(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        result = method(input, other)
+        return result if out is None else write_out(out, result, name)
+
+    function.method = named(method, name, doc)  # type: ignore[attr-defined]
+    return named(function, name, doc)
+
+
+def _least_multiple(a: Tensor, b: Tensor) -> Tensor:
+    divisor = _gcd(a, b)
+    safe = where(eq(divisor, 0), 1, divisor)
+    return mul(floor_divide(a, safe), b).abs()  # type: ignore[no-any-return]
+
+
+gcd = _of_integers("gcd", _gcd, "The greatest common divisor of integers.")
+lcm = _of_integers("lcm", _least_multiple, "The least common multiple of integers.")
 
 METHODS: dict[str, Any] = {
-    "__add__": add.operator,
-    "__radd__": add.reflected,
+    "__add__": _add.operator,
+    "__radd__": _add.reflected,
     "__iadd__": ADD.inplace,
-    "add": ADD.method,
-    "add_": ADD.inplace,
-    "__sub__": sub.operator,
-    "__rsub__": sub.reflected,
+    "add": _add_method,
+    "add_": _add_inplace,
+    "__sub__": _sub.operator,
+    "__rsub__": _sub.reflected,
     "__isub__": SUB.inplace,
-    "sub": SUB.method,
-    "sub_": SUB.inplace,
+    "sub": _sub_method,
+    "sub_": _sub_inplace,
+    "subtract": _sub_method,
+    "subtract_": _sub_inplace,
+    "rsub": _rsub_method,
     "__mul__": mul.operator,
     "__rmul__": mul.reflected,
     "__imul__": MUL.inplace,
     "mul": MUL.method,
     "mul_": MUL.inplace,
-    "__truediv__": div.operator,
-    "__rtruediv__": div.reflected,
+    "multiply": MUL.method,
+    "multiply_": MUL.inplace,
+    "__truediv__": _div.operator,
+    "__rtruediv__": _div.reflected,
     "__itruediv__": DIV.inplace,
-    "div": DIV.method,
-    "div_": DIV.inplace,
-    "__neg__": neg,
-    "neg": neg,
-    "exp": exp,
-    "conj": conj,
+    "div": _div_method,
+    "div_": _div_inplace,
+    "divide": _div_method,
+    "divide_": _div_inplace,
+    "true_divide": DIV.method,
+    "true_divide_": DIV.inplace,
+    "__floordiv__": floor_divide.operator,
+    "__rfloordiv__": floor_divide.reflected,
+    "__ifloordiv__": FLOOR_DIVIDE.inplace,
+    "floor_divide": FLOOR_DIVIDE.method,
+    "floor_divide_": FLOOR_DIVIDE.inplace,
+    "__mod__": remainder.operator,
+    "__rmod__": remainder.reflected,
+    "__imod__": REMAINDER.inplace,
+    "remainder": REMAINDER.method,
+    "remainder_": REMAINDER.inplace,
+    "fmod": FMOD.method,
+    "fmod_": FMOD.inplace,
+    "__neg__": NEG.method,
+    "neg": NEG.method,
+    "neg_": NEG.inplace,
+    "negative": NEG.method,
+    "negative_": NEG.inplace,
+    "__pos__": _positive,
+    "positive": _positive,
+    "reciprocal": _reciprocal,
+    "reciprocal_": inplace_form("reciprocal", _reciprocal),
+    "addcmul": _addcmul,
+    "addcmul_": inplace_form("addcmul", _addcmul),
+    "addcdiv": _addcdiv,
+    "addcdiv_": inplace_form("addcdiv", _addcdiv),
+    "lerp": _lerp,
+    "lerp_": inplace_form("lerp", _lerp),
+    "gcd": gcd.method,
+    "gcd_": inplace_form("gcd", gcd.method),
+    "lcm": lcm.method,
+    "lcm_": inplace_form("lcm", lcm.method),
 }
-
-_ = apply

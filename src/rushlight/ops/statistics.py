@@ -56,14 +56,12 @@ def _var_impl(x: Array, axis: tuple[int, ...] | None, correction: float, keepdim
         x = x.astype(F32)
     n = x.size if axis is None else count([x.shape[i] for i in axis])
     center = np.true_divide(sum_array(x, axis, True), n)
-    gap = x - center
-    # The mean is rounded, so the gaps do not add up to 0; what is left corrects their squares.
+    gap = np.asarray(x - center)
+    # The mean is rounded, so the gaps do not add up to 0; what is left over corrects the sum of their squares.
     left = sum_array(gap, axis, keepdims)
-    np.multiply(gap, gap, out=gap if gap.ndim else None)
-    squares = sum_array(gap if gap.ndim else np.square(x - center), axis, keepdims)
+    squares = sum_array(np.multiply(gap, gap, out=gap), axis, keepdims)
     result = np.true_divide(squares - left * left / n, max(0.0, n - correction))
-    # n, a Python number, may have widened nothing but a 0-dim result.
-    return np.asarray(np.maximum(result, 0)).astype(dtype, copy=False)
+    return np.asarray(result).astype(dtype, copy=False)
 
 
 def _std_impl(x: Array, axis: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:

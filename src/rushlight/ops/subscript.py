@@ -371,6 +371,10 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     else:
         _view_set(getitem(self, index), value)
         return
+    storage = self._storage
+    if storage is None:
+        storage = self._storage = Storage()
+    storage.changed_by = "copy_"  # before anything is written: inference tensors may refuse
     try:
         array[index] = content
     except IndexError as error:
@@ -378,11 +382,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     except ValueError:
         _view_set(getitem(self, index), value)  # raises in PyTorch's words
         raise
-    storage = self._storage
-    if storage is None:
-        storage = self._storage = Storage()
     storage.version += 1
-    storage.changed_by = "copy_"
     frame: Any = getframe(1)
     code = frame.f_code
     storage.changed_at = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)

@@ -58,8 +58,8 @@ def max_pool_forward(
         >>> values, indices
         (array([[[3., 2.]]]), array([[[1, 2]]]))
     """
-    check_pool_dtype("max_pool", x.dtype)
     shape = pool_output_shape(x.shape, kernel, stride, padding, dilation, ceil_mode)
+    check_pool_dtype("max_pool", x.dtype)
     output = shape[2:]
     given = x.dtype
     if given in LOW_PRECISION:
@@ -89,8 +89,8 @@ def adaptive_max_pool_forward(x: Array, output: Shape) -> tuple[Array, Array]:
         >>> values, indices
         (array([[[3., 4.]]]), array([[[1, 4]]]))
     """
-    check_pool_dtype("adaptive_max_pool", x.dtype)
     shape = adaptive_pool_output_shape(x.shape, output, f"adaptive_max_pool{len(output)}d")
+    check_pool_dtype("adaptive_max_pool", x.dtype)
     given = x.dtype
     if given in LOW_PRECISION:
         x = x.astype(F32)
@@ -159,7 +159,7 @@ def max_unpool_forward(x: Array, indices: Array, output: Shape) -> Array:
         >>> max_unpool_forward(np.array([[[3.0, 2.0]]]), np.array([[[1, 2]]]), (4,))
         array([[[0., 3., 2., 0.]]])
     """
-    check_pool_dtype(f"max_unpool{len(output)}d", x.dtype)
+    check_pool_dtype("max_unpool", x.dtype)
     if indices.dtype != I64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {scalar_name(indices.dtype)}")
     if indices.shape != x.shape:
@@ -204,8 +204,8 @@ def avg_pool_forward(
         >>> avg_pool_forward(np.array([[[1.0, 3.0, 2.0, 0.0]]]), (2,), (2,), (0,), False, True, None)
         array([[[2., 1.]]])
     """
-    check_pool_dtype("avg_pool", x.dtype)
     output = _avg_output(x.shape, kernel, stride, padding, ceil_mode, divisor_override)
+    check_pool_dtype("avg_pool", x.dtype)
     divisors = _divisors(x.shape[2:], kernel, stride, padding, output, count_include_pad, divisor_override, _working(x))
     sums = x.astype(_working(x), copy=False)
     for axis, (n, k, s, p) in enumerate(zip(output, kernel, stride, padding, strict=True), 2):
@@ -246,8 +246,8 @@ def adaptive_avg_pool_forward(x: Array, output: Shape) -> Array:
         >>> adaptive_avg_pool_forward(np.array([[[1.0, 3.0, 2.0, 0.0, 4.0]]]), (2,))
         array([[[2., 2.]]])
     """
-    check_pool_dtype("adaptive_avg_pool", x.dtype)
     shape = adaptive_pool_output_shape(x.shape, output, f"adaptive_avg_pool{len(output)}d")
+    check_pool_dtype("adaptive_avg_pool", x.dtype)
     sums = x.astype(_working(x), copy=False)
     if 0 in shape:
         return np.zeros(shape, x.dtype)

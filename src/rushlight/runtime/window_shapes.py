@@ -52,7 +52,7 @@ def check_conv_dtypes(operation: str, first: NumpyDType, second: NumpyDType) -> 
         raise NotImplementedError(f'"{operation}" not implemented for \'Bool\'; convert both arguments to a number type')
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def check_pool_dtype(operation: str, dtype: NumpyDType) -> None:
     """``NotImplementedError`` for a dtype that PyTorch's CPU kernel of this operation does not take.
 

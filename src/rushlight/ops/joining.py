@@ -1,0 +1,771 @@
+"""Joining tensors (cat, stack, …) and taking them apart (split, chunk, unbind, …)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from itertools import combinations as index_combinations, combinations_with_replacement
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import PROMOTED
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import Node, OutputNode, UntrackedNode
+from ..core.shapes import as_shape, broadcast_shape, wrap_dim
+from ..core.storage import Storage
+from ..core.tensor import Tensor, make_tensor
+from .define import Primitive
+from .dispatch import common_dtype, write_out
+from .inplace import SEVERAL_VIEWS
+from .movement import SELECT, SLICE, SLICE_BACKWARD, apply, cast, expand, make_view, reshape, select, transpose, unsqueeze
+
+grad_enabled = GRAD_MODE.get
+FULL = slice(None)
+_new = object.__new__
+
+
+# --- cat and stack ----------------------------------------------------------------------------------------------------
+
+
+def _cat_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
+    dim = node.attrs["dim"]
+    lead = (FULL,) * dim
+    parts: list[Any] = []
+    start = 0
+    for edge, length in zip(node.edges, node.attrs["lengths"], strict=True):
+        end = start + length
+        if edge is None:
+            parts.append(None)
+        elif length == 0 and len(edge.shape) != len(node.shape):
+            parts.append(make_tensor(np.zeros(edge.shape, edge.dtype)))  # an empty vector that cat skipped
+        else:
+            index = (*lead, slice(start, end))
+            parts.append(make_view(SLICE, g, g._array[index], {"index": index}))
+        start = end
+    return tuple(parts)
+
+
+def _cat_impl(*arrays: Any, dim: int, lengths: Any = None) -> Any:
+    return np.concatenate([array for array in arrays if array.ndim > dim and (array.size or array.ndim > 1)] or arrays, dim)
+
+
+CAT = Primitive("cat", _cat_impl, _cat_vjp)
+
+
+def _check_list(tensors: Any, name: str) -> Any:
+    if isinstance(tensors, Tensor) or not isinstance(tensors, tuple | list):
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(tensor).__name__}")
+    return tensors
+
+
+def cat(
+    tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None
+) -> Tensor:
+    """The tensors joined along ``dim``; their other extents must be equal. dtypes are promoted.
+
+    Empty vectors (shape ``(0,)``) are skipped whatever the others' rank is, as in PyTorch. Raises ``RuntimeError`` for
+    shapes that do not go together, ``ValueError`` for an empty list.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.cat([torch.zeros(1, 2), torch.ones(2, 2)])
+        tensor([[0., 0.],
+                [1., 1.],
+                [1., 1.]])
+    """
+    if type(tensors) is not list and type(tensors) is not tuple:
+        _check_list(tensors, "cat")
+    if axis is not None:
+        dim = axis
+    try:
+        arrays = [tensor._array for tensor in tensors]
+        array = arrays[0]
+        dtype, ndim = array.dtype, array.ndim
+    except (AttributeError, IndexError):
+        _check_list(tensors, "cat")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors") from None
+    operands: Sequence[Tensor] = tensors
+    for array in arrays:
+        if array.dtype is not dtype or array.ndim != ndim:
+            operands, arrays, ndim = _prepared(tensors, dim)
+            break
+    if not -ndim <= dim < ndim or not ndim:
+        if not ndim:
+            _refuse_shapes(arrays, 0)
+        dim = wrap_dim(dim, ndim)
+    if dim < 0:
+        dim += ndim
+    try:
+        joined = np.concatenate([a for a in arrays if a.ndim == ndim] if ndim > 1 else arrays, dim)
+    except ValueError:
+        _refuse_shapes(arrays, dim)
+        raise
+    result: Tensor
+    if grad_enabled() and joined.dtype.kind not in "iub":
+        edges = tuple([operand._node for operand in operands])
+        if edges.count(None) != len(edges):
+            lengths = [a.shape[dim] if a.ndim == ndim else 0 for a in arrays]
+            result = make_tensor(joined, Node(CAT, edges, joined, None, {"dim": dim, "lengths": lengths}))
+            return result if out is None else _cat_out(out, result, arrays)
+    result = make_tensor(joined)
+    return result if out is None else _cat_out(out, result, arrays)
+
+
+def _prepared(tensors: Sequence[Tensor], dim: int) -> tuple[Sequence[Tensor], list[Any], int]:
+    """The operands in their common dtype, and the rank that counts: that of those which are not skipped."""
+    dtype = tensors[0]._array.dtype
+    for tensor in tensors[1:]:
+        dtype = PROMOTED[dtype, tensor._array.dtype]
+    operands = [cast(tensor, dtype) for tensor in tensors]
+    arrays = [operand._array for operand in operands]
+    counted = [array for array in arrays if array.shape != (0,)]
+    if not counted:
+        return operands, arrays, 1
+    ndim = counted[0].ndim
+    if any(array.ndim != ndim for array in counted):
+        _refuse_shapes(arrays, dim)
+    return operands, arrays, ndim
+
+
+def _refuse_shapes(arrays: list[Any], dim: int) -> None:
+    for i, array in enumerate(arrays):
+        if not array.ndim:
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
+    counted = [array for array in arrays if array.shape != (0,)]
+    first = counted[0]
+    for i, array in enumerate(arrays):
+        if array.shape == (0,):
+            continue
+        if array.ndim != first.ndim:
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {first.ndim} and {array.ndim}")
+        for at, (have, wanted) in enumerate(zip(array.shape, first.shape, strict=True)):
+            if at != dim and have != wanted:
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {wanted} but got size {have} for "
+                    f"tensor number {i} in the list."
+                )
+
+
+def _cat_out(out: Any, result: Tensor, arrays: list[Any]) -> Tensor:
+    if isinstance(out, Tensor) and any(np.may_share_memory(out._array, array) for array in arrays if array.size):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+    try:
+        return write_out(out, result, "cat")
+    except RuntimeError as error:
+        if "can't be cast" in str(error):
+            raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {out.dtype}") from None
+        raise
+
+
+def concat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
+    """Another name of ``cat``."""
+    return cat(tensors, dim, out=out, axis=axis)
+
+
+def concatenate(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
+    """Another name of ``cat``."""
+    return cat(tensors, dim, out=out, axis=axis)
+
+
+def _stack_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
+    lead = (FULL,) * node.attrs["dim"]
+    array = g._array
+    parts: list[Any] = []
+    for i, edge in enumerate(node.edges):
+        if edge is None:
+            parts.append(None)
+        else:
+            index = (*lead, i, ...)
+            parts.append(make_view(SELECT, g, array[index], {"index": index}))
+    return tuple(parts)
+
+
+STACK = Primitive("stack", lambda *arrays, dim: np.concatenate([np.expand_dims(a, dim) for a in arrays], dim), _stack_vjp)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The tensors, all of one shape, joined along a new dimension at ``dim``. dtypes are promoted.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+        tensor([[1, 2],
+                [3, 4]])
+    """
+    _check_list(tensors, "stack")
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    arrays = [tensor._array for tensor in tensors]
+    shape, dtype = arrays[0].shape, arrays[0].dtype
+    dim = wrap_dim(dim, len(shape) + 1)
+    operands: Sequence[Tensor] = tensors
+    for i, array in enumerate(arrays):
+        if array.shape != shape:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(array.shape)} at entry {i}"
+            )
+    if any(array.dtype != dtype for array in arrays):
+        operands, arrays, _ = _stackable(tensors)
+    # One new array and a copy of each part into it: quicker than views with one more dimension for np.concatenate.
+    inserted = (*shape[:dim], 1, *shape[dim:])
+    joined = np.concatenate([array.reshape(inserted) for array in arrays], dim)
+    node = None
+    if grad_enabled() and joined.dtype.kind not in "iub":
+        edges = tuple([operand._node for operand in operands])
+        if edges.count(None) != len(edges):
+            node = Node(STACK, edges, joined, None, {"dim": dim})
+    result = make_tensor(joined, node)
+    return result if out is None else write_out(out, result, "stack")
+
+
+def _stackable(tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Any], int]:
+    dtype = tensors[0]._array.dtype
+    for tensor in tensors[1:]:
+        dtype = PROMOTED[dtype, tensor._array.dtype]
+    operands = [cast(tensor, dtype) for tensor in tensors]
+    return operands, [operand._array for operand in operands], 0
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """The tensor (or a tuple of the tensors) with at least one dimension.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.atleast_1d(torch.tensor(3))
+        tensor([3])
+    """
+    return _each(tensors, lambda x: reshape(x, (1,)) if x._array.ndim == 0 else x)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """The tensor (or a tuple of the tensors) with at least two dimensions; new ones come first.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.atleast_2d(torch.tensor([1, 2])).shape
+        torch.Size([1, 2])
+    """
+    return _each(tensors, lambda x: x if x._array.ndim > 1 else reshape(x, (1, x._array.size)))
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """The tensor (or a tuple of the tensors) with at least three dimensions: (n,) → (1, n, 1), (m, n) → (m, n, 1).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.atleast_3d(torch.tensor([1, 2])).shape
+        torch.Size([1, 2, 1])
+    """
+
+    def widen(x: Tensor) -> Tensor:
+        shape = x._array.shape
+        if len(shape) > 2:
+            return x
+        return reshape(x, (*shape, 1) if len(shape) == 2 else (1, *shape, 1) if shape else (1, 1, 1))
+
+    return _each(tensors, widen)
+
+
+def _each(tensors: tuple[Any, ...], change: Any) -> Any:
+    if len(tensors) == 1:
+        if isinstance(tensors[0], Tensor):
+            return change(tensors[0])
+        tensors = tuple(tensors[0])
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"expected Tensor as element {i}, but got {type(tensor).__name__}")
+    return tuple([change(tensor) for tensor in tensors])
+
+
+def _joined(tensors: Any, name: str, change: Any, dim: Any, out: Tensor | None) -> Tensor:
+    _check_list(tensors, name)
+    if not tensors:
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    parts = [change(tensor) for tensor in tensors]
+    return cat(parts, dim(parts[0]), out=out)
+
+
+def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors joined along their second dimension (vectors along their only one).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
+        tensor([1, 2, 3])
+    """
+    return _joined(tensors, "hstack", atleast_1d, lambda first: 0 if first._array.ndim == 1 else 1, out)
+
+
+def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors joined along their first dimension; vectors count as rows.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+        tensor([[1, 2],
+                [3, 4]])
+    """
+    return _joined(tensors, "vstack", atleast_2d, lambda first: 0, out)
+
+
+def row_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """Another name of ``vstack``."""
+    return vstack(tensors, out=out)
+
+
+def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors joined along their third dimension, once ``atleast_3d``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.dstack([torch.tensor([1, 2]), torch.tensor([3, 4])]).shape
+        torch.Size([1, 2, 2])
+    """
+    return _joined(tensors, "dstack", atleast_3d, lambda first: 2, out)
+
+
+def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors joined along their second dimension; vectors count as columns.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+        tensor([[1, 3],
+                [2, 4]])
+    """
+
+    def columns(x: Tensor) -> Tensor:
+        return x if x._array.ndim > 1 else reshape(x, (x._array.size, 1))
+
+    return _joined(tensors, "column_stack", columns, lambda first: 1, out)
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """A matrix with the given ones (vectors count as rows, 0-dim tensors as 1 × 1) along its diagonal, zeros elsewhere.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
+        tensor([[1, 2, 0],
+                [0, 0, 3]])
+    """
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"block_diag(): expected Tensor as element {i}, but got {type(tensor).__name__}")
+        if tensor._array.ndim > 2:
+            raise RuntimeError(
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                f"{i} has {tensor._array.ndim} dimensions"
+            )
+    if not tensors:
+        return make_tensor(np.zeros((1, 0), np.float32))
+    blocks = [atleast_2d(tensor) for tensor in tensors]
+    width = sum([block._array.shape[1] for block in blocks])
+    dtype = common_dtype(tuple(blocks))
+    rows = []
+    start = 0
+    for block in blocks:
+        height, columns = block._array.shape
+        index = (FULL, slice(start, start + columns))
+        rows.append(apply(SLICE_BACKWARD, (cast(block, dtype),), {"shape": (height, width), "index": index}))
+        start += columns
+    return cat(rows)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Each tensor expanded to the common shape, as views.
+
+    Example:
+        >>> import rushlight as torch
+        >>> a, b = torch.broadcast_tensors(torch.zeros(3), torch.zeros(2, 1))
+        >>> a.shape, b.shape
+        (torch.Size([2, 3]), torch.Size([2, 3]))
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
+        tensors = tuple(tensors[0])
+    _check_list(tensors, "broadcast_tensors")
+    shape = broadcast_shape(*[tensor._array.shape for tensor in tensors])
+    return tuple([tensor if tensor._array.shape == shape else expand(tensor, shape) for tensor in tensors])
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """For vectors (or 0-dim tensors), grids of their values: result i has shape (n0, n1, …) and varies along dimension i.
+
+    ``indexing="xy"`` swaps the first two dimensions; without the argument PyTorch's warning is given and ``"ij"`` is meant.
+
+    Example:
+        >>> import rushlight as torch
+        >>> x, y = torch.meshgrid(torch.tensor([1, 2]), torch.tensor([3, 4, 5]), indexing="ij")
+        >>> x
+        tensor([[1, 1, 1],
+                [2, 2, 2]])
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
+        tensors = tuple(tensors[0])
+    if indexing is None:
+        import warnings
+
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", UserWarning, stacklevel=2
+        )
+        indexing = "ij"
+    elif indexing not in ("ij", "xy"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    _check_list(tensors, "meshgrid")
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    for tensor in tensors:
+        if tensor._array.ndim > 1:
+            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(tensor._array.shape)}")
+        if tensor._array.dtype != tensors[0]._array.dtype:
+            raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
+    swap = indexing == "xy" and len(tensors) > 1
+    parts = [tensors[1], tensors[0], *tensors[2:]] if swap else list(tensors)
+    shape = tuple([part._array.size for part in parts])
+    grids = []
+    for i, part in enumerate(parts):
+        along = tuple([n if j == i else 1 for j, n in enumerate(shape)])
+        grids.append(expand(reshape(part, along), shape))
+    if swap:
+        grids = [transpose(grid, 0, 1) for grid in (grids[1], grids[0], *grids[2:])]
+    return tuple(grids)
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All tuples of one element from each vector, as rows; one vector comes back as it is.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.cartesian_prod(torch.tensor([1, 2]), torch.tensor([3, 4])).tolist()
+        [[1, 3], [1, 4], [2, 3], [2, 4]]
+    """
+    for tensor in tensors:
+        if tensor._array.ndim != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(tensor._array.shape)}")
+    if len(tensors) == 1:
+        return tensors[0]
+    grids = meshgrid(*tensors, indexing="ij")
+    return stack([reshape(grid, (-1,) if grid._array.size else (0,)) for grid in grids], 1)
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All subsets of ``r`` elements of a vector, as rows, in ``itertools.combinations``' order.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.combinations(torch.tensor([1, 2, 3])).tolist()
+        [[1, 2], [1, 3], [2, 3]]
+    """
+    from .indexing import read_at
+
+    if input._array.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._array.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return make_tensor(np.empty(0, input._array.dtype))
+    choose = combinations_with_replacement if with_replacement else index_combinations
+    chosen = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
+    return read_at(input, (make_tensor(chosen),), (0,))
+
+
+# --- taking apart -----------------------------------------------------------------------------------------------------
+
+
+def _part_vjp(g: Any, node: Node) -> Any:
+    # Regenerated after a change in place, one result has a node of its own; `gradient` is a list for all of them together.
+    edge = node.edges[0]
+    assert edge is not None
+    if not isinstance(g, list):
+        return apply(SLICE_BACKWARD, (g,), {"shape": edge.shape, "index": node.attrs["index"]})
+    dim, stacked = node.attrs["dim"], node.attrs["stacked"]
+    outputs = node.outputs or ()
+    parts = [
+        make_tensor(np.zeros(shape, dtype)) if part is None else part for part, (shape, dtype) in zip(g, outputs, strict=True)
+    ]
+    return stack(parts, dim) if stacked else cat(parts, dim)
+
+
+UNBIND = Primitive("unbind", lambda x, index: x[index], _part_vjp)
+SPLIT = Primitive("split", lambda x, index: x[index], _part_vjp)
+SPLIT_WITH_SIZES = Primitive("split_with_sizes", lambda x, index: x[index], _part_vjp)
+SEVERAL_VIEWS.update((UNBIND, SPLIT, SPLIT_WITH_SIZES))
+
+
+def _views(record: Primitive, self: Tensor, dim: int, indices: list[Any]) -> tuple[Tensor, ...]:
+    """One view for each index, with one node for all of them: their gradients are joined once, not padded one by one."""
+    array = self._array
+    storage = self._storage
+    if storage is None:
+        storage = self._storage = Storage()
+    edge = self._node
+    recording = grad_enabled()
+    parts = [array[index] for index in indices]
+    parent = None
+    if edge is not None and recording and parts:
+        parent = Node(record, (edge,), array, None, {"dim": dim, "stacked": record is UNBIND})
+        parent.outputs = tuple([(part.shape, part.dtype) for part in parts])
+    tensors = []
+    for i, (part, index) in enumerate(zip(parts, indices, strict=True)):
+        tensor = _new(Tensor)
+        tensor._array = part
+        tensor._grad = None
+        tensor._storage = storage
+        if recording:
+            tensor._node = None if parent is None else OutputNode(parent, i, part)
+            tensor._view = (self, record, {"index": index})
+        else:
+            tensor._node = None if edge is None else UntrackedNode(tensor)
+            tensor._view = (self, None, None)
+        storage.add_view(tensor)
+        tensors.append(tensor)
+    return tuple(tensors)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along ``dim``, which they lack, as views.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
+        (tensor([1, 2]), tensor([3, 4]))
+    """
+    dim = wrap_dim(dim, input._array.ndim, scalar_ok=False)
+    lead = (FULL,) * dim
+    return _views(UNBIND, input, dim, [(*lead, i, ...) for i in range(input._array.shape[dim])])
+
+
+def _slices(self: Tensor, dim: int, bounds: Sequence[int]) -> list[Any]:
+    lead = (FULL,) * dim
+    return [(*lead, slice(start, end)) for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> tuple[Tensor, ...]:
+    """Views of ``split_size`` elements along ``dim`` (the last may be shorter), or of the given list of lengths.
+
+    Raises ``RuntimeError`` for a negative size and for lengths that do not add up.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.split(torch.arange(5), 2)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+        >>> torch.split(torch.arange(5), [1, 4])
+        (tensor([0]), tensor([1, 2, 3, 4]))
+    """
+    size = split_size_or_sections if split_size is None else split_size
+    if isinstance(size, tuple | list):
+        return split_with_sizes(tensor, size, dim)
+    try:
+        size = operator.index(size)
+    except TypeError:
+        raise TypeError(
+            f"split(): argument 'split_size' must be int or a list of ints, not {type(split_size_or_sections).__name__}"
+        ) from None
+    shape = tensor._array.shape
+    if not shape:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    if size < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+    dim = wrap_dim(dim, len(shape))
+    return _views(SPLIT, tensor, dim, _slices(tensor, dim, _even_bounds(shape[dim], size)))
+
+
+def _even_bounds(extent: int, size: int) -> list[int]:
+    if size == 0:
+        if extent:
+            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}")
+        return [0, 0]
+    return [*range(0, max(extent, 1), size), extent]
+
+
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the given lengths along ``dim``."""
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("split_with_sizes expects at least a 1-dimensional tensor")
+    dim = wrap_dim(dim, len(shape))
+    sizes = as_shape((tuple(split_sizes),), "split_with_sizes")
+    if any(size < 0 for size in sizes):
+        raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}")
+    if sum(sizes) != shape[dim]:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {shape[dim]} (input tensor's size at dimension {dim}), but "
+            f"got split_sizes={list(sizes)}"
+        )
+    bounds = [0]
+    for size in sizes:
+        bounds.append(bounds[-1] + size)
+    return _views(SPLIT_WITH_SIZES, input, dim, _slices(input, dim, bounds))
+
+
+def _chunk_bounds(self: Tensor, chunks: int, dim: int) -> tuple[int, list[int]]:
+    shape = self._array.shape
+    if not shape:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    dim = wrap_dim(dim, len(shape))
+    extent = shape[dim]
+    size = -(-extent // chunks)
+    return dim, [0] * (chunks + 1) if size == 0 else _even_bounds(extent, size)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most ``chunks`` views along ``dim``, all of one length but the last, which may be shorter.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.chunk(torch.arange(5), 3)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    dim, bounds = _chunk_bounds(input, chunks, dim)
+    return _views(SPLIT, input, dim, _slices(input, dim, bounds))
+
+
+def _copies(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    # PyTorch's unsafe_ forms are not tracked as views: each may be changed in place by itself.
+    copies = []
+    for view in views:
+        tensor = make_tensor(view._array, view._node)
+        tensor._storage = Storage()
+        copies.append(tensor)
+    return tuple(copies)
+
+
+def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """``split`` whose results are not tracked as views of ``tensor``: change either in place, but not both."""
+    return _copies(split(tensor, split_size, dim))
+
+
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """``split_with_sizes`` whose results are not tracked as views of ``input``."""
+    return _copies(split_with_sizes(input, split_sizes, dim))
+
+
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """``chunk`` whose results are not tracked as views of ``input``."""
+    return _copies(chunk(input, chunks, dim))
+
+
+def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+    """Views along ``dim``: that many of nearly equal length, or cut at the given indices (ints or an int64 tensor).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.tensor_split(torch.arange(5), 2)
+        (tensor([0, 1, 2]), tensor([3, 4]))
+        >>> torch.tensor_split(torch.arange(5), (1, 3))
+        (tensor([0]), tensor([1, 2]), tensor([3, 4]))
+    """
+    where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    dim = wrap_dim(dim, len(shape))
+    extent = shape[dim]
+    if isinstance(where, Tensor):
+        array = where._array
+        if array.dtype != np.int64:
+            raise RuntimeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {where.dtype}")
+        if array.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
+                f"tensor with {array.ndim} dims"
+            )
+        where = array.tolist()
+    if isinstance(where, tuple | list):
+        cuts = list(as_shape((tuple(where),), "tensor_split"))
+        pairs = list(zip([0, *cuts], [*cuts, extent], strict=True))
+        bounds = [slice(start, end).indices(extent)[:2] for start, end in pairs]
+        bounds = [(start, max(start, end)) for start, end in bounds]
+    else:
+        try:
+            count = operator.index(where)
+        except TypeError:
+            raise TypeError(f"tensor_split(): expected an int or a list of ints, not {type(where).__name__}") from None
+        if count <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {count}")
+        small, larger = divmod(extent, count)
+        edges = [i * small + min(i, larger) for i in range(count + 1)]
+        bounds = list(zip(edges[:-1], edges[1:], strict=True))
+    lead = (FULL,) * dim
+    views = []
+    for start, end in bounds:
+        index = (*lead, slice(start, end), ...)
+        views.append(make_view(SLICE, input, input._array[index], {"index": index}))
+    return tuple(views)
+
+
+def _split_along(input: Tensor, where: Any, dim: int, name: str, least: int) -> tuple[Tensor, ...]:
+    shape = input._array.shape
+    if len(shape) < least:
+        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!")
+    if isinstance(where, int):
+        if where <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {where}")
+        if shape[dim] % where:
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is not "
+                f"divisible by the split_size {where}!"
+            )
+    return tensor_split(input, where, dim)
+
+
+def hsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+    """``tensor_split`` along the second dimension (of a vector, its only one); an int must divide the extent.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.hsplit(torch.arange(4), 2)
+        (tensor([0, 1]), tensor([2, 3]))
+    """
+    where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
+    return _split_along(input, where, 0 if input._array.ndim == 1 else 1, "hsplit", 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+    """``tensor_split`` of a tensor of at least two dimensions along the first.
+
+    Example:
+        >>> import rushlight as torch
+        >>> [part.shape for part in torch.vsplit(torch.zeros(4, 2), 2)]
+        [torch.Size([2, 2]), torch.Size([2, 2])]
+    """
+    where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
+    return _split_along(input, where, 0, "vsplit", 2)
+
+
+def dsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+    """``tensor_split`` of a tensor of at least three dimensions along the third.
+
+    Example:
+        >>> import rushlight as torch
+        >>> [part.shape for part in torch.dsplit(torch.zeros(1, 2, 4), 2)]
+        [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
+    """
+    where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
+    return _split_along(input, where, 2, "dsplit", 3)
+
+
+METHODS: dict[str, Any] = {
+    "unbind": unbind,
+    "split": split,
+    "split_with_sizes": split_with_sizes,
+    "chunk": chunk,
+    "unsafe_split": unsafe_split,
+    "unsafe_split_with_sizes": unsafe_split_with_sizes,
+    "unsafe_chunk": unsafe_chunk,
+    "tensor_split": tensor_split,
+    "hsplit": hsplit,
+    "vsplit": vsplit,
+    "dsplit": dsplit,
+}
+
+_ = (select, unsqueeze)
