@@ -10,17 +10,21 @@ from typing import Any, Final
 
 from .core.tensor import LEGACY_CONSTRUCTOR, Tensor
 from .ops import (
+    comparison,
+    complex_numbers,
     conversion,
     creation,
+    functions,
     linalg,
     linear,
     movement,
     pointwise,
+    powers,
     random,
     reductions,
 )
 
-TABLES: Final = (random, conversion, movement, pointwise, reductions, linalg, linear)
+TABLES: Final = (random, conversion, movement, pointwise, comparison, complex_numbers, powers, functions, reductions, linalg, linear)
 
 
 def _bind() -> None:

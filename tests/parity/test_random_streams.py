@@ -268,6 +268,29 @@ def test_normal_of_arrays(size: int) -> None:
         )
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high"),
+    [
+        (0, 1, -2, 2),
+        (0, 0.02, -2, 2),
+        (0.5, 1, 0, 1),
+        (0, 1, 0.5, 3),
+        (0, 1, 2, 3),
+        (0, 1, -0.1, 0.1),
+        (3, 1, -1, 1),
+    ],
+)
+def test_truncated_normals(dtype: Any, mean: float, std: float, low: float, high: float) -> None:
+    pair = Pair()
+    for size in (0, 1, 5, 50, 1000, 20000):
+        theirs = empty(size, dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a mean far outside the bounds, and nothing to initialize
+            torch.nn.init.trunc_normal_(theirs, mean, std, low, high, generator=pair.theirs)
+        pair.check(theirs, streams.truncated_normal(pair.ours, size, dtype, mean, std, low, high))
+
+
 # Tensors in memory order
 
 

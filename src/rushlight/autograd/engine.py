@@ -1,158 +1,227 @@
 """Backward: walks the history from the results to the leaves and adds up gradients.
 
-The walk first counts, for every node that can be reached, how many uses it has; a node runs when all of them have
-delivered. Gradients are tensors throughout, so with ``create_graph`` the vjps' own operations are recorded and can be
-differentiated again.
+The walk first finds the nodes that gradients reach along several ways: such a node waits until all have arrived. Of the
+nodes that are ready the one that was recorded last runs first, and leaves before all others: PyTorch's order, which
+programs see through their hooks. Gradients are tensors throughout, so with ``create_graph`` the vjps' own operations
+are recorded and can be differentiated again.
 """
 
 from __future__ import annotations
 
+import _thread
 import sys
+import weakref
+from bisect import insort_left
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, Final
 
 import numpy as np
 
 from ..core.dtypes import COMPLEXES
-from ..core.grad_mode import GRAD_MODE
+from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node, OutputNode
 from ..core.tensor import Tensor, make_tensor
 from ..ops.movement import cast, sum_to_shape
-from ..ops.pointwise import add, real
+from ..ops.pointwise import ADD, real
+from .anomaly_mode import MODE as ANOMALY
+from .anomaly_mode import checked_vjp
 
-getrefcount = sys.getrefcount
-# References to a gradient that nothing but the engine holds when `_accumulate` looks (measured once, below).
-_SOLE_TENSOR = 0
-_SOLE_ARRAY = 0
+add: Any = ADD.method
+grad_enabled = GRAD_MODE.get
+getrefcount: Any = getattr(sys, "getrefcount", None)
+# References to a gradient that nothing but the engine holds when `_accumulate` looks; 0 takes none over (see the end).
+_sole_tensor = 0
+_sole_array = 0
+# Two threads may bring gradients to one leaf. Reentrant, because adding may run a program's code.
+_ACCUMULATING: Final = _thread.RLock()
+_by_order = attrgetter("order")
+_order_of_entry = itemgetter(0)
 
 
 def run_backward(
-    roots: Sequence[tuple[Node, Tensor]],
+    nodes: Sequence[Node],
+    gradients: Sequence[Tensor],
     *,
     retain_graph: bool,
     create_graph: bool,
     targets: Sequence[Node] | None = None,
-) -> list[Tensor | None] | None:
+    collect: bool = True,
+) -> list[Tensor | None]:
     """Send each root's gradient down its history.
 
-    Without ``targets`` the leaves collect their gradients; with them nothing is collected and the targets' gradients
-    are returned.
+    The leaves collect their gradients; with ``targets`` only those do, and only the nodes that lead to them run. Without
+    ``collect`` no leaf does, and the gradients that reached the targets are returned in their order.
     """
-    token = GRAD_MODE.set(create_graph)
+    token = GRAD_MODE.set(create_graph and not INFERENCE_MODE.get())
     try:
-        return _run(roots, retain_graph, targets)
+        return _run(nodes, gradients, retain_graph, targets, collect)
     finally:
         GRAD_MODE.reset(token)
 
 
 def _run(
-    roots: Sequence[tuple[Node, Tensor]], retain_graph: bool, targets: Sequence[Node] | None
-) -> list[Tensor | None] | None:
-    uses: dict[Node, int] = {}
-    stack: list[Node] = []
-    for node, _ in roots:
-        if node not in uses:
-            uses[node] = 0
-            stack.append(node)
-    order: list[Node] = []
-    while stack:
-        node = stack.pop()
-        order.append(node)
-        for edge in node.edges:
-            if edge is not None:
-                if edge in uses:
-                    uses[edge] += 1
-                else:
-                    uses[edge] = 1
-                    stack.append(edge)
-    wanted = None
-    captured: dict[Node, Tensor | None] = {}
-    if targets is not None:
-        captured = dict.fromkeys(targets)
-        wanted = _leading_to(captured, order)
+    roots: Sequence[Node],
+    gradients: Sequence[Any],
+    retain_graph: bool,
+    targets: Sequence[Node] | None,
+    collect: bool,
+) -> list[Tensor | None]:
+    if not roots:
+        return [None for _ in targets or ()]
+    # Nodes with several uses: how many are still to come, and the sum of the gradients so far.
+    shared: dict[Node, list[Any]]
+    active: set[Node] | None = None  # with targets: the nodes to go to
+    needed: set[Node] | None = None  # of these, the ones to run: a target is further down
+    captured: dict[Node, Any] = {}
+    if targets is None:
+        shared = _shared_nodes(roots)
+    else:
+        shared, active, needed = _ways_to(targets, roots)
+        if not collect:
+            captured = dict.fromkeys(targets)
+    if ANOMALY.enabled:
+        _mark_special(roots)
 
-    pending: dict[Node, Any] = {}
-    for node, gradient in roots:
-        _deliver(pending, node, gradient)
-    ready = [node for node in uses if not uses[node]]
-    while ready:
-        node = ready.pop()
-        gradient = pending.pop(node, None)
-        if gradient is not None:
+    parts: dict[Node, list[Any]] = {}  # gradients of the results of operations with several
+    ready: list[tuple[int, Node, Any]] = []  # by order
+    leaves: list[tuple[Node, Any]] = []
+    edges: Sequence[Node | None] = roots
+    while True:
+        for edge, part in zip(edges, gradients, strict=True):
+            if edge is None or (active is not None and edge not in active):
+                continue
+            if part is not None and (
+                part._array.shape != edge.shape or part._array.dtype is not edge.dtype
+            ):
+                part = _conform(part, edge)
+            if edge in shared:
+                state = shared[edge]
+                if part is not None:
+                    state[1] = part if state[1] is None else add(state[1], part)
+                state[0] -= 1
+                if state[0]:
+                    continue
+                part = state[1]
+                del shared[edge], state
+            if not edge.edges:
+                leaves.append((edge, part))
+            elif ready and ready[-1][0] >= edge.order:
+                insort_left(ready, (edge.order, edge, part), key=_order_of_entry)
+            else:
+                ready.append((edge.order, edge, part))
+        del part, gradients  # whoever looks for sole references must not see these
+
+        if leaves:
+            leaves.reverse()
+            while leaves:
+                leaf, gradient = leaves.pop()
+                if leaf.special:
+                    gradient = _before(leaf, gradient)
+                if leaf in captured:
+                    captured[leaf] = gradient
+                elif type(leaf) is LeafNode:
+                    if gradient is not None:
+                        _accumulate(leaf, gradient)
+                    if leaf.special:
+                        _after_accumulate(leaf, gradient)
+            del gradient
+
+        while True:
+            if not ready:
+                return [captured[node] for node in targets] if targets is not None and not collect else []
+            _, node, gradient = ready.pop()
+            edges = node.edges
+            if node in captured and needed is not None and node in needed:
+                captured[node] = gradient  # PyTorch takes it before the hooks here, and after them if the node won't run
             if node.special:
                 gradient = _before(node, gradient)
-            if targets is not None and node in captured:
-                captured[node] = gradient
-        edges = node.edges
-        if not edges:
-            if targets is None and gradient is not None and type(node) is LeafNode:
-                _accumulate(node, gradient)
-            continue
-        if type(node) is OutputNode:
-            parent = node.parent
-            if gradient is not None:
-                parts = pending.get(parent)
-                if parts is None:
-                    parts = pending[parent] = [None] * len(parent.outputs or ())
-                parts[node.index] = gradient
-            uses[parent] -= 1
-            if not uses[parent]:
-                ready.append(parent)
-            continue
-        if gradient is None or (wanted is not None and node not in wanted):
-            for edge in edges:
-                if edge is not None:
-                    uses[edge] -= 1
-                    if not uses[edge]:
-                        ready.append(edge)
-            continue
-        gradients = _special_vjp(node, gradient) if node.special else node.operation.vjp(gradient, node)
-        if not retain_graph:
-            node.release()
-        if type(gradients) is not tuple:
-            gradients = (gradients,)
-        del gradient
-        for edge, part in zip(edges, gradients, strict=True):
-            if edge is None:
+                if type(node) is OutputNode:
+                    if needed is not None and node not in needed:
+                        if node in captured:
+                            captured[node] = gradient
+                    else:
+                        _deliver_to_parent(node, gradient, parts, shared, ready)
+                    continue
+            if needed is not None and node not in needed:
+                if node in captured:
+                    captured[node] = gradient
                 continue
-            if part is not None:
-                array = part._array
-                if array.shape != edge.shape or array.dtype is not edge.dtype:
-                    part = _conform(part, edge)
-                if edge in pending:
-                    _deliver(pending, edge, part)
-                else:
-                    pending[edge] = part
-            left = uses[edge] - 1
-            uses[edge] = left
-            if not left:
-                ready.append(edge)
-        del part, gradients
-    if targets is None:
-        return None
-    return [captured[node] for node in targets]
+            if node.special:
+                gradients = _run_special(node, gradient)
+            elif gradient is not None or node.accepts_none:
+                gradients = node.operation.vjp(gradient, node)
+            else:
+                gradients = (None,) * len(edges)
+            if not retain_graph:
+                node.release()
+            if type(gradients) is not tuple:
+                gradients = (gradients,)
+            del gradient
+            break
 
 
-def _deliver(pending: dict[Node, Any], node: Node, gradient: Tensor) -> None:
-    present = pending.get(node)
-    pending[node] = gradient if present is None else add(present, gradient)
-
-
-def _leading_to(targets: dict[Node, Any], reachable: list[Node]) -> set[Node]:
-    """The nodes from which a target can be reached: only they need to run."""
-    users: dict[Node, list[Node]] = {}
-    for node in reachable:
-        for edge in node.edges:
+def _shared_nodes(roots: Sequence[Node | None]) -> dict[Node, list[Any]]:
+    """The nodes under ``roots`` that are used more than once, each with ``[uses, None]``."""
+    seen: set[Node] = set()
+    shared: dict[Node, list[Any]] = {}
+    stack: list[Sequence[Node | None]] = [roots]
+    while stack:
+        for edge in stack.pop():
             if edge is not None:
-                users.setdefault(edge, []).append(node)
-    found: set[Node] = set()
-    stack = [user for target in targets for user in users.get(target, ())]
+                if edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge.edges)
+                elif edge in shared:
+                    shared[edge][0] += 1
+                else:
+                    shared[edge] = [2, None]
+    return shared
+
+
+def _ways_to(
+    targets: Sequence[Node], roots: Sequence[Node]
+) -> tuple[dict[Node, list[Any]], set[Node], set[Node]]:
+    """``_shared_nodes`` of the part of the graph that leads to ``targets``, its nodes, and those that must run."""
+    lowest = min([-1 if not target.edges else target.order for target in targets])
+    reachable = set(roots)
+    stack = list(reachable)
     while stack:
         node = stack.pop()
-        if node not in found:
-            found.add(node)
-            stack.extend(users.get(node, ()))
-    return found
+        if node.order >= lowest:  # no target is under a node that was recorded before them all
+            for edge in node.edges:
+                if edge is not None and edge not in reachable:
+                    reachable.add(edge)
+                    stack.append(edge)
+    active = reachable.intersection(targets)
+    needed: set[Node] = set()
+    for node in sorted(reachable, key=_by_order):  # inputs before what was computed from them
+        for edge in node.edges:
+            if edge in active:
+                needed.add(node)
+                active.add(node)
+                break
+    uses: dict[Node, int] = {}
+    for node in roots:
+        uses[node] = uses.get(node, 0) + 1
+    for node in needed:
+        for edge in node.edges:
+            if edge is not None and edge in active:
+                uses[edge] = uses.get(edge, 0) + 1
+    return {node: [count, None] for node, count in uses.items() if count > 1}, active, needed
+
+
+def _mark_special(roots: Sequence[Node]) -> None:
+    """Under anomaly detection every node takes the careful way."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        node.special = True
+        for edge in node.edges:
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
 
 
 def _conform(gradient: Tensor, node: Node) -> Tensor:
@@ -167,102 +236,247 @@ def _conform(gradient: Tensor, node: Node) -> Tensor:
     return gradient
 
 
+def _deliver_to_parent(
+    output: OutputNode,
+    gradient: Any,
+    parts: dict[Node, list[Any]],
+    shared: dict[Node, list[Any]],
+    ready: list[tuple[int, Node, Any]],
+) -> None:
+    """Note the gradient of one result of an operation; when those of all used results are there, it is ready."""
+    parent = output.parent
+    collected = parts.get(parent)
+    if collected is None:
+        assert parent.outputs is not None
+        collected = parts[parent] = [None] * len(parent.outputs)
+    if gradient is not None:
+        present = collected[output.index]
+        collected[output.index] = gradient if present is None else add(present, gradient)
+    if parent in shared:
+        shared[parent][0] -= 1
+        if shared[parent][0]:
+            return
+        del shared[parent]
+    del parts[parent]
+    arrived = None if all([part is None for part in collected]) else collected
+    insort_left(ready, (parent.order, parent, arrived), key=_order_of_entry)
+
+
+# --- leaves -----------------------------------------------------------------------------------------------------------
+
+
 def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
     tensor = leaf.tensor_ref()
     if tensor is None:
         return
-    present = tensor._grad
-    if present is not None:
-        if GRAD_MODE.get() or present._node is not None:
-            tensor._grad = add(present, gradient)
-        else:
-            present.add_(gradient)
-    elif GRAD_MODE.get() and gradient._node is not None:
-        tensor._grad = gradient if getrefcount(gradient) <= _SOLE_TENSOR else gradient.clone()
-    else:
+    with _ACCUMULATING:
+        present = tensor._grad
+        if present is not None:
+            if grad_enabled():
+                tensor._grad = add(present, gradient)
+            else:
+                present.add_(gradient)
+            return
         array = gradient._array
+        like = tensor._array
         # A gradient that only the engine holds is taken over; one that something else sees too must be copied, or a
-        # later `grad.zero_()` would change the other.
-        if array.base is None and getrefcount(gradient) <= _SOLE_TENSOR and getrefcount(array) <= _SOLE_ARRAY:
+        # later `grad.zero_()` would change the other. A gradient lies in memory as its leaf does.
+        sole = (
+            getrefcount(gradient) <= _sole_tensor
+            and getrefcount(array) <= _sole_array
+            and array.base is None
+            and array.strides == like.strides
+        )
+        if gradient._node is not None and grad_enabled():
+            tensor._grad = gradient if sole else gradient.clone()
+        elif sole:
             tensor._grad = gradient if gradient._node is None else make_tensor(array)
         else:
-            tensor._grad = make_tensor(array.copy(order="K" if 0 not in array.strides else "C"))
+            copy = np.empty(like.shape, like.dtype) if like.flags.c_contiguous else np.empty_like(like)
+            copy[...] = array
+            tensor._grad = make_tensor(copy)
+
+
+def _after_accumulate(leaf: LeafNode, gradient: Tensor | None) -> None:
     hooks = leaf.post_accumulate_hooks
     if hooks:
-        for hook in list(hooks.values()):
-            hook(tensor)
+        tensor = leaf.tensor_ref()
+        for hook in list(hooks.values()) if tensor is not None else ():
+            _must_be_tensor(hook(tensor))
+    if leaf.post_hooks:
+        for hook in list(leaf.post_hooks.values()):
+            hook((), (gradient,))
+
+
+# --- hooks ------------------------------------------------------------------------------------------------------------
 
 
 def _before(node: Node, gradient: Any) -> Any:
-    """What hooks make of the gradient that a node is about to send on, kept where ``retain_grad`` asked for it."""
-    for hook in list((node.pre_hooks or {}).values()):
-        replacement = hook(gradient)
-        if replacement is not None:
-            gradient = replacement
-    if node.retain_into is not None:
-        _retain(node, gradient)
+    """What the tensor's hooks make of its gradient, kept where ``retain_grad`` asked for it."""
+    hooks = node.pre_hooks
+    if hooks:
+        for hook in list(hooks.values()):
+            replacement = hook(gradient)
+            if replacement is not None:
+                gradient = _checked_replacement(hook, gradient, replacement)
+    if node.retain_into is not None and gradient is not None:
+        tensor = node.retain_into()
+        if tensor is not None:
+            tensor._grad = gradient.clone() if tensor._grad is None else add(tensor._grad, gradient)
+    if node.node_pre_hooks and not node.edges:
+        (gradient,) = _run_node_pre_hooks(node, (gradient,))
     return gradient
 
 
-def _special_vjp(node: Node, gradient: Any) -> Any:
-    gradients = _checked_vjp(node, gradient) if node.traceback is not None else node.operation.vjp(gradient, node)
-    return _run_post_hooks(node, gradients, gradient) if node.post_hooks else gradients
-
-
-def _run_post_hooks(node: Node, gradients: Any, gradient: Any) -> Any:
-    assert node.post_hooks is not None
-    inputs = gradients if isinstance(gradients, tuple) else (gradients,)
-    outputs = tuple(gradient) if isinstance(gradient, list) else (gradient,)
-    for hook in list(node.post_hooks.values()):
-        replacement = hook(inputs, outputs)
-        if replacement is not None:
-            inputs = replacement if isinstance(replacement, tuple) else (replacement,)
-    return inputs
-
-
-def _retain(node: Node, gradient: Tensor) -> None:
-    assert node.retain_into is not None
-    tensor = node.retain_into()
-    if tensor is not None:
-        tensor._grad = gradient if tensor._grad is None else add(tensor._grad, gradient)
-
-
-def _checked_vjp(node: Node, gradient: Any) -> Any:
-    """The vjp under ``detect_anomaly``: an error or a nan is reported with the place of the forward operation."""
-    place = "".join(node.traceback or ())
-    try:
+def _run_special(node: Node, gradient: Any) -> Any:
+    """Run a node that has hooks of its own, or under anomaly detection."""
+    if node.node_pre_hooks:
+        grad_outputs = _run_node_pre_hooks(node, tuple(gradient) if type(gradient) is list else (gradient,))
+        gradient = grad_outputs[0] if node.outputs is None else list(grad_outputs)
+    if gradient is None and not node.accepts_none:
+        gradients: Any = (None,) * len(node.edges)
+    elif ANOMALY.enabled:
+        gradients = checked_vjp(node, gradient)
+    else:
         gradients = node.operation.vjp(gradient, node)
-    except Exception as error:
-        import warnings
-
-        warnings.warn(
-            f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{place}", stacklevel=2
-        )
-        raise error
-    for i, part in enumerate(gradients if isinstance(gradients, tuple) else (gradients,)):
-        if part is not None and part._array.dtype.kind in "fcV" and np.isnan(part._array).any():
-            raise RuntimeError(
-                f"Function '{node.name()}' returned nan values in its {i}th output. Traceback of forward call that "
-                f"caused the error:\n{place}"
-            )
+    if not node.post_hooks:
+        return gradients
+    if type(gradients) is not tuple:
+        gradients = (gradients,)
+    grad_outputs = tuple(gradient) if type(gradient) is list else (gradient,)
+    for hook in list(node.post_hooks.values()):
+        replacement = hook(gradients, grad_outputs)
+        if replacement is not None:
+            gradients = _checked_replacements(hook, gradients, replacement)
     return gradients
 
 
+def _run_node_pre_hooks(node: Node, grad_outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    for hook in list((node.node_pre_hooks or {}).values()):
+        replacement = hook(grad_outputs)
+        if replacement is not None:
+            grad_outputs = _checked_replacements(hook, grad_outputs, replacement)
+    return grad_outputs
+
+
+def _checked_replacements(hook: Any, values: tuple[Any, ...], replacements: Any) -> tuple[Any, ...]:
+    if not isinstance(replacements, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(replacements).__name__}'")
+    if len(replacements) != len(values):
+        raise RuntimeError(
+            f"hook '{_name_of(hook)}' has returned an incorrect number of values (got {len(replacements)}, but expected "
+            f"{len(values)})"
+        )
+    return tuple(
+        [
+            new if new is None else _checked_replacement(hook, old, new)
+            for old, new in zip(values, replacements, strict=True)
+        ]
+    )
+
+
+def _checked_replacement(hook: Any, value: Any, replacement: Any) -> Tensor:
+    _must_be_tensor(replacement)
+    if value is not None:
+        if replacement._array.shape != value._array.shape:
+            raise RuntimeError(f"hook '{_name_of(hook)}' has changed the size of value")
+        if replacement._array.dtype != value._array.dtype:
+            raise RuntimeError(
+                f"hook '{_name_of(hook)}' has changed the type of value (was {value.type()} got {replacement.type()})"
+            )
+    return replacement  # type: ignore[no-any-return]
+
+
+def _must_be_tensor(value: Any) -> None:
+    if value is not None and not isinstance(value, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(value).__name__}'")
+
+
+def _name_of(hook: Any) -> str:
+    return getattr(hook, "__name__", "<unknown>")
+
+
+# --- sole references --------------------------------------------------------------------------------------------------
+
+
+class _Probe:
+    """An operation whose vjp gives what it is told to: a small graph to see what the engine does with a gradient."""
+
+    name = grad_name = "probe"
+
+    def __init__(self, make_gradient: Any) -> None:
+        self._make_gradient = make_gradient
+
+    def vjp(self, gradient: Tensor, node: Node) -> Any:
+        return self._make_gradient()
+
+
+def _taken_over(make_gradient: Any) -> bool:
+    """Whether a leaf's ``grad`` is the very array of the gradient that ``make_gradient`` makes."""
+    arrays: list[Any] = []
+
+    def make() -> Tensor:
+        gradient: Tensor = make_gradient()
+        arrays.append(weakref.ref(gradient._array))
+        return gradient
+
+    leaf = make_tensor(np.zeros(2))
+    leaf._node = LeafNode(leaf)
+    root = Node(_Probe(make), (leaf._node,), leaf._array)
+    run_backward([root], [make_tensor(np.zeros(2))], retain_graph=False, create_graph=False)
+    assert leaf._grad is not None
+    return arrays[0]() is leaf._grad._array
+
+
 def _measure_sole_references() -> None:
-    """Find what ``getrefcount`` gives for a gradient that only the engine holds, in the engine's own frames."""
-    global _SOLE_TENSOR, _SOLE_ARRAY  # noqa: PLW0603 - constants of the interpreter, measured at import
+    """Find the counts by letting the engine run with growing limits until it takes over a gradient that is all its own.
 
-    def accumulate(leaf: None, gradient: Tensor) -> tuple[int, int]:
-        array = gradient._array
-        return getrefcount(gradient), getrefcount(array)
+    The limits are used only if the engine then leaves alone whatever anything else holds: an interpreter that counts in
+    another way (free threading), or a debugger that holds frames' variables, must not lead to shared gradients.
+    """
+    global _sole_tensor, _sole_array
+    if getrefcount is None or sys.gettrace() is not None or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return
+    held: list[Any] = []
 
-    def walk() -> tuple[int, int]:
-        pending = {"leaf": make_tensor(np.zeros(1))}
-        gradient = pending.pop("leaf", None)
-        assert gradient is not None
-        return accumulate(None, gradient)
+    def fresh() -> Tensor:
+        return make_tensor(np.zeros(2))
 
-    _SOLE_TENSOR, _SOLE_ARRAY = walk()
+    def held_by(get: Any) -> Any:
+        def make() -> Tensor:
+            gradient = fresh()
+            held.append(get(gradient))
+            return gradient
+
+        return make
+
+    many = 1 << 20
+    tensor_count = array_count = 0
+    _sole_array = many
+    for limit in range(1, 4):  # the local variable, the parameter, getrefcount's own argument
+        _sole_tensor = limit
+        if _taken_over(fresh):
+            tensor_count = limit
+            break
+    for limit in range(1, 4):
+        _sole_array = limit
+        if tensor_count and _taken_over(fresh):
+            array_count = limit
+            break
+    others = (
+        lambda gradient: gradient,
+        lambda gradient: gradient._array,
+        lambda gradient: gradient._array[:1],
+        lambda gradient: memoryview(gradient._array),
+        lambda gradient: make_tensor(gradient._array),
+    )
+    if not array_count or any([_taken_over(held_by(get)) for get in others]):
+        _sole_tensor = _sole_array = 0
 
 
-_measure_sole_references()
+if getrefcount is None:
+
+    def getrefcount(_: object) -> int:
+        return 1 << 30
+else:
+    _measure_sole_references()

@@ -38,6 +38,7 @@ __all__ = [
     "random_integers",
     "random_integers_default",
     "random_integers_from",
+    "truncated_normal",
     "uniform",
 ]
 
@@ -235,6 +236,66 @@ def normal_from_arrays(generator: Generator, mean: Array | float, std: Array | f
     scaled = (normal(generator, shape, dtype) * std).astype(dtype, copy=False)
     moved: Array = np.add(scaled, mean if isinstance(mean, np.ndarray) else dtype.type(mean))
     return moved.astype(dtype, copy=False)
+
+
+def truncated_normal(
+    generator: Generator,
+    shape: Shape,
+    dtype: NumpyDType = F32,
+    mean: float = 0.0,
+    std: float = 1.0,
+    low: float = -2.0,
+    high: float = 2.0,
+    contiguous: bool = True,
+) -> Array:
+    """Normal numbers between ``low`` and ``high``: ``nn.init.trunc_normal_``, by rejection.
+
+    Where at least three of ten normal numbers fall between the bounds, normals are proposed, else uniform numbers.
+    Every round proposes for all elements and keeps what is still missing.
+
+    Raises ``ValueError`` where ``mean`` or ``std`` is not finite, ``ZeroDivisionError`` for ``std`` 0, and what
+    ``normal`` and ``uniform`` raise.
+
+    Example:
+        >>> from rushlight.core.generator import Generator
+        >>> from rushlight.core.random_streams import truncated_normal
+        >>> truncated_normal(Generator().manual_seed(0), 2, low=0.0, high=1.0).tolist()
+        [0.5684312582015991, 0.4033468961715698]
+    """
+    if not (math.isfinite(mean) and math.isfinite(std)):
+        raise ValueError(f"trunc_normal_: mean {mean} and std {std} must be finite")
+    first, last = (low - mean) / std, (high - mean) / std
+    likely = math.erf(last / math.sqrt(2.0)) - math.erf(first / math.sqrt(2.0)) >= 0.6
+    # The density is compared with its maximum between the bounds.
+    peak = 0.0 if first <= 0.0 <= last else first if first > 0.0 else last
+    values = np.zeros(size_of(shape), dtype)
+    missing = np.ones(values.size, np.bool_)
+    while missing.any():
+        if likely:
+            proposed = normal(generator, values.size, dtype, mean, std, contiguous)
+            accepted = (proposed >= low) & (proposed <= high)
+        else:
+            proposed = uniform(generator, values.size, dtype, low, high)
+            below_peak = _half_distance_to_peak(proposed, mean, std, peak)
+            with np.errstate(divide="ignore"):  # a draw of exactly 0 is accepted
+                accepted = np.log(uniform(generator, values.size, dtype)) <= below_peak
+        taken = missing & accepted
+        values[taken] = proposed[taken]
+        missing &= ~accepted
+    return values.reshape(shape)
+
+
+def _half_distance_to_peak(x: Array, mean: float, std: float, peak: float) -> Array:
+    """``(peak**2 - z**2) / 2`` for ``z = (x - mean) / std``, rounded to x's dtype after every step."""
+    number = F64.type if x.dtype == F64 else F32.type  # a Python number keeps this much next to a 16-bit type
+    for step in (
+        lambda z: np.subtract(z, number(mean)),
+        lambda z: np.divide(z, number(std)),
+        lambda z: np.multiply(z, z),
+        lambda z: np.subtract(number(peak * peak), z),
+    ):
+        x = narrowed(step(x.astype(number, copy=False)), x.dtype)
+    return np.multiply(x, x.dtype.type(0.5))
 
 
 # Other distributions

@@ -218,6 +218,7 @@ class Tensor:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if node.post_accumulate_hooks is None:
             node.post_accumulate_hooks = {}
+        node.special = True
         return RemovableHandle(node.post_accumulate_hooks, hook)
 
     __hash__ = object.__hash__

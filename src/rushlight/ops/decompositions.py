@@ -1,4 +1,4 @@
-"""Matrix decompositions by LAPACK (through ``numpy.linalg``), over stacks of matrices, with their gradients.
+"""Inverse, solve, Cholesky and QR by LAPACK (through ``numpy.linalg``), over stacks of matrices, with their gradients.
 
 An operation with several results saves them detached, which is all that first-order gradients need. When the backward
 pass is itself recorded (``create_graph``), the vjps compute the decomposition again from the saved input, so that the
@@ -6,11 +6,8 @@ second derivative goes through it.
 
 Sources of the gradients: M. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation", 2008; I. Murray, "Differentiation of the Cholesky decomposition", arXiv:1602.07527; S.
-Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010, with D. Roberts and L. Roberts,
-"QR and LQ decomposition matrix backpropagation algorithms", arXiv:2009.10071 (qr); J. Townsend, "Differentiating the
-singular value decomposition", 2016, with Z.-Q. Wan and S.-X. Zhang, "Automatic differentiation for complex valued
-SVD", arXiv:1909.02659 (svd); C. Boeddeker et al., "On the computation of complex-valued gradients with application to
-statistically optimum beamforming", arXiv:1701.00392 (eig, eigh).
+Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010, and D. and L. Roberts, "QR and LQ
+decomposition matrix backpropagation algorithms for square, wide, and deep matrices", arXiv:2009.10071 (qr).
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import C64, C128, COMPLEXES, F32, INEXACT, LOW_PRECISION
+from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.return_types import maker
@@ -29,7 +26,6 @@ from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .linalg import batched, mH_of, mT_of
 from .movement import narrow, reshape, unsqueeze
-from .pointwise import conj_of
 
 Array = NDArray[Any]
 grad_enabled = GRAD_MODE.get
@@ -63,15 +59,11 @@ def check_square(A: Any, name: str) -> None:
 def check_inexact(A: Tensor, name: str, *, low_precision: bool = False) -> None:
     dtype = A._array.dtype
     if dtype not in INEXACT:
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {type_name(dtype)}")
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. Got {type_name(dtype)}"
+        )
     if dtype in LOW_PRECISION and not low_precision:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {type_name(dtype)}")
-
-
-def check_kernel(A: Tensor, kernel: str) -> None:
-    dtype = A._array.dtype
-    if dtype not in INEXACT or dtype in LOW_PRECISION:
-        raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
 
 
 def check_same_dtype(A: Tensor, B: Tensor, name: str) -> None:
@@ -110,49 +102,34 @@ def identity(n: int, like: Tensor) -> Tensor:
     return make_tensor(np.eye(n, dtype=like._array.dtype))
 
 
-def diagonal_part(tensor: Tensor) -> Tensor:
-    """The diagonals of square matrices, as a last dimension."""
-    n = tensor._array.shape[-1]
-    return masked(tensor, np.eye(n)).sum(-1)  # type: ignore[no-any-return]
-
-
-def as_diagonal(vector: Tensor) -> Tensor:
-    """Matrices with ``vector``'s last dimension on their diagonals."""
-    return masked(unsqueeze(vector, -1), np.eye(vector._array.shape[-1]))
-
-
-def real_of(tensor: Tensor) -> Tensor:
-    from .pointwise import real
-
-    return real(tensor) if tensor._array.dtype in COMPLEXES else tensor  # type: ignore[no-any-return]
-
-
-def _complex_dtype(x: Array) -> Any:
-    return C64 if x.dtype == F32 or x.dtype == C64 else C128
-
-
-def _imag_of_diagonal(tensor: Tensor) -> Tensor:
-    """``i`` times the imaginary parts of the diagonals."""
-    diagonal = diagonal_part(tensor)
-    return (diagonal - conj_of(diagonal)) * 0.5  # type: ignore[no-any-return]
-
-
-def _check_gauge(phase: Tensor, name: str) -> None:
-    array = phase._array
-    tolerance = 1e-2 if array.dtype == C64 else 1e-5
-    if array.size and not np.allclose(array, 0, atol=tolerance):
-        raise RuntimeError(
-            f"{name}: The eigenvectors or singular vectors in the complex case are specified up to multiplication by "
-            "e^{i phi}. The specified loss function depends on this quantity, so it is ill-defined."
-        )
-
-
-def _saved(node: Node, recompute: Any) -> Any:
+def saved_results(node: Node, recompute: Any) -> Any:
     """The results of the operation at ``node``: as saved, or computed anew where backward is recorded."""
     return recompute() if grad_enabled() else node.attrs["outputs"]
 
 
 # --- inverse and solve ------------------------------------------------------------------------------------------------
+
+
+def lu_arrays(a: Array, pivot: bool) -> tuple[Array, Array]:
+    """Both triangular factors in one array, and the row (from 1) that each step swapped in. ``a``: ``(..., m, n)``."""
+    lu = a.copy()
+    rows, columns = lu.shape[-2:]
+    steps = min(rows, columns)
+    pivots = np.empty((*lu.shape[:-2], steps), np.int32)
+    flat, chosen = lu.reshape(-1, rows, columns), pivots.reshape(-1, steps)
+    every = np.arange(len(flat))
+    with np.errstate(all="ignore"):
+        for k in range(steps):
+            best = k + np.abs(flat[:, k:, k]).argmax(1) if pivot else np.full(len(flat), k)
+            chosen[:, k] = best + 1
+            top = flat[every, k].copy()
+            flat[every, k] = flat[every, best]
+            flat[every, best] = top
+            corner = flat[:, k, k]
+            divisor = np.where(corner == 0, corner.dtype.type(1), corner)[:, None]
+            flat[:, k + 1 :, k] /= divisor
+            flat[:, k + 1 :, k + 1 :] -= flat[:, k + 1 :, k, None] * flat[:, k, None, k + 1 :]
+    return lu, pivots
 
 
 def _first_zero_pivot(a: Array) -> tuple[int, int]:
@@ -216,7 +193,9 @@ def _info_of(a: Array, attempt: Any) -> tuple[Array, Array]:
         try:
             results[i] = attempt(matrix)
         except LinAlgError:
-            info[i] = _first_zero_pivot(matrix)[1] if attempt is _inv_impl else _first_indefinite_minor(matrix)
+            info[i] = (
+                _first_zero_pivot(matrix)[1] if attempt is _inv_impl else _first_indefinite_minor(matrix)
+            )
     return results.reshape(a.shape), info.reshape(a.shape[:-2])
 
 
@@ -243,10 +222,10 @@ def _with_info(A: Tensor, record: Primitive, impl: Any, name: str, check_errors:
             raise
         values, codes = _info_of(array, impl)
         result, info = make_tensor(values), make_tensor(codes)
-    return _named(name, (result, info), out)
+    return named_result(name, (result, info), out)
 
 
-def _named(name: str, parts: tuple[Tensor, ...], out: Any = None) -> Any:
+def named_result(name: str, parts: tuple[Tensor, ...], out: Any = None) -> Any:
     """The parts as PyTorch's named tuple, written into the tensors of ``out`` if there are any."""
     if out is not None:
         parts = tuple([write_out(target, part, name) for target, part in zip(out, parts, strict=True)])
@@ -321,8 +300,10 @@ def _solve(A: Tensor, B: Tensor, left: bool, name: str) -> Tensor:
     check_same_dtype(A, B, name)
     vector = is_vector_case(A, B)
     if vector and not left:
-        raise RuntimeError(f"{name}: Vector broadcasting of the left hand side is not supported for left=False. "
-                           "In this case linalg.solve is equivalent to B / A.squeeze(-1)")
+        raise RuntimeError(
+            f"{name}: Vector broadcasting of the left hand side is not supported for left=False. "
+            "In this case linalg.solve is equivalent to B / A.squeeze(-1)"
+        )
     columns = unsqueeze(B, -1) if vector else B
     check_solvable(A, columns, name, left)
     if left:
@@ -349,7 +330,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
         _, codes = _info_of(A._array, _inv_impl)
         shape = B._array.shape
         result, info = make_tensor(np.full(shape, np.nan, B._array.dtype)), make_tensor(codes)
-    return _named("linalg_solve_ex", (result, info), out)
+    return named_result("linalg_solve_ex", (result, info), out)
 
 
 # --- cholesky ---------------------------------------------------------------------------------------------------------
@@ -451,8 +432,10 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     check_square(A, "linalg.cholesky_ex")
     check_inexact(A, "linalg.cholesky_ex")
     if upper:
-        factor, info = _with_info(mH_of(A), CHOLESKY, _cholesky_impl, "linalg_cholesky_ex", check_errors, None)
-        return _named("linalg_cholesky_ex", (mH_of(factor), info), out)
+        factor, info = _with_info(
+            mH_of(A), CHOLESKY, _cholesky_impl, "linalg_cholesky_ex", check_errors, None
+        )
+        return named_result("linalg_cholesky_ex", (mH_of(factor), info), out)
     return _with_info(A, CHOLESKY, _cholesky_impl, "linalg_cholesky_ex", check_errors, out)
 
 
@@ -462,7 +445,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
 def _qr_vjp(gradients: Any, node: Node) -> Tensor:
     g_q, g_r = gradients
     (a,) = node.unpack()
-    q, r = _saved(node, lambda: apply(QR, (a,), {"mode": node.attrs["mode"]}))
+    q, r = saved_results(node, lambda: apply(QR, (a,), {"mode": node.attrs["mode"]}))
     rows, columns = a._array.shape[-2:]
     if node.attrs["mode"] == "complete" and rows > columns:
         raise RuntimeError(
@@ -480,7 +463,7 @@ def _qr_vjp(gradients: Any, node: Node) -> Tensor:
         from_v = batched(y, mH_of(g_v))
         g_x = _qr_tall(from_v if g_q is None else g_q + from_v, g_u, q, x_r)
         g_y = batched(q, g_v)
-    from .movement import cat
+    from .joining import cat
 
     return cat((g_x, g_y), -1)  # type: ignore[no-any-return]
 
@@ -541,7 +524,7 @@ def linalg_qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
         >>> Q.shape, R.shape
         (torch.Size([3, 2]), torch.Size([2, 2]))
     """
-    return _named("linalg_qr", _qr(A, mode, "linalg.qr"), out)
+    return named_result("linalg_qr", _qr(A, mode, "linalg.qr"), out)
 
 
 def qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
@@ -552,223 +535,11 @@ def qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
         >>> torch.qr(torch.eye(2)).R.shape
         torch.Size([2, 2])
     """
-    return _named("qr", _qr(input, "reduced" if some else "complete", "qr"), out)
+    return named_result("qr", _qr(input, "reduced" if some else "complete", "qr"), out)
 
 
-# --- lu ---------------------------------------------------------------------------------------------------------------
-
-
-def lu_arrays(a: Array, pivot: bool) -> tuple[Array, Array]:
-    """Both triangular factors in one array, and the row (from 1) that each step swapped in. ``a``: ``(..., m, n)``."""
-    lu = a.copy()
-    rows, columns = lu.shape[-2:]
-    steps = min(rows, columns)
-    pivots = np.empty((*lu.shape[:-2], steps), np.int32)
-    flat, chosen = lu.reshape(-1, rows, columns), pivots.reshape(-1, steps)
-    every = np.arange(len(flat))
-    with np.errstate(all="ignore"):
-        for k in range(steps):
-            best = k + np.abs(flat[:, k:, k]).argmax(1) if pivot else np.full(len(flat), k)
-            chosen[:, k] = best + 1
-            top = flat[every, k].copy()
-            flat[every, k] = flat[every, best]
-            flat[every, best] = top
-            corner = flat[:, k, k]
-            divisor = np.where(corner == 0, corner.dtype.type(1), corner)[:, None]
-            flat[:, k + 1 :, k] /= divisor
-            flat[:, k + 1 :, k + 1 :] -= flat[:, k + 1 :, k, None] * flat[:, k, None, k + 1 :]
-    return lu, pivots
-
-
-def permutation_of(pivots: Array, rows: int) -> Array:
-    """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
-    batch = pivots.shape[:-1]
-    order = np.broadcast_to(np.arange(rows), (*batch, rows)).copy().reshape(-1, rows)
-    flat = pivots.reshape(-1, pivots.shape[-1])
-    every = np.arange(len(order))
-    for k in range(flat.shape[1]):
-        other = flat[:, k] - 1
-        here = order[:, k].copy()
-        order[:, k] = order[every, other]
-        order[every, other] = here
-    return order.reshape(*batch, rows)
-
-
-def permutation_matrix(pivots: Array, rows: int, dtype: Any) -> Array:
-    """``P`` with ``A = P L U``."""
-    order = permutation_of(pivots, rows)
-    return np.swapaxes(np.eye(rows, dtype=dtype)[order], -2, -1)
-
-
-def _lu_vjp(gradients: Any, node: Node) -> Tensor | None:
-    g = gradients[0]
-    if g is None:
-        return None
-    (a,) = node.unpack()
-    factors, pivots = _saved(node, lambda: apply(LU, (a,), {"pivot": node.attrs["pivot"]}))
-    rows, columns = factors._array.shape[-2:]
-    k = min(rows, columns)
-    low = lower_part(narrow(factors, -1, 0, k), 0.0) + make_tensor(np.eye(rows, k, dtype=factors._array.dtype))
-    up = upper_part(narrow(factors, -2, 0, k))
-    g_low, g_up = lower_part(narrow(g, -1, 0, k), 0.0), upper_part(narrow(g, -2, 0, k))
-    low1, up1 = narrow(low, -2, 0, k), narrow(up, -1, 0, k)
-    g_low1, g_up1 = narrow(g_low, -2, 0, k), narrow(g_up, -1, 0, k)
-    below, above = batched(mH_of(low1), g_low1), batched(g_up1, mH_of(up1))
-    rest: Tensor | None = None
-    if columns > k:  # U2 = L^-1 (P^T A2)
-        up2, g_up2 = narrow(up, -1, k, columns - k), narrow(g_up, -1, k, columns - k)
-        below = below - batched(g_up2, mH_of(up2))
-        rest = apply(SOLVE, (mH_of(low1), g_up2))
-    elif rows > k:  # L2 = (P^T A)2 U^-1
-        low2, g_low2 = narrow(low, -2, k, rows - k), narrow(g_low, -2, k, rows - k)
-        above = above - batched(mH_of(low2), g_low2)
-        rest = mH_of(apply(SOLVE, (up1, mH_of(g_low2))))
-    inner = lower_part(below, 0.0) + upper_part(above)
-    half = apply(SOLVE, (mH_of(low1), inner))
-    result: Tensor = mH_of(apply(SOLVE, (up1, mH_of(half))))
-    if rest is not None:
-        from .movement import cat
-
-        result = cat((result, rest), -1 if columns > k else -2)
-    if node.attrs["pivot"]:
-        result = batched(make_tensor(permutation_matrix(pivots._array, rows, result._array.dtype)), result)
-    return result
-
-
-LU = Primitive(
-    "linalg_lu_factor",
-    lu_arrays,
-    _lu_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
-    grad_name="LinalgLuFactorExBackward0",
-    samples=lambda: [((np.array([[1.0, 2.0], [3.0, 4.0]]),), {"pivot": True})],
-)
-
-
-# --- eigh, eig --------------------------------------------------------------------------------------------------------
-
-
-def _eigh_vjp(gradients: Any, node: Node) -> Tensor:
-    g_values, g_vectors = gradients
-    (a,) = node.unpack()
-    values, vectors = _saved(node, lambda: apply(EIGH, (a,), {"uplo": node.attrs["uplo"]}))
-    transposed = mH_of(vectors)
-    if g_vectors is None:
-        return batched(vectors * unsqueeze(g_values, -2), transposed)
-    projected = batched(transposed, g_vectors)
-    if projected._array.dtype in COMPLEXES:
-        _check_gauge(_imag_of_diagonal(projected), "linalg_eigh_backward")
-    n = values._array.shape[-1]
-    gaps = unsqueeze(values, -2) - unsqueeze(values, -1) + identity(n, values)
-    inner = masked(projected, 1 - np.eye(n)) / gaps
-    if g_values is not None:
-        inner = inner + as_diagonal(g_values)
-    return batched(batched(vectors, inner), transposed)
-
-
-EIGH = Primitive(
-    "linalg_eigh",
-    lambda a, uplo: tuple(np.linalg.eigh(a, uplo)),
-    _eigh_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
-    samples=lambda: [((np.array([[2.0, 1.0], [1.0, 3.0]]),), {"uplo": "L"})],
-)
-
-
-def _checked_uplo(A: Tensor, UPLO: str, name: str) -> dict[str, Any]:
-    check_square(A, name)
-    check_kernel(A, "linalg_eigh_cpu")
-    if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
-        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
-    return {"uplo": UPLO.upper()}
-
-
-def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
-    """``(eigenvalues, eigenvectors)`` of Hermitian matrices, in ascending order; only one triangle is read.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.linalg.eigh(torch.tensor([[2., 0.], [0., 1.]])).eigenvalues
-        tensor([1., 2.])
-    """
-    return _named("linalg_eigh", apply(EIGH, (A,), _checked_uplo(A, UPLO, "linalg.eigh")), out)
-
-
-def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
-    """The eigenvalues of Hermitian matrices, in ascending order.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.linalg.eigvalsh(torch.tensor([[2., 0.], [0., 1.]]))
-        tensor([1., 2.])
-    """
-    result: Tensor = apply(EIGH, (A,), _checked_uplo(A, UPLO, "linalg.eigvalsh"))[0]
-    return result if out is None else write_out(out, result, "linalg_eigvalsh")
-
-
-def _eig_impl(a: Array) -> tuple[Array, Array]:
-    if not np.isfinite(a).all():
-        raise LinAlgError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
-    values, vectors = np.linalg.eig(a)
-    dtype = _complex_dtype(a)
-    return values.astype(dtype), vectors.astype(dtype)
-
-
-def _eig_vjp(gradients: Any, node: Node) -> Tensor:
-    g_values, g_vectors = gradients
-    (a,) = node.unpack()
-    values, vectors = _saved(node, lambda: apply(EIG, (a,)))
-    transposed = mH_of(vectors)
-    if g_vectors is None:
-        scaled = unsqueeze(g_values, -1) * transposed
-    else:
-        projected = batched(transposed, g_vectors)
-        _check_gauge(_imag_of_diagonal(projected), "linalg_eig_backward")
-        n = values._array.shape[-1]
-        gram = batched(transposed, vectors)
-        inner = projected - gram * unsqueeze(real_of(diagonal_part(projected)), -2)
-        gaps = unsqueeze(values, -2) - unsqueeze(values, -1) + identity(n, values)
-        inner = masked(inner, 1 - np.eye(n)) / conj_of(gaps)
-        if g_values is not None:
-            inner = inner + as_diagonal(g_values)
-        scaled = batched(inner, transposed)
-    return apply(SOLVE, (transposed, scaled))  # type: ignore[no-any-return]
-
-
-EIG = Primitive(
-    "linalg_eig",
-    _eig_impl,
-    _eig_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
-    samples=lambda: [(np.array([[2.0, 1.0], [1.5, 3.0]]),)],
-)
-
-
-def eig(A: Tensor, *, out: Any = None) -> Any:
-    """``(eigenvalues, eigenvectors)`` of square matrices, complex, in no order.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.linalg.eig(torch.tensor([[0., 1.], [-1., 0.]])).eigenvalues
-        tensor([0.+1.j, 0.-1.j])
-    """
-    check_square(A, "linalg.eig")
-    check_kernel(A, "linalg_eig_cpu")
-    return _named("linalg_eig", apply(EIG, (A,)), out)
-
-
-def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The eigenvalues of square matrices, complex, in no order.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.linalg.eigvals(torch.eye(2)).dtype
-        torch.complex64
-    """
-    check_square(A, "linalg.eigvals")
-    check_kernel(A, "linalg_eig_cpu")
-    result: Tensor = apply(EIG, (A,))[0]
-    return result if out is None else write_out(out, result, "linalg_eigvals")
+METHODS: dict[str, Any] = {
+    "inverse": inv,
+    "cholesky": cholesky,
+    "qr": qr,
+}

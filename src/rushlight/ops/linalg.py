@@ -19,10 +19,11 @@ from ..core.history import Node, versions_of
 from ..core.shapes import broadcast_shape, count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
+from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, compute, type_name, write_out
 from .movement import T, reshape, squeeze, t, transpose, unsqueeze, view_of
-from .pointwise import conj_of, mul
+from .pointwise import mul
 
 Array = NDArray[Any]
 Number = bool | int | float | complex

@@ -14,6 +14,7 @@ from ..core.history import Node, versions_of
 from ..core.shapes import count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
+from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, common_dtype, compute, inplace_form, type_name, write_out
 from .linalg import (
@@ -34,7 +35,7 @@ from .linalg import (
     write_exact,
 )
 from .movement import cast, expand, permute, reshape, t, unsqueeze
-from .pointwise import add, conj_of, mul
+from .pointwise import add, mul
 from .reductions import sum_dims
 
 Array = NDArray[Any]

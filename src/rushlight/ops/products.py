@@ -13,6 +13,7 @@ from ..core.dtypes import F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.shapes import Shape, broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor
+from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .linalg import (
@@ -25,7 +26,7 @@ from .linalg import (
     mm,
 )
 from .movement import SLICE, expand, permute, reshape, squeeze, transpose, unsqueeze, view_of
-from .pointwise import add, conj_of, mul
+from .pointwise import add, mul
 from .reductions import sum as sum_of
 
 Array = NDArray[Any]

@@ -17,7 +17,7 @@ from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from .creation import check_layout
 from .define import Primitive
-from .dispatch import attach, write_out
+from .dispatch import attach, compute, write_out
 from .inplace import check_leaf, check_no_overlap, commit
 
 Dtype = dtype | None
@@ -385,8 +385,19 @@ def dropout(input: Tensor, p: float, generator: Generator | None = None) -> Tens
     Srivastava et al., "Dropout", 2014. The mask is PyTorch's for the same seed.
     """
     array = input._array
+    noise = dropout_noise(input, p, generator)
+    return attach(DROPOUT, (input,), {"noise": noise}, compute(np.multiply, (array, noise), {}))  # type: ignore[no-any-return]
+
+
+def dropout_noise(input: Tensor, p: float, generator: Generator | None = None) -> Any:
+    """What dropout multiplies ``input`` by, drawn in the order of its memory."""
+    array = input._array
     noise = streams.dropout_noise(generator or default_generator, array.shape, array.dtype, p)
-    return attach(DROPOUT, (input,), {"noise": noise}, array * noise)  # type: ignore[no-any-return]
+    if array.flags.c_contiguous or 0 in array.strides:
+        return noise
+    ordered = np.empty_like(array)
+    streams.fill_in_memory_order(ordered, noise)
+    return ordered
 
 
 METHODS: dict[str, Any] = {

@@ -32,10 +32,13 @@ SortResult, TopkResult, KthvalueResult = maker("sort"), maker("topk"), maker("kt
 def order_keys(x: Array, descending: bool) -> Array | None:
     """int64 keys, all different along the last dimension, that sort ``x`` stably; None where 64 bits do not hold them.
 
-    The high part is the value, made an integer that orders as the values do, the low part the index: ``key %
-    x.shape[-1]``. NumPy sorts int64 by SIMD, several times as fast as it finds a stable order of floats.
+    The high bits are the value, made an integer that orders as the values do; the low bits are the index, for
+    ``take_indices``. NumPy sorts int64 by SIMD, several times as fast as it finds a stable order of floats.
     """
     n = x.shape[-1]
+    bits = n.bit_length()
+    if bits > 31:
+        return None
     if x.dtype in LOW_PRECISION:
         x = x.astype(F32)
     if x.dtype == F32:
@@ -49,17 +52,21 @@ def order_keys(x: Array, descending: bool) -> Array | None:
         values = x.astype(I64)
         if x.itemsize > 4 and x.size:
             low, high = int(x.min()), int(x.max())
-            if max(abs(low), abs(high)) >= 2**62 // n:
+            if max(abs(low), abs(high)) >> (62 - bits):
                 return None
     else:
         return None
-    if n >= 2**31:
-        return None
     if descending:
         np.invert(values, out=values)
-    values *= n
-    values += np.arange(n)
+    values <<= bits
+    values |= np.arange(n)
     return values
+
+
+def take_indices(keys: Array, n: int) -> Array:
+    """The indices that keys for ``n`` elements hold, written over the keys."""
+    keys &= (1 << n.bit_length()) - 1
+    return keys
 
 
 def stable_order(x: Array, axis: int, descending: bool) -> Array:
@@ -69,8 +76,7 @@ def stable_order(x: Array, axis: int, descending: bool) -> Array:
         keys = order_keys(last, descending)
         if keys is not None:
             keys.sort(-1)
-            keys %= last.shape[-1]
-            return np.moveaxis(keys, -1, axis)
+            return np.moveaxis(take_indices(keys, last.shape[-1]), -1, axis)
     if x.dtype in LOW_PRECISION:
         x = x.astype(F32)
     if not descending:
@@ -109,9 +115,7 @@ def _top_indices(x: Array, k: int, axis: int, largest: bool) -> Array:
         keys = order_keys(last, largest)
         if keys is not None:
             keys.partition(k - 1, -1)
-            keys = np.sort(keys[..., :k], -1)
-            keys %= n
-            return np.moveaxis(keys, -1, axis)
+            return np.moveaxis(take_indices(np.sort(keys[..., :k], -1), n), -1, axis)
     return stable_order(x, axis, largest)[(slice(None),) * axis + (slice(k),)]
 
 
@@ -275,7 +279,7 @@ def kth_order(x: Array, k: int, axis: int) -> Array:
         keys = order_keys(last, False)
         if keys is not None:
             keys.partition(k, -1)
-            return np.moveaxis(keys[..., k : k + 1] % n, -1, axis)
+            return np.moveaxis(take_indices(keys[..., k : k + 1], n), -1, axis)
         if x.dtype == F64:
             return np.argpartition(x, k, axis)[(slice(None),) * axis + (slice(k, k + 1),)]
     return stable_order(x, axis, False)[(slice(None),) * axis + (slice(k, k + 1),)]

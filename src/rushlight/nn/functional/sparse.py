@@ -1,0 +1,182 @@
+"""Rows of a table by number, alone or summed up in bags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core.grad_mode import GRAD_MODE
+from ...core.tensor import Tensor, make_tensor
+from ...ops.creation import zeros
+from ...ops.indexing import embedding as _embedding, index_add
+from ...ops.pointwise import div, mul
+from ...ops.scattering import gather
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Rows of ``weight`` (rows, columns) by the numbers in ``input``, of any shape: ``(*input.shape, columns)``.
+
+    Row ``padding_idx`` gets no gradient; with ``scale_grad_by_freq`` each row's gradient is divided by how often it was
+    taken. ``max_norm`` first scales, in place, the rows that are taken so that their ``norm_type``-norm is at most that.
+    ``sparse`` is accepted; gradients are dense. Raises ``IndexError`` for a number out of range.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.nn.functional.embedding(torch.tensor([1, 1]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor([[3., 4.],
+                [3., 4.]])
+    """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"embedding(): argument 'indices' (position 2) must be Tensor, not {type(input).__name__}")
+    padding = -1 if padding_idx is None else _row(padding_idx, weight)
+    if max_norm is not None:
+        limit_norms(weight, input, max_norm, norm_type)
+    return _embedding(weight, input, padding, scale_grad_by_freq)
+
+
+def _row(padding_idx: int, weight: Tensor) -> int:
+    rows = weight._array.shape[0]
+    if not -rows <= padding_idx < rows:
+        raise AssertionError("Padding_idx must be within num_embeddings")
+    return padding_idx % rows
+
+
+def limit_norms(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows of ``weight`` at ``indices``, in place and unrecorded, to norms of at most ``max_norm``."""
+    token = GRAD_MODE.set(False)
+    try:
+        chosen = np.unique(indices._array)
+        rows = weight._array[chosen].astype(np.float64)
+        norms = np.linalg.norm(rows, norm_type, axis=1)
+        long = norms > max_norm
+        if long.any():
+            scaled = rows[long] * (max_norm / (norms[long] + 1e-7))[:, None]
+            weight[make_tensor(chosen[long])] = make_tensor(scaled.astype(weight._array.dtype))
+    finally:
+        GRAD_MODE.reset(token)
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """The sum, mean or max (``mode``) of rows of ``weight`` over bags of row numbers: ``(bags, columns)``.
+
+    ``input`` is 2-dimensional, one bag a row, or 1-dimensional with the bags' starts in ``offsets`` (with
+    ``include_last_offset`` also the last one's end). An empty bag gives zeros. ``per_sample_weights``, for sums only,
+    multiply the rows. Entries equal to ``padding_idx`` do not count.
+
+    Example:
+        >>> import rushlight as torch
+        >>> bags = torch.tensor([0, 1, 1]), torch.tensor([0, 2])
+        >>> torch.nn.functional.embedding_bag(bags[0], torch.eye(2), bags[1], mode="sum")
+        tensor([[1., 1.],
+                [0., 1.]])
+    """
+    flat, bag_of, bags = _bags(input, offsets, include_last_offset)
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum or mean")
+    if per_sample_weights is not None:
+        if mode != "sum":
+            raise NotImplementedError(
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+                f"(got mode='{mode}'). Please open a feature request on GitHub."
+            )
+        if per_sample_weights._array.shape != input._array.shape:
+            raise ValueError(
+                f"embedding_bag: If per_sample_weights ({tuple(per_sample_weights.shape)}) is not None, then it must have "
+                f"the same shape as the input ({tuple(input.shape)})"
+            )
+        per_sample_weights = per_sample_weights.reshape(-1)
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    padding = -1 if padding_idx is None else _row(padding_idx, weight)
+    if max_norm is not None:
+        limit_norms(weight, input, max_norm, norm_type)
+    if padding >= 0:
+        kept = make_tensor(np.flatnonzero(flat._array != padding))
+        flat, bag_of = flat[kept], bag_of[kept._array]
+        per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
+    rows = _embedding(weight, flat, padding, scale_grad_by_freq)
+    if mode == "max":
+        return _largest(rows, bag_of, bags)
+    if per_sample_weights is not None:
+        rows = mul(rows, per_sample_weights.unsqueeze(1))
+    start = zeros((bags, weight._array.shape[1]), dtype=weight.dtype)
+    result = index_add(start, 0, make_tensor(bag_of), rows)
+    if mode == "mean":
+        counts = np.maximum(np.bincount(bag_of, minlength=bags), 1).astype(weight._array.dtype)
+        result = div(result, make_tensor(counts[:, None]))
+    return result
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, Any, int]:
+    """All row numbers in sequence, the number of the bag of each, and how many bags there are."""
+    ndim = input._array.ndim
+    if ndim == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
+                f"However, found offsets of type {type(offsets)}"
+            )
+        bags, length = input._array.shape
+        return input.reshape(-1), np.repeat(np.arange(bags), length), bags
+    if ndim != 1:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {ndim}")
+    if not isinstance(offsets, Tensor):
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets._array.ndim != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    starts, length = offsets._array.astype(np.int64), len(input._array)
+    if include_last_offset and not len(starts):
+        raise ValueError("include_last_offset: number of offsets should be at least 1")
+    if len(starts) and starts[0] != 0:
+        raise RuntimeError(
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+            f"{starts[0]}"
+        )
+    if len(starts) and starts[-1] > length:
+        raise RuntimeError(
+            f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {starts[-1]}"
+        )
+    ends = starts[1:] if include_last_offset else np.append(starts[1:], length)
+    sizes = ends - starts[: len(ends)]
+    if (sizes < 0).any():
+        raise RuntimeError(f"embedding_bag: offsets must not decrease, got {starts.tolist()}")
+    bag_of = np.repeat(np.arange(len(ends)), sizes)
+    return (input if len(bag_of) == length else input[: len(bag_of)]), bag_of, len(ends)
+
+
+def _largest(rows: Tensor, bag_of: Any, bags: int) -> Tensor:
+    values = rows._array
+    if not len(values):
+        return zeros((bags, values.shape[1]), dtype=rows.dtype)
+    sizes = np.bincount(bag_of, minlength=bags)
+    ends = np.cumsum(sizes)
+    places = np.zeros((bags, values.shape[1]), np.int64)
+    for bag in np.flatnonzero(sizes):
+        start = ends[bag] - sizes[bag]
+        places[bag] = start + values[start : ends[bag]].argmax(0)
+    result = gather(rows, 0, make_tensor(places))
+    filled = (sizes > 0).astype(values.dtype)
+    return result if filled.all() else mul(result, make_tensor(filled[:, None]))

@@ -1,0 +1,459 @@
+"""Activation functions, as ``nn.functional`` has them, and softmax."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import F32, F64, LOW_PRECISION, dtype
+from ..core.history import Node
+from ..core.shapes import wrap_dim
+from ..core.tensor import Tensor
+from .bounds import clamp
+from .comparison import bitwise_and, ge, gt, le, lt, where
+from .define import Primitive, Rule
+from .dispatch import apply, inplace_form, not_implemented, unary, write_out
+from .functions import abs, erf, sigmoid, tanh, widened
+from .inplace import overwrite
+from .movement import cast, narrow, reshape
+from .pointwise import div, mul, neg, sub
+from .powers import exp, square
+from .reductions import sum_dims
+
+FLOAT = Rule.PROMOTE_FLOAT
+INPUT = ((0, (0,)),)
+_ZERO = {F32: np.asarray(0, F32), F64: np.asarray(0, F64)}
+maximum_of = np.maximum
+_EXACT = "biu"  # the kinds that most activations refuse; complex numbers too
+_INEXACT_ONLY = "biuc"
+
+
+def _or_inplace(inplace: bool, function: Any, input: Tensor, args: tuple[Any, ...], name: str) -> Tensor:
+    return overwrite(input, function, args, {}, name + "_") if inplace else function(input, *args)
+
+
+# --- rectifiers -------------------------------------------------------------------------------------------------------
+
+
+def _relu_impl(x: Any) -> Any:
+    zero = _ZERO.get(x.dtype)
+    return maximum_of(x, x.dtype.type(0) if zero is None else zero)
+
+
+def _relu_vjp(g: Tensor, node: Node) -> Tensor:
+    return where(le(node.unpack()[0], 0), 0, g)  # type: ignore[no-any-return]
+
+
+def _check_relu(x: Any) -> None:
+    if x._array.dtype.kind == "b":
+        raise RuntimeError("Boolean inputs not supported for relu")
+    if x._array.dtype.kind == "c":
+        raise NotImplementedError("clamp is not supported for complex types")
+
+
+RELU = Primitive("relu", _relu_impl, _relu_vjp, saves_output=True, refuses="bc", check=_check_relu)
+_relu = unary(RELU)
+relu_ = RELU.inplace
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0); its gradient at 0 is 0.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.relu(torch.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return RELU.inplace(input) if inplace else _relu(input)  # type: ignore[no-any-return]
+
+
+def _hardtanh_impl(x: Any, lower: Any, upper: Any) -> Any:
+    kind = x.dtype.type
+    return np.minimum(np.maximum(x, kind(lower)), kind(upper))
+
+
+def _hardtanh_vjp(g: Tensor, node: Node) -> Tensor:
+    (x,) = node.unpack()
+    inside = bitwise_and(gt(x, node.attrs["lower"]), lt(x, node.attrs["upper"]))
+    return where(inside, g, 0)  # type: ignore[no-any-return]
+
+
+HARDTANH = Primitive("hardtanh", _hardtanh_impl, _hardtanh_vjp, saves=INPUT, refuses="c")
+
+
+def _hardtanh(self: Tensor, lower: float, upper: float) -> Tensor:
+    if self._array.dtype.kind == "b":
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    if self._array.dtype.kind == "u" and (lower < 0 or upper < 0):
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    return apply(HARDTANH, (self,), {"lower": lower, "upper": upper})  # type: ignore[no-any-return]
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """The elements brought into [min_val, max_val]; the gradient at the bounds is 0 (that of ``clamp`` is 1)."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _or_inplace(inplace, _hardtanh, input, (min_val, max_val), "hardtanh")
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6)."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def _leaky_relu_impl(x: Any, slope: Any) -> Any:
+    return np.where(x > 0, x, x * x.dtype.type(slope))
+
+
+def _leaky_relu_vjp(g: Tensor, node: Node) -> Tensor:
+    (x,) = node.unpack()
+    return where(gt(x, 0), g, mul(g, node.attrs["slope"]))  # type: ignore[no-any-return]
+
+
+LEAKY_RELU = Primitive(
+    "leaky_relu", widened(_leaky_relu_impl), _leaky_relu_vjp, saves=INPUT, refuses=_INEXACT_ONLY
+)
+
+
+def _leaky_relu(self: Tensor, slope: float) -> Tensor:
+    return apply(LEAKY_RELU, (self,), {"slope": slope})  # type: ignore[no-any-return]
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x above 0, ``negative_slope * x`` elsewhere."""
+    return _or_inplace(inplace, _leaky_relu, input, (negative_slope,), "leaky_relu")
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x above 0, ``weight * x`` elsewhere: one weight, or one for each channel (dimension 1).
+
+    Raises ``RuntimeError`` if the number of weights is neither 1 nor that of channels, or the dtypes differ.
+    """
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"prelu(): argument 'weight' (position 2) must be Tensor, not {type(weight).__name__}")
+    shape = input._array.shape
+    count = weight._array.size
+    if input._array.dtype != weight._array.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}; convert one of them"
+        )
+    if weight._array.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._array.ndim}"
+        )
+    if weight._array.ndim == 1 and count != 1:
+        if not shape:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = shape[1] if len(shape) > 1 else 1
+        if count != channels:
+            raise RuntimeError(
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and channel "
+                f"size = {channels}."
+            )
+    if len(shape) > 1 and count != 1:
+        weight = reshape(weight, (1, count) + (1,) * (len(shape) - 2))
+    elif count == 1 and weight._array.ndim > len(shape):
+        weight = reshape(weight, ())
+    return where(gt(input, 0), input, mul(weight, input))  # type: ignore[no-any-return]
+
+
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """x above 0; elsewhere x times a slope: (lower + upper) / 2, or in training a random one for every element."""
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    return _or_inplace(inplace, _rrelu_training, input, (lower, upper), "rrelu")
+
+
+def _rrelu_training(self: Tensor, lower: float, upper: float) -> Tensor:
+    from .creation import empty, ones_like
+
+    negative = self._array <= 0
+    slopes = ones_like(self.detach())
+    drawn = empty(int(negative.sum()), dtype=_float64()).uniform_(lower, upper)
+    slopes._array[negative] = drawn._array
+    return mul(self, slopes)  # type: ignore[no-any-return]
+
+
+def _float64() -> dtype:
+    from ..core.dtypes import float64
+
+    return float64
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x above ``threshold``, ``value`` elsewhere."""
+    return _or_inplace(inplace, _threshold, input, (threshold, value), "threshold")
+
+
+def _threshold(self: Tensor, threshold: float, value: float) -> Tensor:
+    kind = self._array.dtype.kind
+    if kind in "bc":
+        raise not_implemented("threshold", self._array.dtype)
+    return where(le(self, threshold), int(value) if kind in "iu" else value, self)  # type: ignore[no-any-return]
+
+
+# --- exponential ones -------------------------------------------------------------------------------------------------
+
+
+def _elu_impl(x: Any, alpha: Any, scale: Any, input_scale: Any) -> Any:
+    kind = x.dtype.type
+    low = np.expm1(np.minimum(x, kind(0)) * kind(input_scale)) * kind(alpha * scale)
+    return np.where(x > 0, x * kind(scale), low)
+
+
+def _elu_vjp(g: Tensor, node: Node) -> Tensor:
+    (x,) = node.unpack()
+    alpha, scale, input_scale = node.attrs["alpha"], node.attrs["scale"], node.attrs["input_scale"]
+    slope = mul(exp(mul(clamp(x, max=0), input_scale)), alpha * scale * input_scale)
+    return where(le(x, 0), mul(g, slope), mul(g, scale))  # type: ignore[no-any-return]
+
+
+ELU = Primitive("elu", widened(_elu_impl), _elu_vjp, saves=INPUT, refuses=_INEXACT_ONLY)
+
+
+def _elu(self: Tensor, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Tensor:
+    return apply(ELU, (self,), {"alpha": alpha, "scale": scale, "input_scale": input_scale})  # type: ignore[no-any-return]
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x above 0, ``alpha * (exp(x) - 1)`` elsewhere (Clevert, Unterthiner and Hochreiter, 2015)."""
+    return _or_inplace(inplace, _elu, input, (alpha,), "elu")
+
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """``elu`` with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
+    return _or_inplace(inplace, _elu, input, (_SELU_ALPHA, _SELU_SCALE), "selu")
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x above 0, ``alpha * (exp(x / alpha) - 1)`` elsewhere (Barron, 2017); ``RuntimeError`` for ``alpha`` 0."""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _or_inplace(inplace, _elu, input, (alpha, 1.0, 1.0 / alpha), "celu")
+
+
+def _softplus_impl(x: Any, beta: Any, threshold: Any) -> Any:
+    kind = x.dtype.type
+    z = x * kind(beta)
+    return np.where(z > kind(threshold), x, np.logaddexp(z, kind(0)) / kind(beta))
+
+
+def _softplus_vjp(g: Tensor, node: Node) -> Tensor:
+    (x,) = node.unpack()
+    z = mul(x, node.attrs["beta"])
+    return where(gt(z, node.attrs["threshold"]), g, mul(g, sigmoid(z)))  # type: ignore[no-any-return]
+
+
+SOFTPLUS = Primitive("softplus", widened(_softplus_impl), _softplus_vjp, saves=INPUT, refuses=_INEXACT_ONLY)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta * x)) / beta, a smooth ``relu``; x itself where ``beta * x`` is above ``threshold``."""
+    return apply(SOFTPLUS, (input,), {"beta": beta, "threshold": threshold})  # type: ignore[no-any-return]
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(sigmoid(x)), without underflow on the way."""
+    return neg(softplus(neg(input), 1.0, math.inf))  # type: ignore[no-any-return]
+
+
+def _require_inexact(input: Tensor, name: str, kinds: str = _INEXACT_ONLY) -> None:
+    if input._array.dtype.kind in kinds:
+        raise not_implemented(name, input._array.dtype)
+
+
+def _silu(self: Tensor) -> Tensor:
+    return mul(self, sigmoid(self))  # type: ignore[no-any-return]
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * sigmoid(x), also called swish."""
+    _require_inexact(input, "silu", _EXACT)
+    return _or_inplace(inplace, _silu, input, (), "silu")
+
+
+def _mish(self: Tensor) -> Tensor:
+    return mul(self, tanh(softplus(self, 1.0, math.inf)))  # type: ignore[no-any-return]
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    _require_inexact(input, "mish")
+    return _or_inplace(inplace, _mish, input, (), "mish")
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x * Φ(x), Φ the normal distribution's function; ``approximate="tanh"``: its quicker form (Hendrycks and Gimpel, 2016).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.nn.functional.gelu(torch.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8413])
+    """
+    _require_inexact(input, "GeluKernelImpl")
+    if approximate == "none":
+        inner = erf(mul(input, math.sqrt(0.5)))
+    elif approximate == "tanh":
+        inner = tanh(mul(input + mul(input * square(input), 0.044715), math.sqrt(2 / math.pi)))
+    else:
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    return mul(input, mul(inner, 0.5) + 0.5)  # type: ignore[no-any-return]
+
+
+# --- others -----------------------------------------------------------------------------------------------------------
+
+
+def _hardswish(self: Tensor) -> Tensor:
+    return mul(self, relu6(self + 3)) / 6  # type: ignore[no-any-return]
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * relu6(x + 3) / 6 (Howard et al., 2019)."""
+    _require_inexact(input, "hardswish")
+    return _or_inplace(inplace, _hardswish, input, (), "hardswish")
+
+
+def _hardsigmoid(self: Tensor) -> Tensor:
+    return relu6(self + 3) / 6
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """relu6(x + 3) / 6, a sigmoid of three lines."""
+    _require_inexact(input, "hardsigmoid")
+    return _or_inplace(inplace, _hardsigmoid, input, (), "hardsigmoid")
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + abs(x))."""
+    return div(input, abs(input) + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return sub(input, tanh(input))  # type: ignore[no-any-return]
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x moved towards 0 by ``lambd``, and 0 if it is nearer than that."""
+    _require_inexact(input, "softshrink")
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    low = where(lt(input, -lambd), input + lambd, mul(input, 0.0))
+    return where(gt(input, lambd), input - lambd, low)  # type: ignore[no-any-return]
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x, and 0 if it is not farther from 0 than ``lambd``."""
+    _require_inexact(input, "hardshrink")
+    return where(bitwise_and(ge(input, -lambd), le(input, lambd)), 0, input)  # type: ignore[no-any-return]
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """The first half of ``dim`` times the sigmoid of the second (Dauphin et al., 2016)."""
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    dim = wrap_dim(dim, len(shape))
+    half, odd = divmod(shape[dim], 2)
+    if odd:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {shape[dim]}")
+    return mul(narrow(input, dim, 0, half), sigmoid(narrow(input, dim, half, half)))  # type: ignore[no-any-return]
+
+
+# --- softmax ----------------------------------------------------------------------------------------------------------
+
+_max_reduce, _add_reduce = np.maximum.reduce, np.add.reduce
+
+
+def _softmax_impl(x: Any, dim: int) -> Any:
+    if not x.size:
+        return x.copy()
+    if not x.ndim:
+        return np.where(np.isfinite(x), x.dtype.type(1), x.dtype.type(np.nan))
+    # Shifted by the greatest element, so that nothing overflows.
+    result = x - _max_reduce(x, dim, None, None, True)
+    np.exp(result, result)
+    result /= _add_reduce(result, dim, None, None, True)
+    return result
+
+
+def _log_softmax_impl(x: Any, dim: int) -> Any:
+    if not x.size:
+        return x.copy()
+    if not x.ndim:
+        return np.where(np.isfinite(x), x.dtype.type(0), x.dtype.type(np.nan))
+    result = x - _max_reduce(x, dim, None, None, True)
+    result -= np.log(_add_reduce(np.exp(result), dim, None, None, True))
+    return result
+
+
+def _sum_along(g: Tensor, dim: int) -> Tensor:
+    return sum_dims(g, (dim,), True) if g._array.ndim else g
+
+
+def _softmax_vjp(g: Tensor, node: Node) -> Tensor:
+    (y,) = node.unpack()
+    weighted = mul(g, y)
+    return sub(weighted, mul(y, _sum_along(weighted, node.attrs["dim"])))  # type: ignore[no-any-return]
+
+
+def _log_softmax_vjp(g: Tensor, node: Node) -> Tensor:
+    (y,) = node.unpack()
+    return sub(g, mul(exp(y), _sum_along(g, node.attrs["dim"])))  # type: ignore[no-any-return]
+
+
+SOFTMAX = Primitive("softmax", widened(_softmax_impl), _softmax_vjp, saves_output=True, refuses=_INEXACT_ONLY)
+LOG_SOFTMAX = Primitive(
+    "log_softmax", widened(_log_softmax_impl), _log_softmax_vjp, saves_output=True, refuses=_INEXACT_ONLY
+)
+
+
+def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{record.name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    if dtype is not None:
+        input = cast(input, dtype.numpy)
+    return apply(record, (input,), {"dim": wrap_dim(dim, input._array.ndim)})  # type: ignore[no-any-return]
+
+
+def softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """exp(x) divided by its sum along ``dim``; ``dtype`` is what to convert to first.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.softmax(torch.tensor([0.0, 0.0]), dim=0)
+        tensor([0.5000, 0.5000])
+    """
+    result = _along(SOFTMAX, input, dim, dtype)
+    return result if out is None else write_out(out, result, "softmax")
+
+
+def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """log(softmax(x)), without loss of digits where the softmax is small."""
+    result = _along(LOG_SOFTMAX, input, dim, dtype)
+    return result if out is None else write_out(out, result, "log_softmax")
+
+
+def softmin(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
+    """The softmax of -x."""
+    return softmax(neg(input), dim, dtype)
+
+
+METHODS: dict[str, Any] = {
+    "relu": RELU.method,
+    "relu_": RELU.inplace,
+    "prelu": prelu,
+    "hardshrink": hardshrink,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+}
+
+_ = (LOW_PRECISION, FLOAT, inplace_form)

@@ -1,0 +1,433 @@
+"""Triangular systems, and the LU decomposition by Gaussian elimination with partial pivoting.
+
+NumPy has neither: triangular systems go through its general solver (which eliminates nothing for them), and LU is a loop
+over the columns that treats a whole stack of matrices at once.
+
+Source of the gradients: S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions with
+application in optimum experimental design", 2010.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.history import Node
+from ..core.tensor import Tensor, make_tensor
+from .decompositions import (
+    SOLVE,
+    check_inexact,
+    check_matrices,
+    check_same_dtype,
+    check_solvable,
+    check_square,
+    identity,
+    lower_part,
+    lu_arrays,
+    named_result,
+    saved_results,
+    upper_part,
+)
+from .define import Primitive
+from .dispatch import apply, write_out
+from .joining import cat
+from .linalg import batched, mH_of, mT_of
+from .movement import narrow
+
+Array = NDArray[Any]
+
+# --- triangular systems -----------------------------------------------------------------------------------------------
+
+
+def _substitute(a: Array, b: Array, upper: bool) -> Array:
+    """Solve by substitution, which divides by zero where the diagonal has one, as BLAS does."""
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = np.broadcast_to(b, (*batch, *b.shape[-2:])).copy()
+    n = a.shape[-1]
+    with np.errstate(all="ignore"):
+        for i in reversed(range(n)) if upper else range(n):
+            x[..., i, :] /= a[..., i, i, None]
+            rest = slice(0, i) if upper else slice(i + 1, n)
+            x[..., rest, :] -= a[..., rest, i, None] * x[..., None, i, :]
+    return x
+
+
+def _solve_triangular_impl(a: Array, b: Array, upper: bool, unitriangular: bool) -> Any:
+    a = np.triu(a) if upper else np.tril(a)
+    if unitriangular:
+        diagonal = np.einsum("...ii->...i", a)
+        diagonal[...] = 1
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        return _substitute(a, b, upper)
+
+
+def _solve_triangular_vjp(g: Tensor, node: Node) -> Any:
+    a, x = node.unpack()
+    upper, unitriangular = node.attrs["upper"], node.attrs["unitriangular"]
+    grad_b = apply(SOLVE_TRIANGULAR, (mH_of(a), g), {"upper": not upper, "unitriangular": unitriangular})
+    grad_a = None
+    if node.edges[0] is not None:
+        product = -batched(grad_b, mH_of(x))
+        scale = 0.0 if unitriangular else 1.0
+        grad_a = upper_part(product, scale) if upper else lower_part(product, scale)
+    return grad_a, grad_b
+
+
+SOLVE_TRIANGULAR = Primitive(
+    "linalg_solve_triangular",
+    _solve_triangular_impl,
+    _solve_triangular_vjp,
+    saves=((0, (0, 1)),),
+    saves_output=True,
+    samples=lambda: [
+        ((np.array([[2.0, 1.0], [0.0, 3.0]]), np.ones((2, 3))), {"upper": True, "unitriangular": False})
+    ],
+)
+
+
+def solve_triangular(
+    A: Tensor,
+    B: Tensor,
+    *,
+    upper: bool,
+    left: bool = True,
+    unitriangular: bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """``X`` with ``A X = B`` (``left=False``: ``X A = B``) for triangular ``A``, of which only that triangle is read.
+
+    ``unitriangular``: the diagonal counts as ones. A zero on the diagonal gives inf or nan, not an error.
+    Shapes: ``(..., n, n)`` and ``(..., n, k)``; the leading dimensions broadcast.
+
+    Example:
+        >>> import rushlight as torch
+        >>> A = torch.tensor([[2., 1.], [0., 4.]])
+        >>> torch.linalg.solve_triangular(A, torch.tensor([[4.], [8.]]), upper=True)
+        tensor([[1.],
+                [2.]])
+    """
+    result = _solve_triangular(A, B, upper, left, unitriangular, "linalg.solve_triangular")
+    return result if out is None else write_out(out, result, "linalg_solve_triangular")
+
+
+def _solve_triangular(
+    A: Tensor, B: Tensor, upper: bool, left: bool, unitriangular: bool, name: str
+) -> Tensor:
+    check_square(A, name)
+    if B._array.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor B must have at least 2 dimensions.")
+    check_same_dtype(A, B, name)
+    check_inexact(A, name)
+    check_solvable(A, B, name, left)
+    if left:
+        return apply(SOLVE_TRIANGULAR, (A, B), {"upper": upper, "unitriangular": unitriangular})  # type: ignore[no-any-return]
+    attrs = {"upper": not upper, "unitriangular": unitriangular}
+    return mT_of(apply(SOLVE_TRIANGULAR, (mT_of(A), mT_of(B)), attrs))
+
+
+def triangular_solve(
+    input: Tensor,
+    A: Tensor,
+    upper: bool = True,
+    transpose: bool = False,
+    unitriangular: bool = False,
+    *,
+    out: Any = None,
+) -> Any:
+    """The older form of ``linalg.solve_triangular``: ``(solution, cloned_coefficient)`` of ``A X = input``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.triangular_solve(torch.ones(2, 1), torch.eye(2)).solution.shape
+        torch.Size([2, 1])
+    """
+    coefficients = mT_of(A) if transpose else A
+    solution = _solve_triangular(
+        coefficients, input, upper != transpose, True, unitriangular, "triangular_solve"
+    )
+    return named_result("triangular_solve", (solution, A.clone()), out)
+
+
+def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """``X`` with ``A X = B`` for the matrix ``A`` whose Cholesky factor is ``L``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.cholesky_solve(torch.tensor([[4.]]), torch.tensor([[2.]]))
+        tensor([[1.]])
+    """
+    for name, tensor in (("b", B), ("u", L)):
+        if tensor._array.ndim < 2:
+            raise RuntimeError(
+                f"{name} should have at least 2 dimensions, but has {tensor._array.ndim} dimensions instead"
+            )
+    check_square(L, "cholesky_solve")
+    check_same_dtype(L, B, "cholesky_solve")
+    check_inexact(L, "cholesky_solve")
+    check_solvable(L, B, "cholesky_solve", True)
+    first, second = (mH_of(L), L) if upper else (L, mH_of(L))
+    plain = {"unitriangular": False}
+    half = apply(SOLVE_TRIANGULAR, (first, B), {"upper": False, **plain})
+    result = apply(SOLVE_TRIANGULAR, (second, half), {"upper": True, **plain})
+    return result if out is None else write_out(out, result, "cholesky_solve")
+
+
+def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of the matrix whose Cholesky factor is ``L``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.cholesky_inverse(torch.tensor([[2.]]))
+        tensor([[0.2500]])
+    """
+    check_square(L, "cholesky_inverse")
+    check_inexact(L, "cholesky_inverse")
+    result = cholesky_solve(identity(L._array.shape[-1], L), L, upper)
+    return result if out is None else write_out(out, result, "cholesky_inverse")
+
+
+# --- lu ---------------------------------------------------------------------------------------------------------------
+
+
+def permutation_of(pivots: Array, rows: int) -> Array:
+    """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
+    batch = pivots.shape[:-1]
+    order = np.broadcast_to(np.arange(rows), (*batch, rows)).copy().reshape(-1, rows)
+    flat = pivots.reshape(-1, pivots.shape[-1])
+    every = np.arange(len(order))
+    for k in range(flat.shape[1]):
+        other = flat[:, k] - 1
+        here = order[:, k].copy()
+        order[:, k] = order[every, other]
+        order[every, other] = here
+    return order.reshape(*batch, rows)
+
+
+def permutation_matrix(pivots: Array, rows: int, dtype: Any) -> Array:
+    """``P`` with ``A = P L U``."""
+    order = permutation_of(pivots, rows)
+    return np.swapaxes(np.eye(rows, dtype=dtype)[order], -2, -1)
+
+
+def _lu_vjp(gradients: Any, node: Node) -> Tensor | None:
+    g = gradients[0]
+    if g is None:
+        return None
+    (a,) = node.unpack()
+    factors, pivots = saved_results(node, lambda: apply(LU, (a,), {"pivot": node.attrs["pivot"]}))
+    rows, columns = factors._array.shape[-2:]
+    k = min(rows, columns)
+    low = lower_part(narrow(factors, -1, 0, k), 0.0) + make_tensor(
+        np.eye(rows, k, dtype=factors._array.dtype)
+    )
+    up = upper_part(narrow(factors, -2, 0, k))
+    g_low, g_up = lower_part(narrow(g, -1, 0, k), 0.0), upper_part(narrow(g, -2, 0, k))
+    low1, up1 = narrow(low, -2, 0, k), narrow(up, -1, 0, k)
+    g_low1, g_up1 = narrow(g_low, -2, 0, k), narrow(g_up, -1, 0, k)
+    below, above = batched(mH_of(low1), g_low1), batched(g_up1, mH_of(up1))
+    rest: Tensor | None = None
+    if columns > k:  # U2 = L^-1 (P^T A2)
+        up2, g_up2 = narrow(up, -1, k, columns - k), narrow(g_up, -1, k, columns - k)
+        below = below - batched(g_up2, mH_of(up2))
+        rest = apply(SOLVE, (mH_of(low1), g_up2))
+    elif rows > k:  # L2 = (P^T A)2 U^-1
+        low2, g_low2 = narrow(low, -2, k, rows - k), narrow(g_low, -2, k, rows - k)
+        above = above - batched(mH_of(low2), g_low2)
+        rest = mH_of(apply(SOLVE, (up1, mH_of(g_low2))))
+    inner = lower_part(below, 0.0) + upper_part(above)
+    half = apply(SOLVE, (mH_of(low1), inner))
+    result: Tensor = mH_of(apply(SOLVE, (up1, mH_of(half))))
+    if rest is not None:
+        result = cat((result, rest), -1 if columns > k else -2)
+    if node.attrs["pivot"]:
+        result = batched(make_tensor(permutation_matrix(pivots._array, rows, result._array.dtype)), result)
+    return result
+
+
+LU = Primitive(
+    "linalg_lu_factor",
+    lu_arrays,
+    _lu_vjp,
+    saves=((0, (0,)),),
+    saves_output=True,
+    grad_name="LinalgLuFactorExBackward0",
+    samples=lambda: [((np.array([[1.0, 2.0], [3.0, 4.0]]),), {"pivot": True})],
+)
+
+
+# --- public forms of lu -----------------------------------------------------------------------------------------------
+
+
+def _factors(A: Tensor, pivot: bool, name: str) -> tuple[Tensor, Tensor]:
+    check_matrices(A, name)
+    check_inexact(A, name)
+    factors, pivots = apply(LU, (A,), {"pivot": pivot})
+    return factors, pivots
+
+
+def _zero_pivot_info(factors: Tensor) -> Array:
+    """For each matrix the place (from 1) of the first zero on U's diagonal; 0 where there is none."""
+    zero = np.diagonal(factors._array, axis1=-2, axis2=-1) == 0
+    return (
+        np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+        if zero.size
+        else np.zeros(zero.shape[:-1], np.int32)
+    )
+
+
+def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
+    """``A = P L U`` in compact form: ``(LU, pivots)``, with LAPACK's row numbers from 1 (int32).
+
+    Raises ``RuntimeError`` where a matrix is singular.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.linalg.lu_factor(torch.tensor([[1., 2.], [4., 4.]]))
+        torch.return_types.linalg_lu_factor(
+        LU=tensor([[4.0000, 4.0000],
+                [0.2500, 1.0000]]),
+        pivots=tensor([2, 2], dtype=torch.int32))
+    """
+    factors, pivots = _factors(A, pivot, "torch.linalg.lu_factor")
+    info = _zero_pivot_info(factors)
+    if info.any():
+        place = int(info[info != 0].flat[0]) if info.ndim else int(info)
+        raise RuntimeError(
+            f"torch.linalg.lu_factor: U[{place},{place}] is zero and using it on lu_solve would result in a division by "
+            "zero. If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            "linalg.lu_factor_ex(A, pivot)"
+        )
+    return named_result("linalg_lu_factor", (factors, pivots), out)
+
+
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None) -> Any:
+    """As ``lu_factor``, with the place of the first zero pivot (0: none) instead of an error.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.linalg.lu_factor_ex(torch.zeros(2, 2)).info
+        tensor(1, dtype=torch.int32)
+    """
+    if check_errors:
+        lu_factor(A.detach(), pivot=pivot)
+    factors, pivots = _factors(A, pivot, "torch.linalg.lu_factor_ex")
+    return named_result("linalg_lu_factor_ex", (factors, pivots, make_tensor(_zero_pivot_info(factors))), out)
+
+
+def _unpack(factors: Tensor, pivots: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    rows, columns = factors._array.shape[-2:]
+    k = min(rows, columns)
+    dtype = factors._array.dtype
+    lower = lower_part(narrow(factors, -1, 0, k), 0.0) + make_tensor(np.eye(rows, k, dtype=dtype))
+    upper = upper_part(narrow(factors, -2, 0, k))
+    if pivots is None:
+        return make_tensor(np.empty((0,), dtype)), lower, upper
+    return make_tensor(np.ascontiguousarray(permutation_matrix(pivots._array, rows, dtype))), lower, upper
+
+
+def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
+    """``A = P L U``: a permutation, a unit lower and an upper triangular matrix; ``P`` is empty without ``pivot``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.linalg.lu(torch.tensor([[1., 2.], [4., 4.]])).U
+        tensor([[4., 4.],
+                [0., 1.]])
+    """
+    factors, pivots = _factors(A, pivot, "linalg.lu")
+    return named_result("linalg_lu", _unpack(factors, pivots if pivot else None), out)
+
+
+def lu_unpack(
+    LU_data: Tensor,
+    LU_pivots: Tensor,
+    unpack_data: bool = True,
+    unpack_pivots: bool = True,
+    *,
+    out: Any = None,
+) -> Any:
+    """``(P, L, U)`` from the compact form of ``linalg.lu_factor``; what is not asked for is empty.
+
+    Example:
+        >>> import rushlight as torch
+        >>> P, L, U = torch.lu_unpack(*torch.linalg.lu_factor(torch.tensor([[1., 2.], [4., 4.]])))
+        >>> P @ L @ U
+        tensor([[1., 2.],
+                [4., 4.]])
+    """
+    if unpack_pivots and LU_pivots._array.dtype != np.int32:
+        raise RuntimeError(
+            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
+            "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor"
+        )
+    permutation, lower, upper = _unpack(LU_data, LU_pivots if unpack_pivots else None)
+    if not unpack_data:
+        lower = upper = make_tensor(np.empty((0,), LU_data._array.dtype))
+    return named_result("lu_unpack", (permutation, lower, upper), out)
+
+
+def linalg_lu_solve(
+    LU: Tensor,
+    pivots: Tensor,
+    B: Tensor,
+    *,
+    left: bool = True,
+    adjoint: bool = False,
+    out: Tensor | None = None,
+) -> Tensor:
+    """``X`` with ``A X = B`` (``left=False``: ``X A = B``; ``adjoint``: ``A^H`` for ``A``) from ``lu_factor(A)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> LU, pivots = torch.linalg.lu_factor(torch.tensor([[2., 0.], [0., 4.]]))
+        >>> torch.linalg.lu_solve(LU, pivots, torch.tensor([[2.], [8.]]))
+        tensor([[1.],
+                [2.]])
+    """
+    name = "torch.linalg.lu_solve"
+    check_square(LU, name)
+    check_same_dtype(LU, B, "linalg.lu_solve")
+    check_inexact(LU, name)
+    if pivots._array.dtype != np.int32:
+        raise RuntimeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+    if pivots._array.shape != LU._array.shape[:-1]:
+        raise RuntimeError(
+            f"{name}: Number of pivots per batch should be same as the dimension of the matrix"
+        )
+    check_solvable(LU, B, "linalg.lu_solve", left)
+    if not left:  # X A = B is A^H X^H = B^H
+        result = mH_of(linalg_lu_solve(LU, pivots, mH_of(B), adjoint=not adjoint))
+        return result if out is None else write_out(out, result, "linalg_lu_solve")
+    permutation = make_tensor(permutation_matrix(pivots._array, LU._array.shape[-1], LU._array.dtype))
+    if adjoint:
+        half = apply(SOLVE_TRIANGULAR, (mH_of(LU), B), {"upper": False, "unitriangular": False})
+        half = apply(SOLVE_TRIANGULAR, (mH_of(LU), half), {"upper": True, "unitriangular": True})
+        result = batched(permutation, half)
+    else:
+        half = batched(mT_of(permutation), B)
+        half = apply(SOLVE_TRIANGULAR, (LU, half), {"upper": False, "unitriangular": True})
+        result = apply(SOLVE_TRIANGULAR, (LU, half), {"upper": True, "unitriangular": False})
+    return result if out is None else write_out(out, result, "linalg_lu_solve")
+
+
+def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The older form of ``linalg.lu_solve``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.lu_solve(torch.ones(2, 1), *torch.linalg.lu_factor(torch.eye(2))).shape
+        torch.Size([2, 1])
+    """
+    return linalg_lu_solve(LU_data, LU_pivots, b, out=out)
+
+
+METHODS: dict[str, Any] = {
+    "triangular_solve": triangular_solve,
+    "cholesky_solve": cholesky_solve,
+    "cholesky_inverse": cholesky_inverse,
+    "lu_solve": lu_solve,
+}
