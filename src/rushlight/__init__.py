@@ -15,7 +15,7 @@ from . import tensor_methods as _tensor_methods  # noqa: E402 - binds the operat
 from .core.device import device as device  # noqa: E402
 from .core.dtypes import (  # noqa: E402
     bfloat16 as bfloat16,
-    bool_ as bool,  # noqa: A004
+    bool_ as bool,
     can_cast as can_cast,
     complex64 as complex64,
     complex128 as complex128,
@@ -53,6 +53,173 @@ from .ops.creation import (  # noqa: E402
     tensor as tensor,
     zeros as zeros,
     zeros_like as zeros_like,
+)
+
+# pointwise operations, comparisons, activations
+from .ops.activations import (  # noqa: E402
+    celu as celu,
+    celu_ as celu_,
+    hardshrink as hardshrink,
+    log_softmax as log_softmax,
+    prelu as prelu,
+    relu as relu,
+    relu_ as relu_,
+    rrelu as rrelu,
+    rrelu_ as rrelu_,
+    selu as selu,
+    selu_ as selu_,
+    softmax as softmax,
+    threshold as threshold,
+    threshold_ as threshold_,
+)
+from .ops.bounds import (  # noqa: E402
+    clamp as clamp,
+    clamp_max as clamp_max,
+    clamp_min as clamp_min,
+    clamp as clip,
+    fmax as fmax,
+    fmin as fmin,
+    heaviside as heaviside,
+    maximum as maximum,
+    minimum as minimum,
+    nan_to_num as nan_to_num,
+)
+from .ops.comparison import (  # noqa: E402
+    allclose as allclose,
+    bitwise_and as bitwise_and,
+    bitwise_left_shift as bitwise_left_shift,
+    bitwise_not as bitwise_not,
+    bitwise_or as bitwise_or,
+    bitwise_right_shift as bitwise_right_shift,
+    bitwise_xor as bitwise_xor,
+    eq as eq,
+    equal as equal,
+    ge as ge,
+    gt as greater,
+    ge as greater_equal,
+    gt as gt,
+    isclose as isclose,
+    isfinite as isfinite,
+    isinf as isinf,
+    isnan as isnan,
+    isneginf as isneginf,
+    isposinf as isposinf,
+    isreal as isreal,
+    le as le,
+    lt as less,
+    le as less_equal,
+    logical_and as logical_and,
+    logical_not as logical_not,
+    logical_or as logical_or,
+    logical_xor as logical_xor,
+    lt as lt,
+    ne as ne,
+    ne as not_equal,
+    where as where,
+)
+from .ops.complex_numbers import (  # noqa: E402
+    complex as complex,
+    conj as conj,
+    conj_physical as conj_physical,
+    imag as imag,
+    is_conj as is_conj,
+    is_conj as is_neg,
+    real as real,
+    resolve_conj as resolve_conj,
+    resolve_conj as resolve_neg,
+    view_as_complex as view_as_complex,
+    view_as_real as view_as_real,
+)
+from .ops.functions import (  # noqa: E402
+    abs as abs,
+    abs as absolute,
+    acos as acos,
+    acosh as acosh,
+    angle as angle,
+    acos as arccos,
+    acosh as arccosh,
+    asin as arcsin,
+    asinh as arcsinh,
+    atan2 as arctan2,
+    atan as arctan,
+    atanh as arctanh,
+    asin as asin,
+    asinh as asinh,
+    atan as atan,
+    atan2 as atan2,
+    atanh as atanh,
+    ceil as ceil,
+    copysign as copysign,
+    cos as cos,
+    cosh as cosh,
+    deg2rad as deg2rad,
+    digamma as digamma,
+    erf as erf,
+    erfc as erfc,
+    erfinv as erfinv,
+    trunc as fix,
+    floor as floor,
+    frac as frac,
+    hypot as hypot,
+    lgamma as lgamma,
+    logaddexp as logaddexp,
+    logaddexp2 as logaddexp2,
+    logit as logit,
+    nextafter as nextafter,
+    polar as polar,
+    polygamma as polygamma,
+    rad2deg as rad2deg,
+    round as round,
+    sgn as sgn,
+    sigmoid as sigmoid,
+    sign as sign,
+    signbit as signbit,
+    sin as sin,
+    sinc as sinc,
+    sinh as sinh,
+    tan as tan,
+    tanh as tanh,
+    trunc as trunc,
+    xlogy as xlogy,
+)
+from .ops.pointwise import (  # noqa: E402
+    add as add,
+    addcdiv as addcdiv,
+    addcmul as addcmul,
+    div as div,
+    div as divide,
+    floor_divide as floor_divide,
+    fmod as fmod,
+    gcd as gcd,
+    lcm as lcm,
+    lerp as lerp,
+    mul as mul,
+    mul as multiply,
+    neg as neg,
+    neg as negative,
+    positive as positive,
+    reciprocal as reciprocal,
+    remainder as remainder,
+    result_type as result_type,
+    rsub as rsub,
+    sub as sub,
+    sub as subtract,
+    true_divide as true_divide,
+)
+from .ops.powers import (  # noqa: E402
+    exp as exp,
+    exp2 as exp2,
+    expm1 as expm1,
+    float_power as float_power,
+    ldexp as ldexp,
+    log as log,
+    log10 as log10,
+    log1p as log1p,
+    log2 as log2,
+    pow as pow,
+    rsqrt as rsqrt,
+    sqrt as sqrt,
+    square as square,
 )
 
 # random
@@ -122,8 +289,241 @@ def is_tensor(obj: object) -> _bool:
     return isinstance(obj, Tensor)
 
 
+# views, joins and indexing
+from .ops.indexing import (  # noqa: E402
+    index_add as index_add,
+    index_copy as index_copy,
+    index_fill as index_fill,
+    index_put as index_put,
+    index_put_ as index_put_,
+    index_select as index_select,
+    take as take,
+)
+from .ops.joining import (  # noqa: E402
+    atleast_1d as atleast_1d,
+    atleast_2d as atleast_2d,
+    atleast_3d as atleast_3d,
+    block_diag as block_diag,
+    broadcast_tensors as broadcast_tensors,
+    cartesian_prod as cartesian_prod,
+    cat as cat,
+    chunk as chunk,
+    column_stack as column_stack,
+    combinations as combinations,
+    concat as concat,
+    concatenate as concatenate,
+    dsplit as dsplit,
+    dstack as dstack,
+    hsplit as hsplit,
+    hstack as hstack,
+    meshgrid as meshgrid,
+    row_stack as row_stack,
+    split as split,
+    split_with_sizes as split_with_sizes,
+    stack as stack,
+    tensor_split as tensor_split,
+    unbind as unbind,
+    unsafe_chunk as unsafe_chunk,
+    unsafe_split as unsafe_split,
+    unsafe_split_with_sizes as unsafe_split_with_sizes,
+    vsplit as vsplit,
+    vstack as vstack,
+)
+from .ops.masking import (  # noqa: E402
+    argwhere as argwhere,
+    masked_fill as masked_fill,
+    masked_scatter as masked_scatter,
+    masked_select as masked_select,
+    nonzero as nonzero,
+)
+from .ops.movement import (  # noqa: E402
+    clone as clone,
+    narrow as narrow,
+    permute as permute,
+    reshape as reshape,
+    select as select,
+    squeeze as squeeze,
+    t as t,
+    transpose as transpose,
+    unsqueeze as unsqueeze,
+)
+from .ops.rearranging import (  # noqa: E402
+    flip as flip,
+    fliplr as fliplr,
+    flipud as flipud,
+    repeat_interleave as repeat_interleave,
+    roll as roll,
+    rot90 as rot90,
+    tile as tile,
+    tril as tril,
+    tril_indices as tril_indices,
+    triu as triu,
+    triu_indices as triu_indices,
+)
+from .ops.scattering import (  # noqa: E402
+    gather as gather,
+    index_reduce as index_reduce,
+    scatter as scatter,
+    scatter_add as scatter_add,
+    scatter_reduce as scatter_reduce,
+    take_along_dim as take_along_dim,
+)
+from .ops.searching import (  # noqa: E402
+    bucketize as bucketize,
+    searchsorted as searchsorted,
+)
+from .ops.views import (  # noqa: E402
+    adjoint as adjoint,
+    as_strided as as_strided,
+    as_strided_ as as_strided_,
+    as_strided_scatter as as_strided_scatter,
+    broadcast_shapes as broadcast_shapes,
+    broadcast_to as broadcast_to,
+    diag as diag,
+    diag_embed as diag_embed,
+    diagflat as diagflat,
+    diagonal as diagonal,
+    diagonal_scatter as diagonal_scatter,
+    flatten as flatten,
+    moveaxis as moveaxis,
+    movedim as movedim,
+    narrow_copy as narrow_copy,
+    ravel as ravel,
+    select_scatter as select_scatter,
+    slice_scatter as slice_scatter,
+    swapaxes as swapaxes,
+    swapdims as swapdims,
+    unflatten as unflatten,
+)
+
+# linear algebra and products
+from . import linalg as linalg  # noqa: E402
+from .ops.decompositions import (  # noqa: E402
+    cholesky as cholesky,
+    inv as inverse,
+    qr as qr,
+)
+from .ops.linalg import (  # noqa: E402
+    bmm as bmm,
+    dot as dot,
+    inner as inner,
+    matmul as matmul,
+    mm as mm,
+    mv as mv,
+    outer as ger,
+    outer as outer,
+    vdot as vdot,
+)
+from .ops.linear import (  # noqa: E402
+    addbmm as addbmm,
+    addmm as addmm,
+    addmv as addmv,
+    addr as addr,
+    baddbmm as baddbmm,
+)
+from .ops.matrix_functions import (  # noqa: E402
+    det as det,
+    geqrf as geqrf,
+    householder_product as orgqr,
+    logdet as logdet,
+    matrix_exp as matrix_exp,
+    matrix_power as matrix_power,
+    pinverse as pinverse,
+    slogdet as slogdet,
+)
+from .ops.products import (  # noqa: E402
+    bilinear as bilinear,
+    chain_matmul as chain_matmul,
+    cross as cross,
+    einsum as einsum,
+    kron as kron,
+    tensordot as tensordot,
+    trace as trace,
+)
+from .ops.spectra import svd as svd  # noqa: E402
+from .ops.triangular import (  # noqa: E402
+    cholesky_inverse as cholesky_inverse,
+    cholesky_solve as cholesky_solve,
+    lu_solve as lu_solve,
+    lu_unpack as lu_unpack,
+    triangular_solve as triangular_solve,
+)
+
 float, double, half = float32, float64, float16  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001
 cfloat, cdouble = complex64, complex128
+# reductions, sorting and scans
+from .core import return_types as return_types  # noqa: E402
+from .ops.distances import (  # noqa: E402
+    cdist as cdist,
+    dist as dist,
+    norm as norm,
+    pairwise_distance as pairwise_distance,
+    pdist as pdist,
+    renorm as renorm,
+)
+from .ops.extrema import (  # noqa: E402
+    amax as amax,
+    amin as amin,
+    aminmax as aminmax,
+    argmax as argmax,
+    argmin as argmin,
+    max as max,
+    min as min,
+)
+from .ops.order_statistics import (  # noqa: E402
+    median as median,
+    mode as mode,
+    nanmedian as nanmedian,
+    nanquantile as nanquantile,
+    quantile as quantile,
+)
+from .ops.reductions import (  # noqa: E402
+    all as all,
+    any as any,
+    count_nonzero as count_nonzero,
+    logsumexp as logsumexp,
+    mean as mean,
+    nanmean as nanmean,
+    nansum as nansum,
+    prod as prod,
+    sum as sum,
+)
+from .ops.scans import (  # noqa: E402
+    cummax as cummax,
+    cummin as cummin,
+    cumprod as cumprod,
+    cumsum as cumsum,
+    cumulative_trapezoid as cumulative_trapezoid,
+    diff as diff,
+    logcumsumexp as logcumsumexp,
+    trapezoid as trapezoid,
+    trapz as trapz,
+)
+from .ops.sorting import (  # noqa: E402
+    argsort as argsort,
+    kthvalue as kthvalue,
+    msort as msort,
+    sort as sort,
+    topk as topk,
+)
+from .ops.statistics import (  # noqa: E402
+    bincount as bincount,
+    corrcoef as corrcoef,
+    cov as cov,
+    histc as histc,
+    histogram as histogram,
+    histogramdd as histogramdd,
+    std as std,
+    std_mean as std_mean,
+    var as var,
+    var_mean as var_mean,
+)
+from .ops.uniqueness import (  # noqa: E402
+    isin as isin,
+    unique as unique,
+    unique_consecutive as unique_consecutive,
+)
+
 from . import version as version  # noqa: E402
 from .version import __version__ as __version__  # noqa: E402

@@ -350,6 +350,7 @@ def test_nothing_added_gives_no_negative_zero() -> None:
         (lambda g: streams.bernoulli_from_array(g, np.ones(2, I64)), NotImplementedError, "Long"),
         (lambda g: streams.dropout_noise(g, 3, F32, -0.5), ValueError, "dropout probability"),
         (lambda g: streams.truncated_normal(g, 3, F32, float("nan")), ValueError, "must be finite"),
+        (lambda g: streams.truncated_normal(g, 3, F32, 0.0, 1e-30, 2.0, 3.0), ValueError, "bounds nearer"),
         (lambda g: streams.truncated_normal(g, 3, F32, 0.0, 0.0), ZeroDivisionError, "division"),
         (lambda g: streams.truncated_normal(g, 3, F32, 0.0, 1.0, 2.0, -2.0), RuntimeError, "from=2 > to=-2"),
         (lambda g: streams.geometric(g, 3, F32, 1.0), RuntimeError, "p=1"),

@@ -310,6 +310,11 @@ class Case:
         if error is not None:
             self.fail(f"gradient {dtype}", sample, f"raised {error!r:.300}")
             return
+        if len(flat(actual)) != len(flat(expected)) or not all(
+            isinstance(a, rushlight.Tensor) for a in flat(actual)
+        ):
+            self.fail(f"gradient {dtype}", sample, f"the result is {actual!r:.100}")
+            return
         pairs = [
             (e, a)
             for e, a in zip(flat(expected), flat(actual), strict=True)
@@ -331,8 +336,9 @@ class Case:
             [e for e, _ in pairs], [t for t, _ in leaves], cotangents, allow_unused=True
         )
         try:
-            roots = [(a._node, to_rushlight(c)) for (_, a), c in zip(pairs, cotangents, strict=True)]
-            run_backward(roots, retain_graph=False, create_graph=False)
+            nodes = [a._node for _, a in pairs]
+            own_cotangents = [to_rushlight(c) for c in cotangents]
+            run_backward(nodes, own_cotangents, retain_graph=False, create_graph=False)
         except Exception as problem:
             self.fail(f"gradient {dtype}", sample, f"backward raised {problem!r:.300}")
             return

@@ -1,15 +1,42 @@
-"""Pointwise operations against PyTorch on its own samples."""
+"""Pointwise operations, comparisons and activations against PyTorch on its own samples."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+
+from rushlight.ops import activations
 
 from . import opinfo
 
 pytestmark = pytest.mark.parity
-NAMES = ["add", "neg"]
+
+NAMES = """
+__radd__ __rand__ __rdiv__ __rmod__ __rmul__ __ror__ __rpow__ __rsub__ __rxor__ abs acos acosh add addcdiv addcmul
+allclose angle asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+bitwise_xor ceil clamp clamp_max clamp_min complex conj conj_physical copysign cos cosh deg2rad digamma div eq equal erf
+erfc erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod frac gcd ge gt heaviside hypot imag isclose
+isfinite isinf isnan isneginf isposinf isreal lcm ldexp le lerp lgamma log log10 log1p log2 log_softmax logaddexp
+logaddexp2 logical_and logical_not logical_or logical_xor logit lt maximum minimum mul nan_to_num ne neg nextafter polar
+polygamma positive pow rad2deg real reciprocal remainder resolve_conj resolve_neg round rsqrt rsub sgn sigmoid sign
+signbit sin sinc sinh softmax sqrt square sub tan tanh true_divide trunc view_as_complex view_as_real where xlogy
+""".split()
+
+ACTIVATIONS = """
+celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish prelu relu relu6 rrelu selu silu
+softmin softplus softshrink softsign tanhshrink threshold
+""".split()
+FUNCTIONS = {f"nn.functional.{name}": getattr(activations, name) for name in ACTIVATIONS}
+NAMES += FUNCTIONS
+
+# What falls short, each with the reason.
+KNOWN: dict[tuple[str, str], str] = {}
+
+TOLERANCES: dict[str, Any] = {}
+
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("check", opinfo.CHECKS)
 def test_opinfo(check: str, name: str) -> None:
-    opinfo.run(check, name)
+    opinfo.run(check, name, known=KNOWN, functions=FUNCTIONS, tolerance=TOLERANCES.get(name))

@@ -118,7 +118,7 @@ def _run(
                 leaf, gradient = leaves.pop()
                 if leaf.special:
                     gradient = _before(leaf, gradient)
-                if leaf in captured:
+                if captured and leaf in captured:
                     captured[leaf] = gradient
                 elif type(leaf) is LeafNode:
                     if gradient is not None:
@@ -132,7 +132,7 @@ def _run(
                 return [captured[node] for node in targets] if targets is not None and not collect else []
             _, node, gradient = ready.pop()
             edges = node.edges
-            if node in captured and needed is not None and node in needed:
+            if needed is not None and node in captured and node in needed:
                 captured[node] = gradient  # PyTorch takes it before the hooks here, and after them if the node won't run
             if node.special:
                 gradient = _before(node, gradient)

@@ -198,3 +198,8 @@ def natural_dtype(value: object) -> NumpyDType:
     if isinstance(value, complex) and not isinstance(value, float):
         return default_complex_numpy()
     return default_numpy()
+
+
+def finfo_eps(numpy_dtype: NumpyDType) -> float:
+    """The distance from 1 to the next larger number of a floating-point dtype."""
+    return float(ml_dtypes.finfo(numpy_dtype).eps)

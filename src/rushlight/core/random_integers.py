@@ -95,7 +95,12 @@ def random_integers_default(generator: Generator, shape: Shape, dtype: NumpyDTyp
 
 def _integers(generator: Generator, size: int, dtype: NumpyDType, low: int, span: int) -> Array:
     if span < 1 << 28:
-        numbers = np.remainder(generator.take(size), np.array(span, np.uint32)).astype(I64)
+        bits = generator.take(size)
+        divisor = np.array(span, np.uint32)
+        numbers = np.empty(size, I64)
+        for start in range(0, size, _PIECE):
+            some = slice(start, start + _PIECE)
+            numbers[some] = np.remainder(bits[some], divisor)
         if low:
             np.add(numbers, low, numbers)
     else:

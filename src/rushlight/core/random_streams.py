@@ -253,14 +253,14 @@ def truncated_normal(
     Where at least three of ten normal numbers fall between the bounds, normals are proposed, else uniform numbers.
     Every round proposes for all elements and keeps what is still missing.
 
-    Raises ``ValueError`` where ``mean`` or ``std`` is not finite, ``ZeroDivisionError`` for ``std`` 0, and what
-    ``normal`` and ``uniform`` raise.
+    Raises ``ValueError`` where ``mean`` or ``std`` is not finite or the bounds are too far out for rejection,
+    ``ZeroDivisionError`` for ``std`` 0, and what ``normal`` and ``uniform`` raise.
 
     Example:
         >>> from rushlight.core.generator import Generator
         >>> from rushlight.core.random_streams import truncated_normal
         >>> truncated_normal(Generator().manual_seed(0), 2, low=0.0, high=1.0).tolist()
-        [0.5684312582015991, 0.4033468961715698]
+        [0.40334683656692505, 0.5684312582015991]
     """
     if not (math.isfinite(mean) and math.isfinite(std)):
         raise ValueError(f"trunc_normal_: mean {mean} and std {std} must be finite")
@@ -268,6 +268,11 @@ def truncated_normal(
     likely = math.erf(last / math.sqrt(2.0)) - math.erf(first / math.sqrt(2.0)) >= 0.6
     # The density is compared with its maximum between the bounds.
     peak = 0.0 if first <= 0.0 <= last else first if first > 0.0 else last
+    if abs(peak) * abs(last - first) > 1e7:  # about as many rounds as this would be needed
+        raise ValueError(
+            f"trunc_normal_: the bounds [{low}, {high}] are {abs(peak):g} standard deviations from the mean and "
+            f"{abs(last - first):g} apart; give bounds nearer to the mean"
+        )
     values = np.zeros(size_of(shape), dtype)
     missing = np.ones(values.size, np.bool_)
     while missing.any():

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import F32, F64, LOW_PRECISION, dtype
+from ..core.dtypes import F32, F64, dtype
 from ..core.history import Node
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor
 from .bounds import clamp
 from .comparison import bitwise_and, ge, gt, le, lt, where
-from .define import Primitive, Rule
-from .dispatch import apply, inplace_form, not_implemented, unary, write_out
+from .define import Primitive
+from .dispatch import apply, not_implemented, unary, write_out
 from .functions import abs, erf, sigmoid, tanh, widened
 from .inplace import overwrite
 from .movement import cast, narrow, reshape
@@ -22,7 +22,6 @@ from .pointwise import div, mul, neg, sub
 from .powers import exp, square
 from .reductions import sum_dims
 
-FLOAT = Rule.PROMOTE_FLOAT
 INPUT = ((0, (0,)),)
 _ZERO = {F32: np.asarray(0, F32), F64: np.asarray(0, F64)}
 maximum_of = np.maximum
@@ -132,7 +131,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Raises ``RuntimeError`` if the number of weights is neither 1 nor that of channels, or the dtypes differ.
     """
     if not isinstance(weight, Tensor):
-        raise TypeError(f"prelu(): argument 'weight' (position 2) must be Tensor, not {type(weight).__name__}")
+        raise TypeError(
+            f"prelu(): argument 'weight' (position 2) must be Tensor, not {type(weight).__name__}"
+        )
     shape = input._array.shape
     count = weight._array.size
     if input._array.dtype != weight._array.dtype:
@@ -160,7 +161,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 def rrelu(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
     """x above 0; elsewhere x times a slope: (lower + upper) / 2, or in training a random one for every element."""
     if not training:
@@ -418,7 +423,9 @@ LOG_SOFTMAX = Primitive(
 
 def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> Tensor:
     if not isinstance(input, Tensor):
-        raise TypeError(f"{record.name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(
+            f"{record.name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
     if dtype is not None:
         input = cast(input, dtype.numpy)
     return apply(record, (input,), {"dim": wrap_dim(dim, input._array.ndim)})  # type: ignore[no-any-return]
@@ -447,6 +454,41 @@ def softmin(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     return softmax(neg(input), dim, dtype)
 
 
+def selu_(input: Tensor) -> Tensor:
+    """In-place form of ``selu``."""
+    return selu(input, True)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """In-place form of ``celu``."""
+    return celu(input, alpha, True)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """In-place form of ``elu``."""
+    return elu(input, alpha, True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """In-place form of ``hardtanh``."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """In-place form of ``leaky_relu``."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+    """In-place form of ``rrelu``."""
+    return rrelu(input, lower, upper, training, True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """In-place form of ``threshold``."""
+    return _or_inplace(True, _threshold, input, (threshold, value), "threshold")
+
+
 METHODS: dict[str, Any] = {
     "relu": RELU.method,
     "relu_": RELU.inplace,
@@ -455,5 +497,3 @@ METHODS: dict[str, Any] = {
     "softmax": softmax,
     "log_softmax": log_softmax,
 }
-
-_ = (LOW_PRECISION, FLOAT, inplace_form)

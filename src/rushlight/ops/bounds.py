@@ -63,14 +63,20 @@ def _extremum(name: str, choose: Any, loses: Any, doc: str) -> Any:
 
     def method(self: Tensor, other: Tensor) -> Tensor:
         if not isinstance(other, Tensor):
-            raise TypeError(f"{name}(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
+            )
         return operator(self, other)  # type: ignore[no-any-return]
 
     def function(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(other, Tensor):
-            raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
+            )
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         result: Tensor = operator(input, other)
         return result if out is None else write_out(out, result, name)
 
@@ -85,7 +91,9 @@ minimum = _extremum("minimum", np.minimum, gt, "The smaller of two elements; nan
 def _number_extremum(name: str, wins: Any, doc: str) -> Any:
     def method(self: Tensor, other: Tensor) -> Tensor:
         if not isinstance(other, Tensor):
-            raise TypeError(f"{name}(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
+            )
         if common_dtype((self, other)) in COMPLEXES:
             raise RuntimeError(f"{name} not implemented for complex tensors.")
         return where(bitwise_or(wins(self, other), isnan(other)), self, other)  # type: ignore[no-any-return]
@@ -157,7 +165,9 @@ def _clamp(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
         site = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
         storage = self._storage
         versions = None if storage is None else (storage.version, 0, 0)
-        return make_tensor(array, Node(CLAMP, (edge, None, None), array, (self, min, max), None, site, versions))
+        return make_tensor(
+            array, Node(CLAMP, (edge, None, None), array, (self, min, max), None, site, versions)
+        )
     return _clamp_general(self, min, max)
 
 
@@ -172,7 +182,9 @@ def _clamp_general(self: Tensor, min: Any, max: Any) -> Tensor:
         raise not_implemented("clamp_scalar", dtype)
     # Numbers are rounded to the result's dtype first, so that the gradient's comparisons see what bounded the elements.
     lower, upper = (number_array(bound, dtype).item() if is_number(bound) else bound for bound in (min, max))
-    operands = [cast(operand, dtype) if isinstance(operand, Tensor) else operand for operand in (self, lower, upper)]
+    operands = [
+        cast(operand, dtype) if isinstance(operand, Tensor) else operand for operand in (self, lower, upper)
+    ]
     if dtype is BF16:
         operands = [make_tensor(number_array(o, dtype)) if is_number(o) else o for o in operands]
     return apply(CLAMP, tuple(operands))  # type: ignore[no-any-return]
@@ -218,7 +230,9 @@ def _nan_to_num(
 ) -> Tensor:
     dtype = self._array.dtype
     if dtype in COMPLEXES:
-        return complex(_nan_to_num(real(self), nan, posinf, neginf), _nan_to_num(imag(self), nan, posinf, neginf))
+        return complex(
+            _nan_to_num(real(self), nan, posinf, neginf), _nan_to_num(imag(self), nan, posinf, neginf)
+        )
     if dtype not in INEXACT:
         return clone(self)
     if dtype == BF16:

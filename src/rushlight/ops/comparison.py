@@ -61,12 +61,16 @@ def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
     def method(self: Tensor, other: Any) -> Tensor:
         result = operator(self, other)
         if result is NotImplemented:
-            raise TypeError(f"{name}(): argument 'other' must be Tensor or number, not {type(other).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'other' must be Tensor or number, not {type(other).__name__}"
+            )
         return result  # type: ignore[no-any-return]
 
     def function(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         result = method(input, other)
         return result if out is None else write_out(out, result, name)
 
@@ -84,7 +88,9 @@ ne = _comparison("ne", np.not_equal, "Whether the elements differ; a nan differs
 lt = _comparison("lt", np.less, "Whether ``input`` is less than ``other``.", refuses="c")
 le = _comparison("le", np.less_equal, "Whether ``input`` is less than or equal to ``other``.", refuses="c")
 gt = _comparison("gt", np.greater, "Whether ``input`` is greater than ``other``.", refuses="c")
-ge = _comparison("ge", np.greater_equal, "Whether ``input`` is greater than or equal to ``other``.", refuses="c")
+ge = _comparison(
+    "ge", np.greater_equal, "Whether ``input`` is greater than or equal to ``other``.", refuses="c"
+)
 
 _INEXACT_KINDS = "fcV"
 BITWISE_AND = Primitive("bitwise_and", np.bitwise_and, rule=Rule.PROMOTE, refuses=_INEXACT_KINDS)
@@ -112,7 +118,9 @@ def _right_shift(x: Any, y: Any) -> Any:
 LSHIFT = Primitive("bitwise_left_shift", _left_shift, rule=Rule.PROMOTE, refuses="bfcV")
 RSHIFT = Primitive("bitwise_right_shift", _right_shift, rule=Rule.PROMOTE, refuses="bfcV")
 bitwise_left_shift = binary(LSHIFT, "The bits moved up by ``other`` places.", float_only=True)
-bitwise_right_shift = binary(RSHIFT, "The bits moved down by ``other`` places; the sign stays.", float_only=True)
+bitwise_right_shift = binary(
+    RSHIFT, "The bits moved down by ``other`` places; the sign stays.", float_only=True
+)
 
 
 def _bitwise_not(self: Tensor) -> Tensor:
@@ -145,7 +153,9 @@ def _logical(name: str, combine: Any, doc: str) -> Any:
 
     def function(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         result = method(input, other)
         return result if out is None else write_out(out, result, name)
 
@@ -243,7 +253,9 @@ def isclose(
     Raises ``RuntimeError`` where the dtypes differ or a tolerance is negative.
     """
     if not isinstance(other, Tensor):
-        raise TypeError(f"isclose(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+        raise TypeError(
+            f"isclose(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
+        )
     a, b = input._array.dtype, other._array.dtype
     if a != b:
         raise RuntimeError(f"{type_name(a)} did not match {type_name(b)}")

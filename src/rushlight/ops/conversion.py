@@ -107,13 +107,6 @@ _TYPE_NAMES = {
     "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
     "complex64": "ComplexFloat", "complex128": "ComplexDouble",
 }  # fmt: skip
-
-
-def type_name(tensor: Tensor) -> str:
-    """The dtype as PyTorch's messages call it: ``Float``, ``Long``."""
-    return _TYPE_NAMES[OF_NUMPY[tensor._array.dtype].name]
-
-
 _DTYPE_OF_TYPE_NAME = {f"torch.{short}Tensor": by_name(name) for name, short in _TYPE_NAMES.items()}
 
 
@@ -297,7 +290,9 @@ def _complex(self: Tensor) -> complex:
 def _iter(self: Tensor) -> Any:
     if not self._array.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    return iter([self[i] for i in range(len(self._array))])
+    from .joining import unbind  # joining stands above conversion
+
+    return iter(unbind(self))
 
 
 def _repr(self: Tensor, *, tensor_contents: object = None) -> str:

@@ -446,7 +446,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         return result  # type: ignore[no-any-return]
 
     def reflected(self: Tensor, other: Any) -> Any:
-        if is_number(other):
+        if is_number(other) or isinstance(other, Tensor):
             return apply(record, (other, self))
         return NotImplemented
 

@@ -52,14 +52,18 @@ SIN = Primitive("sin", np.sin, by_derivative(lambda x: cos(x)), rule=FLOAT, save
 COS = Primitive("cos", np.cos, by_derivative(lambda x: neg(sin(x))), rule=FLOAT, saves=INPUT)
 TAN = Primitive("tan", np.tan, by_derivative(lambda y: square(y) + 1), rule=FLOAT, saves_output=True)
 ASIN = Primitive("asin", np.arcsin, by_derivative(lambda x: rsqrt(1 - square(x))), rule=FLOAT, saves=INPUT)
-ACOS = Primitive("acos", np.arccos, by_derivative(lambda x: neg(rsqrt(1 - square(x)))), rule=FLOAT, saves=INPUT)
+ACOS = Primitive(
+    "acos", np.arccos, by_derivative(lambda x: neg(rsqrt(1 - square(x)))), rule=FLOAT, saves=INPUT
+)
 ATAN = Primitive("atan", np.arctan, by_inverse(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
 SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)
 COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)
 TANH = Primitive("tanh", np.tanh, by_derivative(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
 ASINH = Primitive("asinh", np.arcsinh, by_derivative(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
 # The product of two roots keeps the branch of complex arguments, which the root of x**2 - 1 would lose.
-ACOSH = Primitive("acosh", np.arccosh, by_derivative(lambda x: rsqrt(x - 1) * rsqrt(x + 1)), rule=FLOAT, saves=INPUT)
+ACOSH = Primitive(
+    "acosh", np.arccosh, by_derivative(lambda x: rsqrt(x - 1) * rsqrt(x + 1)), rule=FLOAT, saves=INPUT
+)
 ATANH = Primitive("atanh", np.arctanh, by_inverse(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
 
 sin = unary(SIN, "The sine of an angle in radians.")
@@ -96,7 +100,13 @@ def _hypot_vjp(g: Tensor, node: Node) -> Any:
 
 ATAN2 = Primitive("atan2", np.arctan2, _atan2_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c")
 HYPOT = Primitive(
-    "hypot", np.hypot, _hypot_vjp, rule=Rule.PROMOTE, saves=((0, (0,)), (1, (1,))), saves_output=True, refuses="biuc"
+    "hypot",
+    np.hypot,
+    _hypot_vjp,
+    rule=Rule.PROMOTE,
+    saves=((0, (0,)), (1, (1,))),
+    saves_output=True,
+    refuses="biuc",
 )
 
 
@@ -111,7 +121,9 @@ def of_tensors(function: Any, name: str, doc: str) -> Any:
 
     def checked(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         result = method(input, other)
         return result if out is None else write_out(out, result, name)
 
@@ -121,9 +133,13 @@ def of_tensors(function: Any, name: str, doc: str) -> Any:
 
 
 atan2 = of_tensors(
-    binary(ATAN2, float_only=True), "atan2", "The angle in radians of the point (other, input), by the quadrant it is in."
+    binary(ATAN2, float_only=True),
+    "atan2",
+    "The angle in radians of the point (other, input), by the quadrant it is in.",
 )
-hypot = of_tensors(binary(HYPOT, float_only=True), "hypot", "The length of the hypotenuse, without overflow on the way.")
+hypot = of_tensors(
+    binary(HYPOT, float_only=True), "hypot", "The length of the hypotenuse, without overflow on the way."
+)
 
 # --- sigmoid and its inverse ------------------------------------------------------------------------------------------
 
@@ -155,7 +171,9 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
     return where(logical_or(lt(x, eps), lt(1 - eps, x)), 0.0, slope)
 
 
-SIGMOID = Primitive("sigmoid", _sigmoid_impl, by_derivative(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True)
+SIGMOID = Primitive(
+    "sigmoid", _sigmoid_impl, by_derivative(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True
+)
 LOGIT = Primitive("logit", widened(_logit_impl), _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
 sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
 
@@ -286,7 +304,9 @@ def _copysign_vjp(g: Tensor, node: Node) -> Any:
 COPYSIGN = Primitive(
     "copysign", np.copysign, _copysign_vjp, rule=FLOAT, saves=((0, BOTH),), saves_output=True, refuses="c"
 )
-copysign = binary(COPYSIGN, "The magnitudes of ``input`` with the signs of ``other`` (-0.0 is negative).", float_only=True)
+copysign = binary(
+    COPYSIGN, "The magnitudes of ``input`` with the signs of ``other`` (-0.0 is negative).", float_only=True
+)
 
 
 def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -312,10 +332,17 @@ def _nextafter_vjp(g: Tensor, node: Node) -> Any:
 
 
 NEXTAFTER = Primitive(
-    "nextafter", _nextafter_impl, _nextafter_vjp, rule=Rule.PROMOTE, saves=((0, BOTH), (1, BOTH)), refuses="biuc"
+    "nextafter",
+    _nextafter_impl,
+    _nextafter_vjp,
+    rule=Rule.PROMOTE,
+    saves=((0, BOTH), (1, BOTH)),
+    refuses="biuc",
 )
 nextafter = of_tensors(
-    binary(NEXTAFTER, float_only=True), "nextafter", "The next number after ``input`` in the direction of ``other``."
+    binary(NEXTAFTER, float_only=True),
+    "nextafter",
+    "The next number after ``input`` in the direction of ``other``.",
 )
 
 # --- special functions ------------------------------------------------------------------------------------------------
@@ -335,7 +362,12 @@ def _bell(x: Tensor) -> Tensor:
 
 
 ERF = Primitive(
-    "erf", _erf_impl, by_derivative(lambda x: _bell(x) * _TWO_OVER_ROOT_PI), rule=FLOAT, saves=INPUT, refuses="c"
+    "erf",
+    _erf_impl,
+    by_derivative(lambda x: _bell(x) * _TWO_OVER_ROOT_PI),
+    rule=FLOAT,
+    saves=INPUT,
+    refuses="c",
 )
 ERFC = Primitive(
     "erfc",
@@ -354,7 +386,12 @@ ERFINV = Primitive(
     refuses="c",
 )
 LGAMMA = Primitive(
-    "lgamma", in_float64(special_functions.lgamma), by_derivative(lambda x: digamma(x)), rule=FLOAT, saves=INPUT, refuses="c"
+    "lgamma",
+    in_float64(special_functions.lgamma),
+    by_derivative(lambda x: digamma(x)),
+    rule=FLOAT,
+    saves=INPUT,
+    refuses="c",
 )
 POLYGAMMA = Primitive(
     "polygamma",
@@ -416,7 +453,9 @@ def _xlogy_impl(x: Any, y: Any) -> Any:
     return np.where((x == 0) & ~np.isnan(y), x.dtype.type(0), result)
 
 
-XLOGY = Primitive("xlogy", widened(_xlogy_impl), _xlogy_vjp, rule=FLOAT, saves=((0, (1,)), (1, BOTH)), refuses="c")
+XLOGY = Primitive(
+    "xlogy", widened(_xlogy_impl), _xlogy_vjp, rule=FLOAT, saves=((0, (1,)), (1, BOTH)), refuses="c"
+)
 xlogy = binary(XLOGY, "x * log(y); 0 where x is 0, unless y is nan.", float_only=True)
 
 
@@ -461,7 +500,9 @@ logaddexp = of_tensors(
     binary(LOGADDEXP, float_only=True), "logaddexp", "log(exp(x) + exp(y)), without overflow on the way."
 )
 logaddexp2 = of_tensors(
-    binary(LOGADDEXP2, float_only=True), "logaddexp2", "The logarithm to base 2 of 2**x + 2**y, without overflow."
+    binary(LOGADDEXP2, float_only=True),
+    "logaddexp2",
+    "The logarithm to base 2 of 2**x + 2**y, without overflow.",
 )
 
 

@@ -20,9 +20,9 @@ from ..core.shapes import wrap_dim
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along, counted_from_front, update_at
-from .conversion import element_array, type_name
+from .conversion import element_array
 from .define import Primitive
-from .dispatch import compute, is_number, write_out
+from .dispatch import compute, is_number, type_name, write_out
 from .inplace import changed, check_leaf, check_no_overlap, check_partial_overlap, overwrite
 from .movement import cast, clone, reshape
 
@@ -315,8 +315,8 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 def _check_put_dtype(x: Tensor, value: Tensor) -> None:
     if value._array.dtype != x._array.dtype:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {type_name(x)} for the destination and "
-            f"{type_name(value)} for the source."
+            f"Index put requires the source and destination dtypes match, got {type_name(x._array.dtype)} for the destination and "
+            f"{type_name(value._array.dtype)} for the source."
         )
 
 
@@ -330,7 +330,7 @@ def _vector(index: Any, name: str, kinds: frozenset[Any] = INDEX_TYPES, error: t
     array = index._array
     if array.dtype not in kinds:
         wanted = "int32 or int64" if len(kinds) > 1 else "int64 (a long tensor)"
-        raise error(f"{name}(): Expected dtype {wanted} for index, but got {type_name(index)}")
+        raise error(f"{name}(): Expected dtype {wanted} for index, but got {type_name(index._array.dtype)}")
     if array.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {array.ndim} and size: {list(array.shape)}")
     return index if array.ndim else reshape(index, (1,))
@@ -378,7 +378,7 @@ def _checked_source(self: Tensor, dim: int, index: Tensor, source: Any, name: st
     x, s = self._array, source._array
     if x.dtype != s.dtype:
         raise RuntimeError(
-            f"{name}(): self ({type_name(self)}) and source ({type_name(source)}) must have the same scalar type"
+            f"{name}(): self ({type_name(self._array.dtype)}) and source ({type_name(source._array.dtype)}) must have the same scalar type"
         )
     length = s.shape[dim] if dim < s.ndim else 1
     if index._array.size != length and (s.ndim or index._array.size != 1):
@@ -513,7 +513,7 @@ def _checked_flat_index(x: Tensor, index: Tensor, name: str) -> Tensor:
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     if index._array.dtype != I64:
-        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {type_name(index)}")
+        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {type_name(index._array.dtype)}")
     size = x._array.size
     if not size and index._array.size:
         raise IndexError(f"{name}(): tried to take from an empty tensor")
@@ -539,8 +539,8 @@ def _checked_put(self: Tensor, index: Tensor, source: Tensor) -> tuple[Tensor, T
     index = _checked_flat_index(self, index, "put_")
     if source._array.dtype != self._array.dtype:
         raise RuntimeError(
-            f"put_(): self and source expected to have the same dtype, but got self.dtype = {type_name(self)} and "
-            f"source.dtype = {type_name(source)}"
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = {type_name(self._array.dtype)} and "
+            f"source.dtype = {type_name(source._array.dtype)}"
         )
     if source._array.size != index._array.size:
         raise RuntimeError(
@@ -638,7 +638,7 @@ def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad
     if index.dtype not in INDEX_TYPES:
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{type_name(indices)}Tensor instead (while checking arguments for embedding)"
+            f"torch.{type_name(indices._array.dtype)}Tensor instead (while checking arguments for embedding)"
         )
     if table.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")

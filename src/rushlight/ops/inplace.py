@@ -26,6 +26,9 @@ grad_enabled = GRAD_MODE.get
 # The records whose views are several results of one call (split, unbind): those can't be changed in place where gradients
 # are recorded, as in PyTorch. ``joining`` enters them.
 SEVERAL_VIEWS: Final[set[Primitive]] = set()
+# The records whose views are counted in memory, not in elements (as_strided): they can be taken again only of a tensor with
+# the same strides. ``views`` enters them.
+LAYOUT_DEPENDENT: Final[set[Primitive]] = set()
 
 
 def overwrite(
@@ -179,7 +182,8 @@ def rebase(self: Tensor, node: Node) -> None:
             base = view[0]
             view = base._view
         chain.reverse()
-        _set_history(base, Node(COPY_SLICES, (base._node, node), base._array, None, tuple(chain)))
+        attrs = {"chain": tuple(chain), "strides": base._array.strides}
+        _set_history(base, Node(COPY_SLICES, (base._node, node), base._array, None, attrs))
     storage = base._storage
     if storage is None or storage.views is None:
         return
@@ -215,17 +219,39 @@ def replay(chain: tuple[tuple[Any, Any], ...], tensor: Tensor) -> Tensor:
 
 
 def _copy_slices_vjp(gradient: Tensor, node: Node) -> tuple[Tensor | None, Tensor | None]:
+    chain, strides = node.attrs["chain"], node.attrs["strides"]
+    if any(record in LAYOUT_DEPENDENT for record, _ in chain):
+        gradient = _laid_out(gradient, strides)
+    new = replay(chain, gradient) if node.edges[1] is not None else None
     old = None
     if node.edges[0] is not None:
-        old = gradient.clone()
-        replay(node.attrs, old).zero_()
-    new = replay(node.attrs, gradient) if node.edges[1] is not None else None
+        # In the base's own layout: in another one, a view of it might have to be a copy.
+        old = _laid_out(gradient, strides)
+        region = replay(chain, old)
+        assert not region._array.size or np.may_share_memory(region._array, old._array)
+        region.zero_()
     return old, new
+
+
+def _laid_out(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
+    """A copy of ``tensor`` with the given strides."""
+    from .movement import CLONE
+
+    array = tensor._array
+    if array.size == 0 or any(s <= 0 for s in strides):
+        copied = array.copy()
+    else:
+        bytes_ = array.itemsize + sum([(n - 1) * s for n, s in zip(array.shape, strides, strict=True)])
+        memory = np.empty(bytes_ // array.itemsize, array.dtype)
+        copied = np.lib.stride_tricks.as_strided(memory, array.shape, strides)
+        copied[...] = array
+    edge = tensor._node
+    return make_tensor(copied, None if edge is None or not grad_enabled() else Node(CLONE, (edge,), copied))
 
 
 COPY_SLICES: Final = Primitive(
     "copy_slices",
-    lambda base, value, chain: _write_through(base, value, chain),
+    lambda base, value, chain, strides: _write_through(base, value, chain),
     _copy_slices_vjp,
     grad_name="CopySlices",
 )

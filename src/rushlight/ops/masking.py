@@ -11,9 +11,9 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
-from .conversion import element_array, is_number, type_name
+from .conversion import element_array, is_number
 from .define import Primitive
-from .dispatch import write_out
+from .dispatch import type_name, write_out
 from .indexing import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape, overwrite
 from .movement import cast, expand, narrow, reshape, sum_to_shape
@@ -162,10 +162,10 @@ def _checked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         raise TypeError("masked_scatter(): arguments 'mask' and 'source' must be Tensors")
     if self._array.dtype != source._array.dtype:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes but got {type_name(self)} and {type_name(source)}"
+            f"masked_scatter: expected self and source to have same dtypes but got {type_name(self._array.dtype)} and {type_name(source._array.dtype)}"
         )
     if mask._array.dtype != BOOL:
-        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {type_name(mask)}")
+        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {type_name(mask._array.dtype)}")
     shape = self._array.shape
     where = mask if mask._array.shape == shape else expand(mask, shape)
     if int(np.count_nonzero(where._array)) > source._array.size:

@@ -387,8 +387,6 @@ METHODS: dict[str, Any] = {
     "view": view,
     "permute": permute,
     "transpose": transpose,
-    "swapaxes": transpose,
-    "swapdims": transpose,
     "t": t,
     "select": select,
     "narrow": narrow,

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, INEXACT
+from ..core.dtypes import BOOL, COMPLEXES, INEXACT, OF_NUMPY, dtype
 from ..core.history import Node
 from ..core.tensor import Tensor
 from .comparison import eq, lt, where
-from .complex_numbers import conj_of, real
+from .complex_numbers import conj_of as conj_of, real as real
 from .creation import zeros_like
 from .define import Primitive, Rule
 from .dispatch import (
@@ -21,7 +21,6 @@ from .dispatch import (
     is_number,
     named,
     not_implemented,
-    type_name,
     unary,
     write_out,
 )
@@ -142,13 +141,17 @@ def _of_alpha(name: str, operation: Any, record: Primitive) -> tuple[Any, Any, A
             )
         return result  # type: ignore[no-any-return]
 
-    def function(input: Any, other: Any, third: Any = None, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    def function(
+        input: Any, other: Any, third: Any = None, *, alpha: Any = 1, out: Tensor | None = None
+    ) -> Tensor:
         if isinstance(input, Tensor):
             result = method(input, other, third, alpha=alpha)
         elif isinstance(other, Tensor):
             result = apply(record, (input, _scaled(name, other, alpha, input) if alpha != 1 else other))
         else:
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         return result if out is None else write_out(out, result, name)
 
     return named(method, name), named(inplace_method, name + "_"), named(function, name)
@@ -247,11 +250,22 @@ FLOOR_DIVIDE = Primitive(
     refuses="bc",
 )
 REMAINDER = Primitive(
-    "remainder", _remainder_impl, _remainder_vjp("floor"), rule=PROMOTE, saves=((0, (1,)), (1, (1,))), refuses="bc"
+    "remainder",
+    _remainder_impl,
+    _remainder_vjp("floor"),
+    rule=PROMOTE,
+    saves=((0, (1,)), (1, (1,))),
+    refuses="bc",
 )
-FMOD = Primitive("fmod", _fmod_impl, _remainder_vjp("trunc"), rule=PROMOTE, saves=((0, (1,)), (1, (1,))), refuses="bc")
-floor_divide = binary(FLOOR_DIVIDE, "The quotient rounded down. Integers divided by 0 raise ``RuntimeError``.", float_only=True)
-remainder = binary(REMAINDER, "What division leaves, with the sign of the divisor (Python's ``%``).", float_only=True)
+FMOD = Primitive(
+    "fmod", _fmod_impl, _remainder_vjp("trunc"), rule=PROMOTE, saves=((0, (1,)), (1, (1,))), refuses="bc"
+)
+floor_divide = binary(
+    FLOOR_DIVIDE, "The quotient rounded down. Integers divided by 0 raise ``RuntimeError``.", float_only=True
+)
+remainder = binary(
+    REMAINDER, "What division leaves, with the sign of the divisor (Python's ``%``).", float_only=True
+)
 fmod = binary(FMOD, "What division leaves, with the sign of the dividend (C's ``fmod``).", float_only=True)
 
 
@@ -309,6 +323,17 @@ def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else write_out(out, result, "reciprocal")
 
 
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The dtype of an arithmetic operation on the two, which are tensors or numbers.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+        torch.float32
+    """
+    return OF_NUMPY[common_dtype((tensor1, tensor2))]
+
+
 # --- sums of products -------------------------------------------------------------------------------------------------
 
 
@@ -316,7 +341,9 @@ def _check_operands(name: str, operands: tuple[Any, ...]) -> None:
     for position, operand in enumerate(operands, 1):
         if not isinstance(operand, Tensor):
             kind = type(operand).__name__
-            raise TypeError(f"{name}(): argument 'tensor{position}' (position {position + 1}) must be Tensor, not {kind}")
+            raise TypeError(
+                f"{name}(): argument 'tensor{position}' (position {position + 1}) must be Tensor, not {kind}"
+            )
 
 
 def _addcmul(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, value: Any = 1) -> Tensor:
@@ -380,7 +407,13 @@ def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
     return where(lt(magnitude, 0.5), self + span * weight, end - span * (1 - weight))  # type: ignore[no-any-return]
 
 
-_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "int64_t", "int32": "int"}
+_C_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "int64": "int64_t",
+    "int32": "int",
+}
 
 
 def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Tensor:
@@ -447,6 +480,8 @@ METHODS: dict[str, Any] = {
     "multiply_": MUL.inplace,
     "__truediv__": _div.operator,
     "__rtruediv__": _div.reflected,
+    "__rdiv__": _div.reflected,
+    "__idiv__": DIV.inplace,
     "__itruediv__": DIV.inplace,
     "div": _div_method,
     "div_": _div_inplace,

@@ -78,7 +78,11 @@ def _check_powers(x: Any, y: Any) -> Any:
     """Integer powers with negative exponents, which NumPy refuses, as C has them: 0 unless the base is 1 or -1."""
     negative = y < 0
     result = np.power(x, np.where(negative, y.dtype.type(0), y))
-    sign = np.where((x == -1) & (y % 2 != 0), x.dtype.type(-1), x.dtype.type(1)) if x.dtype.kind == "i" else x.dtype.type(1)
+    sign = (
+        np.where((x == -1) & (y % 2 != 0), x.dtype.type(-1), x.dtype.type(1))
+        if x.dtype.kind == "i"
+        else x.dtype.type(1)
+    )
     return np.where(negative, np.where(np.abs(x) == 1, sign, x.dtype.type(0)), result)
 
 
@@ -170,7 +174,9 @@ def _pow_operator(self: Tensor, exponent: Any, modulo: None = None) -> Any:
         site = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
         storage = self._storage
         versions = None if storage is None else (storage.version,)
-        return make_tensor(array, Node(POW_NUMBER, (edge,), array, (self,), {"exponent": exponent}, site, versions))
+        return make_tensor(
+            array, Node(POW_NUMBER, (edge,), array, (self,), {"exponent": exponent}, site, versions)
+        )
     if isinstance(exponent, Tensor):
         return apply(POW, (self, exponent))
     if not is_number(exponent):
@@ -186,12 +192,14 @@ def _pow_operator(self: Tensor, exponent: Any, modulo: None = None) -> Any:
 def _pow_method(self: Tensor, exponent: Any) -> Tensor:
     result = _pow_operator(self, exponent)
     if result is NotImplemented:
-        raise TypeError(f"pow(): argument 'exponent' (position 1) must be Tensor or Number, not {type(exponent).__name__}")
+        raise TypeError(
+            f"pow(): argument 'exponent' (position 1) must be Tensor or Number, not {type(exponent).__name__}"
+        )
     return result  # type: ignore[no-any-return]
 
 
 def _rpow(self: Tensor, other: Any) -> Any:
-    return apply(POW, (other, self)) if is_number(other) else NotImplemented
+    return apply(POW, (other, self)) if is_number(other) or isinstance(other, Tensor) else NotImplemented
 
 
 def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 - PyTorch's name
@@ -216,7 +224,8 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:  # n
 def _float_power(self: Any, exponent: Any) -> Tensor:
     """``self`` to the power of ``exponent`` in float64 (or complex128)."""
     is_complex = any(
-        isinstance(v, complex) or (isinstance(v, Tensor) and v._array.dtype in COMPLEXES) for v in (self, exponent)
+        isinstance(v, complex) or (isinstance(v, Tensor) and v._array.dtype in COMPLEXES)
+        for v in (self, exponent)
     )
     dtype = np.dtype(np.complex128 if is_complex else np.float64)
     if isinstance(exponent, Tensor):
@@ -259,7 +268,6 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / sqrt(x)."""
     result = _rsqrt(input)
     return result if out is None else write_out(out, result, "rsqrt")
-
 
 
 def _ldexp(self: Tensor, other: Tensor) -> Tensor:

@@ -25,9 +25,10 @@ from .linalg import (
     matmul,
     mm,
 )
-from .movement import SLICE, expand, permute, reshape, squeeze, transpose, unsqueeze, view_of
+from .movement import expand, permute, reshape, squeeze, transpose, unsqueeze
 from .pointwise import add, mul
 from .reductions import sum as sum_of
+from .views import diagonal
 
 Array = NDArray[Any]
 Labels = tuple[int, ...]
@@ -146,7 +147,8 @@ def _spread(
             if extent not in (1, seen) and seen != 1:
                 if label < 0:
                     raise RuntimeError(
-                        f"einsum(): dimension {label + widest} covered by ellipsis in operand {number} has size {extent} "
+                        f"einsum(): dimension {label + widest} covered by ellipsis in operand {number} has size "
+                        f"{extent} "
                         f"which does not broadcast with previously seen ellipsis with size {seen} for the respective "
                         "dimension"
                     )
@@ -270,15 +272,6 @@ def _without_repeats(tensor: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
             del remaining[second], remaining[first]
             remaining.append(label)
     return tensor, tuple(remaining)
-
-
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    shape = input._array.shape
-    a, b = wrap_dim(dim1, len(shape)), wrap_dim(dim2, len(shape))
-    rest = _others(len(shape), (a, b))
-    n = min(shape[a], shape[b])
-    flat = reshape(permute(input, (*rest, a, b)), (*[shape[d] for d in rest], shape[a] * shape[b]))
-    return view_of(SLICE, flat, {"index": (..., slice(0, n * (shape[b] + 1) if n else 0, shape[b] + 1))})
 
 
 def einsum(equation: Any, *operands: Any) -> Tensor:

@@ -12,9 +12,9 @@ from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import positions_along, update_at
-from .conversion import element_array, is_number, type_name
+from .conversion import element_array, is_number
 from .define import Primitive
-from .dispatch import write_out
+from .dispatch import type_name, write_out
 from .indexing import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
 from .masking import masked_fill
@@ -120,7 +120,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
                 [2]])
     """
     if indices._array.dtype != I64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {type_name(indices)}")
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {type_name(indices._array.dtype)}")
     if dim is None:
         result = gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     else:
@@ -481,10 +481,10 @@ def index_reduce(
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     if index._array.dtype not in INDEX_TYPES:
-        raise RuntimeError(f"index_reduce_(): Expected dtype int32/int64 for index but got: {type_name(index)}")
+        raise RuntimeError(f"index_reduce_(): Expected dtype int32/int64 for index but got: {type_name(index._array.dtype)}")
     if index._array.ndim > 1:
         raise IndexError(
-            f"index_reduce_(): Index is supposed to be a vector, but got dim: {index._array.ndim} with type: {type_name(index)}"
+            f"index_reduce_(): Index is supposed to be a vector, but got dim: {index._array.ndim} with type: {type_name(index._array.dtype)}"
         )
     if input._array.dtype != source._array.dtype:
         raise RuntimeError("index_reduce_(): self and source must have the same scalar type")

@@ -21,9 +21,10 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
-from .conversion import copy_, element_array, fill_, type_name
+from .conversion import copy_, element_array, fill_
 from .creation import from_numpy
 from .define import Primitive
+from .dispatch import type_name
 from .indexing import cast_index_error, checked_index, put_at_, read_at
 from .inplace import check_partial_overlap
 from .masking import masked_fill_
@@ -399,7 +400,7 @@ def _view_set(region: Tensor, value: Any) -> None:
 
 def _fill(region: Tensor, value: Any) -> None:
     if not isinstance(value, bool | int | float | complex | np.generic):
-        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(region)}Tensor")
+        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(region._array.dtype)}Tensor")
     fill_(region, value)
 
 
@@ -418,7 +419,7 @@ def _general_set(self: Tensor, index: Any, value: Any) -> None:
         return
     number = not isinstance(value, Tensor)
     if number and not isinstance(value, bool | int | float | complex | np.generic):
-        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(self)}Tensor")
+        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(self._array.dtype)}Tensor")
     if len(tensors) == 1 and tensors[0]._array.dtype == BOOL and (number or value._array.size == 1):
         mask = tensors[0]._array
         if dims[0] == 0 and (number or value._node is None):
@@ -428,8 +429,8 @@ def _general_set(self: Tensor, index: Any, value: Any) -> None:
     content = make_tensor(element_array(value, region._array.dtype)) if number else value
     if content._array.dtype != region._array.dtype:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {type_name(region)} for the destination and "
-            f"{type_name(content)} for the source."
+            f"Index put requires the source and destination dtypes match, got {type_name(region._array.dtype)} for the destination and "
+            f"{type_name(content._array.dtype)} for the source."
         )
     if content._storage is not None and content._storage is region._storage and content is not region:
         check_partial_overlap(region._array, content._array)

@@ -2,11 +2,12 @@
 
 Two packings, each the faster one for a kind of shape:
 
-- ``Columns``: a matrix for each sample and group, one row for each channel and kernel element, one column for each output
-  position. The product has PyTorch's memory order at once. Copies run along the width, which makes them slow
-  where it is small.
-- ``Rows``: one matrix for the whole tile, one row for each output position of each sample, the channels side by side.
-  Copies run along the channels; the result has to be transposed. A large weight is read once for the whole tile.
+- ``Columns``: a matrix for each sample and group, with one row for each channel and kernel element and one column for
+  each output position. The product has PyTorch's memory order at once. Copies run along the width, which makes them
+  slow where it is small.
+- ``Rows``: a matrix for each sample, with one row for each output position, in which the channels lie side by side.
+  Copies run along the channels. The samples of a tile can share one product, which then reads a large weight once;
+  its result has to be transposed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from rushlight.core.shapes import Shape, count
+from ..core.shapes import Shape, count
 
 Array = NDArray[Any]
 Pairs = tuple[tuple[int, int], ...]
 
-# Measured with float32 on two cores with 1 MB of second-level cache each, OpenBLAS on one thread and on two. Between
-# 256 KB and 4 MB for a tile the times differ by less than 10%.
+# Measured with float32 on two cores with 1 MB of second-level cache each, OpenBLAS on one thread and on two.
+# Between 256 KB and 4 MB for a tile the times differ by less than 10%.
 _TILE_BYTES = 2 << 20
 _SAMPLE_BYTES = 8 << 20  # a sample whose windows take more is cut into tiles of rows
 
@@ -55,14 +56,18 @@ class Layout(NamedTuple):
 
     by_rows: bool  # Rows, not Columns
     joined: bool  # Rows: the samples of a tile share one product
-    shifted: bool  # Columns: the windows along the first spatial dimension are slices of the buffer, not copies
+    shifted: (
+        bool  # Columns: the windows along the first spatial dimension are slices of the buffer, not copies
+    )
     samples: int  # of one tile
     rows: int  # of one tile: positions along the first spatial dimension of the output
 
 
 @lru_cache(maxsize=512)
-def layout_of(window: Window, samples: int, channels: int, outputs: int, itemsize: int, purpose: Purpose) -> Layout:
-    """The layout for an input of so many channels and a result of so many; it depends on nothing else."""
+def layout_of(
+    window: Window, samples: int, channels: int, outputs: int, itemsize: int, purpose: Purpose
+) -> Layout:
+    """The layout for an input of ``channels`` and a result of ``outputs`` channels; it depends on nothing else."""
     kernel, output, groups = window.kernel, window.output, window.groups
     by_rows, joined = False, False
     if groups == 1:
@@ -93,7 +98,7 @@ def _rows_pay(window: Window, channels: int, outputs: int, purpose: Purpose) -> 
     positions, width = count(window.output), window.output[-1]
     elements = count(window.kernel)
     weight = outputs * channels * elements
-    # A weight that is large beside a sample's positions should be read once, not once for each sample.
+    # A weight that is large beside a sample's positions should be read once and not for each sample.
     if weight >= 4096 * positions:
         return True, True
     pays = elements > 1 and channels >= 4 and (width <= 8 or (width <= 12 and channels >= 32))
@@ -125,7 +130,9 @@ class _Source:
         self.window = window
         self.stage: Array | None = None
         kernel, stride, padding, dilation, output, _ = window
-        extents = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)]
+        extents = [
+            (o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)
+        ]
         has_zeros = any(
             before > 0 or extent - before > size
             for extent, (before, _), size in zip(extents, padding, x.shape[2:], strict=True)
@@ -165,9 +172,9 @@ class _Source:
 class Columns:
     """The windows of the input, tile by tile, with one column for each output position.
 
-    ``load`` gives an array (samples, groups, packed, span): the packed rows are a group's channels with the kernel's elements
-    (but for the first dimension's, where the layout is shifted), the span is the tile's output positions (and the
-    further input rows that the shifts reach).
+    ``load`` gives an array (samples, groups, packed, span): the packed rows are a group's channels with the kernel's
+    elements (but for the first dimension's, where the layout is shifted), the span is the tile's output positions
+    (and the further input rows that the shifts reach).
     """
 
     __slots__ = ("buffer", "shifted", "source", "window")
@@ -189,10 +196,10 @@ class Columns:
             rows += (kernel[0] - 1) * dilation[0]
         packed, span = channels // groups * count(kernel[skip:]), rows * count(output[1:])
         shape = (samples, groups, packed, span)
-        if count(kernel[skip:]) == 1 and channel_step >= span * x.itemsize:
-            if _adjoin((rows, *output[1:]), stride, steps, x.itemsize):
-                # Nothing to pack: every window is one element of each channel's plane.
-                return as_strided(x, shape, (sample_step, packed * channel_step, channel_step, x.itemsize))
+        one_element = count(kernel[skip:]) == 1 and channel_step >= span * x.itemsize
+        if one_element and _adjoin((rows, *output[1:]), stride, steps, x.itemsize):
+            # Nothing to pack: every window is one element of each channel's plane.
+            return as_strided(x, shape, (sample_step, packed * channel_step, channel_step, x.itemsize))
         reach = [s * d for s, d in zip(steps[skip:], dilation[skip:], strict=True)]
         moves = [s * t for s, t in zip(steps, stride, strict=True)]
         windows = as_strided(
@@ -208,7 +215,7 @@ class Columns:
 
 
 def _adjoin(sizes: Shape, stride: Shape, steps: list[int], itemsize: int) -> bool:
-    """Whether the elements that one kernel element meets follow each other in memory without a gap."""
+    """Whether the input positions that one kernel element meets follow each other in memory without a gap."""
     expected = itemsize
     for size, jump, step in zip(reversed(sizes), reversed(stride), reversed(steps), strict=True):
         if size > 1 and step * jump != expected:
@@ -220,7 +227,8 @@ def _adjoin(sizes: Shape, stride: Shape, steps: list[int], itemsize: int) -> boo
 class Rows:
     """The windows of the input, tile by tile, with one row for each output position: (samples, positions, packed).
 
-    A row has the order (*kernel, channels); with a single output position, (channels, *kernel), which may need no copy.
+    A row has the order (*kernel, channels), but with a single output position (channels, *kernel), as that may need
+    no copy.
     """
 
     __slots__ = ("buffer", "source", "window")

@@ -1,40 +1,38 @@
 """Convolution of plain arrays, in one, two or three dimensions, and its two gradients.
 
-Three functions, each bilinear:
+Three bilinear functions of arrays (samples, channels, *spatial) and (outputs, channels / groups, *kernel):
 
-=============================  ==============================================================================
-``conv_forward(x, w)``         y[n, o, t] = Σ over c, k of w[o, c, k] · x[n, c, t·stride + k·dilation − padding]
-``conv_input_gradient(g, w)``  the same sum read for x: the adjoint of ``conv_forward`` in its first argument
-``conv_weight_gradient(g, x)`` the same sum read for w: the adjoint in its second argument
-=============================  ==============================================================================
+- ``conv_forward(x, w)``: y[n, o, t] = Σ w[o, c, k] · x[n, c, t·stride + k·dilation − padding] over c and k
+- ``conv_input_gradient(g, w)``: its adjoint in x, an array of the shape of x
+- ``conv_weight_gradient(g, x)``: its adjoint in w, an array of the shape of w
 
-**They are closed under differentiation.** All three are ways to read one trilinear form
+**They are closed under differentiation.** All three are readings of one trilinear form,
 ⟨g, conv_forward(x, w)⟩ = ⟨x, conv_input_gradient(g, w)⟩ = ⟨w, conv_weight_gradient(g, x)⟩, so the gradient of each
-of them is made of the other two (h is the gradient that arrives, of the shape of the function's result):
+is made of the other two. With h for the gradient that arrives, of the shape of the function's result:
 
-============================  ==========================================  =========================================
-function                      gradient for its first argument             gradient for its second argument
-============================  ==========================================  =========================================
-``conv_forward(x, w)``        x: ``conv_input_gradient(h, w)``            w: ``conv_weight_gradient(h, x)``
-``conv_input_gradient(g, w)``  g: ``conv_forward(h, w)``                  w: ``conv_weight_gradient(g, h)``
-``conv_weight_gradient(g, x)``  g: ``conv_forward(x, h)``                 x: ``conv_input_gradient(g, h)``
-============================  ==========================================  =========================================
+=============================  ==================================  ==================================
+function                       gradient for its first argument     gradient for its second argument
+=============================  ==================================  ==================================
+``conv_forward(x, w)``         ``conv_input_gradient(h, w)``       ``conv_weight_gradient(h, x)``
+``conv_input_gradient(g, w)``  ``conv_forward(h, w)``              ``conv_weight_gradient(g, h)``
+``conv_weight_gradient(g, x)`` ``conv_forward(x, h)``              ``conv_input_gradient(g, h)``
+=============================  ==================================  ==================================
 
-That gives derivatives of every order. No function conjugates: for complex numbers the caller passes the conjugate of the
-argument that is not h.
+That gives derivatives of every order. No function conjugates: for complex numbers the caller passes the
+conjugate of the argument that is not h.
 
-**Transposed convolution** is ``conv_input_gradient``: ``conv_transpose(x, w, stride, padding, output_padding, groups,
-dilation)`` is ``conv_input_gradient(x, w, spatial, stride, padding, dilation, groups)`` with ``spatial`` from
-``conv_transpose_output_shape``, which is where ``output_padding`` enters. Its weight has PyTorch's layout as it is:
-(channels of x, channels of the result / groups, *kernel).
+**Transposed convolution** is ``conv_input_gradient``: PyTorch's ``conv_transpose(x, w, …, output_padding)`` is
+``conv_input_gradient(x, w, spatial, …)`` with ``spatial`` from ``conv_transpose_output_shape``, which is where
+``output_padding`` enters. The weight has PyTorch's layout as it is: (channels of x, channels of the result /
+groups, *kernel). Where ``output_padding`` reaches the stride (PyTorch allows it below the dilation), a
+convolution of the result has more positions than x had; the gradient for x then needs ``conv_forward`` with
+``output_spatial_shape``, the spatial shape of x.
 
-Where ``output_padding`` reaches the stride (PyTorch allows it below the dilation), a plain convolution of the result has
-more positions than x had; ``conv_forward`` then needs ``output_spatial_shape``, the spatial shape of x.
-
-How it is done: the input is cut into tiles of samples (and of rows, where one sample is large), each tile's windows are packed
-into a buffer of a few MB, and a matrix product (BLAS) does the rest. Where the stride of the first spatial dimension is 1, the
-windows of that dimension are not copied: they are slices of the same buffer, and the products add up. The cuts depend
-on the shapes alone, so that the result does not depend on the number of threads.
+How it is done: the input is cut into tiles of samples (and of rows, where one sample is large), the windows of a
+tile are packed into a buffer of a few MB, and BLAS multiplies; see ``conv_tiles``. The gradient for the input is
+either the transpose of that (products, then sums into the input's positions) or a convolution with the mirrored
+weight. Every choice depends on the shapes alone, never on the number of threads (what is left is BLAS's own rounding).
+Convolutions with one channel in each group are in ``depthwise``.
 """
 
 from __future__ import annotations
@@ -47,9 +45,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rushlight.core.dtypes import F32, LOW_PRECISION
-from rushlight.core.shapes import Shape, count
-from rushlight.runtime.conv_tiles import (
+from ..core.dtypes import F32, LOW_PRECISION
+from ..core.shapes import Shape, count
+from .conv_tiles import (
     Columns,
     Layout,
     Pairs,
@@ -61,13 +59,14 @@ from rushlight.runtime.conv_tiles import (
     row_order,
     tiles,
 )
-from rushlight.runtime.depthwise import depthwise_forward, depthwise_weight_gradient
-from rushlight.runtime.window_shapes import check_conv_dtypes, conv_output_shape, meeting
+from .depthwise import depthwise_forward, depthwise_weight_gradient
+from .window_shapes import check_conv_dtypes, conv_output_shape, meeting
 
 Array = NDArray[Any]
 
+
 def _taps(w: Array, window: Window, shifted: bool) -> Array:
-    """The weight as (slices of the first dimension, groups, outputs of a group, packed rows), in the order of Columns."""
+    """The weight in the order of Columns: (slices of the first dimension, groups, outputs / groups, packed)."""
     per_group = w.shape[0] // window.groups
     packed = w.shape[1] * count(window.kernel)
     if not shifted:
@@ -123,21 +122,22 @@ def _correlate_weight(g: Array, x: Array, window: Window) -> Array:
     layout = layout_of(window, samples, channels, g.shape[1], x.itemsize, Purpose.WEIGHT)
     row = count(output[1:])
     if layout.by_rows:
-        flat = g.reshape(samples, g.shape[1], output[0] * row)
+        by_output: Array = g.reshape(samples, g.shape[1], output[0] * row).swapaxes(0, 1)
         total = np.zeros((g.shape[1], channels * count(kernel)), x.dtype)
         packed_rows = Rows(x, window, layout)
         for tile in tiles(layout, samples, output[0]):
-            given = flat[tile.first : tile.last, :, tile.top * row : tile.bottom * row].swapaxes(0, 1)
-            total += np.matmul(given.reshape(len(total), -1), packed_rows.load(tile).reshape(-1, total.shape[1]))
+            given = by_output[:, tile.first : tile.last, tile.top * row : tile.bottom * row]
+            loaded = packed_rows.load(tile).reshape(-1, total.shape[1])
+            total += np.matmul(given.reshape(len(total), len(loaded)), loaded)
         return np.ascontiguousarray(from_row_order(total, (g.shape[1], channels, *kernel), window))
     slices = kernel[0] if layout.shifted else 1
     packed = packed_channels * count(kernel) // slices
-    flat = g.reshape(samples, groups, per_group, output[0] * row).swapaxes(-1, -2)
+    by_position = g.reshape(samples, groups, per_group, output[0] * row).swapaxes(-1, -2)
     result = np.zeros((slices, groups, packed, per_group), x.dtype)
     columns = Columns(x, window, layout)
     for tile in tiles(layout, samples, output[0]):
         loaded = columns.load(tile)
-        given = flat[tile.first : tile.last, :, tile.top * row : tile.bottom * row]
+        given = by_position[tile.first : tile.last, :, tile.top * row : tile.bottom * row]
         span = given.shape[2]
         for i in range(slices):
             start = i * window.dilation[0] * row
@@ -183,13 +183,15 @@ def _scatter_rows(g: Array, w: Array, spatial: Shape, window: Window, layout: La
 
 
 def _scatter_single(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
-    """``_scatter`` where each sample has one window: its elements land apart from each other."""
+    """``_scatter`` where a sample has one window: its elements land apart from each other."""
     meetings = [
         meeting(length, k, d, -before)
-        for length, k, d, (before, _) in zip(spatial, window.kernel, window.dilation, window.padding, strict=True)
+        for length, k, d, (before, _) in zip(
+            spatial, window.kernel, window.dilation, window.padding, strict=True
+        )
     ]
     to, of = zip(*meetings, strict=True)
-    pieces = np.matmul(g.reshape(g.shape[:2]), row_order(w, window)).reshape(len(g), *w.shape[1:])
+    pieces: Array = np.matmul(g.reshape(g.shape[:2]), row_order(w, window)).reshape(len(g), *w.shape[1:])
     result = np.zeros((len(g), w.shape[1], *spatial), g.dtype)
     result[(slice(None), slice(None), *to)] = pieces[(slice(None), slice(None), *of)]
     return result
@@ -222,7 +224,8 @@ def _scatter_columns(g: Array, w: Array, spatial: Shape, window: Window, layout:
         pieces = columns.reshape(size, channels, *rest, reach, *output[1:])
         into = result[tile.first : tile.last]
         for index, to, of in _landings(window, spatial, tile.top, reach, layout.shifted):
-            into[(slice(None), slice(None), *to)] += pieces[(slice(None), slice(None), *index, *of)]
+            source: tuple[int | slice, ...] = (slice(None), slice(None), *index, *of)
+            into[(slice(None), slice(None), *to)] += pieces[source]
     return result
 
 
@@ -231,19 +234,21 @@ _Landing = tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]
 
 @lru_cache(maxsize=512)
 def _landings(window: Window, spatial: Shape, top: int, reach: int, shifted: bool) -> tuple[_Landing, ...]:
-    """For each kernel element: its index, the input positions that it reaches, and the output positions they come from.
+    """For each kernel element: its index, the input positions it reaches, and the output positions they come from.
 
-    The output positions of the first dimension are ``reach`` many from ``top`` on. Where the layout is shifted they are rows
-    of the input already, and the index leaves the first dimension out.
+    The output positions of the first dimension are ``reach`` many from ``top`` on. Where the layout is shifted
+    they are rows of the input already, and the index leaves the first dimension out.
     """
     kernel, stride, padding, dilation, output, _ = window
     firsts = (top * stride[0] - padding[0][0], *[-before for before, _ in padding[1:]])
+    positions = (reach, *output[1:])
     found = []
     for index in product(*map(range, kernel[1:] if shifted else kernel)):
+        elements = (0, *index) if shifted else index
         meetings = [
             meeting(length, n, s, first + i * d)
             for length, n, s, first, i, d in zip(
-                spatial, (reach, *output[1:]), stride, firsts, (0, *index) if shifted else index, dilation, strict=True
+                spatial, positions, stride, firsts, elements, dilation, strict=True
             )
         ]
         to, of = zip(*meetings, strict=True)
@@ -252,7 +257,7 @@ def _landings(window: Window, spatial: Shape, top: int, reach: int, shifted: boo
 
 
 class _Residue(NamedTuple):
-    """The positions of one spatial dimension that are equal modulo the stride, and the kernel elements that reach them."""
+    """The positions of one dimension that are equal modulo the stride, and the kernel elements that reach them."""
 
     positions: slice
     size: int
@@ -264,15 +269,15 @@ class _Residue(NamedTuple):
 
 def _residues(length: int, kernel: int, stride: int, before: int, dilation: int) -> list[_Residue]:
     common = gcd(stride, dilation)
+    every = stride // common
     found = []
     for residue in range(stride):
-        # Position h meets element i of the kernel where h + before = t · stride + i · dilation for an output position t.
-        first = next((i for i in range(min(kernel, stride // common)) if i * dilation % stride == residue), None)
+        # Output position t and kernel element i meet at position h where h + before = t · stride + i · dilation.
+        first = next((i for i in range(min(kernel, every)) if i * dilation % stride == residue), None)
         start = (residue - before) % stride
         size = (length - start + stride - 1) // stride
         if first is None or size <= 0:
             continue
-        every = stride // common
         turn = (start + before - residue) // stride - first * dilation // stride
         elements = slice(first, None, every)
         taken = (kernel - first + every - 1) // every
@@ -281,77 +286,41 @@ def _residues(length: int, kernel: int, stride: int, before: int, dilation: int)
 
 
 def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
-    """``conv_input_gradient`` as convolutions of g with the mirrored weight: one, or where there is a stride, one for each
-    residue of the positions modulo the stride, with those elements of the kernel that reach them."""
+    """``conv_input_gradient`` as convolutions of g with the mirrored weight.
+
+    It is one convolution, or where there is a stride, one for each residue of the positions modulo the stride, with
+    those elements of the kernel that reach them.
+    """
     kernel, stride, padding, dilation, _, groups = window
-    per_group = w.shape[0] // groups
+    channels, per_group = w.shape[1], w.shape[0] // groups
     ones = (1,) * len(kernel)
     result: Array | None = None
-    if max(stride) > 1:
-        result = np.zeros((len(g), w.shape[1] * groups, *spatial), g.dtype)
+    if max(stride) > 1 or 0 in spatial:
+        result = np.zeros((len(g), channels * groups, *spatial), g.dtype)
     per_axis = [
         _residues(length, k, s, before, d)
         for length, k, s, (before, _), d in zip(spatial, kernel, stride, padding, dilation, strict=True)
     ]
     for residues in product(*per_axis):
         part = w[(slice(None), slice(None), *[r.elements for r in residues])]
-        part_kernel = part.shape[2:]
-        part = np.flip(part, tuple(range(2, w.ndim))).reshape(groups, per_group, w.shape[1], *part_kernel)
-        part = np.ascontiguousarray(part.swapaxes(1, 2)).reshape(groups * w.shape[1], per_group, *part_kernel)
+        sizes = part.shape[2:]
+        part = np.flip(part, tuple(range(2, w.ndim))).reshape(groups, per_group, channels, *sizes)
+        part = np.ascontiguousarray(part.swapaxes(1, 2)).reshape(groups * channels, per_group, *sizes)
         around = []
         for r, given in zip(residues, g.shape[2:], strict=True):
             left = (r.kernel - 1) * r.dilation - r.before
             around.append((left, r.size + (r.kernel - 1) * r.dilation - given - left))
-        sizes = tuple([r.size for r in residues])
-        dilations = tuple([r.dilation for r in residues])
-        values = _correlate(g, part, Window(part_kernel, ones, tuple(around), dilations, sizes, groups))
+        dilations, output = tuple([r.dilation for r in residues]), tuple([r.size for r in residues])
+        values = _correlate(g, part, Window(sizes, ones, tuple(around), dilations, output, groups))
         if result is None:
             return values
         result[(slice(None), slice(None), *[r.positions for r in residues])] = values
-    assert result is not None  # with stride 1 there is one residue, which every kernel reaches
+    assert result is not None  # without a stride there is one residue, which every kernel reaches
     return result
 
 
-def conv_forward(
-    x: Array,
-    w: Array,
-    stride: Shape,
-    padding: Pairs,
-    dilation: Shape,
-    groups: int,
-    output_spatial_shape: Shape | None = None,
-) -> Array:
-    """The convolution of ``x`` (samples, channels, *spatial) with ``w`` (outputs, channels / groups, *kernel)."""
-    check_conv_dtypes("conv", x.dtype, w.dtype)
-    shape = conv_output_shape(x.shape, w.shape, stride, padding, dilation, groups)
-    output = shape[2:] if output_spatial_shape is None else output_spatial_shape
-    window = Window(w.shape[2:], stride, padding, dilation, output, groups)
-    if x.dtype in LOW_PRECISION:
-        return _correlate(x.astype(F32), w.astype(F32), window).astype(x.dtype)
-    return _correlate(x, w, window)
-
-
-def conv_input_gradient(
-    g: Array, w: Array, input_spatial_shape: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
-) -> Array:
-    check_conv_dtypes("conv_input_gradient", g.dtype, w.dtype)
-    window = Window(w.shape[2:], stride, padding, dilation, g.shape[2:], groups)
-    if g.dtype in LOW_PRECISION:
-        return _input_gradient(g.astype(F32), w.astype(F32), input_spatial_shape, window).astype(g.dtype)
-    return _input_gradient(g, w, input_spatial_shape, window)
-
-
-def conv_weight_gradient(
-    g: Array, x: Array, kernel_shape: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
-) -> Array:
-    check_conv_dtypes("conv_weight_gradient", g.dtype, x.dtype)
-    window = Window(kernel_shape, stride, padding, dilation, g.shape[2:], groups)
-    if g.dtype in LOW_PRECISION:
-        return _weight_gradient(g.astype(F32), x.astype(F32), window).astype(g.dtype)
-    return _weight_gradient(g, x, window)
-
-
 def _input_gradient(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
+    g, w = np.ascontiguousarray(g), np.ascontiguousarray(w)
     if _mirror_pays(w.shape, spatial, window, len(g), g.itemsize):
         return _mirrored(g, w, spatial, window)
     return _scatter(g, w, spatial, window)
@@ -365,12 +334,99 @@ def _mirror_pays(w_shape: Shape, spatial: Shape, window: Window, samples: int, i
         return False
     if layout_of(window, samples, channels, w_shape[0], itemsize, Purpose.SCATTER).joined:
         return False
-    # The mirrored convolution computes every position of the input from windows over g's padding: it multiplies more by
-    # the proportion of the planes. It packs windows of g, where the other way adds up windows of the input.
+    # The mirrored convolution multiplies more, in the proportion of the planes, as it computes every position of the
+    # input from windows over g's padding; but it packs windows of g, where the other way adds up windows of the input.
     return 5 * count(spatial) < 7 * count(window.output) and w_shape[0] <= 4 * channels
 
 
 def _weight_gradient(g: Array, x: Array, window: Window) -> Array:
+    g = np.ascontiguousarray(g)
     if 1 < window.groups == x.shape[1]:
         return depthwise_weight_gradient(g, x, window)
     return _correlate_weight(g, x, window)
+
+
+def conv_forward(
+    x: Array,
+    w: Array,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int,
+    output_spatial_shape: Shape | None = None,
+) -> Array:
+    """The convolution of ``x`` (samples, channels, *spatial) with ``w`` (outputs, channels / groups, *kernel).
+
+    ``stride`` and ``dilation`` have an int, ``padding`` a pair (before, after) for each spatial dimension. Every
+    number type is accepted; float16 and bfloat16 are computed in float32, integers wrap around.
+    ``output_spatial_shape`` asks for the first positions only.
+
+    Raises ``RuntimeError`` where the shapes do not fit each other or the dtypes differ (see ``conv_output_shape``)
+    and ``NotImplementedError`` for bool.
+
+    Example:
+        >>> import numpy as np
+        >>> from rushlight.runtime.convolution import conv_forward
+        >>> x, w = np.array([[[1.0, 2.0, 3.0, 4.0]]]), np.array([[[1.0, -1.0]]])
+        >>> conv_forward(x, w, (1,), ((0, 1),), (1,), 1)
+        array([[[-1., -1., -1.,  4.]]])
+    """
+    check_conv_dtypes("conv", x.dtype, w.dtype)
+    shape = conv_output_shape(x.shape, w.shape, stride, padding, dilation, groups)
+    output = shape[2:] if output_spatial_shape is None else output_spatial_shape
+    window = Window(w.shape[2:], stride, padding, dilation, output, groups)
+    if x.dtype in LOW_PRECISION:
+        return _correlate(x.astype(F32), w.astype(F32), window).astype(x.dtype)
+    return _correlate(x, np.ascontiguousarray(w), window)
+
+
+def conv_input_gradient(
+    g: Array,
+    w: Array,
+    input_spatial_shape: Shape,
+    stride: Shape,
+    padding: Pairs,
+    dilation: Shape,
+    groups: int,
+) -> Array:
+    """The adjoint of ``conv_forward`` in its input: from ``g`` of the result's shape, the gradient for an input whose
+    spatial dimensions were ``input_spatial_shape``. Also the transposed convolution of ``g``.
+
+    Raises ``RuntimeError`` where the dtypes differ and ``NotImplementedError`` for bool. The shapes are the caller's
+    to check, with ``conv_output_shape`` or ``conv_transpose_output_shape``.
+
+    Example:
+        >>> import numpy as np
+        >>> from rushlight.runtime.convolution import conv_input_gradient
+        >>> g, w = np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 3.0]]])
+        >>> conv_input_gradient(g, w, (5,), (2,), ((0, 0),), (1,), 1)
+        array([[[ 1.,  2., 13., 20., 30.]]])
+    """
+    check_conv_dtypes("conv_input_gradient", g.dtype, w.dtype)
+    window = Window(w.shape[2:], stride, padding, dilation, g.shape[2:], groups)
+    if g.dtype in LOW_PRECISION:
+        return _input_gradient(g.astype(F32), w.astype(F32), input_spatial_shape, window).astype(g.dtype)
+    return _input_gradient(g, w, input_spatial_shape, window)
+
+
+def conv_weight_gradient(
+    g: Array, x: Array, kernel_shape: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
+) -> Array:
+    """The adjoint of ``conv_forward`` in its weight: from ``g`` of the result's shape and the input ``x``, the gradient
+    for a weight (outputs, channels / groups, *kernel_shape).
+
+    Raises ``RuntimeError`` where the dtypes differ and ``NotImplementedError`` for bool. The shapes are the caller's
+    to check, with ``conv_output_shape`` or ``conv_transpose_output_shape``.
+
+    Example:
+        >>> import numpy as np
+        >>> from rushlight.runtime.convolution import conv_weight_gradient
+        >>> g, x = np.array([[[1.0, 10.0]]]), np.array([[[1.0, 2.0, 3.0]]])
+        >>> conv_weight_gradient(g, x, (2,), (1,), ((0, 0),), (1,), 1)
+        array([[[21., 32.]]])
+    """
+    check_conv_dtypes("conv_weight_gradient", g.dtype, x.dtype)
+    window = Window(kernel_shape, stride, padding, dilation, g.shape[2:], groups)
+    if g.dtype in LOW_PRECISION:
+        return _weight_gradient(g.astype(F32), x.astype(F32), window).astype(g.dtype)
+    return _weight_gradient(g, x, window)

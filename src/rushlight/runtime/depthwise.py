@@ -1,9 +1,10 @@
-"""Convolution with one input channel in each group (``groups == channels``), where a matrix product per group is too thin.
+"""Convolution with one input channel in each group (``groups == channels``), whose matrix products would be too thin.
 
 Two ways, chosen by an estimate from the shapes alone:
 
-- *banded*: the kernel's rows are written into a band matrix (kernel rows · width, output width) for each channel; one output row
-  of all samples is then one matrix product. It does more arithmetic (most of the matrix is zero), at BLAS speed.
+- *banded*: the kernel is written into a band matrix (kernel rows · width, output width) for each channel; one output
+  row of all samples is then one matrix product. That is more arithmetic, as most of the matrix is zero, at the speed
+  of BLAS.
 - *multiply and add*: one pass over the input for each element of the kernel.
 """
 
@@ -18,8 +19,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from rushlight.core.shapes import Shape, count
-from rushlight.runtime.conv_tiles import Pairs, Window
+from ..core.shapes import Shape, count
+from .conv_tiles import Pairs, Window
 
 Array = NDArray[Any]
 
@@ -55,7 +56,9 @@ def depthwise_forward(x: Array, w: Array, window: Window) -> Array:
     by_channel = w.reshape(channels, multiplier, *window.kernel)
     if _prefers_bands(x.shape, window):
         kernel, stride, padding, dilation, output, _ = window
-        extents = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)]
+        extents = [
+            (o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)
+        ]
         source = np.ascontiguousarray(_padded(x, padding, tuple(extents)))
         for i in range(multiplier):
             _bands(source, by_channel[:, i], window, result[:, :, i])
@@ -71,8 +74,8 @@ def _prefers_bands(shape: Shape, window: Window) -> bool:
     products = samples * channels * window.output[0] * window.kernel[0] * spatial[1] * window.output[1]
     bands = products * _BAND_PER_PRODUCT + channels * window.output[0] * _BAND_PER_CALL
     copied = samples * channels * count(spatial)
-    passes = count(window.kernel) * copied / count(window.stride) * _PASS_PER_ELEMENT + copied * _COPY_PER_ELEMENT
-    return bands < passes
+    per_pass = copied / count(window.stride) * _PASS_PER_ELEMENT
+    return bands < count(window.kernel) * per_pass + copied * _COPY_PER_ELEMENT
 
 
 def _bands(x: Array, w: Array, window: Window, result: Array) -> None:
@@ -97,9 +100,9 @@ def _bands(x: Array, w: Array, window: Window, result: Array) -> None:
 class _Grid(NamedTuple):
     """Planes as vectors, in which a shift by rows and columns is one offset.
 
-    Where there is a stride, each residue of the positions modulo the stride gets a plane of its own, so that neighbours are met
-    by neighbours. A vector holds the positions of ``extents``; the output's are the first ones along each dimension,
-    the others are not used.
+    Where there is a stride, each residue of the positions modulo the stride gets a plane of its own, so that
+    neighbours are met by neighbours. A vector holds the positions of ``extents``; the output's are the first ones
+    along each dimension, the others are not used.
     """
 
     extents: Shape
@@ -110,7 +113,9 @@ class _Grid(NamedTuple):
 @lru_cache(maxsize=256)
 def _grid_of(window: Window) -> _Grid:
     kernel, stride, _, dilation, output, _ = window
-    extents = tuple([o + (k - 1) * d // s for o, k, d, s in zip(output, kernel, dilation, stride, strict=True)])
+    extents = tuple(
+        [o + (k - 1) * d // s for o, k, d, s in zip(output, kernel, dilation, stride, strict=True)]
+    )
     shifts = []
     for index in product(*map(range, kernel)):
         turns = [divmod(i * d, s) for i, d, s in zip(index, dilation, stride, strict=True)]
@@ -139,8 +144,10 @@ def _planes(x: Array, window: Window, grid: _Grid) -> Array:
     return np.ascontiguousarray(x).reshape(samples, count(stride), channels, grid.size)
 
 
-def _chunks(samples: int, channels: int, plane_bytes: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of the channels and of the samples whose planes fit the cache together."""
+def _chunks(x: Array, elements: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of samples and of channels for which planes with so many elements each fit the cache together."""
+    samples, channels = x.shape[:2]
+    plane_bytes = elements * x.itemsize
     few = max(1, min(channels, _TILE_BYTES // plane_bytes))
     some = max(1, min(samples, _TILE_BYTES // (few * plane_bytes)))
     for start in range(0, channels, few):
@@ -154,14 +161,16 @@ def _passes(x: Array, w: Array, window: Window, result: Array) -> None:
     last = max(shift for _, shift in grid.shifts)
     crop = (slice(None), slice(None), *[slice(n) for n in window.output])
     chunk: slice | None = None
-    for samples, channels in _chunks(*x.shape[:2], count(window.stride) * grid.size * x.itemsize):
+    for samples, channels in _chunks(x, count(window.stride) * grid.size):
         size = (channels.stop - channels.start) * grid.size
         length = size - last
         values = _planes(x[samples, channels], window, grid).reshape(-1, count(window.stride), size)
         if chunk != channels:
             # The channels' factors written out, so that a whole sample is one run for NumPy's loops.
             chunk = channels
-            by_element = w[channels].reshape(channels.stop - channels.start, w.shape[1], -1).transpose(1, 2, 0)
+            by_element = (
+                w[channels].reshape(channels.stop - channels.start, w.shape[1], -1).transpose(1, 2, 0)
+            )
             factors = np.repeat(by_element, grid.size, axis=2)[..., :length]
         total = np.empty((len(values), size), x.dtype)
         into = total[:, :length]
@@ -182,9 +191,9 @@ def depthwise_weight_gradient(g: Array, x: Array, window: Window) -> Array:
     result = np.zeros((channels, multiplier, len(grid.shifts)), x.dtype)
     place = (slice(None), slice(None), slice(None), *[slice(n) for n in window.output])
     last = max(shift for _, shift in grid.shifts)
-    for some, few in _chunks(*x.shape[:2], (count(window.stride) + multiplier) * grid.size * x.itemsize):
-        # Channel by channel, the planes of all samples are one vector, and so are those of g, as wide, with zeros at the
-        # positions that are not the output's: each sum is then one dot product.
+    for some, few in _chunks(x, (count(window.stride) + multiplier) * grid.size):
+        # For each channel the planes of all samples are one vector, and so are those of g, made as wide, with zeros at
+        # the positions that are not the output's: each sum is then one dot product.
         values = _planes(x[some, few].swapaxes(0, 1), window, grid)
         size = values.shape[2] * grid.size
         values = values.reshape(-1, count(window.stride), size, 1)

@@ -1,18 +1,21 @@
 """Max and average pooling of plain arrays (samples, channels, *spatial) in one, two or three dimensions.
 
-=================================  ====================================================  ==============================
-function                           gradient                                              gradient of the gradient
-=================================  ====================================================  ==============================
-``max_pool_forward``               ``scatter_by_indices`` with the indices it gave       ``gather_by_indices``
-``adaptive_max_pool_forward``      ``scatter_by_indices``                                ``gather_by_indices``
-``max_unpool_forward``             ``gather_by_indices``                                 ``max_unpool_forward``
-``avg_pool_forward``               ``avg_pool_gradient``                                 ``avg_pool_forward``
-``adaptive_avg_pool_forward``      ``adaptive_avg_pool_gradient``                        ``adaptive_avg_pool_forward``
-=================================  ====================================================  ==============================
+How they differentiate (all are linear but for the choice of the maxima, which the indices fix):
+
+=============================  ================================  =============================
+function                       gradient                          gradient of the gradient
+=============================  ================================  =============================
+``max_pool_forward``           ``scatter_by_indices``            ``gather_by_indices``
+``adaptive_max_pool_forward``  ``scatter_by_indices``            ``gather_by_indices``
+``max_unpool_forward``         ``gather_by_indices``             ``max_unpool_forward``
+``avg_pool_forward``           ``avg_pool_gradient``             ``avg_pool_forward``
+``adaptive_avg_pool_forward``  ``adaptive_avg_pool_gradient``    ``adaptive_avg_pool_forward``
+=============================  ================================  =============================
 
 Indices are PyTorch's: int64 positions inside the plane of one sample and channel, counted along its rows. A maximum is
 the first one of its window, unless there is a NaN: then it is the last NaN. A window that lies in the padding alone
-(possible with dilation) gives the lowest value and an index that may lie outside the plane: nothing flows through it.
+(possible with dilation) gives the lowest value and, as in PyTorch, an index that may lie outside the plane; nothing
+flows back through that.
 
 float16 and bfloat16 are computed in float32.
 """
@@ -26,9 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushlight.core.dtypes import F32, I64, LOW_PRECISION
-from rushlight.core.shapes import Shape, count
-from rushlight.runtime.window_shapes import (
+from ..core.dtypes import F32, I64, LOW_PRECISION
+from ..core.shapes import Shape, count
+from .window_shapes import (
     adaptive_bounds,
     adaptive_pool_output_shape,
     check_pool_dtype,
@@ -73,7 +76,9 @@ def max_pool_forward(
             for o, s, p, k, d, n in zip(output, stride, padding, kernel, dilation, x.shape[2:], strict=True)
         ]
         for at in product(*map(range, output)):
-            _max_of_window(planes, [axis[i] for axis, i in zip(windows, at, strict=True)], at, values, indices)
+            _max_of_window(
+                planes, [axis[i] for axis, i in zip(windows, at, strict=True)], at, values, indices
+            )
     else:
         _max_by_offsets(planes, kernel, stride, padding, dilation, values, indices)
     return values.reshape(shape).astype(given, copy=False), indices.reshape(shape)
@@ -107,8 +112,8 @@ def adaptive_max_pool_forward(x: Array, output: Shape) -> tuple[Array, Array]:
 def scatter_by_indices(g: Array, indices: Array, spatial: Shape) -> Array:
     """Planes of shape ``spatial`` with each element of ``g`` added at its index: the gradient of a max pooling.
 
-    ``indices`` (int64) has the shape of ``g``, (samples, channels, *output). An index outside the plane, which a window in
-    the padding alone has, is passed over.
+    ``indices`` (int64) has the shape of ``g``, (samples, channels, *output). An index outside the plane, which a
+    window in the padding alone may have, is passed over.
 
     Example:
         >>> import numpy as np
@@ -150,8 +155,10 @@ def gather_by_indices(h: Array, indices: Array) -> Array:
 
 
 def max_unpool_forward(x: Array, indices: Array, output: Shape) -> Array:
-    """Planes of shape ``output`` with each element of ``x`` at its index and zeros elsewhere; of two at the same index the
-    last one stays. ``RuntimeError`` for indices outside the plane, of another shape than ``x``, or not int64.
+    """Planes of shape ``output`` with each element of ``x`` at its index and zeros elsewhere.
+
+    Of two elements at the same index the last one stays. Raises ``RuntimeError`` for indices outside the plane, of
+    another shape than ``x``, or not int64, and ``NotImplementedError`` where ``x`` is not floating-point.
 
     Example:
         >>> import numpy as np
@@ -164,11 +171,13 @@ def max_unpool_forward(x: Array, indices: Array, output: Shape) -> Array:
         raise RuntimeError(f"elements in indices should be type int64 but got: {scalar_name(indices.dtype)}")
     if indices.shape != x.shape:
         raise RuntimeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(x.shape)}) but got indices tensor "
-            f"with shape: {list(indices.shape)}"
+            f"Expected shape of indices to be same as that of the input tensor ({list(x.shape)}) but got indices "
+            f"tensor with shape: {list(indices.shape)}"
         )
     if any(n < 0 for n in output):
-        raise RuntimeError(f"max_unpool: output_size must contain non-negative spatial dimensions, got {list(output)}")
+        raise RuntimeError(
+            f"max_unpool: output_size must contain non-negative spatial dimensions, got {list(output)}"
+        )
     if not count(x.shape[1:]):
         raise RuntimeError(
             f"max_unpool: Expected input to have non-zero size for non-batch dimensions, but got {list(x.shape)}"
@@ -206,10 +215,21 @@ def avg_pool_forward(
     """
     output = _avg_output(x.shape, kernel, stride, padding, ceil_mode, divisor_override)
     check_pool_dtype("avg_pool", x.dtype)
-    divisors = _divisors(x.shape[2:], kernel, stride, padding, output, count_include_pad, divisor_override, _working(x))
+    divisors = _divisors(
+        x.shape[2:], kernel, stride, padding, output, count_include_pad, divisor_override, _working(x)
+    )
     sums = x.astype(_working(x), copy=False)
-    for axis, (n, k, s, p) in enumerate(zip(output, kernel, stride, padding, strict=True), 2):
-        sums = _sum_windows(sums, axis, n, k, s, p)
+    if count(output) <= count(kernel):
+        sums = _sum_each_window(
+            sums,
+            [
+                tuple([(max(0, i * s - p), min(size, i * s - p + k)) for i in range(n)])
+                for size, n, k, s, p in zip(x.shape[2:], output, kernel, stride, padding, strict=True)
+            ],
+        )
+    else:
+        for axis, (n, k, s, p) in enumerate(zip(output, kernel, stride, padding, strict=True), 2):
+            sums = _sum_along(sums, axis, n, k, s, p)
     if x.dtype == I64:
         sums -= np.fmod(sums, divisors)
         return sums // divisors
@@ -229,7 +249,9 @@ def avg_pool_gradient(
     """The adjoint of ``avg_pool_forward`` for floating-point ``g`` and an input of ``input_shape``."""
     output = _avg_output(input_shape, kernel, stride, padding, ceil_mode, divisor_override)
     spatial = input_shape[2:]
-    divisors = _divisors(spatial, kernel, stride, padding, output, count_include_pad, divisor_override, _working(g))
+    divisors = _divisors(
+        spatial, kernel, stride, padding, output, count_include_pad, divisor_override, _working(g)
+    )
     given = g.astype(_working(g), copy=False) / divisors
     for axis in range(len(input_shape) - 1, 1, -1):
         i = axis - 2
@@ -251,8 +273,7 @@ def adaptive_avg_pool_forward(x: Array, output: Shape) -> Array:
     sums = x.astype(_working(x), copy=False)
     if 0 in shape:
         return np.zeros(shape, x.dtype)
-    for axis, windows in enumerate(output, 2):
-        sums = _reduce_windows(sums, axis, adaptive_bounds(sums.shape[axis], windows))
+    sums = _sum_each_window(sums, [adaptive_bounds(n, o) for n, o in zip(x.shape[2:], output, strict=True)])
     return (sums / _adaptive_sizes(x.shape[2:], output, sums.dtype)).astype(x.dtype, copy=False)
 
 
@@ -265,18 +286,24 @@ def adaptive_avg_pool_gradient(g: Array, spatial: Shape) -> Array:
     given = g.astype(dtype, copy=False) / _adaptive_sizes(spatial, output, dtype)
     for axis in range(g.ndim - 1, 1, -1):
         size = spatial[axis - 2]
+        if output[axis - 2] == 1:
+            given = np.broadcast_to(given, (*given.shape[:axis], size, *given.shape[axis + 1 :]))
+            continue
         into = np.zeros((*given.shape[:axis], size, *given.shape[axis + 1 :]), dtype)
         for i, (start, stop) in enumerate(adaptive_bounds(size, output[axis - 2])):
             into[_at(axis, slice(start, stop))] += given[_at(axis, slice(i, i + 1))]
         given = into
-    return given.astype(g.dtype, copy=False)
+    return np.ascontiguousarray(given).astype(g.dtype, copy=False)
 
 
 # Maxima
 
 
 def _inside(start: int, kernel: int, dilation: int, size: int) -> slice:
-    """The positions of a window that lie in range(size); begins, like PyTorch's index, at the first that is not negative."""
+    """The positions of a window that lie in range(size).
+
+    It starts, like PyTorch's index, at the first position that is not negative, even where that lies behind the end.
+    """
     stop = min(size, start + (kernel - 1) * dilation + 1)
     if start < 0:
         start -= start // dilation * dilation
@@ -287,9 +314,11 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def _max_of_window(planes: Array, window: list[slice], at: tuple[int, ...], values: Array, indices: Array) -> None:
+def _max_of_window(
+    planes: Array, window: list[slice], at: tuple[int, ...], values: Array, indices: Array
+) -> None:
     """One output position of all planes."""
-    place = (slice(None), *at)
+    place: tuple[int | slice, ...] = (slice(None), *at)
     part = planes[(slice(None), *window)]
     positions = np.zeros(1, I64)
     for axis, size in zip(window, planes.shape[1:], strict=True):
@@ -310,7 +339,13 @@ def _max_of_window(planes: Array, window: list[slice], at: tuple[int, ...], valu
 
 
 def _max_by_offsets(
-    planes: Array, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, values: Array, indices: Array
+    planes: Array,
+    kernel: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    values: Array,
+    indices: Array,
 ) -> None:
     """All output positions of a tile of planes at once, one element of the kernel after another.
 
@@ -318,7 +353,9 @@ def _max_by_offsets(
     small integers, which NumPy computes many at a time.
     """
     spatial, output = planes.shape[1:], values.shape[1:]
-    extents = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)]
+    extents = [
+        (o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)
+    ]
     padded = any(padding) or any(extent > size for extent, size in zip(extents, spatial, strict=True))
     tile = max(1, min(len(planes), _TILE_BYTES // max(1, count(extents) * planes.itemsize)))
     code = np.uint8 if count(kernel) <= 256 else np.uint32
@@ -331,7 +368,10 @@ def _max_by_offsets(
     windows = [
         (
             slice(None),
-            *[slice(i * d, i * d + (o - 1) * s + 1, s) for i, d, o, s in zip(index, dilation, output, stride, strict=True)],
+            *[
+                slice(i * d, i * d + (o - 1) * s + 1, s)
+                for i, d, o, s in zip(index, dilation, output, stride, strict=True)
+            ],
         )
         for index in product(*map(range, kernel))
     ]
@@ -354,10 +394,12 @@ def _max_by_offsets(
             np.maximum(best, elements[:size], out=best)
             np.multiply(larger[:size], code(number), out=latest[:size])
             np.maximum(numbered, latest[:size], out=numbered)
-        if (planes.dtype.kind == "f" and np.isnan(best).any()) or (padded and (best == _lowest(planes.dtype)).any()):
+        doubtful = planes.dtype.kind == "f" and np.isnan(best).any()
+        if doubtful or (padded and (best == _lowest(planes.dtype)).any()):
             _max_carefully(x, kernel, stride, padding, dilation, best, found)
         else:
-            np.take(offsets, numbered, out=found, mode="clip")  # with mode "raise", take would buffer the result
+            # mode="raise" would buffer the result
+            np.take(offsets, numbered, out=found, mode="clip")
             found += origin
 
 
@@ -368,7 +410,9 @@ def _positions(
     """The index of each window's first element (negative in the padding), and what each kernel element adds to it."""
     origin: Array = np.zeros((1,) * len(spatial), I64)
     offsets: Array = np.zeros(1, I64)
-    for axis, (size, k, s, p, d, o) in enumerate(zip(spatial, kernel, stride, padding, dilation, output, strict=True)):
+    for axis, (size, k, s, p, d, o) in enumerate(
+        zip(spatial, kernel, stride, padding, dilation, output, strict=True)
+    ):
         along = np.arange(o, dtype=I64) * s - p
         origin = origin * size + along.reshape(-1, *(1,) * (len(spatial) - axis - 1))
         offsets = (offsets[:, None] * size + np.arange(k, dtype=I64) * d).reshape(-1)
@@ -383,7 +427,9 @@ def _max_carefully(
     origin, offsets = _positions(spatial, kernel, stride, padding, dilation, output)
     values.fill(_lowest(x.dtype))
     starts: Array = np.zeros((1,) * len(spatial), I64)
-    for axis, (size, k, s, p, d, o) in enumerate(zip(spatial, kernel, stride, padding, dilation, output, strict=True)):
+    for axis, (size, k, s, p, d, o) in enumerate(
+        zip(spatial, kernel, stride, padding, dilation, output, strict=True)
+    ):
         along = np.array([_inside(i * s - p, k, d, size).start for i in range(o)], I64)
         starts = starts * size + along.reshape(-1, *(1,) * (len(spatial) - axis - 1))
     indices[...] = starts
@@ -407,7 +453,8 @@ def _across_planes(indices: Array, size: int) -> Array:
     """Indices in the planes as indices in all of them together, as one new vector."""
     planes = count(indices.shape[:2])
     starts = np.arange(planes, dtype=I64)[:, None] * size
-    return (indices.reshape(planes, count(indices.shape[2:])) + starts).reshape(-1)
+    at: Array = indices.reshape(planes, count(indices.shape[2:])) + starts
+    return at.reshape(-1)
 
 
 def _outside(indices: Array, size: int) -> Array | None:
@@ -473,19 +520,43 @@ def _adaptive_sizes(spatial: Shape, output: Shape, dtype: np.dtype[Any]) -> Arra
     return sizes.astype(dtype)
 
 
-def _reduce_windows(x: Array, axis: int, bounds: Bounds) -> Array:
-    result = np.empty((*x.shape[:axis], len(bounds), *x.shape[axis + 1 :]), x.dtype)
-    for i, (start, stop) in enumerate(bounds):
-        np.add.reduce(x[_at(axis, slice(start, stop))], axis=axis, out=result[(*_at(axis, slice(i, i + 1))[:-1], i)])
-    return result
+def _sum_each_window(x: Array, bounds: list[Bounds]) -> Array:
+    """The sums of few or uneven windows, given by their bounds along each spatial dimension.
+
+    A dimension is summed while it is the last one and its windows go to the front: NumPy's loops then run along
+    everything else, which is long, instead of along a row of a plane.
+    """
+    spatial = x.shape[2:]
+    if all(axis == ((0, size),) for axis, size in zip(bounds, spatial, strict=True)):
+        return _sum_rows(x.reshape(count(x.shape[:2]), count(spatial))).reshape(
+            *x.shape[:2], *(1,) * len(spatial)
+        )
+    for axis_bounds in reversed(bounds):
+        rows = x.reshape(count(x.shape[:-1]), x.shape[-1])
+        result = np.empty((len(axis_bounds), len(rows)), x.dtype)
+        for i, (start, stop) in enumerate(axis_bounds):
+            if stop - start > 8:
+                result[i] = _sum_rows(rows[:, start:stop])
+            else:
+                result[i] = rows[:, start]
+                for position in range(start + 1, stop):
+                    result[i] += rows[:, position]
+        x = result.reshape(len(axis_bounds), *x.shape[:-1])
+    return np.ascontiguousarray(np.moveaxis(x, (-2, -1), (0, 1)))
 
 
-def _sum_windows(x: Array, axis: int, windows: int, kernel: int, stride: int, padding: int) -> Array:
+def _sum_rows(rows: Array) -> Array:
+    sums: Array
+    if rows.dtype.kind == "f":
+        sums = np.matmul(rows, np.ones(rows.shape[1], rows.dtype))  # BLAS, several times as fast as sum()
+    else:
+        sums = rows.sum(axis=1, dtype=rows.dtype)
+    return sums
+
+
+def _sum_along(x: Array, axis: int, windows: int, kernel: int, stride: int, padding: int) -> Array:
     """The sums along one axis; what lies outside the input counts as zero."""
     size = x.shape[axis]
-    if windows <= kernel:
-        starts = [i * stride - padding for i in range(windows)]
-        return _reduce_windows(x, axis, tuple([(max(0, s), max(0, min(size, s + kernel))) for s in starts]))
     shape = (*x.shape[:axis], windows, *x.shape[axis + 1 :])
     result: Array | None = None
     for i in range(kernel):
@@ -501,7 +572,7 @@ def _sum_windows(x: Array, axis: int, windows: int, kernel: int, stride: int, pa
 
 
 def _spread_windows(g: Array, axis: int, size: int, kernel: int, stride: int, padding: int) -> Array:
-    """The adjoint of ``_sum_windows`` for an input that is ``size`` long."""
+    """The adjoint of ``_sum_along`` for an input that is ``size`` long."""
     windows = g.shape[axis]
     shape = (*g.shape[:axis], size, *g.shape[axis + 1 :])
     if kernel == stride and not padding and windows * kernel == size:

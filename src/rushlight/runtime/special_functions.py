@@ -47,7 +47,13 @@ def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
 # Numerators and denominators from the highest power down.
 
 _ERF_SMALL = (
-    (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
+    (
+        1.85777706184603153e-1,
+        3.16112374387056560e0,
+        1.13864154151050156e2,
+        3.77485237685302021e2,
+        3.20937758913846947e3,
+    ),
     (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
 )
 _ERFC_MIDDLE = (
@@ -218,7 +224,9 @@ def _normal_quantile(q: Array, tail: Array) -> Array:
     value[near] = polynomial(r, _NORMAL_MIDDLE[0]) / polynomial(r, _NORMAL_MIDDLE[1])
     r = np.minimum(root[~near], 30.0) - 5.0
     value[~near] = polynomial(r, _NORMAL_TAIL[0]) / polynomial(r, _NORMAL_TAIL[1])
-    value = np.where(tail[rest] == 0, np.inf, value)  # the ends; outside them the root is nan, and so is the value
+    value = np.where(
+        tail[rest] == 0, np.inf, value
+    )  # the ends; outside them the root is nan, and so is the value
     result[rest] = np.copysign(value, q[rest])
     return result
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rushlight.core.dtypes import OF_NUMPY, Category, NumpyDType
-from rushlight.core.shapes import Shape, count
+from ..core.dtypes import OF_NUMPY, Category, NumpyDType
+from ..core.shapes import Shape, count
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -45,11 +45,13 @@ def check_conv_dtypes(operation: str, first: NumpyDType, second: NumpyDType) -> 
     """``RuntimeError`` unless both dtypes are the same; ``NotImplementedError`` for bool."""
     if first != second:
         raise RuntimeError(
-            f"{operation}: Input type ({scalar_name(first)}) and weight type ({scalar_name(second)}) should be the same; "
-            f"convert one of them"
+            f"{operation}: Input type ({scalar_name(first)}) and weight type ({scalar_name(second)}) should be the "
+            "same; convert one of them"
         )
     if OF_NUMPY[first].category is Category.BOOL:
-        raise NotImplementedError(f'"{operation}" not implemented for \'Bool\'; convert both arguments to a number type')
+        raise NotImplementedError(
+            f"\"{operation}\" not implemented for 'Bool'; convert both arguments to a number type"
+        )
 
 
 @lru_cache(maxsize=256)
@@ -60,19 +62,16 @@ def check_pool_dtype(operation: str, dtype: NumpyDType) -> None:
     are fixed; the adaptive ones and the unpooling take floating-point numbers only.
     """
     category = OF_NUMPY[dtype].category
-    if category is Category.FLOAT:
-        # PyTorch has no half-precision kernel for this one operation; a result to full precision harms nobody.
+    if category is Category.FLOAT or (category is Category.INT and operation == "max_pool"):
         return
-    if category is Category.INT and (
-        operation == "max_pool" or (operation == "avg_pool" and OF_NUMPY[dtype].name == "int64")
-    ):
+    if operation == "avg_pool" and OF_NUMPY[dtype].name == "int64":
         return
     raise NotImplementedError(
-        f'"{operation}" not implemented for \'{scalar_name(dtype)}\'; convert the input to a floating-point type'
+        f"\"{operation}\" not implemented for '{scalar_name(dtype)}'; convert the input to a floating-point type"
     )
 
 
-def _check_window(spatial: int, **arguments: tuple[object, ...]) -> None:
+def _check_lengths(spatial: int, **arguments: tuple[object, ...]) -> None:
     for name, values in arguments.items():
         if len(values) != spatial:
             raise RuntimeError(
@@ -93,7 +92,7 @@ def _check_conv_arguments(
     spatial = len(weight_shape) - 2
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
-    _check_window(spatial, stride=stride, padding=padding, dilation=dilation)
+    _check_lengths(spatial, stride=stride, padding=padding, dilation=dilation)
     if any(side < 0 for pair in padding for side in pair):
         raise RuntimeError("negative padding is not supported")
     if any(s <= 0 for s in stride):
@@ -125,19 +124,16 @@ def _check_conv_arguments(
             f"Given {kind}, weight of size {shown}, expected input{list(input_shape)} to have {channels} channels, "
             f"but got {input_shape[1]} channels instead"
         )
-    if input_shape[0] and input_shape[1] and not count(input_shape) and (transposed or 0 in input_shape[2:]):
-        # A zero-size plane may still give a result through its padding; PyTorch refuses it all the same.
-        _refuse_small_input(input_shape, weight_shape, padding, dilation, transposed)
+    if not transposed:
+        _refuse_small_input(input_shape, weight_shape, padding, dilation)
+    if input_shape[0] and input_shape[1] and not count(input_shape):
+        # An empty plane could give a result through its padding; PyTorch refuses it all the same.
         raise RuntimeError(
             f"Only zero batch or zero channel inputs are supported, but got input shape: {list(input_shape)}"
         )
 
 
-def _refuse_small_input(
-    input_shape: Shape, weight_shape: Shape, padding: Pairs, dilation: Shape, transposed: bool
-) -> None:
-    if transposed:
-        return
+def _refuse_small_input(input_shape: Shape, weight_shape: Shape, padding: Pairs, dilation: Shape) -> None:
     padded = tuple([n + sum(pair) for n, pair in zip(input_shape[2:], padding, strict=True)])
     reach = tuple([(k - 1) * d + 1 for k, d in zip(weight_shape[2:], dilation, strict=True)])
     if any(k > n for k, n in zip(reach, padded, strict=True)):
@@ -151,8 +147,9 @@ def _refuse_small_input(
 def conv_output_shape(
     input_shape: Shape, weight_shape: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> Shape:
-    """The shape of a convolution's result: ⌊(size + padding − (kernel − 1)·dilation − 1) / stride⌋ + 1 in each dimension.
+    """The shape of a convolution's result.
 
+    In each dimension it is ⌊(size + padding − (kernel − 1)·dilation − 1) / stride⌋ + 1.
     ``weight_shape`` is (outputs, channels / groups, *kernel) and ``padding`` a pair (before, after) for each dimension.
     Raises ``RuntimeError`` in PyTorch's words where the arguments do not fit each other.
 
@@ -162,7 +159,6 @@ def conv_output_shape(
         (64, 32, 14, 14)
     """
     _check_conv_arguments(input_shape, weight_shape, stride, padding, dilation, groups, transposed=False)
-    _refuse_small_input(input_shape, weight_shape, padding, dilation, transposed=False)
     sizes = [
         (n + sum(pair) - (k - 1) * d - 1) // s + 1
         for n, k, s, pair, d in zip(input_shape[2:], weight_shape[2:], stride, padding, dilation, strict=True)
@@ -180,9 +176,9 @@ def conv_transpose_output_shape(
     dilation: Shape,
     groups: int,
 ) -> Shape:
-    """The shape of a transposed convolution's result: (size − 1)·stride − padding + (kernel − 1)·dilation + 1 +
-    output_padding in each dimension.
+    """The shape of a transposed convolution's result.
 
+    In each dimension it is (size − 1)·stride − padding + (kernel − 1)·dilation + 1 + output_padding.
     ``weight_shape`` is (channels, outputs / groups, *kernel). Raises ``RuntimeError`` in PyTorch's words where the
     arguments do not fit each other.
 
@@ -192,7 +188,7 @@ def conv_transpose_output_shape(
         (8, 32, 14, 14)
     """
     _check_conv_arguments(input_shape, weight_shape, stride, padding, dilation, groups, transposed=True)
-    _check_window(len(weight_shape) - 2, output_padding=output_padding)
+    _check_lengths(len(weight_shape) - 2, output_padding=output_padding)
     if any(extra < 0 for extra in output_padding):
         raise RuntimeError("negative output_padding is not supported")
     if any(e >= s and e >= d for e, s, d in zip(output_padding, stride, dilation, strict=True)):
@@ -245,7 +241,12 @@ def pool_output_shape(
         (64, 16, 4, 4)
     """
     spatial = input_shape[2:]
-    for name, values in (("kernel_size", kernel), ("stride", stride), ("padding", padding), ("dilation", dilation)):
+    for name, values in (
+        ("kernel_size", kernel),
+        ("stride", stride),
+        ("padding", padding),
+        ("dilation", dilation),
+    ):
         if len(values) != len(spatial):
             raise RuntimeError(
                 f"pool: {name} must either be a single int, or a tuple of {len(spatial)} ints, got {list(values)}"
@@ -260,7 +261,8 @@ def pool_output_shape(
             raise RuntimeError(f"pad must be non-negative, but got pad: {pad}")
         if pad > ((k - 1) * d + 1) // 2:
             raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={k} and dilation={d}"
+                f"pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={k} and "
+                f"dilation={d}"
             )
         if pad > k // 2:
             raise RuntimeError(
@@ -269,8 +271,8 @@ def pool_output_shape(
             )
     if not count(input_shape[1:]):
         raise RuntimeError(
-            f"Expected {len(spatial) + 1}D or {len(spatial) + 2}D (batch mode) tensor with optional 0 dim batch size for "
-            f"input, but got:{list(input_shape)}"
+            f"Expected {len(spatial) + 1}D or {len(spatial) + 2}D (batch mode) tensor with optional 0 dim batch size "
+            f"for input, but got:{list(input_shape)}"
         )
     if whole_kernel and any(k > n for k, n in zip(kernel, spatial, strict=True)):
         raise RuntimeError(f"input image ({_times(spatial)}) smaller than kernel size ({_times(kernel)})")
@@ -300,10 +302,13 @@ def adaptive_pool_output_shape(input_shape: Shape, output_spatial: Shape, operat
     """
     spatial = input_shape[2:]
     if len(output_spatial) != len(spatial):
-        raise RuntimeError(f"{operation}: output_size must be {len(spatial)} ints, got {list(output_spatial)}")
+        raise RuntimeError(
+            f"{operation}: output_size must be {len(spatial)} ints, got {list(output_spatial)}"
+        )
     if any(n < 0 for n in output_spatial):
         raise RuntimeError(
-            f"{operation}: elements of output_size must be greater than or equal to 0 but received {list(output_spatial)}"
+            f"{operation}: elements of output_size must be greater than or equal to 0 but received "
+            f"{list(output_spatial)}"
         )
     # PyTorch's averages over one and two dimensions accept an input without channels; its other adaptive pools do not.
     first = 2 if "avg" in operation and len(spatial) < 3 else 1
@@ -318,7 +323,9 @@ def adaptive_pool_output_shape(input_shape: Shape, output_spatial: Shape, operat
 
 @lru_cache(maxsize=256)
 def adaptive_bounds(size: int, windows: int) -> tuple[tuple[int, int], ...]:
-    """The (start, end) of each of ``windows`` windows over ``size`` positions: ⌊i·size/windows⌋ to ⌈(i+1)·size/windows⌉.
+    """The (start, end) of each of ``windows`` windows over ``size`` positions.
+
+    Window i goes from ⌊i·size/windows⌋ to ⌈(i+1)·size/windows⌉.
 
     Example:
         >>> from rushlight.runtime.window_shapes import adaptive_bounds

@@ -1,0 +1,499 @@
+"""``autograd.Function``: operations with a gradient that the program defines."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..core.dtypes import INEXACT
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import RELEASED, LeafNode, Node, OutputNode
+from ..core.storage import Storage, program_site
+from ..core.tensor import Tensor, make_tensor, storage_of
+from ..ops.dispatch import alias_of
+from ..ops.inplace import FUNCTION_VIEW, check_leaf, rebase
+from .saved_tensors import HOOKS, Packed
+
+grad_enabled = GRAD_MODE.get
+
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
+
+
+class FunctionCtx:
+    """What ``forward`` (or ``setup_context``) leaves for ``backward``: any attribute, and the tensors that it saved."""
+
+    needs_input_grad: tuple[bool, ...] = ()  # for each argument of apply: whether backward must give its gradient
+    materialize_grads = True
+    to_save: tuple[Any, ...] = ()
+    saved_for_forward: tuple[Any, ...] = ()
+    dirty_tensors: tuple[Any, ...] = ()
+    non_differentiable: tuple[Any, ...] = ()
+    _node: Callable[[], Node | None] | None = None
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors (inputs, outputs or others; None is allowed) for ``backward``, which finds them in ``saved_tensors``.
+
+        They are checked against changes in place. Call it once; other values can simply be set as attributes.
+        """
+        self.to_save = tensors
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for ``jvp``, which nothing here calls: accepted and kept in ``saved_for_forward``."""
+        self.saved_for_forward = tensors
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Say that ``forward`` changed these inputs in place; each must also be returned."""
+        self.dirty_tensors = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say that these outputs have no gradient."""
+        self.non_differentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether ``backward`` gets zeros (the default) or None for outputs that nothing used."""
+        self.materialize_grads = value
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What ``save_for_backward`` kept. ``RuntimeError`` after backward freed it, and if it was changed in place."""
+        node = None if self._node is None else self._node()
+        return () if node is None else node.unpack()
+
+
+class BackwardCFunction(FunctionCtx):
+    """The base of every Function's own context class."""
+
+    _forward_cls: type[Function]
+
+
+class _Record:
+    """What nodes of one Function have for an operation."""
+
+    saves_output = False
+
+    def __init__(self, function: type[Function]) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.grad_name = f"{function.__name__}Backward"
+
+    def vjp(self, gradient: Any, node: Any) -> Any:
+        function = self.function
+        ctx = node.attrs
+        gradients = tuple(gradient) if type(gradient) is list else (gradient,)
+        if ctx.materialize_grads and None in gradients:
+            gradients = node.materialized(gradients)
+        if function.backward is not Function.backward:
+            if function.vjp is not Function.vjp:
+                raise RuntimeError(
+                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one "
+                    "of them."
+                )
+            result = function.backward(ctx, *gradients)
+        else:
+            result = function.vjp(ctx, *gradients)
+        return _checked_gradients(self, node, ctx, result)
+
+
+def _checked_gradients(record: _Record, node: Node, ctx: FunctionCtx, result: Any) -> tuple[Any, ...]:
+    """What ``backward`` returned, as one gradient for each edge."""
+    given = result if isinstance(result, tuple) else (result,)
+    expected = len(ctx.needs_input_grad)
+    if len(given) != expected:
+        if len(given) < expected or any(extra is not None for extra in given[expected:]):
+            raise RuntimeError(
+                f"function {record.grad_name} returned an incorrect number of gradients (expected {expected}, got {len(given)})"
+            )
+        given = given[:expected]
+    edges = node.edges
+    if len(edges) != expected:
+        given = tuple([given[i] for i in node.tensor_positions])  # type: ignore[attr-defined]
+    for i, (edge, part) in enumerate(zip(edges, given, strict=True)):
+        if part is None:
+            continue
+        if not isinstance(part, Tensor):
+            raise RuntimeError(f"expected Variable or None (got {type(part).__name__})")
+        if edge is not None and part._array.shape != edge.shape and not _sums_to(part._array.shape, edge.shape):
+            raise RuntimeError(
+                f"Function {record.grad_name} returned an invalid gradient at index {i} - got {list(part._array.shape)} but "
+                f"expected shape compatible with {list(edge.shape)}"
+            )
+    return given
+
+
+def _sums_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether a tensor of shape ``target`` could have been broadcast to ``shape``."""
+    lead = len(shape) - len(target)
+    return lead >= 0 and all(n in (1, shape[lead + i]) for i, n in enumerate(target))
+
+
+class FunctionNode(Node):
+    """The node of a Function's call: ``attrs`` is its context, whose attributes can be read from the node as well."""
+
+    __slots__ = ()
+
+    accepts_none = True  # backward runs with zeros if nothing arrived
+    tensor_positions: tuple[int, ...]  # which arguments were tensors, where not all were
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.attrs, name)
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """The tensors that ``save_for_backward`` kept."""
+        return self.unpack()
+
+    def unpack(self) -> tuple[Any, ...]:
+        saved = self.saved
+        if saved is None:
+            return ()
+        if saved is RELEASED:
+            return super().unpack()  # raises
+        values = []
+        for entry in saved:
+            if entry is None:
+                values.append(None)
+                continue
+            content, storage, version, index = entry
+            if type(content) is Packed:
+                values.append(content.restore(None if index is None else self._result_node(index)))
+                continue
+            array = content if index is not None else content._array
+            if storage is None:
+                storage = content._storage
+            if storage is not None and storage.version != version:
+                raise self._changed(storage, version, array)
+            if index is None:
+                values.append(content)
+            else:
+                tensor = make_tensor(array, self._result_node(index))
+                tensor._storage = storage
+                values.append(tensor)
+        return tuple(values)
+
+    def _result_node(self, index: int) -> Node | None:
+        outputs = self.outputs
+        if outputs is None:
+            return self
+        shape, dtype = outputs[index]
+        if dtype not in INEXACT or shape is None:
+            return None
+        return OutputNode(self, index, np.broadcast_to(np.zeros((), dtype), shape))
+
+    def materialized(self, gradients: tuple[Any, ...]) -> tuple[Any, ...]:
+        """``gradients`` with zeros in place of None, for the outputs that are tensors."""
+        outputs = self.outputs or ((self.shape, self.dtype),)
+        return tuple(
+            [
+                make_tensor(np.zeros(output[0], output[1])) if part is None and output is not None else part
+                for part, output in zip(gradients, outputs, strict=True)
+            ]
+        )
+
+
+class FunctionMeta(type):
+    """Gives every Function its context class, its node class and its record."""
+
+    _context: type[BackwardCFunction]
+    _node_class: type[FunctionNode]
+    _record: _Record
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
+        super().__init__(name, bases, namespace)
+        title = f"{name}Backward"
+        function: Any = cls
+        function._backward_cls = function._context = type(title, (BackwardCFunction,), {"_forward_cls": cls})
+        function._node_class = type(title, (FunctionNode,), {"__slots__": ()})
+        function._record = _Record(function)
+
+
+class Function(metaclass=FunctionMeta):
+    """The base of operations with a gradient of their own: define ``forward`` and ``backward``, call ``apply``.
+
+    ``forward(ctx, *args)`` computes the results (one tensor, or a tuple; other values are passed on), and nothing in it is
+    recorded. ``backward(ctx, *grads)`` gets one gradient for each result and returns one for each argument, None where
+    there is none; written in differentiable operations it can be differentiated again. Alternatively ``forward(*args)``
+    leaves the context to ``setup_context(ctx, inputs, output)``. See ``FunctionCtx`` for what ``ctx`` can do.
+
+    Errors from ``backward``: ``RuntimeError`` for a wrong number, type or shape of gradients.
+
+    Example:
+        >>> import rushlight as torch
+        >>> class Square(torch.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, grad):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 2 * x * grad
+        >>> x = torch.tensor([3.0], requires_grad=True)
+        >>> Square.apply(x).backward()
+        >>> x.grad
+        tensor([6.])
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        import warnings
+
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them "
+            "on the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function "
+            "with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the result; to be defined."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Set up ``ctx`` from the arguments and the result, if ``forward`` does not take ``ctx``."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """From the gradients of the results to those of the arguments; to be defined."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
+            "mode AD."
+        )
+
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Forward-mode differentiation, which nothing here calls."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward`` on the arguments and record the call if a gradient can flow through it."""
+        edges: list[Node | None] = []
+        needs: list[bool] = []
+        for arg in args:
+            if isinstance(arg, Tensor):
+                edge = arg._node
+                edges.append(edge)
+                needs.append(edge is not None)
+            else:
+                needs.append(False)
+        recording = True in needs and grad_enabled()
+        ctx = cls._context()
+        ctx.needs_input_grad = tuple(needs)
+        token = GRAD_MODE.set(False)
+        try:
+            if cls.setup_context is _NO_SETUP:
+                result = cls.forward(ctx, *args, **kwargs)
+            else:
+                if kwargs or getattr(getattr(cls.forward, "__code__", None), "co_argcount", -1) != len(args):
+                    args = _bound_arguments(cls.forward, args, kwargs)
+                    if len(args) != len(needs):
+                        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+                        edges = [a._node for a in args if isinstance(a, Tensor)]
+                        recording = True in ctx.needs_input_grad and token.old_value is not False
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
+        finally:
+            GRAD_MODE.reset(token)
+        outputs = result if isinstance(result, tuple) else (result,)
+        if ctx.dirty_tensors:
+            _check_dirty(ctx.dirty_tensors, outputs, cls.__name__)
+        if not recording:
+            outputs = tuple([_unrecorded(output, args, ctx) for output in outputs])
+            return outputs if isinstance(result, tuple) else outputs[0]
+        if not any([isinstance(output, Tensor) for output in outputs]):
+            return result
+        node = _make_node(cls, ctx, edges, args, outputs, isinstance(result, tuple))
+        wrapped = tuple(
+            [
+                _with_history(output, i, node, ctx, args) if isinstance(output, Tensor) else output
+                for i, output in enumerate(outputs)
+            ]
+        )
+        if ctx.to_save:
+            node.saved = _saved_entries(ctx.to_save, outputs, wrapped)
+            node.site = program_site()
+            ctx._node = weakref.ref(node)
+        return wrapped if isinstance(result, tuple) else wrapped[0]
+
+
+_NO_SETUP: Final = Function.setup_context
+
+
+class InplaceFunction(Function):
+    """A Function with an ``inplace`` flag; kept for programs that derive from it."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
+def _bound_arguments(forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments by position, defaults filled in: ``setup_context`` and ``backward`` count on it."""
+    import inspect
+
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
+
+
+def _check_dirty(dirty: tuple[Any, ...], outputs: Sequence[Any], name: str) -> None:
+    for i, tensor in enumerate(dirty):
+        if not isinstance(tensor, Tensor):
+            raise RuntimeError(f"mark_dirty can only accept variables, but argument {i} is of type {type(tensor).__name__}")
+        storage_of(tensor).mark_changed(name)
+        if not _holds(outputs, tensor):
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+                "modified inplace must all be outputs of the Function."
+            )
+
+
+def _holds(tensors: Sequence[Any], tensor: Tensor) -> bool:
+    return any([other is tensor for other in tensors])
+
+
+def _unrecorded(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
+    if not isinstance(output, Tensor):
+        return output
+    if _holds(args, output) and not _holds(ctx.dirty_tensors, output):
+        return alias_of(output)
+    if output._node is not None and not isinstance(output._node, LeafNode):
+        output._node = None
+    return output
+
+
+def _make_node(
+    cls: type[Function],
+    ctx: BackwardCFunction,
+    edges: list[Node | None],
+    args: tuple[Any, ...],
+    outputs: tuple[Any, ...],
+    several: bool,
+) -> FunctionNode:
+    first = next(output for output in outputs if isinstance(output, Tensor))
+    node = cls._node_class(cls._record, tuple(edges), first._array, None, ctx)
+    if len(edges) != len(args):
+        node.tensor_positions = tuple([i for i, arg in enumerate(args) if isinstance(arg, Tensor)])
+    if len(outputs) > 1:
+        node.outputs = tuple(
+            [(o._array.shape, o._array.dtype) if isinstance(o, Tensor) else None for o in outputs]
+        )
+    return node
+
+
+def _with_history(output: Tensor, i: int, node: FunctionNode, ctx: FunctionCtx, args: tuple[Any, ...]) -> Tensor:
+    """``output`` as a result of ``node``: itself, or an alias where it is an input or has a history already."""
+    array = output._array
+    if array.dtype not in INEXACT or (ctx.non_differentiable and _holds(ctx.non_differentiable, output)):
+        if _holds(args, output) and not _holds(ctx.dirty_tensors, output):
+            return alias_of(output)
+        return output
+    own = node if node.outputs is None else OutputNode(node, i, array)
+    if ctx.dirty_tensors and _holds(ctx.dirty_tensors, output):
+        if isinstance(output._node, LeafNode):
+            raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+        check_leaf(output)
+        rebase(output, own)
+        return output
+    parent = None
+    if _holds(args, output):
+        parent, output = output, alias_of(output)
+    elif output._view is not None:
+        parent = output._view[0]
+    elif output._node is not None:
+        output = alias_of(output)
+    if parent is not None:
+        output._view = (parent, FUNCTION_VIEW, {"function": node.operation.name, "output": i})
+        storage_of(output).add_view(output)
+    output._node = own
+    return output
+
+
+def _saved_entries(
+    to_save: tuple[Any, ...], outputs: tuple[Any, ...], wrapped: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """What a node keeps: (tensor, None, version, None), or (array, storage, version, index) of a result, which as a tensor
+    would be a cycle."""
+    entries: list[Any] = []
+    for i, tensor in enumerate(to_save):
+        if tensor is None:
+            entries.append(None)
+            continue
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"save_for_backward can only save variables, but argument {i} is of type {type(tensor).__name__}"
+            )
+        index = None
+        for j, output in enumerate(outputs):
+            if output is tensor and wrapped[j] is output and isinstance(output, Tensor):
+                index = j
+        storage: Storage | None = tensor._storage
+        if HOOKS.get():
+            entries.append((Packed(tensor, None if index is not None else tensor._node), None, 0, index))
+        elif index is None:
+            entries.append((tensor, None, 0 if storage is None else storage.version, None))
+        else:
+            storage = storage_of(tensor)
+            entries.append((tensor._array, storage, storage.version, index))
+    return tuple(entries)
+
+
+# --- once_differentiable ----------------------------------------------------------------------------------------------
+
+
+class _DifferentiatedTwice:
+    """The history of gradients that can't be differentiated."""
+
+    name = "error"
+    grad_name = "Error"
+    saves_output = False
+
+    @staticmethod
+    def vjp(gradient: Tensor, node: Node) -> Any:
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """For ``backward`` methods that can't be differentiated: nothing in them is recorded, and trying it is an error."""
+    import functools
+
+    @functools.wraps(fn)
+    def once(ctx: Any, *gradients: Any) -> Any:
+        token = GRAD_MODE.set(False)
+        try:
+            result = fn(ctx, *gradients)
+        finally:
+            GRAD_MODE.reset(token)
+        if not grad_enabled():
+            return result
+        edges = tuple([g._node for g in gradients if isinstance(g, Tensor) and g._node is not None])
+        if not edges:
+            return result
+        values = result if isinstance(result, tuple) else (result,)
+        marked = tuple(
+            [
+                make_tensor(v._array, Node(_DifferentiatedTwice, edges, v._array)) if isinstance(v, Tensor) else v
+                for v in values
+            ]
+        )
+        return marked if isinstance(result, tuple) else marked[0]
+
+    return once

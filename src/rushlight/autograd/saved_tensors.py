@@ -1,0 +1,162 @@
+"""Saved-tensor hooks: what operations keep for backward, packed and unpacked by the program's functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import RELEASED, Node, unwatch_nodes, watch_nodes
+from ..core.tensor import Tensor, make_tensor
+
+Pack = Callable[[Tensor], Any]
+Unpack = Callable[[Any], Tensor]
+
+# The hooks in force, innermost last; None while a pack hook runs.
+HOOKS: ContextVar[tuple[tuple[Pack, Unpack], ...]] = ContextVar("saved_tensor_hooks", default=())
+DISABLED: ContextVar[str | None] = ContextVar("saved_tensor_hooks_disabled", default=None)
+
+
+class Packed:
+    """A saved tensor in the form that the pack hook gave it."""
+
+    __slots__ = ("_content", "_node", "_unpack")
+
+    def __init__(self, tensor: Tensor, node: Node | None) -> None:
+        pack, self._unpack = HOOKS.get()[-1]
+        self._node = node
+        alias = tensor.detach()
+        version = alias._version
+        grad, hooks = GRAD_MODE.set(False), HOOKS.set(())
+        try:
+            self._content = pack(alias)
+        finally:
+            HOOKS.reset(hooks)
+            GRAD_MODE.reset(grad)
+        if alias._version != version:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
+                "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
+                "need to perform in-place operations on the input to a pack hook."
+            )
+
+    def restore(self, node: Node | None = None) -> Tensor:
+        """The tensor again, with its history (or that of ``node``)."""
+        token = GRAD_MODE.set(False)
+        try:
+            tensor = self._unpack(self._content)
+        finally:
+            GRAD_MODE.reset(token)
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(tensor).__name__}"
+            )
+        return make_tensor(tensor._array, self._node if node is None else node)
+
+
+class _PackedNode(Node):
+    """A node whose saved tensors went through hooks."""
+
+    __slots__ = ()
+
+    def unpack(self) -> tuple[Any, ...]:
+        saved = self.saved
+        if saved is RELEASED:
+            return super().unpack()  # raises
+        values = tuple([v.restore() if type(v) is Packed else v for v in saved or ()])
+        packed = self.__dict__.get("packed_output")
+        return values if packed is None else (*values, packed.restore(self))
+
+    def release(self) -> None:
+        packed = self.__dict__.pop("packed_output", None)
+        if self.saved is not None or packed is not None:
+            self.saved = RELEASED
+
+    # The result is saved after the node is made: instead of an array and its version it goes through the hooks, too.
+    @property
+    def output(self) -> None:  # type: ignore[override]
+        return None
+
+    @output.setter
+    def output(self, value: Any) -> None:
+        if value is not None:
+            self.__dict__["packed_output"] = Packed(make_tensor(value[0]), None)
+
+
+def _pack_saved(node: Node) -> None:
+    if not HOOKS.get():
+        return
+    saved = node.saved
+    if type(saved) is tuple:
+        node.saved = tuple([Packed(v, v._node) if isinstance(v, Tensor) else v for v in saved])
+        node.versions = None
+    elif not getattr(node.operation, "saves_output", False):
+        return
+    node.__class__ = _PackedNode
+
+
+class saved_tensors_hooks:
+    """Within this context every tensor that is saved for backward goes through ``pack_hook`` when it is saved, and
+    through ``unpack_hook`` when backward needs it.
+
+    Args:
+        pack_hook: from a tensor to anything; it must not change the tensor.
+        unpack_hook: from that back to a tensor with the same content.
+
+    Raises ``RuntimeError`` where ``disable_saved_tensors_hooks`` is in force.
+
+    Example:
+        >>> import rushlight as torch
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.numpy().copy(), torch.from_numpy):
+        ...     y = (x * x).sum()
+        >>> y.backward()
+        >>> x.grad
+        tensor([2., 2.])
+    """
+
+    def __init__(self, pack_hook: Pack, unpack_hook: Unpack) -> None:
+        self.pack_hook = pack_hook
+        self.unpack_hook = unpack_hook
+
+    def __enter__(self) -> None:
+        message = DISABLED.get()
+        if message is not None:
+            raise RuntimeError(message)
+        HOOKS.set((*HOOKS.get(), (self.pack_hook, self.unpack_hook)))
+        watch_nodes(_pack_saved)
+
+    def __exit__(self, *exc: object) -> None:
+        HOOKS.set(HOOKS.get()[:-1])
+        unwatch_nodes(_pack_saved)
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Within this context what is saved for backward is kept in the CPU's memory and brought back to its device then.
+
+    ``pin_memory`` asks for page-locked copies, which a GPU copies from faster; there is nothing to lock on the CPU.
+    """
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(lambda tensor: (tensor.device, tensor.cpu()), lambda packed: packed[1].to(packed[0]))
+
+
+class disable_saved_tensors_hooks:
+    """Within this context entering ``saved_tensors_hooks`` raises ``RuntimeError`` with the given message."""
+
+    def __init__(self, error_message: str) -> None:
+        self.error_message = error_message
+        self._previous: str | None = None
+
+    def __enter__(self) -> None:
+        if HOOKS.get():
+            raise RuntimeError(self.error_message)
+        self._previous = DISABLED.get()
+        DISABLED.set(self.error_message)
+
+    def __exit__(self, *exc: object) -> None:
+        DISABLED.set(self._previous)
+
+
+__all__: Final = ["disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"]
