@@ -13,15 +13,15 @@ from . import opinfo
 pytestmark = pytest.mark.parity
 
 NAMES = """
-H T mH mT adjoint argwhere as_strided as_strided_scatter atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes
-broadcast_tensors broadcast_to bucketize cartesian_prod cat chunk clone column_stack combinations concat contiguous diag
+H T mH mT argwhere as_strided as_strided_scatter atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes
+broadcast_tensors broadcast_to bucketize cartesian_prod cat chunk clone column_stack combinations contiguous diag
 diag_embed diagflat diagonal diagonal_scatter dsplit dstack expand expand_as flatten flip fliplr flipud gather hsplit hstack
 index_add index_copy index_fill index_put index_reduce index_select masked_fill masked_scatter masked_select meshgrid
 movedim narrow narrow_copy nn.functional.embedding nn.functional.one_hot nonzero permute put ravel repeat
 repeat_interleave reshape reshape_as roll rot90 scatter scatter_add scatter_reduce searchsorted select select_scatter
-slice slice_scatter split split_with_sizes squeeze stack swapaxes t take take_along_dim tensor_split tile transpose tril
+slice slice_scatter split split_with_sizes squeeze stack t take take_along_dim tensor_split tile transpose tril
 tril_indices triu triu_indices unbind unflatten unfold unsafe_chunk unsafe_split unsqueeze view view_as vsplit vstack
-where
+
 """.split()
 
 

@@ -296,7 +296,9 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """x * Φ(x), Φ the normal distribution's function; ``approximate="tanh"``: its quicker form (Hendrycks and Gimpel, 2016).
+    """x * Φ(x), Φ the normal distribution's function; ``approximate="tanh"`` is a quicker form of it.
+
+    Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
 
     Example:
         >>> import rushlight as torch

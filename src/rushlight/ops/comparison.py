@@ -36,7 +36,7 @@ np_where = np.where
 
 
 def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
-    """The public function of a comparison: its result is bool and has no history, so the path is shorter than ``binary``'s."""
+    """The public function of a comparison: its result has no history, so the path is shorter than ``binary``'s."""
     record = Primitive(name, compare, rule=Rule.PROMOTE, refuses=refuses)
 
     def operator(self: Tensor, other: Any) -> Any:
@@ -233,7 +233,7 @@ def isreal(input: Tensor) -> Tensor:
 def _isclose_impl(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
     close = x == y
     if equal_nan:
-        close |= (x != x) & (y != y)
+        close |= np.isnan(x) & np.isnan(y)
     if rtol == 0 and atol == 0:
         return close
     if x.dtype not in INEXACT:
@@ -304,7 +304,7 @@ WHERE = Primitive("where", np.where, _where_vjp, saves=((0, (1, 2)),))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
-    """The elements of ``input`` where ``condition`` is true, of ``other`` elsewhere, all broadcast; numbers may take part.
+    """The elements of ``input`` where ``condition`` is true, of ``other`` elsewhere: tensors that broadcast, or numbers.
 
     With ``condition`` alone: the indices of its true elements, one tensor for each dimension.
 
@@ -353,8 +353,8 @@ def _as_condition(array: Any) -> Any:
         import warnings
 
         warnings.warn(
-            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future version "
-            "of PyTorch. Use a boolean condition instead.",
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead.",
             UserWarning,
             stacklevel=3,
         )

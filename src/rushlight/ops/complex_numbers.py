@@ -134,7 +134,7 @@ def _parts(g: Tensor) -> tuple[Tensor, Tensor | None]:
     return (real(g), imag(g)) if g._array.dtype in COMPLEXES else (g, None)
 
 
-def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 - PyTorch's name
+def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Complex numbers of the given parts, two tensors of one dtype (float32 or float64), broadcast.
 
     Example:

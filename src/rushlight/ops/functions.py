@@ -1,8 +1,8 @@
 """Mathematical functions of one and two arguments: powers of e, logarithms, trigonometry, rounding, special functions.
 
-Where an element has no value (the logarithm of -1) the result is nan and where it has none that is finite it is inf;
-neither is reported. Integers and bools are taken as the default float dtype, except by the rounding functions, which give
-integers back.
+Where an element has no value (the logarithm of -1) the result is nan, and where it has none that is finite it is inf;
+neither is reported. Integers and bools are taken as the default float dtype, except by the rounding functions, which
+give integers back.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _no_slope(g: Tensor, node: Node) -> Tensor:
 
 # --- trigonometry and hyperbolic functions ----------------------------------------------------------------------------
 
-SIN = Primitive("sin", np.sin, by_derivative(lambda x: cos(x)), rule=FLOAT, saves=INPUT)
+SIN = Primitive("sin", np.sin, by_derivative(lambda x: cos(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
 COS = Primitive("cos", np.cos, by_derivative(lambda x: neg(sin(x))), rule=FLOAT, saves=INPUT)
 TAN = Primitive("tan", np.tan, by_derivative(lambda y: square(y) + 1), rule=FLOAT, saves_output=True)
 ASIN = Primitive("asin", np.arcsin, by_derivative(lambda x: rsqrt(1 - square(x))), rule=FLOAT, saves=INPUT)
@@ -56,8 +56,8 @@ ACOS = Primitive(
     "acos", np.arccos, by_derivative(lambda x: neg(rsqrt(1 - square(x)))), rule=FLOAT, saves=INPUT
 )
 ATAN = Primitive("atan", np.arctan, by_inverse(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
-SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)
-COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)
+SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
+COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
 TANH = Primitive("tanh", np.tanh, by_derivative(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
 ASINH = Primitive("asinh", np.arcsinh, by_derivative(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
 # The product of two roots keeps the branch of complex arguments, which the root of x**2 - 1 would lose.
@@ -221,7 +221,7 @@ def _round_method(self: Tensor, *, decimals: int = 0) -> Tensor:
     return mul(_round(div(self, scale)), scale)  # type: ignore[no-any-return]
 
 
-def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:  # noqa: A001 - PyTorch's name
+def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
     """The nearest integer, halves to the even one; or the nearest number with ``decimals`` digits after the point.
 
     Example:
@@ -271,7 +271,7 @@ def _sgn_vjp(g: Tensor, node: Node) -> Tensor:
 
 ABS = Primitive("abs", np.abs, lambda g, node: mul(g, sgn(node.unpack()[0])), saves=INPUT, refuses="b")
 SGN = Primitive("sgn", _sgn_impl, _sgn_vjp, saves=INPUT, saves_output=True)
-abs = unary(ABS, "The absolute value; of a complex number its magnitude, which is real.")  # noqa: A001 - PyTorch's name
+abs = unary(ABS, "The absolute value; of a complex number its magnitude, which is real.")
 sgn = unary(SGN, "The sign: -1, 0 or 1; of a complex number the one of magnitude 1 in its direction.")
 
 
@@ -388,7 +388,7 @@ ERFINV = Primitive(
 LGAMMA = Primitive(
     "lgamma",
     in_float64(special_functions.lgamma),
-    by_derivative(lambda x: digamma(x)),
+    by_derivative(lambda x: digamma(x)),  # noqa: PLW0108 - defined below
     rule=FLOAT,
     saves=INPUT,
     refuses="c",
@@ -483,7 +483,7 @@ def _logaddexp_vjp(power: Callable[[Any], Any]) -> Callable[[Tensor, Node], Any]
 LOGADDEXP = Primitive(
     "logaddexp",
     widened(_logaddexp_impl),
-    _logaddexp_vjp(lambda difference: exp(difference)),
+    _logaddexp_vjp(exp),
     rule=Rule.PROMOTE,
     saves=((0, BOTH), (1, BOTH)),
     refuses="biu",
@@ -491,7 +491,7 @@ LOGADDEXP = Primitive(
 LOGADDEXP2 = Primitive(
     "logaddexp2",
     widened(np.logaddexp2),
-    _logaddexp_vjp(lambda difference: exp2(difference)),
+    _logaddexp_vjp(exp2),
     rule=Rule.PROMOTE,
     saves=((0, BOTH), (1, BOTH)),
     refuses="biuc",

@@ -10,7 +10,7 @@ from ..core.dtypes import BOOL, COMPLEXES, INEXACT, OF_NUMPY, dtype
 from ..core.history import Node
 from ..core.tensor import Tensor
 from .comparison import eq, lt, where
-from .complex_numbers import conj_of as conj_of, real as real
+from .complex_numbers import conj_of, real
 from .creation import zeros_like
 from .define import Primitive, Rule
 from .dispatch import (
@@ -61,16 +61,16 @@ def _check_subtraction(a: Any, b: Any) -> None:
         )
     if any(bools):
         raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead."
         )
 
 
 def _check_negation(a: Any) -> None:
     if isinstance(a, Tensor) and a._array.dtype == BOOL:
         raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-            "`~` or `logical_not()` operator instead."
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
         )
 
 
@@ -371,8 +371,8 @@ def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
     _check_operands("addcdiv", (tensor1, tensor2))
     if tensor1._array.dtype not in INEXACT and tensor2._array.dtype not in INEXACT:
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported; use (input + value * torch.trunc(tensor1 / tensor2)) "
-            "for integers, or convert them to a floating-point dtype"
+            "Integer division with addcdiv is no longer supported; use (input + value * torch.trunc(tensor1 / "
+            "tensor2)) for integers, or convert them to a floating-point dtype"
         )
     quotient = _div(tensor1 if value == 1 else mul(tensor1, value), tensor2)
     return _add.operator(self, quotient)  # type: ignore[no-any-return]
@@ -456,6 +456,8 @@ def _least_multiple(a: Tensor, b: Tensor) -> Tensor:
 
 gcd = _of_integers("gcd", _gcd, "The greatest common divisor of integers.")
 lcm = _of_integers("lcm", _least_multiple, "The least common multiple of integers.")
+
+__all__ = ["BOTH", "METHODS", "PROMOTE", "conj_of", "real"]  # the last two belong to complex_numbers
 
 METHODS: dict[str, Any] = {
     "__add__": _add.operator,

@@ -202,7 +202,7 @@ def _rpow(self: Tensor, other: Any) -> Any:
     return apply(POW, (other, self)) if is_number(other) or isinstance(other, Tensor) else NotImplemented
 
 
-def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:  # noqa: A001 - PyTorch's name
+def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     """``input`` to the power of ``exponent``; one of them may be a number.
 
     Integers to negative numbers raise ``RuntimeError``; so does a bool tensor to a bool tensor.

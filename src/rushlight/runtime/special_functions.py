@@ -1,9 +1,9 @@
 """Special functions on float64 arrays: erf, erfc, erfinv, the logarithm of the gamma function and its derivatives.
 
-Each is one published approximation, evaluated for every region on the elements that lie in it. The coefficients are those
-of the papers named at each function; accuracy is a few units in the last place of a float64, so a float32 result, which
-is computed in float64 and rounded (``in_float64``), is right to its last bit but for ties. ``erf_float32`` is quicker,
-for activations of large arrays.
+Each is one published approximation, evaluated for every region on the elements that lie in it. The coefficients are
+those of the papers named at each function; accuracy is a few units in the last place of a float64, so a float32 result,
+which is computed in float64 and rounded (``in_float64``), is right to its last bit but for ties. ``erf_float32`` is
+quicker, for activations of large arrays.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ _ERF_SMALL = (
 )
 _ERFC_MIDDLE = (
     (
-        2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1, 2.98635138197400131e2,
-        8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
+        2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
+        2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
     ),
     (
         1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
@@ -135,8 +135,8 @@ def erfcx(x: Array) -> Array:
     return result
 
 
-# For float32: polynomials fitted for this project by iteratively reweighted least squares, with relative errors below 5e-10
-# and 2e-9. erf(x) = x + x * P(x**2) for abs(x) < 0.93, and 1 - exp(-Q(abs(x))) beyond.
+# For float32: polynomials fitted for this project by iteratively reweighted least squares, with relative errors below
+# 5e-10 and 2e-9. erf(x) = x + x * P(x**2) for abs(x) < 0.93, and 1 - exp(-Q(abs(x))) beyond.
 _ERF32_SMALL = tuple(np.array(
     (
         8.316778985317796e-05, -0.0008130015921778977, 0.005199907347559929, -0.026858942583203316, 0.11283687502145767,
@@ -175,7 +175,8 @@ def erf_float32(x: Array) -> Array:
 
 
 # --- the inverse error function ---------------------------------------------------------------------------------------
-# M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988), 477-484.
+# M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988),
+# 477-484.
 
 _NORMAL_CENTER = (
     (
@@ -210,7 +211,7 @@ _NORMAL_TAIL = (
 
 
 def _normal_quantile(q: Array, tail: Array) -> Array:
-    """The standard normal quantile of 0.5 + ``q``, where ``tail`` = 0.5 - abs(q), given apart so that it keeps its digits."""
+    """The standard normal quantile of 0.5 + ``q``; ``tail`` = 0.5 - abs(q), given apart so that it keeps its digits."""
     result = np.empty_like(q)
     center = np.abs(q) <= 0.425
     z = q[center]
@@ -242,8 +243,8 @@ def ndtri(p: Array) -> Array:
 
 
 # --- the gamma function -----------------------------------------------------------------------------------------------
-# W. J. Cody and K. E. Hillstrom, "Chebyshev approximations for the natural logarithm of the gamma function", Mathematics of
-# Computation 21 (1967), 198-203, in the precision of Cody's later program ALGAMA.
+# W. J. Cody and K. E. Hillstrom, "Chebyshev approximations for the natural logarithm of the gamma function",
+# Mathematics of Computation 21 (1967), 198-203, in the precision of Cody's later program ALGAMA.
 
 _LOG_GAMMA_1 = (
     -5.772156649015328605195174e-1,
