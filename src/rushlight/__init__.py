@@ -297,6 +297,7 @@ from .ops.indexing import (  # noqa: E402
     index_put as index_put,
     index_put_ as index_put_,
     index_select as index_select,
+    put as put,
     take as take,
 )
 from .ops.joining import (  # noqa: E402
@@ -525,5 +526,6 @@ from .ops.uniqueness import (  # noqa: E402
     unique_consecutive as unique_consecutive,
 )
 
+from . import optim as optim, utils as utils  # noqa: E402
 from . import version as version  # noqa: E402
 from .version import __version__ as __version__  # noqa: E402

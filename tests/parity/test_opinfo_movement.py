@@ -34,7 +34,7 @@ def _method(name: str) -> Any:
 
 
 FUNCTIONS: dict[str, Any] = {
-    "nn.functional.embedding": lambda indices, weight, **options: _embedding(indices, weight, **options),
+    "nn.functional.embedding": lambda weight, indices, **options: _embedding(indices, weight, **options),
     "nn.functional.one_hot": scattering.one_hot,
     "slice": _slice,
     **{name: _method(name) for name in ("contiguous", "expand_as", "repeat", "reshape_as", "unfold", "view", "view_as", "expand")},

@@ -13,6 +13,7 @@ import sys
 import weakref
 from bisect import insort_left
 from collections.abc import Sequence
+from contextvars import ContextVar
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
@@ -54,10 +55,13 @@ def run_backward(
     ``collect`` no leaf does, and the gradients that reached the targets are returned in their order.
     """
     token = GRAD_MODE.set(create_graph and not INFERENCE_MODE.get())
+    run = _RUN.set(Run(nodes, targets)) if _runs_are_told_apart else None
     try:
         return _run(nodes, gradients, retain_graph, targets, collect)
     finally:
         GRAD_MODE.reset(token)
+        if run is not None:
+            _RUN.reset(run)
 
 
 def _run(
@@ -81,7 +85,8 @@ def _run(
         if not collect:
             captured = dict.fromkeys(targets)
     if ANOMALY.enabled:
-        _mark_special(roots)
+        for node in _reachable(roots):
+            node.special = True  # takes the careful way
 
     parts: dict[Node, list[Any]] = {}  # gradients of the results of operations with several
     ready: list[tuple[int, Node, Any]] = []  # by order
@@ -211,17 +216,15 @@ def _ways_to(
     return {node: [count, None] for node, count in uses.items() if count > 1}, active, needed
 
 
-def _mark_special(roots: Sequence[Node]) -> None:
-    """Under anomaly detection every node takes the careful way."""
+def _reachable(roots: Sequence[Node]) -> set[Node]:
     seen = set(roots)
     stack = list(seen)
     while stack:
-        node = stack.pop()
-        node.special = True
-        for edge in node.edges:
+        for edge in stack.pop().edges:
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
+    return seen
 
 
 def _conform(gradient: Tensor, node: Node) -> Tensor:
@@ -260,6 +263,39 @@ def _deliver_to_parent(
     del parts[parent]
     arrived = None if all([part is None for part in collected]) else collected
     insort_left(ready, (parent.order, parent, arrived), key=_order_of_entry)
+
+
+class Run:
+    """One call of ``run_backward``, for hooks that wait for several gradients."""
+
+    def __init__(self, roots: Sequence[Node], targets: Sequence[Node] | None) -> None:
+        self._roots = roots
+        self._targets = targets
+        self._nodes: set[Node] | None = None
+
+    def reaches(self, node: Node) -> bool:
+        """Whether ``node`` gets a gradient in this run."""
+        if self._nodes is None:
+            if self._targets is None:
+                self._nodes = _reachable(self._roots)
+            else:
+                self._nodes = _ways_to(self._targets, self._roots)[1]
+        return node in self._nodes
+
+
+_RUN: ContextVar[Run | None] = ContextVar("run", default=None)
+_runs_are_told_apart = False  # from the first call of ``tell_runs_apart`` on
+
+
+def tell_runs_apart() -> None:
+    """Make ``current_run`` work in every backward that starts from now on."""
+    global _runs_are_told_apart
+    _runs_are_told_apart = True
+
+
+def current_run() -> Run | None:
+    """The innermost backward that runs in this context."""
+    return _RUN.get()
 
 
 # --- leaves -----------------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class _Record:
         function = self.function
         ctx = node.attrs
         gradients = tuple(gradient) if type(gradient) is list else (gradient,)
-        if ctx.materialize_grads and None in gradients:
+        if ctx.materialize_grads and any([part is None for part in gradients]):
             gradients = node.materialized(gradients)
         if function.backward is not Function.backward:
             if function.vjp is not Function.vjp:
@@ -320,7 +320,7 @@ class Function(metaclass=FunctionMeta):
             return outputs if isinstance(result, tuple) else outputs[0]
         if not any([isinstance(output, Tensor) for output in outputs]):
             return result
-        node = _make_node(cls, ctx, edges, args, outputs, isinstance(result, tuple))
+        node = _make_node(cls, ctx, edges, args, outputs)
         wrapped = tuple(
             [
                 _with_history(output, i, node, ctx, args) if isinstance(output, Tensor) else output
@@ -386,7 +386,6 @@ def _make_node(
     edges: list[Node | None],
     args: tuple[Any, ...],
     outputs: tuple[Any, ...],
-    several: bool,
 ) -> FunctionNode:
     first = next(output for output in outputs if isinstance(output, Tensor))
     node = cls._node_class(cls._record, tuple(edges), first._array, None, ctx)
@@ -416,13 +415,13 @@ def _with_history(output: Tensor, i: int, node: FunctionNode, ctx: FunctionCtx, 
     parent = None
     if _holds(args, output):
         parent, output = output, alias_of(output)
+        storage_of(output).add_view(output)
     elif output._view is not None:
         parent = output._view[0]
     elif output._node is not None:
         output = alias_of(output)
     if parent is not None:
         output._view = (parent, FUNCTION_VIEW, {"function": node.operation.name, "output": i})
-        storage_of(output).add_view(output)
     output._node = own
     return output
 

@@ -81,7 +81,7 @@ def add_rows(target: Array, index: Array, values: Array, fresh: bool = False) ->
         add_rows(wide, index, values.astype(F32), fresh)
         target[...] = wide.astype(target.dtype)
     elif columns == 1:
-        update_at(target, index, values)
+        update_at(target, index, values.reshape(-1))
     elif fresh and index.size > 64 and all_different(index, rows):
         target[index] = values
     elif columns < _FEW_COLUMNS or index.size < 8:

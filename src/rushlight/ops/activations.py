@@ -168,6 +168,8 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """x above 0; elsewhere x times a slope: (lower + upper) / 2, or in training a random one for every element."""
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     return _or_inplace(inplace, _rrelu_training, input, (lower, upper), "rrelu")
@@ -260,14 +262,18 @@ def _softplus_vjp(g: Tensor, node: Node) -> Tensor:
 SOFTPLUS = Primitive("softplus", widened(_softplus_impl), _softplus_vjp, saves=INPUT, refuses=_INEXACT_ONLY)
 
 
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+def softplus(
+    input: Tensor, beta: float = 1.0, threshold: float = 20.0, *, out: Tensor | None = None
+) -> Tensor:
     """log(1 + exp(beta * x)) / beta, a smooth ``relu``; x itself where ``beta * x`` is above ``threshold``."""
-    return apply(SOFTPLUS, (input,), {"beta": beta, "threshold": threshold})  # type: ignore[no-any-return]
+    result = apply(SOFTPLUS, (input,), {"beta": beta, "threshold": threshold})
+    return result if out is None else write_out(out, result, "softplus")
 
 
-def logsigmoid(input: Tensor) -> Tensor:
+def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log(sigmoid(x)), without underflow on the way."""
-    return neg(softplus(neg(input), 1.0, math.inf))  # type: ignore[no-any-return]
+    result = neg(softplus(neg(input), 1.0, math.inf))
+    return result if out is None else write_out(out, result, "log_sigmoid")
 
 
 def _require_inexact(input: Tensor, name: str, kinds: str = _INEXACT_ONLY) -> None:
@@ -295,7 +301,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _or_inplace(inplace, _mish, input, (), "mish")
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None) -> Tensor:
     """x * Φ(x), Φ the normal distribution's function; ``approximate="tanh"`` is a quicker form of it.
 
     Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
@@ -312,7 +318,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
         inner = tanh(mul(input + mul(input * square(input), 0.044715), math.sqrt(2 / math.pi)))
     else:
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return mul(input, mul(inner, 0.5) + 0.5)  # type: ignore[no-any-return]
+    result = mul(input, mul(inner, 0.5) + 0.5)
+    return result if out is None else write_out(out, result, "gelu")
 
 
 # --- others -----------------------------------------------------------------------------------------------------------
@@ -348,19 +355,21 @@ def tanhshrink(input: Tensor) -> Tensor:
     return sub(input, tanh(input))  # type: ignore[no-any-return]
 
 
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x moved towards 0 by ``lambd``, and 0 if it is nearer than that."""
     _require_inexact(input, "softshrink")
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     low = where(lt(input, -lambd), input + lambd, mul(input, 0.0))
-    return where(gt(input, lambd), input - lambd, low)  # type: ignore[no-any-return]
+    result = where(gt(input, lambd), input - lambd, low)
+    return result if out is None else write_out(out, result, "softshrink")
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x, and 0 if it is not farther from 0 than ``lambd``."""
     _require_inexact(input, "hardshrink")
-    return where(bitwise_and(ge(input, -lambd), le(input, lambd)), 0, input)  # type: ignore[no-any-return]
+    result = where(bitwise_and(ge(input, -lambd), le(input, lambd)), 0, input)
+    return result if out is None else write_out(out, result, "hardshrink")
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

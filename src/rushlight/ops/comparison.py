@@ -304,7 +304,7 @@ WHERE = Primitive("where", np.where, _where_vjp, saves=((0, (1, 2)),))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
-    """The elements of ``input`` where ``condition`` is true, of ``other`` elsewhere: tensors that broadcast, or numbers.
+    """The elements of ``input`` where ``condition`` is true, of ``other`` elsewhere: tensors (broadcast) or numbers.
 
     With ``condition`` alone: the indices of its true elements, one tensor for each dimension.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builtins import complex as python_complex
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def _set_imag(self: Tensor, value: Any) -> None:
 
 # --- conjugates -------------------------------------------------------------------------------------------------------
 
-CONJ = Primitive("conj", np.conjugate, lambda g, node: conj_of(g))
+CONJ = Primitive("conj", lambda x: np.conjugate(x) if x.dtype in COMPLEXES else x.copy(), lambda g, node: conj_of(g))
 conj_physical = unary(CONJ, "The complex conjugate of every element, as a new tensor.")
 
 
@@ -103,7 +104,7 @@ def conj_of(value: Any) -> Any:
     """The complex conjugate of a tensor or number; real ones come back as they are."""
     if isinstance(value, Tensor):
         return conj_physical(value) if value._array.dtype in COMPLEXES else value
-    return value.conjugate() if isinstance(value, complex) else value
+    return value.conjugate()
 
 
 def resolve_conj(input: Tensor) -> Tensor:

@@ -322,6 +322,8 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
             array = impl(x)
         except FloatingPointReport:
             array = compute(impl, (x,), {})
+        except TypeError:  # NumPy has no loop for the dtype: said in PyTorch's words there
+            return apply(record, (self,))  # type: ignore[no-any-return]
         if type(array) is not ndarray:
             array = asarray(array)
         edge = self._node

@@ -18,13 +18,13 @@ from ..core.history import Node
 from ..core.tensor import Tensor, as_array
 from ..runtime import special_functions
 from ..runtime.special_functions import in_float64
-from .comparison import bitwise_and, eq, isnan, le, logical_and, logical_or, lt, where
+from .comparison import bitwise_and, eq, gt, isnan, le, logical_and, logical_or, lt, where
 from .complex_numbers import check_parts, complex, conj_of, imag, real, write_complex_out
 from .creation import zeros_like
 from .define import Primitive, Rule
 from .dispatch import apply, binary, inplace_form, named, not_implemented, unary, write_out
 from .movement import cast
-from .pointwise import BOTH, div, mul, neg, sub
+from .pointwise import BOTH, div, mul, neg, require_tensor, sub
 from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
 
 _ONE = {F32: np.asarray(1, F32), F64: np.asarray(1, F64)}
@@ -167,8 +167,8 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
     eps = node.attrs["eps"]
     slope = g / (x * (1 - x))
     if eps is None:
-        return where(logical_or(lt(x, 0), lt(1, x)), math.nan, slope)
-    return where(logical_or(lt(x, eps), lt(1 - eps, x)), 0.0, slope)
+        return where(logical_or(lt(x, 0), gt(x, 1)), math.nan, slope)
+    return where(logical_or(lt(x, eps), gt(x, 1 - eps)), 0.0, slope)
 
 
 SIGMOID = Primitive(
@@ -215,7 +215,8 @@ def _round_method(self: Tensor, *, decimals: int = 0) -> Tensor:
         return ROUND.method(self)  # type: ignore[no-any-return]
     if self._array.dtype.kind in "biuc":
         raise not_implemented("round", self._array.dtype)
-    scale = 10.0 ** abs(decimals) if abs(decimals) < 309 else math.inf
+    places = max(decimals, -decimals)
+    scale = 10.0**places if places < 309 else math.inf
     if decimals > 0:
         return div(_round(mul(self, scale)), scale)  # type: ignore[no-any-return]
     return mul(_round(div(self, scale)), scale)  # type: ignore[no-any-return]
@@ -296,17 +297,21 @@ def _abs_inplace(self: Tensor) -> Tensor:
 
 
 def _copysign_vjp(g: Tensor, node: Node) -> Any:
-    x, y = node.unpack()
+    x, _, y = node.unpack()
     ratio = where(eq(x, 0), 0, div(y, x))
     return None if node.edges[0] is None else g * ratio, None if node.edges[1] is None else zeros_like(g)
 
 
 COPYSIGN = Primitive(
-    "copysign", np.copysign, _copysign_vjp, rule=FLOAT, saves=((0, BOTH),), saves_output=True, refuses="c"
+    "copysign", np.copysign, _copysign_vjp, rule=FLOAT, saves=((0, BOTH), (1, ())), saves_output=True, refuses="c"
 )
-copysign = binary(
-    COPYSIGN, "The magnitudes of ``input`` with the signs of ``other`` (-0.0 is negative).", float_only=True
-)
+_copysign = binary(COPYSIGN, float_only=True)
+
+
+def copysign(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """The magnitudes of ``input`` with the signs of ``other`` (-0.0 is negative)."""
+    require_tensor("copysign", input)
+    return _copysign(input, other, out=out)  # type: ignore[no-any-return]
 
 
 def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -314,7 +319,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     if input._array.dtype in COMPLEXES:
         raise NotImplementedError("signbit is not implemented for complex tensors.")
     floating = input._array.dtype.kind in "fV"
-    result = lt(copysign(1.0, input.detach()), 0) if floating else lt(input, 0)
+    result = lt(_copysign(1.0, input.detach()), 0) if floating else lt(input, 0)
     return result if out is None else write_out(out, result, "signbit")
 
 

@@ -69,6 +69,13 @@ def check_leaf(tensor: Tensor) -> None:
             raise RuntimeError(
                 "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + NO_GRAD_VIEW
             )
+        if record is FUNCTION_VIEW:
+            raise RuntimeError(
+                f"Output {view[2]['output']} of {view[2]['function']} is a view and is being modified inplace. This view was "
+                "created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle "
+                "view+inplace would override the custom backward associated with the custom Function, leading to incorrect "
+                "gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+            )
         if record in SEVERAL_VIEWS:
             raise RuntimeError(
                 f"An output of {record.name} is a view and is being modified inplace. This view is the output of a function "
@@ -98,7 +105,7 @@ def check_inplace_shape(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
 
 def check_no_overlap(array: Any) -> None:
     """Raise if several elements of ``array`` are one place in memory (an expanded dimension)."""
-    if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
+    if array.size and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
@@ -279,7 +286,16 @@ def _untracked_vjp(gradient: Tensor, node: Node) -> Tensor:
     )
 
 
+def _function_view_vjp(gradient: Tensor, node: Node) -> Tensor:
+    raise RuntimeError(
+        f"Output {node.attrs['output']} of {node.attrs['function']} is a view whose base was modified inplace: which gradient "
+        "the custom Function would have now is not known. You can fix this by cloning the output of the custom Function."
+    )
+
+
 # The history of a tensor whose content was replaced by something that needs no gradient: the old content gets zeros.
 OVERWRITTEN: Final = Primitive("overwritten", lambda old, value: np.broadcast_to(value, old.shape), _zero_vjp)
 # A view made without history, whose memory got one since: which of the two it should have is not known.
 UNTRACKED_VIEW: Final = Primitive("untracked_view", lambda x: x, _untracked_vjp)
+# A result of an autograd.Function that shares memory with an input or with a tensor from elsewhere.
+FUNCTION_VIEW: Final = Primitive("function_view", lambda x, function, output: x[...], _function_view_vjp)

@@ -16,9 +16,9 @@ from ..core.shapes import as_shape, broadcast_shape, wrap_dim
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import common_dtype, write_out
+from .dispatch import apply, common_dtype, write_out
 from .inplace import SEVERAL_VIEWS
-from .movement import SELECT, SLICE, SLICE_BACKWARD, apply, cast, expand, make_view, reshape, select, transpose, unsqueeze
+from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 
 grad_enabled = GRAD_MODE.get
 FULL = slice(None)
@@ -433,9 +433,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     for i, part in enumerate(parts):
         along = tuple([n if j == i else 1 for j, n in enumerate(shape)])
         grids.append(expand(reshape(part, along), shape))
-    if swap:
-        grids = [transpose(grid, 0, 1) for grid in (grids[1], grids[0], *grids[2:])]
-    return tuple(grids)
+    return (grids[1], grids[0], *grids[2:]) if swap else tuple(grids)
 
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
@@ -767,5 +765,3 @@ METHODS: dict[str, Any] = {
     "vsplit": vsplit,
     "dsplit": dsplit,
 }
-
-_ = (select, unsqueeze)

@@ -70,9 +70,9 @@ def _add_product_vjp(g: Tensor, node: Node) -> Any:
     beta, alpha = node.attrs["beta"], node.attrs["alpha"]
     grad_c = grad_a = grad_b = None
     if edge_c is not None:
-        grad_c = g if beta == 1 else mul(g, conj_of(beta))
+        grad_c = g if beta == 1 else mul(g, beta.conjugate())
     if alpha != 1:
-        g = mul(g, conj_of(alpha))
+        g = mul(g, alpha.conjugate())
     if edge_a is not None:
         if len(g._array.shape) == 1:
             grad_a = mul(unsqueeze(g, 1), conj_of(b))

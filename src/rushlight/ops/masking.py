@@ -11,9 +11,9 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
-from .conversion import element_array, is_number
+from .conversion import element_array
 from .define import Primitive
-from .dispatch import type_name, write_out
+from .dispatch import is_number, type_name, write_out
 from .indexing import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape, overwrite
 from .movement import cast, expand, narrow, reshape, sum_to_shape

@@ -154,9 +154,10 @@ TRANSPOSE = Primitive(
 T = Primitive("t", lambda x: x.T, lambda g, node: view_of(T, g, {}), grad_name="TBackward0")
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """A view with the dimensions in the given order."""
-    order = as_shape(dims, "permute") if not (len(dims) == 1 and type(dims[0]) is tuple) else dims[0]
+    given = args if dims is None else (dims,)
+    order = given[0] if len(given) == 1 and type(given[0]) is tuple else as_shape(given, "permute")
     ndim = input._array.ndim
     if len(order) != ndim:
         raise RuntimeError(
@@ -234,6 +235,8 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = wrap_dim(dim, array.ndim)
     extent = array.shape[dim]
+    if isinstance(start, Tensor) and (start._array.ndim or start._array.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     start, length = int(start), int(length)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -261,9 +264,9 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
 EXPAND = Primitive("expand", _expand_impl, lambda g, node: sum_to_shape(g, node.edges[0].shape))
 
 
-def expand(self: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:
+def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """A view in which dimensions of extent 1 are repeated without copying; -1 keeps an extent."""
-    target = list(as_shape(sizes, "expand"))
+    target = list(as_shape(sizes if size is None else (size,), "expand"))
     shape = self._array.shape
     lead = len(target) - len(shape)
     if lead < 0:

@@ -29,6 +29,12 @@ from .inplace import overwrite
 BOTH = (0, 1)
 PROMOTE = Rule.PROMOTE
 
+def require_tensor(name: str, input: object) -> None:
+    """Raise ``TypeError`` for a number where PyTorch takes a tensor alone."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+
+
 # --- the four operations ----------------------------------------------------------------------------------------------
 
 
@@ -178,6 +184,7 @@ def _rsub_method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``other - alpha * input``."""
+    require_tensor("rsub", input)
     return _rsub_method(input, other, alpha=alpha)
 
 
@@ -266,7 +273,13 @@ floor_divide = binary(
 remainder = binary(
     REMAINDER, "What division leaves, with the sign of the divisor (Python's ``%``).", float_only=True
 )
-fmod = binary(FMOD, "What division leaves, with the sign of the dividend (C's ``fmod``).", float_only=True)
+_fmod = binary(FMOD, float_only=True)
+
+
+def fmod(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """What division leaves, with the sign of the dividend (C's ``fmod``)."""
+    require_tensor("fmod", input)
+    return _fmod(input, other, out=out)  # type: ignore[no-any-return]
 
 
 def _rounded(self: Any, other: Any, rounding_mode: str) -> Tensor:
@@ -441,6 +454,7 @@ def _of_integers(name: str, combine: Any, doc: str) -> Any:
         return combine(self, other)  # type: ignore[no-any-return]
 
     def function(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        require_tensor(name, input)
         result = method(input, other)
         return result if out is None else write_out(out, result, name)
 

@@ -31,7 +31,7 @@ from .dispatch import (
 )
 from .inplace import overwrite
 from .movement import cast
-from .pointwise import BOTH, PROMOTE, div, mul, reciprocal
+from .pointwise import BOTH, PROMOTE, div, mul, reciprocal, require_tensor
 
 FLOAT = Rule.PROMOTE_FLOAT
 INPUT = ((0, (0,)),)
@@ -278,6 +278,7 @@ def _ldexp(self: Tensor, other: Tensor) -> Tensor:
 
 def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``input * 2**other``."""
+    require_tensor("ldexp", input)
     result = _ldexp(input, other)
     return result if out is None else write_out(out, result, "ldexp")
 

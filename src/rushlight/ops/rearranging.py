@@ -129,7 +129,7 @@ FLIP = Primitive(
 )
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """A copy with the elements along each of ``dims`` in reverse order.
 
     Example:
@@ -138,10 +138,11 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
         tensor([[4, 3],
                 [2, 1]])
     """
-    if not dims:
+    given = args if dims is None else (dims,)
+    if not given:
         raise TypeError('flip() missing 1 required positional arguments: "dims"')
     ndim = input._array.ndim
-    wrapped = tuple([wrap_dim(dim, ndim) for dim in as_shape(dims, "flip")])
+    wrapped = tuple([wrap_dim(dim, ndim) for dim in as_shape(given, "flip")])
     if len(set(wrapped)) != len(wrapped):
         repeated = next(dim for dim in wrapped if wrapped.count(dim) > 1)
         raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")
@@ -241,7 +242,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 # --- repetition -------------------------------------------------------------------------------------------------------
 
 
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     """A copy in which each dimension is repeated that many times, one after the other; more numbers add dimensions.
 
     Example:
@@ -250,7 +251,7 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
         tensor([[1, 2, 1, 2],
                 [1, 2, 1, 2]])
     """
-    times = as_shape(repeats, "repeat")
+    times = as_shape(args if repeats is None else (repeats,), "repeat")
     shape = self._array.shape
     lead = len(times) - len(shape)
     if lead < 0:
@@ -269,7 +270,7 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     return reshape(clone(repeated), target)
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """``repeat`` that takes fewer numbers than dimensions: the missing ones are 1, in front.
 
     Example:
@@ -278,7 +279,8 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
         tensor([[1, 1],
                 [2, 2]])
     """
-    times = as_shape(dims, "tile") if dims else ()
+    given = args if dims is None else (dims,)
+    times = as_shape(given, "tile") if given else ()
     return repeat(input, (1,) * (input._array.ndim - len(times)) + times)
 
 

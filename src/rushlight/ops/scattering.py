@@ -12,13 +12,13 @@ from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import positions_along, update_at
-from .conversion import element_array, is_number
+from .conversion import element_array
 from .define import Primitive
-from .dispatch import type_name, write_out
+from .dispatch import apply, is_number, type_name, write_out
 from .indexing import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
 from .masking import masked_fill
-from .movement import SLICE_BACKWARD, apply, expand, reshape
+from .movement import SLICE_BACKWARD, expand, reshape
 
 
 
@@ -31,7 +31,7 @@ def _checked(self: Tensor, dim: int, index: Any, src: Tensor | None, name: str) 
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     shape, at = self._array.shape or (1,), index._array.shape or (1,)
     dim = wrap_dim(dim, len(self._array.shape))
-    if index._array.dtype not in INDEX_TYPES:
+    if index._array.size and index._array.dtype not in INDEX_TYPES:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if src is not None and src._array.dtype != self._array.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
@@ -135,6 +135,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
             common = broadcast_shape((*shape[:dim], 1, *shape[dim + 1 :]), (*at[:dim], 1, *at[dim + 1 :]))
             input = expand(input, (*common[:dim], shape[dim], *common[dim + 1 :]))
             indices = expand(indices, (*common[:dim], at[dim], *common[dim + 1 :]))
+        extent = shape[dim] if shape else 1
+        if indices._array.size and int(indices._array.min()) < 0:
+            # PyTorch counts negative numbers from the end here, though not in gather and not without `dim`.
+            indices = make_tensor(np.where(indices._array < 0, indices._array + extent, indices._array))
         result = gather(input, dim, indices)
     return result if out is None else write_out(out, result, "take_along_dim")
 

@@ -18,6 +18,8 @@ def _search_impl(sequence: Any, values: Any, right: bool, sorter: Any = None) ->
     if sequence.ndim == 1:
         return np.asarray(np.searchsorted(sequence, values, side, sorter=sorter))
     result = np.empty(values.shape, np.int64)
+    if not values.size:
+        return result
     rows = sequence.reshape(-1, sequence.shape[-1])
     wanted = values.reshape(-1, values.shape[-1])
     found = result.reshape(-1, values.shape[-1])

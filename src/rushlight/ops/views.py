@@ -524,8 +524,8 @@ def _become(self: Tensor, viewed: Tensor, undo: Callable[[Tensor], Tensor], name
     storage = storage_of(self)
     views = storage.views or []
     _, record, attrs = viewed._view
-    children = [child for reference in views if (child := reference()) and child._view and child._view[0] is self]
-    children = [child for child in children if child is not viewed]
+    alive = [view for reference in views if (view := reference()) is not None and view is not viewed]
+    children = [view for view in alive if view._view is not None and view._view[0] is self]
     self._array = viewed._array
     if isinstance(old_node, LeafNode):
         old_node.shape = self._array.shape
@@ -548,9 +548,8 @@ def _become(self: Tensor, viewed: Tensor, undo: Callable[[Tensor], Tensor], name
         order = [former, self, *children] if old_view is not None else [former, *children]
         for tensor in order:
             storage.add_view(tensor)
-        for reference in views:
-            other = reference()
-            if other is not None and other is not viewed and all(other is not tensor for tensor in order):
+        for other in alive:
+            if all(other is not tensor for tensor in order):
                 storage.add_view(other)
     return self
 
@@ -615,7 +614,14 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """A copy of ``input`` with ``src`` in place of its slice ``start:end:step`` along ``dim``.
 
@@ -628,7 +634,8 @@ def slice_scatter(
         raise RuntimeError("slice step must be positive")
     dim = wrap_dim(dim, input._array.ndim)
     index = (*(slice(None),) * dim, slice(start, end, step))
-    return _with_replaced(input, src, lambda x: x[index])
+    result = _with_replaced(input, src, lambda x: x[index])
+    return result if out is None else write_out(out, result, "slice_scatter")
 
 
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -669,7 +676,10 @@ def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int, *, ou
         >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)
         tensor([1, 2])
     """
-    result = clone(narrow(input, dim, start, length))
+    try:
+        result = clone(narrow(input, dim, start, length))
+    except IndexError as error:
+        raise RuntimeError(f"narrow_copy: {error}") from None
     return result if out is None else write_out(out, result, "narrow_copy")
 
 

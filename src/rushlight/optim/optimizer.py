@@ -289,11 +289,11 @@ class Optimizer:
         return _registered(self._load_post_hooks, hook, prepend)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        lines = []
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
+            lines += ["", f"Parameter Group {i}"]
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+        return f"{type(self).__name__} (" + "\n".join(lines) + "\n)"
 
 
 def _with_hooks(step: Any) -> Any:

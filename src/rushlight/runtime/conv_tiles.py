@@ -120,6 +120,12 @@ def tiles(layout: Layout, samples: int, rows: int) -> Iterator[Tile]:
             yield Tile(first, last, top, min(rows, top + layout.rows))
 
 
+def overlap(before: int, extent: int, size: int) -> tuple[slice, slice]:
+    """Where ``size`` positions lie among ``extent`` that begin ``before`` earlier, and which of them lie there."""
+    left, right = max(0, before), max(before, 0, min(extent, size + before))
+    return slice(left, right), slice(left - before, right - before)
+
+
 class _Source:
     """The part of the input that a tile reads, with its zeros around it: (samples, channels, *spatial)."""
 
@@ -157,9 +163,9 @@ class _Source:
         of: list[slice] = []
         befores = (-start, *(before for before, _ in padding[1:]))
         for before, extent, size in zip(befores, stage.shape[2:], x.shape[2:], strict=True):
-            left, right = max(0, before), max(before, 0, min(extent, size + before))
-            to.append(slice(left, right))
-            of.append(slice(left - before, right - before))
+            place, taken = overlap(before, extent, size)
+            to.append(place)
+            of.append(taken)
         # Which rows lie outside the input changes from tile to tile; the other dimensions' zeros stay.
         if to[0].start > 0:
             stage[:, :, : to[0].start] = 0

@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ..core.shapes import Shape, count
-from .conv_tiles import Pairs, Window
+from .conv_tiles import Pairs, Window, overlap
 
 Array = NDArray[Any]
 
@@ -37,9 +37,9 @@ def _padded(x: Array, padding: Pairs, extents: Shape) -> Array:
     to: list[slice] = []
     of: list[slice] = []
     for (before, _), extent, size in zip(padding, extents, x.shape[2:], strict=True):
-        left, right = max(0, before), max(before, 0, min(extent, size + before))
-        to.append(slice(left, right))
-        of.append(slice(left - before, right - before))
+        inner, taken = overlap(before, extent, size)
+        to.append(inner)
+        of.append(taken)
     every = (slice(None), slice(None))
     if all(t.stop - t.start == extent for t, extent in zip(to, extents, strict=True)):
         return x[(*every, *of)]
@@ -54,17 +54,27 @@ def depthwise_forward(x: Array, w: Array, window: Window) -> Array:
     multiplier = w.shape[0] // channels
     result = np.empty((samples, channels, multiplier, *window.output), x.dtype)
     by_channel = w.reshape(channels, multiplier, *window.kernel)
-    if _prefers_bands(x.shape, window):
-        kernel, stride, padding, dilation, output, _ = window
-        extents = [
-            (o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)
-        ]
-        source = np.ascontiguousarray(_padded(x, padding, tuple(extents)))
+    banded = _prefers_bands(x.shape, window)
+    if banded:
+        source = np.ascontiguousarray(_padded(x, window.padding, _reach(window)))
         for i in range(multiplier):
             _bands(source, by_channel[:, i], window, result[:, :, i])
-    else:
+    # The zeros of a band matrix make NaN of an infinity that no window meets.
+    if not banded or not _finite(result):
         _passes(x, by_channel, window, result)
     return result.reshape(samples, channels * multiplier, *window.output)
+
+
+def _reach(window: Window) -> Shape:
+    """How many positions of the padded input the windows span."""
+    kernel, stride, _, dilation, output, _ = window
+    return tuple(
+        [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(output, stride, kernel, dilation, strict=True)]
+    )
+
+
+def _finite(values: Array) -> bool:
+    return values.dtype.kind not in "fc" or bool(np.isfinite(values).all())
 
 
 def _prefers_bands(shape: Shape, window: Window) -> bool:
@@ -203,4 +213,24 @@ def depthwise_weight_gradient(g: Array, x: Array, window: Window) -> Array:
         for k, (residue, shift) in enumerate(grid.shifts):
             met = values[:, residue, shift : shift + size - last]
             result[few, :, k] += np.matmul(rows, met)[..., 0]
+    if not _finite(result):
+        # The zeros between the rows make NaN of an infinity that the output positions do not meet.
+        result = _weight_sums(g, x, window)
     return result.reshape(channels * multiplier, 1, *window.kernel)
+
+
+def _weight_sums(g: Array, x: Array, window: Window) -> Array:
+    """What ``depthwise_weight_gradient`` computes, from the output positions alone: slower."""
+    kernel, stride, padding, dilation, output, _ = window
+    x = _padded(x, padding, _reach(window))
+    result = np.empty((*g.shape[1:3], count(kernel)), x.dtype)
+    for k, index in enumerate(product(*map(range, kernel))):
+        window_slice = [
+            slice(i * d, i * d + (n - 1) * s + 1, s)
+            for i, d, n, s in zip(index, dilation, output, stride, strict=True)
+        ]
+        met = x[(slice(None), slice(None), *window_slice)]
+        for m in range(g.shape[2]):
+            products: Array = g[:, :, m] * met
+            result[:, m, k] = products.sum(axis=(0, *range(2, x.ndim)), dtype=x.dtype)
+    return result

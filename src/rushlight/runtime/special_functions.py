@@ -24,10 +24,9 @@ def in_float64(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """``function`` for arrays of any floating-point dtype: computed in float64 and rounded once."""
 
     def rounded(x: Array) -> Array:
-        if x.dtype is F64:
-            return function(x)
-        with np.errstate(over="ignore", under="ignore"):
-            return function(x.astype(F64)).astype(x.dtype)
+        flat = x.reshape(-1)  # a row has elements that can be assigned, which a 0-dim result has not
+        result = function(flat if x.dtype is F64 else flat.astype(F64))
+        return result.astype(x.dtype, copy=False).reshape(x.shape)
 
     return rounded
 
