@@ -165,7 +165,7 @@ ROWS = [
 
 def namespace(torch: Any) -> dict[str, Any]:
     space = {"torch": torch}
-    exec(SETUP, space)  # noqa: S102 - the text above
+    exec(SETUP, space)
     return space
 
 
@@ -173,7 +173,7 @@ def turn(code: Any, space: dict[str, Any], repeats: int) -> float:
     loop = range(repeats)
     start = time.perf_counter()
     for _ in loop:
-        eval(code, space)  # noqa: S307
+        eval(code, space)
     return (time.perf_counter() - start) / repeats
 
 
@@ -183,7 +183,9 @@ def overhead(repeats: int = 20_000) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--turn-ms", type=float, default=20.0, help="length of one turn")
     parser.add_argument("--write", metavar="FILE", help="write the table as Markdown")

@@ -89,7 +89,9 @@ def train(
     model = build()
     loader = DataLoader(digits.train, batch_size=64, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, epochs=epochs, steps_per_epoch=len(loader))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=1e-2, epochs=epochs, steps_per_epoch=len(loader)
+    )
     loss_of = nn.CrossEntropyLoss()
     losses = []
     for _ in range(epochs):

@@ -103,7 +103,9 @@ def draw(curves: dict[str, list[float]], runs: dict[str, digits.Run], data: digi
     left.set(title="The two-layer net in five forms", xlabel="step", ylabel="squared error", yscale="log")
     left.legend()
     for name, run in runs.items():
-        right.plot(range(1, len(run.losses) + 1), run.losses, label=f"{name} ({run.accuracy:.1%} on the test images)")
+        right.plot(
+            range(1, len(run.losses) + 1), run.losses, label=f"{name} ({run.accuracy:.1%} on the test images)"
+        )
     right.set(title="Digits", xlabel="epoch", ylabel="cross-entropy", yscale="log")
     right.legend()
     model = runs["conv net"].model
@@ -114,14 +116,22 @@ def draw(curves: dict[str, list[float]], runs: dict[str, digits.Run], data: digi
         guess = int(chances[i].argmax())
         truth = int(data.test_labels[i])
         axes.imshow(data.test_images[i, 0].numpy(), cmap="gray_r")
-        axes.set_title(f"{guess} ({float(chances[i, guess]):.0%})", color="black" if guess == truth else "red", fontsize=9)
+        axes.set_title(
+            f"{guess} ({float(chances[i, guess]):.0%})",
+            color="black" if guess == truth else "red",
+            fontsize=9,
+        )
         axes.axis("off")
     figure.savefig(path, dpi=110)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="out", help="folder for the checkpoint and the picture (default: out)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", default="out", help="folder for the checkpoint and the picture (default: out)"
+    )
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     console = Console()
@@ -132,8 +142,14 @@ def main() -> int:
     checkpoint, picture = (os.path.join(options.out, name) for name in ("digits.pt", "training.png"))
     check_checkpoint(runs["conv net"], data, checkpoint)
     draw(curves, runs, data, picture)
-    console.print(f"Wrote {checkpoint} (loaded back: same scores) and {picture} in {time.perf_counter() - start:.0f} s.")
-    short = [f"{name} reached {runs[name].accuracy:.2%}" for name in REQUIRED if runs[name].accuracy < REQUIRED[name]]
+    console.print(
+        f"Wrote {checkpoint} (loaded back: same scores) and {picture} in {time.perf_counter() - start:.0f} s."
+    )
+    short = [
+        f"{name} reached {runs[name].accuracy:.2%}"
+        for name in REQUIRED
+        if runs[name].accuracy < REQUIRED[name]
+    ]
     if short:
         console.print("[red]Below what is required: " + ", ".join(short))
     return 1 if short else 0

@@ -182,6 +182,8 @@ from .ops.functions import (  # noqa: E402
     trunc as trunc,
     xlogy as xlogy,
 )
+from . import special as special  # noqa: E402
+from .ops.normal_distribution import mvlgamma as mvlgamma  # noqa: E402
 from .ops.pointwise import (  # noqa: E402
     add as add,
     addcdiv as addcdiv,

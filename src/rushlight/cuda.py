@@ -52,5 +52,7 @@ def _unavailable(*args: Any, **kwargs: Any) -> NoReturn:
     raise AssertionError("unreachable: require_available raises for 'cuda'")
 
 
-current_device = get_device_name = get_device_properties = synchronize = set_device = init = current_stream = _unavailable
+current_device = get_device_name = get_device_properties = synchronize = set_device = init = (
+    current_stream
+) = _unavailable
 get_device_capability = mem_get_info = _unavailable

@@ -7,46 +7,58 @@ from __future__ import annotations
 
 from .core.tensor import Tensor
 from .ops.decompositions import (
-    LinAlgError as LinAlgError,
-    cholesky_ex as cholesky_ex,
-    inv as inv,
-    inv_ex as inv_ex,
+    LinAlgError,
+    cholesky_ex,
+    inv,
+    inv_ex,
+    solve,
+    solve_ex,
+)
+from .ops.decompositions import (
     linalg_cholesky as cholesky,
+)
+from .ops.decompositions import (
     linalg_qr as qr,
-    solve as solve,
-    solve_ex as solve_ex,
 )
-from .ops.linalg import matmul as matmul
+from .ops.linalg import matmul
 from .ops.matrix_functions import (
-    cond as cond,
-    det as det,
-    householder_product as householder_product,
-    linalg_slogdet as slogdet,
-    lstsq as lstsq,
-    matrix_exp as matrix_exp,
-    matrix_power as matrix_power,
-    matrix_rank as matrix_rank,
-    pinv as pinv,
-    tensorinv as tensorinv,
-    tensorsolve as tensorsolve,
-    vander as vander,
+    cond,
+    det,
+    householder_product,
+    lstsq,
+    matrix_exp,
+    matrix_power,
+    matrix_rank,
+    pinv,
+    tensorinv,
+    tensorsolve,
+    vander,
 )
-from .ops.norms import linalg_norm as norm, matrix_norm as matrix_norm, vector_norm as vector_norm
-from .ops.products import linalg_cross as cross, multi_dot as multi_dot, vecdot as vecdot
+from .ops.matrix_functions import (
+    linalg_slogdet as slogdet,
+)
+from .ops.norms import linalg_norm as norm
+from .ops.norms import matrix_norm, vector_norm
+from .ops.products import linalg_cross as cross
+from .ops.products import multi_dot, vecdot
 from .ops.spectra import (
-    eig as eig,
-    eigh as eigh,
-    eigvals as eigvals,
-    eigvalsh as eigvalsh,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    svdvals,
+)
+from .ops.spectra import (
     linalg_svd as svd,
-    svdvals as svdvals,
 )
 from .ops.triangular import (
     linalg_lu_solve as lu_solve,
-    lu as lu,
-    lu_factor as lu_factor,
-    lu_factor_ex as lu_factor_ex,
-    solve_triangular as solve_triangular,
+)
+from .ops.triangular import (
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    solve_triangular,
 )
 from .ops.views import diagonal as _diagonal
 

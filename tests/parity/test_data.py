@@ -57,7 +57,9 @@ def test_batches_agree_over_two_epochs(options: dict[str, Any]) -> None:
 def test_workers_give_the_same_batches() -> None:
     def run(lib: Any, workers: int) -> Any:
         generator = lib.Generator().manual_seed(3)
-        loader = lib.utils.data.DataLoader(_tensors(lib), 4, shuffle=True, num_workers=workers, generator=generator)
+        loader = lib.utils.data.DataLoader(
+            _tensors(lib), 4, shuffle=True, num_workers=workers, generator=generator
+        )
         return [list(loader), list(loader)]
 
     assert _listed(run(rushlight, 2)) == _listed(run(rushlight, 0)) == _listed(run(torch, 0))
@@ -116,7 +118,7 @@ def test_collation_agrees(make: Any) -> None:
 def _raised(action: Any) -> type[Exception] | None:
     try:
         action()
-    except Exception as error:  # noqa: BLE001 - which one is the question
+    except Exception as error:
         return type(error)
     return None
 

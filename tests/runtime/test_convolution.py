@@ -1,5 +1,7 @@
-"""Convolution kernels against a loop over the definition. Arguments are small whole numbers, so that every sum is exact in
-float64 and results are compared for equality."""
+"""Convolution kernels against a loop over the definition.
+
+Arguments are small whole numbers, so that every sum is exact in float64 and results are compared for equality.
+"""
 
 from __future__ import annotations
 
@@ -382,6 +384,7 @@ def test_dtypes_that_do_not_fit() -> None:
         conv_forward(np.ones(X, bool), np.ones(W, bool), *options)
 
 
+@pytest.mark.parity
 class TestAgainstPyTorch:
     @pytest.fixture
     def torch(self) -> Any:

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, StackDataset, get_worker_info
+from rushlight.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    get_worker_info,
+)
 
 
 class Squares(Dataset):
@@ -77,9 +84,14 @@ def test_workers_have_seeds_that_differ_and_change_with_the_epoch() -> None:
 
 
 def test_a_stream_is_shared_by_workers() -> None:
-    assert sorted(np.concatenate([b.tolist() for b in DataLoader(Stream(), batch_size=2, num_workers=3)])) == list(range(10))
+    assert sorted(
+        np.concatenate([b.tolist() for b in DataLoader(Stream(), batch_size=2, num_workers=3)])
+    ) == list(range(10))
     assert [b.tolist() for b in DataLoader(Stream(), batch_size=4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    assert [b.tolist() for b in DataLoader(Stream(), batch_size=4, drop_last=True)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [b.tolist() for b in DataLoader(Stream(), batch_size=4, drop_last=True)] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+    ]
 
 
 def test_an_error_in_a_worker_is_raised_with_its_traceback() -> None:

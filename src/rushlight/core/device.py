@@ -8,7 +8,7 @@ from typing import Any, Final
 _KNOWN: Final = ("cpu", "cuda", "meta", "mps", "xpu")
 
 
-class device:  # noqa: N801 - PyTorch's name
+class device:
     """Where a tensor's memory is: ``device("cpu")``, ``device("cuda:1")`` or ``device("cuda", 1)``.
 
     Raises ``RuntimeError`` for a string that names no device type.
@@ -43,7 +43,11 @@ class device:  # noqa: N801 - PyTorch's name
         self.type, self.index = name, index
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')"
+            if self.index is None
+            else f"device(type='{self.type}', index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

@@ -21,7 +21,7 @@ class Category(IntEnum):
     COMPLEX = 3
 
 
-class dtype:  # noqa: N801 - PyTorch's name
+class dtype:
     """A tensor element type, such as ``rushlight.float32``. Compare with ``is`` or ``==``.
 
     Example:
@@ -92,7 +92,9 @@ def by_name(name: str) -> dtype:
     try:
         return _BY_NAME[name]
     except KeyError:
-        raise AttributeError(f"dtype: no data type is called {name!r}; there are {', '.join(_BY_NAME)}") from None
+        raise AttributeError(
+            f"dtype: no data type is called {name!r}; there are {', '.join(_BY_NAME)}"
+        ) from None
 
 
 def from_numpy_dtype(numpy_dtype: NumpyDType) -> dtype:

@@ -155,8 +155,7 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes of the inputs, each with the number of the result that was used."""
         return tuple(
-            (edge.parent, edge.index) if isinstance(edge, OutputNode) else (edge, 0)
-            for edge in self.edges
+            (edge.parent, edge.index) if isinstance(edge, OutputNode) else (edge, 0) for edge in self.edges
         )
 
     @property

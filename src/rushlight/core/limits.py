@@ -8,7 +8,7 @@ import numpy as np
 from .dtypes import BF16, dtype, get_default_dtype
 
 
-class finfo:  # noqa: N801 - PyTorch's name
+class finfo:
     """The limits of a floating-point dtype (of a complex one's parts); the default dtype unless given.
 
     Raises ``TypeError`` for integer and bool dtypes.
@@ -19,10 +19,12 @@ class finfo:  # noqa: N801 - PyTorch's name
         65504.0
     """
 
-    def __init__(self, type: dtype | None = None) -> None:  # noqa: A002 - PyTorch's name
+    def __init__(self, type: dtype | None = None) -> None:
         kind = type or get_default_dtype()
         if not (kind.is_floating_point or kind.is_complex):
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{kind.name}'")
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{kind.name}'"
+            )
         real = kind.to_real()
         limits = ml_dtypes.finfo(BF16) if real.numpy == BF16 else np.finfo(real.numpy)
         self.dtype = real.name
@@ -40,7 +42,7 @@ class finfo:  # noqa: N801 - PyTorch's name
         )
 
 
-class iinfo:  # noqa: N801 - PyTorch's name
+class iinfo:
     """The limits of an integer dtype. Raises ``TypeError`` for others.
 
     Example:
@@ -49,9 +51,11 @@ class iinfo:  # noqa: N801 - PyTorch's name
         127
     """
 
-    def __init__(self, type: dtype) -> None:  # noqa: A002 - PyTorch's name
+    def __init__(self, type: dtype) -> None:
         if type.is_floating_point or type.is_complex:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'")
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'"
+            )
         if type.name == "bool":
             raise TypeError("torch.bool is not supported by torch.iinfo")
         limits = np.iinfo(type.numpy)

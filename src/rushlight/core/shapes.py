@@ -53,7 +53,9 @@ def wrap_dim(dim: int, ndim: int, scalar_ok: bool = True) -> int:
         return dim + limit if dim < 0 else dim
     if limit == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    raise IndexError(f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})")
+    raise IndexError(
+        f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
+    )
 
 
 def wrap_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
@@ -79,9 +81,7 @@ def _checked_scalar_dims(dims: Sequence[int]) -> tuple[int, ...]:
 
 def as_shape(args: tuple[Any, ...], what: str = "size") -> Shape:
     """The shape given as ``f(2, 3)``, ``f((2, 3))`` or ``f(Size)``; ints or things with ``__index__``."""
-    if len(args) == 1 and not hasattr(args[0], "__index__"):
-        args = tuple(args[0])
-    elif len(args) == 1 and isinstance(args[0], tuple | list):
+    if (len(args) == 1 and not hasattr(args[0], "__index__")) or (len(args) == 1 and isinstance(args[0], tuple | list)):
         args = tuple(args[0])
     try:
         return tuple([operator.index(extent) for extent in args])

@@ -26,7 +26,9 @@ def _identity(*arrays: Any, watcher: Any) -> tuple[Any, ...]:
 
 
 INPUTS = Primitive("backward_hook_inputs", _identity, _pass_inputs, grad_name="BackwardHookFunctionBackward")
-OUTPUTS = Primitive("backward_hook_outputs", _identity, _pass_outputs, grad_name="BackwardHookFunctionBackward")
+OUTPUTS = Primitive(
+    "backward_hook_outputs", _identity, _pass_outputs, grad_name="BackwardHookFunctionBackward"
+)
 
 
 class BackwardWatcher:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 from ..core.device import require_available
@@ -55,7 +56,9 @@ class Module:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
             given = f"{len(args)} positional" if args else f"unexpected keyword '{next(iter(kwargs))}'"
-            raise TypeError(f"{type(self).__name__}.__init__(): takes no arguments for Module itself, but {given} given")
+            raise TypeError(
+                f"{type(self).__name__}.__init__(): takes no arguments for Module itself, but {given} given"
+            )
         # Straight into __dict__: __setattr__ below sorts values by looking at these very tables.
         state = self.__dict__
         state["training"] = True
@@ -185,7 +188,9 @@ class Module:
             return
         if modules is not None and name in modules:
             if value is not None:
-                raise TypeError(f"cannot assign '{_type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                )
             modules[name] = None
             return
         buffers = state.get("_buffers")
@@ -197,7 +202,9 @@ class Module:
             return
         if buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' (torch.Tensor or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type_name(value)}' as buffer '{name}' (torch.Tensor or None expected)"
+                )
             buffers[name] = value
             return
         object.__setattr__(self, name, value)
@@ -348,7 +355,9 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+                yield from module.named_modules(
+                    memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
+                )
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
@@ -359,7 +368,11 @@ class Module:
         self, table: str, prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for path, module in modules:
             for name, member in module.__dict__[table].items():
                 if member is None or id(member) in seen:
@@ -459,11 +472,15 @@ class Module:
         if target is None:
             return self
         if not (target.is_floating_point or target.is_complex):
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
+            )
         return self._cast_floating(target)
 
     def _cast_floating(self, target: dtype) -> Self:
-        return self._apply(lambda t: cast(t, target.numpy) if t.dtype.is_floating_point or t.dtype.is_complex else t)
+        return self._apply(
+            lambda t: cast(t, target.numpy) if t.dtype.is_floating_point or t.dtype.is_complex else t
+        )
 
     def type(self, dst_type: Any) -> Self:
         """Cast all parameters and buffers to a dtype."""
@@ -526,7 +543,9 @@ class Module:
         if type(self).get_extra_state is not Module.get_extra_state:
             destination[prefix + "_extra_state"] = self.get_extra_state()
 
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """Parameters and persistent buffers by dotted name, in an ``OrderedDict``; they share memory with the module."""
         if args:
             destination = args[0] if destination is None else destination
@@ -564,7 +583,9 @@ class Module:
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         assign = bool(local_metadata.get("assign_to_params_buffers", False))
         buffers = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
-        own = {name: value for name, value in (*self._parameters.items(), *buffers.items()) if value is not None}
+        own = {
+            name: value for name, value in (*self._parameters.items(), *buffers.items()) if value is not None
+        }
         for name, target in own.items():
             key = prefix + name
             if key not in state_dict:
@@ -594,7 +615,7 @@ class Module:
                     setattr(self, name, given)
                 else:
                     target.copy_(given)
-            except Exception as error:  # noqa: BLE001 - one bad entry is reported with the others, not instead of them
+            except Exception as error:
                 error_msgs.append(
                     f'While copying the parameter named "{key}", whose dimensions in the model are {target.shape} and '
                     f"whose dimensions in the checkpoint are {given.shape}, an exception occurred : {error.args}."
@@ -648,12 +669,16 @@ class Module:
             keys = IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, keys) is not None:
-                    raise AssertionError("load_state_dict post hooks must return None; change the lists in place")
+                    raise AssertionError(
+                        "load_state_dict post hooks must return None; change the lists in place"
+                    )
 
         load(self, entries, "")
         if strict:
             if unexpected:
-                errors.insert(0, f"Unexpected key(s) in state_dict: {', '.join(map(repr_double, unexpected))}. ")
+                errors.insert(
+                    0, f"Unexpected key(s) in state_dict: {', '.join(map(repr_double, unexpected))}. "
+                )
             if missing:
                 errors.insert(0, f"Missing key(s) in state_dict: {', '.join(map(repr_double, missing))}. ")
         if errors:
@@ -719,7 +744,7 @@ class Module:
 
     def register_load_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, …)`` before this module's part is loaded."""
-        return RemovableHandle(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
+        return RemovableHandle(self._load_state_dict_pre_hooks, partial(hook, self))
 
     def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> RemovableHandle:
         if with_module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from builtins import complex as python_complex
 from typing import Any
 
 import numpy as np

@@ -9,7 +9,17 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import CPU, device, require_available
-from ..core.dtypes import BOOL, I64, INEXACT, OF_NUMPY, NumpyDType, by_name, default_numpy, dtype, get_default_dtype
+from ..core.dtypes import (
+    BOOL,
+    I64,
+    INEXACT,
+    OF_NUMPY,
+    NumpyDType,
+    by_name,
+    default_numpy,
+    dtype,
+    get_default_dtype,
+)
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node
 from ..core.shapes import Size, as_shape, wrap_dim
@@ -17,7 +27,7 @@ from ..core.storage import Storage
 from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
 from .define import Primitive
-from .dispatch import alias_of, apply, is_number, number_array
+from .dispatch import alias_of, is_number, number_array
 from .inplace import OVERWRITTEN, changed, check_leaf, check_no_overlap, check_partial_overlap
 from .movement import cast, clone, contiguous, sum_to_shape
 
@@ -45,7 +55,9 @@ def _set_data(self: Tensor, value: Tensor) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
     if self._node is not None and value._array.dtype not in INEXACT:
-        raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        raise RuntimeError(
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        )
     self._array = value._array
     node = self._node
     if isinstance(node, LeafNode):
@@ -95,7 +107,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
     return target, copy
 
 
-def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:  # noqa: A001 - PyTorch's name
+def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The type's name such as ``'torch.FloatTensor'``; with an argument, ``self`` cast to that type."""
     if dtype is None:
         return f"torch.{_TYPE_NAMES[OF_NUMPY[self._array.dtype].name]}Tensor"
@@ -115,9 +127,12 @@ def dtype_from(given: Any) -> dtype:
     if isinstance(given, dtype):
         return given
     if given in (float, int, bool, complex):
-        return {float: get_default_dtype(), int: dtypes.int64, bool: dtypes.bool_, complex: get_default_dtype().to_complex()}[
-            given
-        ]
+        return {
+            float: get_default_dtype(),
+            int: dtypes.int64,
+            bool: dtypes.bool_,
+            complex: get_default_dtype().to_complex(),
+        }[given]
     if isinstance(given, str) and given in _DTYPE_OF_TYPE_NAME:
         return _DTYPE_OF_TYPE_NAME[given]
     name = getattr(given, "dtype_name", None)  # the legacy classes FloatTensor, LongTensor, …
@@ -147,7 +162,9 @@ def cpu(self: Tensor, memory_format: object = None) -> Tensor:
     return self
 
 
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: object = None) -> Tensor:
+def cuda(
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: object = None
+) -> Tensor:
     """``self`` on a GPU: raises, because this version computes on the CPU."""
     require_available("cuda")
     return self
@@ -326,7 +343,9 @@ def _dir(self: Tensor) -> list[str]:
 def numpy(self: Tensor, *, force: bool = False) -> Any:
     """A NumPy array that shares memory with this tensor; raises for tensors that require grad unless ``force``."""
     if self._node is not None and not force:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
     if self._array.dtype == dtypes.BF16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     return self._array.view()
@@ -344,10 +363,18 @@ def _to_numpy(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     # NumPy's own functions see the tensors' arrays and give tensors back, as PyTorch's __array_wrap__ does; reflected
     # operators of NumPy scalars come here too and must run as tensor operations.
-    if method == "__call__" and not kwargs and len(inputs) == 2 and isinstance(inputs[1], Tensor) and is_number(inputs[0]):
+    if (
+        method == "__call__"
+        and not kwargs
+        and len(inputs) == 2
+        and isinstance(inputs[1], Tensor)
+        and is_number(inputs[0])
+    ):
         name = _REFLECTED.get(ufunc.__name__)
         if name is not None:
-            return getattr(inputs[1], name)(inputs[0].item() if isinstance(inputs[0], np.generic) else inputs[0])
+            return getattr(inputs[1], name)(
+                inputs[0].item() if isinstance(inputs[0], np.generic) else inputs[0]
+            )
     outs = kwargs.get("out", ())
     if outs:
         kwargs["out"] = tuple([numpy(o) if isinstance(o, Tensor) else o for o in outs])
@@ -411,7 +438,9 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if is_number(src):
         return fill_(self, src)
     if not isinstance(src, Tensor):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}")
+        raise TypeError(
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
+        )
     target = self._array
     recording = GRAD_MODE.get() and (self._node is not None or src._node is not None)
     if recording:
@@ -481,7 +510,7 @@ def element_array(value: Any, dtype: NumpyDType) -> Any:
         return number_array(int(value), dtype)
     if not isinstance(value, int | float):
         raise TypeError(f"expected a number, got {value.__class__.__name__}")
-    if dtype is dtypes.F32 and -_LARGEST_FLOAT32 > value > -_INFINITY or _INFINITY > value > _LARGEST_FLOAT32:
+    if (dtype is dtypes.F32 and -_LARGEST_FLOAT32 > value > -_INFINITY) or _INFINITY > value > _LARGEST_FLOAT32:
         raise RuntimeError("value cannot be converted to type float without overflow")
     return np.asarray(value, dtype)
 
@@ -534,7 +563,9 @@ def _new_maker(name: str) -> Any:
     return method
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: dtype | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A new leaf with a copy of ``data`` and this tensor's dtype unless given."""
     require_available(device)
     made = make_tensor(creation.array_from(data, (dtype or OF_NUMPY[self._array.dtype]).numpy))
@@ -547,10 +578,14 @@ def legacy_tensor(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Te
     if len(args) == 1 and isinstance(args[0], Tensor):
         array = args[0]._array
         if array.dtype != numpy_dtype and cls is Tensor:
-            raise TypeError(f"expected a tensor of {OF_NUMPY[numpy_dtype]}, got {args[0].dtype}; use tensor.to(dtype)")
+            raise TypeError(
+                f"expected a tensor of {OF_NUMPY[numpy_dtype]}, got {args[0].dtype}; use tensor.to(dtype)"
+            )
     elif len(args) == 1 and not isinstance(args[0], int):
         data = args[0]
-        array = np.empty(data, numpy_dtype) if isinstance(data, Size) else creation.array_from(data, numpy_dtype)
+        array = (
+            np.empty(data, numpy_dtype) if isinstance(data, Size) else creation.array_from(data, numpy_dtype)
+        )
     else:
         array = np.empty(as_shape(args, "Tensor") if args else (0,), numpy_dtype)
     tensor: Tensor = object.__new__(cls)
@@ -602,8 +637,10 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         offset = data_ptr(self) - int(root.__array_interface__["data"][0]) if self._array.size else 0
         if root.flags.c_contiguous and fresh.flags.c_contiguous:
             start = fresh.reshape(-1).view(np.uint8)[offset:].view(np.uint8)
-            array = np.ndarray(self._array.shape, self._array.dtype, start, 0, self._array.strides) if start.size else source(
-                np.empty(0, self._array.dtype), self._array.shape, self._array.strides
+            array = (
+                np.ndarray(self._array.shape, self._array.dtype, start, 0, self._array.strides)
+                if start.size
+                else source(np.empty(0, self._array.dtype), self._array.shape, self._array.strides)
             )
         else:
             array = self._array.copy()
@@ -699,7 +736,7 @@ METHODS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class layout:  # noqa: N801 - PyTorch's name
+class layout:
     """How a tensor's elements are stored; ``strided`` is the only kind here."""
 
     def __init__(self, name: str) -> None:
@@ -709,7 +746,7 @@ class layout:  # noqa: N801 - PyTorch's name
         return f"torch.{self.name}"
 
 
-class memory_format:  # noqa: N801 - PyTorch's name
+class memory_format:
     """An order of a tensor's elements in memory."""
 
     def __init__(self, name: str) -> None:

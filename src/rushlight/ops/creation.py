@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..core.device import DeviceLike, require_available
-from ..core.dtypes import BOOL, I64, OF_NUMPY, NumpyDType, default_complex_numpy, default_numpy, dtype, from_numpy_dtype
+from ..core.dtypes import (
+    BOOL,
+    I64,
+    OF_NUMPY,
+    NumpyDType,
+    default_complex_numpy,
+    default_numpy,
+    dtype,
+    from_numpy_dtype,
+)
 from ..core.history import LeafNode
 from ..core.shapes import as_shape
 from ..core.tensor import Tensor, make_tensor
@@ -59,7 +68,9 @@ def array_from(data: Any, wanted: NumpyDType | None) -> Any:
         source = np.asarray(data)
         from_numpy_dtype(source.dtype.newbyteorder("="))
         return _convert(source, wanted or source.dtype.newbyteorder("="))
-    if hasattr(data, "__array_interface__") or (hasattr(data, "__array__") and not isinstance(data, list | tuple)):
+    if hasattr(data, "__array_interface__") or (
+        hasattr(data, "__array__") and not isinstance(data, list | tuple)
+    ):
         return array_from(np.asarray(data), wanted)
     return _convert(*_from_python(data, wanted))
 
@@ -123,7 +134,9 @@ def _flatten(data: Any, shape: tuple[int, ...], depth: int, leaves: list[Any]) -
     if isinstance(data, Tensor):
         data = data._array
     if not hasattr(data, "__len__"):
-        raise TypeError(f"not a sequence: {type(data).__name__} at dimension {depth} (expected length {shape[depth]})")
+        raise TypeError(
+            f"not a sequence: {type(data).__name__} at dimension {depth} (expected length {shape[depth]})"
+        )
     if len(data) != shape[depth]:
         raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
     if depth == len(shape) - 1 and isinstance(data, list | tuple):
@@ -149,9 +162,9 @@ def _python_array(data: Any, wanted: NumpyDType | None) -> tuple[Any, NumpyDType
     if wanted is None:
         if any(isinstance(item, complex) for item in items):
             wanted = default_complex_numpy()
-        elif any(isinstance(item, float | np.floating) or not hasattr(item, "__index__") for item in items) and not all(
-            isinstance(item, bool | np.bool_) for item in items
-        ):
+        elif any(
+            isinstance(item, float | np.floating) or not hasattr(item, "__index__") for item in items
+        ) and not all(isinstance(item, bool | np.bool_) for item in items):
             wanted = default_numpy()
         else:
             wanted = BOOL if all(isinstance(item, bool | np.bool_) for item in items) else I64
@@ -159,7 +172,9 @@ def _python_array(data: Any, wanted: NumpyDType | None) -> tuple[Any, NumpyDType
         try:
             items = [int(item) for item in items]
         except (OverflowError, ValueError) as error:
-            raise RuntimeError(f"value cannot be converted to type {wanted.name} without overflow: {error}") from None
+            raise RuntimeError(
+                f"value cannot be converted to type {wanted.name} without overflow: {error}"
+            ) from None
         data = items if isinstance(data, list) else items[0]
     try:
         return np.asarray(data, wanted), wanted
@@ -236,10 +251,17 @@ def as_tensor(data: Any, dtype: Dtype = None, device: DeviceLike | None = None) 
 
 
 def asarray(
-    obj: Any, *, dtype: Dtype = None, device: DeviceLike | None = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any,
+    *,
+    dtype: Dtype = None,
+    device: DeviceLike | None = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """``obj`` as a tensor; ``copy=True`` always copies, ``copy=False`` raises ``ValueError`` where it can't share."""
-    shared = isinstance(obj, Tensor | np.ndarray) and (dtype is None or np.dtype(dtype.numpy) == _dtype_of(obj))
+    shared = isinstance(obj, Tensor | np.ndarray) and (
+        dtype is None or np.dtype(dtype.numpy) == _dtype_of(obj)
+    )
     if copy is False and not shared:
         raise ValueError("asarray: can't alias the given object without copying; pass copy=None or copy=True")
     if shared and not copy:
@@ -328,7 +350,9 @@ def _like(name: str, make: Any, doc: str) -> Any:
         memory_format: object = None,
     ) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         require_available(device)
         check_layout(layout)
         array = input._array
@@ -347,7 +371,9 @@ def _like_maker(make: Any) -> Any:
 
 zeros_like = _like("zeros_like", _like_maker(np.zeros_like), "Zeros in the shape and dtype of ``input``.")
 ones_like = _like("ones_like", _like_maker(np.ones_like), "Ones in the shape and dtype of ``input``.")
-empty_like = _like("empty_like", _like_maker(np.empty_like), "Uninitialised memory in the shape and dtype of ``input``.")
+empty_like = _like(
+    "empty_like", _like_maker(np.empty_like), "Uninitialised memory in the shape and dtype of ``input``."
+)
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:

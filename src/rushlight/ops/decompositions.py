@@ -6,8 +6,8 @@ second derivative goes through it.
 
 Sources of the gradients: M. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation", 2008; I. Murray, "Differentiation of the Cholesky decomposition", arXiv:1602.07527; S.
-Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010, and D. and L. Roberts, "QR and LQ
-decomposition matrix backpropagation algorithms for square, wide, and deep matrices", arXiv:2009.10071 (qr).
+Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010, and D. and L. Roberts, "QR and
+LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices", arXiv:2009.10071 (qr).
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ def _inv_impl(a: Array, name: str = "linalg.inv") -> Any:
     except np.linalg.LinAlgError:
         batch, place = _first_zero_pivot(a)
         raise LinAlgError(
-            f"{name}: {_batch_prefix(batch, a.shape[:-2])}The diagonal element {place} is zero, the inversion could not "
-            "be completed because the input matrix is singular."
+            f"{name}: {_batch_prefix(batch, a.shape[:-2])}The diagonal element {place} is zero, the inversion could "
+            "not be completed because the input matrix is singular."
         ) from None
 
 
@@ -338,7 +338,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 
 def _first_indefinite_minor(a: Array) -> int:
     """The order of the smallest leading minor of one matrix that has no Cholesky factor."""
-    low, high = 0, a.shape[-1]
+    low, high = 0, int(a.shape[-1])
     while high - low > 1:  # the minors have one up to some order and none from there on
         middle = (low + high) // 2
         try:
@@ -389,7 +389,7 @@ def _cholesky(A: Tensor, upper: bool, name: str) -> Tensor:
     check_square(A, name)
     check_inexact(A, name)
     attrs = {"name": name}
-    return mH_of(apply(CHOLESKY, (mH_of(A),), attrs)) if upper else apply(CHOLESKY, (A,), attrs)  # type: ignore[no-any-return]
+    return mH_of(apply(CHOLESKY, (mH_of(A),), attrs)) if upper else apply(CHOLESKY, (A,), attrs)
 
 
 def linalg_cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
@@ -465,7 +465,7 @@ def _qr_vjp(gradients: Any, node: Node) -> Tensor:
         g_y = batched(q, g_v)
     from .joining import cat
 
-    return cat((g_x, g_y), -1)  # type: ignore[no-any-return]
+    return cat((g_x, g_y), -1)
 
 
 def _qr_tall(g_q: Tensor | None, g_r: Tensor | None, q: Tensor, r: Tensor) -> Tensor:
@@ -508,7 +508,9 @@ def _qr(A: Tensor, mode: str, name: str) -> tuple[Tensor, Tensor]:
                 "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
                 "Please use linalg.qr(A, mode='reduced') if you are going to require gradients."
             )
-        return make_tensor(np.empty((0,), A._array.dtype)), make_tensor(np.linalg.qr(A._array, "r"))
+        return make_tensor(np.empty((0,), A._array.dtype)), make_tensor(
+            np.asarray(np.linalg.qr(A._array, "r"))
+        )
     q, r = apply(QR, (A,), {"mode": mode})
     return q, r
 

@@ -215,7 +215,9 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
             array = asarray(result)
             if array.dtype not in INEXACT:
                 return make_tensor(array)
-            node = Node(record, edges, array, saved, attrs, site, None if saved is None else versions_of(saved))
+            node = Node(
+                record, edges, array, saved, attrs, site, None if saved is None else versions_of(saved)
+            )
             tensor = make_tensor(array, node)
             if record.saves_output:
                 node.output = (array, _fresh_storage(tensor), 0)
@@ -228,7 +230,12 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
 
 
 def _attach_many(
-    record: Primitive, edges: tuple[Node | None, ...], attrs: Any, result: tuple[Any, ...], saved: Any, site: Any
+    record: Primitive,
+    edges: tuple[Node | None, ...],
+    attrs: Any,
+    result: tuple[Any, ...],
+    saved: Any,
+    site: Any,
 ) -> tuple[Tensor, ...]:
     arrays = tuple([asarray(array) for array in result])
     node = Node(record, edges, arrays[0], saved, attrs, site, None if saved is None else versions_of(saved))
@@ -336,7 +343,9 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
         site = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
         if keeps_input:
             storage = self._storage
-            node = Node(record, (edge,), array, (self,), None, site, None if storage is None else (storage.version,))
+            node = Node(
+                record, (edge,), array, (self,), None, site, None if storage is None else (storage.version,)
+            )
         else:
             node = Node(record, (edge,), array, None, None, site)
         tensor = make_tensor(array, node)
@@ -347,7 +356,9 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
 
     def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(input, Tensor):
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         result = method(input)
         return result if out is None else write_out(out, result, name)
 
@@ -359,6 +370,7 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
 
 def inplace_form(name: str, method: Callable[..., Tensor], *, keeps_inputs: bool = True) -> Any:
     """``x.name_(...)`` from ``x.name(...)``; see ``inplace.overwrite`` for what it does to history."""
+
     def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return overwrite(self, method, args, kwargs, name + "_", keeps_inputs=keeps_inputs)
 
@@ -458,7 +470,9 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         elif isinstance(other, Tensor):
             result = apply(record, (input, other))
         else:
-            raise TypeError(f"{name}(): expected a Tensor, got {type(input).__name__} and {type(other).__name__}")
+            raise TypeError(
+                f"{name}(): expected a Tensor, got {type(input).__name__} and {type(other).__name__}"
+            )
         return result if out is None else write_out(out, result, name)
 
     def inplace(self: Tensor, other: Any) -> Tensor:
@@ -499,7 +513,9 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
 
     record.method = named(method, name, doc)
     record.function = named(function, name, doc)
-    record.inplace = named(inplace if isinstance(impl, np.ufunc) else inplace_form(name, method), name + "_", doc)
+    record.inplace = named(
+        inplace if isinstance(impl, np.ufunc) else inplace_form(name, method), name + "_", doc
+    )
     function.operator = operator  # type: ignore[attr-defined]
     function.reflected = reflected  # type: ignore[attr-defined]
     return function

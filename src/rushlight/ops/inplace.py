@@ -46,7 +46,9 @@ def overwrite(
     about to be written over.
     """
     recording = False
-    others = [other for other in (*args, *kwargs.values()) if isinstance(other, Tensor)] if args or kwargs else ()
+    others = (
+        [other for other in (*args, *kwargs.values()) if isinstance(other, Tensor)] if args or kwargs else ()
+    )
     for other in others:
         if other._storage is not None and other._storage is self._storage and other is not self:
             check_partial_overlap(self._array, other._array)
@@ -67,7 +69,8 @@ def check_leaf(tensor: Tensor) -> None:
         record = view[1]
         if record is None:
             raise RuntimeError(
-                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. " + NO_GRAD_VIEW
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+                + NO_GRAD_VIEW
             )
         if record is FUNCTION_VIEW:
             raise RuntimeError(
@@ -85,7 +88,9 @@ def check_leaf(tensor: Tensor) -> None:
         parent = view[0]
         view = parent._view
         if view is None and isinstance(parent._node, LeafNode):
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
     if isinstance(tensor._node, LeafNode):
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
@@ -100,12 +105,18 @@ NO_GRAD_VIEW: Final = (
 def check_inplace_shape(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
     common = broadcast_shape(shape, other)
     if common != shape:
-        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}")
+        raise RuntimeError(
+            f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}"
+        )
 
 
 def check_no_overlap(array: Any) -> None:
     """Raise if several elements of ``array`` are one place in memory (an expanded dimension)."""
-    if array.size and 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
+    if (
+        array.size
+        and 0 in array.strides
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
+    ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."

@@ -313,7 +313,7 @@ def mm_nt(a: Tensor, b: Tensor) -> Tensor:
     ):
         try:
             return make_tensor(x.dot(y.T))
-        except (FloatingPointReport, ValueError):
+        except (*FloatingPointReport, ValueError):
             pass  # the general way silences the one and explains the other
     return apply(MM_NT, (a, b))  # type: ignore[no-any-return]
 
@@ -329,7 +329,7 @@ def mm_tn(a: Tensor, b: Tensor) -> Tensor:
     ):
         try:
             return make_tensor(x.T.dot(y))
-        except (FloatingPointReport, ValueError):
+        except (*FloatingPointReport, ValueError):
             pass
     return apply(MM_TN, (a, b))  # type: ignore[no-any-return]
 

@@ -402,7 +402,7 @@ def _linear_general(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
     if w.ndim == 1:
         result = matmul(input, weight)
-        return result if bias is None else add(result, bias)  # type: ignore[no-any-return]
+        return result if bias is None else add(result, bias)
     rows = count(x.shape[:-1])
     if x.shape[-1] != w.shape[1]:
         raise cannot_multiply((rows, x.shape[-1]), w.T.shape)

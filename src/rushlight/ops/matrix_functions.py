@@ -15,11 +15,9 @@ from .complex_numbers import conj_of
 from .decompositions import (
     INV,
     SOLVE,
-    LinAlgError,
     check_inexact,
     check_matrices,
     check_square,
-    identity,
     inv,
     inv_ex,
     is_vector_case,
@@ -32,7 +30,6 @@ from .joining import cat
 from .linalg import batched, matmul, mH_of
 from .movement import permute, reshape, unsqueeze
 from .norms import matrix_norm
-from .products import tensordot
 from .reductions import sum as sum_of
 from .spectra import check_kernel, eigvalsh, real_of, svdvals
 
@@ -55,15 +52,18 @@ def _cofactors_impl(a: Array) -> Any:
 
 
 def _cofactors_vjp(g: Tensor, node: Node) -> Tensor:
+    a: Tensor
+    cofactors: Tensor
     a, cofactors = node.unpack()
     transposed = mH_of(apply(INV, (a,)))
-    along = sum_of(conj_of(g) * transposed, (-2, -1), True)
+    along: Tensor = sum_of(conj_of(g) * transposed, (-2, -1), True)
     return along * cofactors - batched(batched(cofactors, mH_of(g)), transposed)
 
 
 def _det_vjp(g: Tensor, node: Node) -> Tensor:
     (a,) = node.unpack()
-    return unsqueeze(unsqueeze(g, -1), -1) * apply(COFACTORS, (a,))
+    cofactors: Tensor = apply(COFACTORS, (a,))
+    return unsqueeze(unsqueeze(g, -1), -1) * cofactors
 
 
 def _square_samples() -> Any:
@@ -116,7 +116,7 @@ def _slogdet_vjp(gradients: Any, node: Node) -> Tensor:
         imaginary = (turned - conj_of(turned)) * 0.5
         factor = -imaginary if factor is None else factor - imaginary
     if factor is None:  # the sign of a real determinant is constant where it has a derivative
-        return a * 0
+        return a.new_zeros(a._array.shape)  # type: ignore[no-any-return]
     return unsqueeze(unsqueeze(factor, -1), -1) * mH_of(apply(INV, (a,)))
 
 
@@ -260,8 +260,8 @@ def pinv(
     array = A._array
     if array.ndim < 2 or array.dtype not in INEXACT or array.dtype in LOW_PRECISION:
         raise RuntimeError(
-            f"linalg.pinv({type_name(array.dtype)}{{{list(array.shape)}}}): expected a tensor with 2 or more dimensions "
-            "of float, double, cfloat or cdouble types"
+            f"linalg.pinv({type_name(array.dtype)}{{{list(array.shape)}}}): expected a tensor with 2 or more "
+            "dimensions of float, double, cfloat or cdouble types"
         )
     if hermitian:
         check_square(A, "linalg.eigh")
@@ -525,9 +525,8 @@ def matrix_rank(
     detached = A.detach()
     values = eigvalsh(detached).abs() if hermitian else svdvals(detached)
     sizes = values._array
-    tolerance = _tolerances(
-        array, sizes.max(-1), _tolerance_array(tol if atol is None else atol), _tolerance_array(rtol)
-    )
+    atol, rtol = _tolerance_array(tol if atol is None else atol), _tolerance_array(rtol)
+    tolerance = _tolerances(array, sizes.max(-1), atol, rtol)
     result = make_tensor(np.asarray((sizes > tolerance).sum(-1, dtype=I64)))
     return result if out is None else write_out(out, result, "linalg_matrix_rank")
 
@@ -705,5 +704,3 @@ METHODS: dict[str, Any] = {
     "geqrf": geqrf,
     "orgqr": householder_product,
 }
-
-_ = (identity, LinAlgError, tensordot)

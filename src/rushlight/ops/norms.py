@@ -21,6 +21,7 @@ from .reductions import sum as sum_of
 from .spectra import svdvals
 
 Array = NDArray[Any]
+add_reduce: Any = np.add.reduce
 Dims = int | Sequence[int] | None
 _INF = float("inf")
 
@@ -33,19 +34,21 @@ def _vector_norm_impl(x: Array, ord: float, axis: tuple[int, ...], keepdims: boo
         return np.asarray(_vector_norm_impl(x.astype(F32), ord, axis, keepdims)).astype(x.dtype)
     sizes = np.abs(x)
     if ord == 2:
-        return np.sqrt(np.add.reduce(np.square(sizes), axis, None, None, keepdims))
+        return np.sqrt(add_reduce(np.square(sizes), axis, None, None, keepdims))
     if ord == 1:
-        return np.add.reduce(sizes, axis, None, None, keepdims)
+        return add_reduce(sizes, axis, None, None, keepdims)
     if ord == 0:
-        return np.add.reduce(sizes != 0, axis, sizes.dtype, None, keepdims)
+        return add_reduce(sizes != 0, axis, sizes.dtype, None, keepdims)
     if ord == _INF:
-        return np.maximum.reduce(sizes, axis, None, None, keepdims)
+        return np.max(sizes, axis, keepdims=keepdims)
     if ord == -_INF:
-        return np.minimum.reduce(sizes, axis, None, None, keepdims)
-    return np.add.reduce(sizes**ord, axis, None, None, keepdims) ** (1 / ord)
+        return np.min(sizes, axis, keepdims=keepdims)
+    return add_reduce(sizes**ord, axis, None, None, keepdims) ** (1 / ord)
 
 
 def _vector_norm_vjp(g: Tensor, node: Node) -> Tensor:
+    x: Tensor
+    norm: Tensor
     x, norm = node.unpack()
     ord, axis, keepdims = node.attrs["ord"], node.attrs["axis"], node.attrs["keepdims"]
     if not keepdims:
@@ -60,7 +63,7 @@ def _vector_norm_vjp(g: Tensor, node: Node) -> Tensor:
         return (x / norm).masked_fill(at_zero, 0) * g  # type: ignore[no-any-return]
     if abs(ord) == _INF:
         # The gradient is shared among the elements that have the extreme size.
-        extreme = ((x.abs() == norm) | (norm != norm)).to(OF_NUMPY[norm._array.dtype])
+        extreme = ((x.abs() == norm) | norm.isnan()).to(OF_NUMPY[norm._array.dtype])
         return x.sgn() * extreme * (g / sum_of(extreme, axis, True))  # type: ignore[no-any-return]
     if ord < 1:
         powers = (x.sgn() * x.abs() ** (ord - 1)).masked_fill(x == 0, 0)
@@ -102,8 +105,8 @@ def _ready(x: Tensor, dtype: dtype_class | None, name: str) -> Tensor:
         raise RuntimeError(f"{name}: dtype should be {kinds[0]} for {kinds[1]} inputs, but got {wanted}")
     if have.itemsize > dtype.itemsize:
         raise RuntimeError(
-            f"{name}: the dtype of the input ({type_name(have)}) should be convertible without narrowing to the specified "
-            f"dtype ({wanted})"
+            f"{name}: the dtype of the input ({type_name(have)}) should be convertible without narrowing to the "
+            f"specified dtype ({wanted})"
         )
     return cast(x, dtype.numpy)
 

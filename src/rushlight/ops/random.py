@@ -115,7 +115,9 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
     ) -> Tensor:
         require_available(device)
         array = input._array
-        target = np.empty_like(array, array.dtype if dtype is None else dtype.numpy, order="C" if 0 in array.strides else "K")
+        target = np.empty_like(
+            array, array.dtype if dtype is None else dtype.numpy, order="C" if 0 in array.strides else "K"
+        )
         values = draw(generator or default_generator, array.shape, target.dtype)
         if target.flags.c_contiguous:
             target = values
@@ -131,10 +133,14 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
 
 
 rand, rand_like = _floats(
-    "rand", streams.uniform, "Numbers drawn evenly from [0, 1), in the given shape and the default dtype unless given."
+    "rand",
+    streams.uniform,
+    "Numbers drawn evenly from [0, 1), in the given shape and the default dtype unless given.",
 )
 randn, randn_like = _floats(
-    "randn", streams.normal, "Normal numbers of mean 0 and variance 1, in the given shape and the default dtype unless given."
+    "randn",
+    streams.normal,
+    "Normal numbers of mean 0 and variance 1, in the given shape and the default dtype unless given.",
 )
 
 
@@ -183,7 +189,9 @@ def randint_like(
         low, high = 0, low
     require_available(device)
     kind = input._array.dtype if dtype is None else dtype.numpy
-    values = streams.random_integers(generator or default_generator, input._array.shape, kind, int(low), int(high))
+    values = streams.random_integers(
+        generator or default_generator, input._array.shape, kind, int(low), int(high)
+    )
     return _finish(values, None, requires_grad, "randint_like")
 
 
@@ -201,7 +209,9 @@ def randperm(
     """The numbers 0 to ``n - 1`` in random order, as int64 unless given."""
     kind = I64 if dtype is None and out is None else _options(out, dtype, device, layout)
     require_available(device)
-    return _finish(streams.permutation(generator or default_generator, n, kind), out, requires_grad, "randperm")
+    return _finish(
+        streams.permutation(generator or default_generator, n, kind), out, requires_grad, "randperm"
+    )
 
 
 NORMAL = Primitive(
@@ -298,22 +308,30 @@ def _fill(self: Tensor, draw: Callable[[NumpyDType], Any], name: str) -> Tensor:
     return self
 
 
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **named: Any) -> Tensor:
+def uniform_(
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **named: Any
+) -> Tensor:
     """Numbers drawn evenly from ``[from, to)`` written over this tensor's."""
     low = named.pop("from", from_)
     _no_more(named, "uniform_")
     source = generator or default_generator
-    return _fill(self, lambda kind: streams.uniform(source, self._array.shape, kind, float(low), float(to)), "uniform_")
+    return _fill(
+        self, lambda kind: streams.uniform(source, self._array.shape, kind, float(low), float(to)), "uniform_"
+    )
 
 
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Normal numbers written over this tensor's."""
     source, array = generator or default_generator, self._array
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     contiguous = array.flags.c_contiguous
     return _fill(
-        self, lambda kind: streams.normal(source, array.shape, kind, float(mean), float(std), contiguous), "normal_"
+        self,
+        lambda kind: streams.normal(source, array.shape, kind, float(mean), float(std), contiguous),
+        "normal_",
     )
 
 
@@ -329,8 +347,12 @@ def random_(self: Tensor, *bounds: Any, generator: Generator | None = None, **na
     if low is None and high is None:
         return _fill(self, lambda kind: streams.random_integers_default(source, shape, kind), "random_")
     if high is None:
-        return _fill(self, lambda kind: streams.random_integers_from(source, shape, kind, int(low)), "random_")
-    return _fill(self, lambda kind: streams.random_integers(source, shape, kind, int(low or 0), int(high)), "random_")
+        return _fill(
+            self, lambda kind: streams.random_integers_from(source, shape, kind, int(low)), "random_"
+        )
+    return _fill(
+        self, lambda kind: streams.random_integers(source, shape, kind, int(low or 0), int(high)), "random_"
+    )
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -349,7 +371,9 @@ def _parametrised(name: str, draw: Callable[..., Any], defaults: dict[str, float
         values = {**defaults, **dict(zip(names, args, strict=False)), **named}
         _no_more({key: v for key, v in values.items() if key not in defaults}, name)
         source, shape = generator or default_generator, self._array.shape
-        return _fill(self, lambda kind: draw(source, shape, kind, *[float(values[key]) for key in names]), name)
+        return _fill(
+            self, lambda kind: draw(source, shape, kind, *[float(values[key]) for key in names]), name
+        )
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = doc
@@ -361,8 +385,12 @@ def _no_more(named: dict[str, Any], name: str) -> None:
         raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
 
 
-exponential_ = _parametrised("exponential_", streams.exponential, {"lambd": 1.0}, "Exponential numbers of rate ``lambd``.")
-geometric_ = _parametrised("geometric_", streams.geometric, {"p": 0.5}, "Numbers of trials until the first success.")
+exponential_ = _parametrised(
+    "exponential_", streams.exponential, {"lambd": 1.0}, "Exponential numbers of rate ``lambd``."
+)
+geometric_ = _parametrised(
+    "geometric_", streams.geometric, {"p": 0.5}, "Numbers of trials until the first success."
+)
 log_normal_ = _parametrised(
     "log_normal_", streams.log_normal, {"mean": 1.0, "std": 2.0}, "Numbers whose logarithm is normal."
 )
@@ -406,7 +434,9 @@ METHODS: dict[str, Any] = {
     "random_": random_,
     "bernoulli_": bernoulli_,
     "bernoulli": lambda self, p=None, *, generator=None: (
-        bernoulli(self, generator=generator) if p is None else bernoulli_(make_tensor(np.empty_like(self._array)), p)
+        bernoulli(self, generator=generator)
+        if p is None
+        else bernoulli_(make_tensor(np.empty_like(self._array)), p)
     ),
     "multinomial": multinomial,
     "exponential_": exponential_,

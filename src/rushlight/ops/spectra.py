@@ -1,7 +1,7 @@
 """Eigenvalues and singular values of stacks of matrices by LAPACK (through ``numpy.linalg``), with their gradients.
 
-Sources of the gradients: J. Townsend, "Differentiating the singular value decomposition", 2016; Z.-Q. Wan and S.-X. Zhang,
-"Automatic differentiation for complex valued SVD", arXiv:1909.02659; C. Boeddeker et al., "On the computation of
+Sources of the gradients: J. Townsend, "Differentiating the singular value decomposition", 2016; Z.-Q. Wan and S.-X.
+Zhang, "Automatic differentiation for complex valued SVD", arXiv:1909.02659; C. Boeddeker et al., "On the computation of
 complex-valued gradients with application to statistically optimum beamforming", arXiv:1701.00392 (eigenvalues). Saved
 results and second derivatives are as in ``decompositions``.
 """
@@ -57,11 +57,11 @@ def as_diagonal(vector: Tensor) -> Tensor:
 
 
 def real_of(tensor: Tensor) -> Tensor:
-    return real(tensor) if tensor._array.dtype in COMPLEXES else tensor  # type: ignore[no-any-return]
+    return real(tensor) if tensor._array.dtype in COMPLEXES else tensor
 
 
 def _complex_dtype(x: Array) -> Any:
-    return C64 if x.dtype == F32 or x.dtype == C64 else C128
+    return C64 if x.dtype in (F32, C64) else C128
 
 
 def _imag_of_diagonal(tensor: Tensor) -> Tensor:

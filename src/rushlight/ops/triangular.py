@@ -1,7 +1,7 @@
 """Triangular systems, and the LU decomposition by Gaussian elimination with partial pivoting.
 
-NumPy has neither: triangular systems go through its general solver (which eliminates nothing for them), and LU is a loop
-over the columns that treats a whole stack of matrices at once.
+NumPy has neither: triangular systems go through its general solver (which eliminates nothing for them), and LU is a
+loop over the columns that treats a whole stack of matrices at once.
 
 Source of the gradients: S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions with
 application in optimum experimental design", 2010.
@@ -297,8 +297,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     if info.any():
         place = int(info[info != 0].flat[0]) if info.ndim else int(info)
         raise RuntimeError(
-            f"torch.linalg.lu_factor: U[{place},{place}] is zero and using it on lu_solve would result in a division by "
-            "zero. If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            f"torch.linalg.lu_factor: U[{place},{place}] is zero and using it on lu_solve would result in a division "
+            "by zero. If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
             "linalg.lu_factor_ex(A, pivot)"
         )
     return named_result("linalg_lu_factor", (factors, pivots), out)

@@ -161,10 +161,14 @@ class Optimizer:
             else:
                 tensors.append(entry)
         if names and len(names) != len(tensors):
-            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(tensor).__name__}")
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(tensor).__name__}"
+                )
             if not self.defaults.get("differentiable", None) and not (tensor.is_leaf or tensor.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         param_group["params"] = tensors
@@ -172,7 +176,9 @@ class Optimizer:
             param_group["param_names"] = names
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             param_group.setdefault(name, default)
         if len({id(t) for t in tensors}) != len(tensors):
             import warnings
@@ -203,7 +209,9 @@ class Optimizer:
                 number.setdefault(id(param), len(number))
             packed["params"] = [number[id(param)] for param in group["params"]]
             groups.append(packed)
-        state = {number[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items()}
+        state = {
+            number[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items()
+        }
         result = {"state": state, "param_groups": groups}
         for hook in self._state_dict_post_hooks.values():
             changed = hook(self, result)
@@ -305,7 +313,9 @@ def _with_hooks(step: Any) -> Any:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(f"step pre-hook must return None or a tuple of (new_args, new_kwargs), got {changed}")
+                    raise RuntimeError(
+                        f"step pre-hook must return None or a tuple of (new_args, new_kwargs), got {changed}"
+                    )
                 args, kwargs = changed
         result = step(self, *args, **kwargs)
         for hook in self._step_post_hooks.values():

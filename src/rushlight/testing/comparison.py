@@ -47,7 +47,9 @@ def assert_close(
         >>> torch.testing.assert_close(torch.tensor(1.0), torch.tensor(1.0 + 1e-7))
     """
     if (rtol is None) != (atol is None):
-        raise ValueError(f"Both rtol and atol must be specified or both left out, but got rtol={rtol} and atol={atol}")
+        raise ValueError(
+            f"Both rtol and atol must be specified or both left out, but got rtol={rtol} and atol={atol}"
+        )
     problem = _difference(actual, expected, rtol, atol, equal_nan, check_dtype, check_stride, "")
     if problem is not None:
         if callable(msg):
@@ -63,7 +65,9 @@ def _difference(
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
         if set(actual) != set(expected):
             return f"The keys of the mappings do not match{where}: {sorted(map(str, set(actual) ^ set(expected)))}"
-        return _first(_difference(actual[k], expected[k], *options, f" at key {k!r}{where}") for k in expected)
+        return _first(
+            _difference(actual[k], expected[k], *options, f" at key {k!r}{where}") for k in expected
+        )
     if _is_sequence(expected) and _is_sequence(actual):
         if len(actual) != len(expected):
             return f"The length of the sequences mismatch{where}: {len(actual)} != {len(expected)}"
@@ -86,7 +90,10 @@ def _values(
     a: Tensor, e: Tensor, rtol: float | None, atol: float | None, equal_nan: bool, where: str, numbers: bool
 ) -> str | None:
     if rtol is None or atol is None:
-        pairs = [_TOLERANCES.get("float64" if numbers and t.dtype.is_floating_point else t.dtype.name, (0.0, 0.0)) for t in (a, e)]
+        pairs = [
+            _TOLERANCES.get("float64" if numbers and t.dtype.is_floating_point else t.dtype.name, (0.0, 0.0))
+            for t in (a, e)
+        ]
         rtol, atol = max(p[0] for p in pairs), max(p[1] for p in pairs)
     x, y = _wide(a, promote_types(a.dtype, e.dtype)), _wide(e, promote_types(a.dtype, e.dtype))
     with np.errstate(all="ignore"):
@@ -101,8 +108,17 @@ def _values(
     count, total = len(wrong), close.size
     if not close.ndim:
         kind = "Scalars" if numbers else "Tensor-likes"
-        return f"{kind} are not close{where}!\n\nExpected {e.item()} but got {a.item()}.\nAbsolute difference: {gap} (up to {atol} allowed)\nRelative difference: {relative} (up to {rtol} allowed)"
-    at = tuple(int(i) for i in np.unravel_index(int(np.nanargmax(np.where(close, -1, np.nan_to_num(gap, nan=np.inf)))), gap.shape))
+        return (
+            f"{kind} are not close{where}!\n\nExpected {e.item()} but got {a.item()}.\n"
+            f"Absolute difference: {gap} (up to {atol} allowed)\n"
+            f"Relative difference: {relative} (up to {rtol} allowed)"
+        )
+    at = tuple(
+        int(i)
+        for i in np.unravel_index(
+            int(np.nanargmax(np.where(close, -1, np.nan_to_num(gap, nan=np.inf)))), gap.shape
+        )
+    )
     return (
         f"Tensor-likes are not close{where}!\n\nMismatched elements: {count} / {total} ({100 * count / total:.1f}%)\n"
         f"Greatest absolute difference: {gap[at]} at index {at} (up to {atol} allowed)\n"

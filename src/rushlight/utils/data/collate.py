@@ -29,7 +29,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return stack(list(batch), 0)
     if isinstance(first, np.ndarray):
         if first.dtype.kind in "SUO":
-            raise TypeError(f"default_collate: arrays of dtype {first.dtype} can't become tensors; convert them first")
+            raise TypeError(
+                f"default_collate: arrays of dtype {first.dtype} can't become tensors; convert them first"
+            )
         return stack([as_tensor(array) for array in batch], 0)
     if isinstance(first, np.generic):
         return as_tensor(np.asarray(batch))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 _CHECK_SECONDS = 2.0
@@ -47,12 +48,14 @@ class _Failure:
         self.text = "".join(traceback.format_exception(error))
 
     def reraise(self) -> None:
-        message = f"Caught {self.kind.__name__} in DataLoader worker process {self.worker}.\nOriginal {self.text}"
+        message = (
+            f"Caught {self.kind.__name__} in DataLoader worker process {self.worker}.\nOriginal {self.text}"
+        )
         if self.kind is KeyError:
             raise RuntimeError(message)
         try:
             error = self.kind(message)
-        except Exception:  # noqa: BLE001 - a constructor with other arguments: the text is what counts
+        except Exception:
             raise RuntimeError(message) from None
         raise error
 
@@ -66,7 +69,7 @@ def _seed_everything(seed: int) -> None:
 
     random.seed(seed)
     manual_seed(seed)
-    np.random.seed(np.random.SeedSequence(seed).generate_state(4))  # noqa: NPY002 - what datasets use
+    np.random.seed(np.random.SeedSequence(seed).generate_state(4))
 
 
 def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) -> None:
@@ -92,7 +95,7 @@ def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) 
                 if init is not None and fetch is None:
                     init(number)
                 fetch = make_fetcher(dataset, batched, collate, drop_last)
-            except Exception as error:  # noqa: BLE001 - handed to the main process
+            except Exception as error:
                 broken = _Failure(number, error)
             continue
         _, epoch, position, indices = task
@@ -103,7 +106,7 @@ def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) 
                 result = fetch(indices)
             except StopIteration:
                 result = _StreamEnded()
-            except Exception as error:  # noqa: BLE001 - handed to the main process
+            except Exception as error:
                 result = _Failure(number, error)
         results.put((epoch, position, number, result))
 
@@ -162,10 +165,8 @@ class WorkerPool:
     def stop(self) -> None:
         """End the processes."""
         for tasks in self.tasks:
-            try:
+            with suppress(OSError, ValueError):
                 tasks.put(None)
-            except (OSError, ValueError):
-                pass
         for process in self.processes:
             process.join(timeout=0.5)
             if process.is_alive():
