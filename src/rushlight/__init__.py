@@ -399,6 +399,22 @@ from .ops.views import (  # noqa: E402
     unflatten as unflatten,
 )
 
+# autograd
+from . import autograd as autograd  # noqa: E402
+from .autograd.anomaly_mode import (  # noqa: E402
+    is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
+    is_anomaly_enabled as is_anomaly_enabled,
+)
+from .autograd.grad_mode import (  # noqa: E402
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    is_grad_enabled as is_grad_enabled,
+    is_inference as is_inference,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
+)
+
 # linear algebra and products
 from . import linalg as linalg  # noqa: E402
 from .ops.decompositions import (  # noqa: E402
@@ -528,6 +544,6 @@ from .ops.uniqueness import (  # noqa: E402
     unique_consecutive as unique_consecutive,
 )
 
-from . import optim as optim, utils as utils  # noqa: E402
+from . import nn as nn, optim as optim, utils as utils  # noqa: E402
 from . import version as version  # noqa: E402
 from .version import __version__ as __version__  # noqa: E402

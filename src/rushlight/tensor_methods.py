@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .autograd import differentiate, grad_mode
 from .core.tensor import LEGACY_CONSTRUCTOR, Tensor
 from .ops import (
     activations,
@@ -48,6 +49,8 @@ from .ops import (
 )
 
 TABLES: Final = (
+    differentiate,
+    grad_mode,
     random,
     conversion,
     movement,

@@ -83,6 +83,8 @@ def array_of(tensor: Any) -> Any:
     if not tensor.numel():
         return np.empty(tuple(tensor.shape), tensor.numpy().dtype)
     extent = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    if tensor.untyped_storage().nbytes() < extent * tensor.element_size():
+        raise NotConvertible("a tensor whose memory was given back")
     memory = tensor.as_strided((extent,), (1,)).numpy().copy()
     strides = [s * memory.itemsize for s in tensor.stride()]
     return np.lib.stride_tricks.as_strided(memory, tuple(tensor.shape), strides)

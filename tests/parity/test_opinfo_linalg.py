@@ -14,10 +14,12 @@ from . import opinfo
 
 pytestmark = pytest.mark.parity
 
-NAMES = """
-__rmatmul__ addbmm addmm addmv addr baddbmm bmm chain_matmul cross dot einsum inner kron linalg.cross linalg.diagonal
-linalg.multi_dot linalg.vecdot matmul mm mv nn.functional.bilinear nn.functional.linear outer tensordot trace vdot
-""".split()
+NAMES = [
+    "__rmatmul__", "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cross", "dot",
+    "einsum", "inner", "kron", "linalg.cross", "linalg.diagonal", "linalg.multi_dot", "linalg.vecdot",
+    "matmul", "mm", "mv", "nn.functional.bilinear", "nn.functional.linear", "outer", "tensordot", "trace",
+    "vdot",
+]  # fmt: skip
 FUNCTIONS = {
     "nn.functional.linear": linear,
     "nn.functional.bilinear": bilinear,

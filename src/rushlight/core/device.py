@@ -28,18 +28,19 @@ class device:
             self.type, self.index = type.type, type.index
             return
         if isinstance(type, int):
-            type, index = "cuda", type
+            number, type = type, "cuda"
+            index = number
         if not isinstance(type, str):
             raise TypeError(f"device: expected a string such as 'cpu' or 'cuda:0', got {type!r}")
-        name, colon, number = type.partition(":")
+        name, colon, digits = type.partition(":")
         if name not in _KNOWN:
             raise RuntimeError(
                 f"Expected one of {', '.join(_KNOWN)} device type at start of device string: {name or type}"
             )
         if colon:
-            if not number.isdigit() or index is not None:
+            if not digits.isdigit() or index is not None:
                 raise RuntimeError(f"Invalid device string: '{type}'")
-            index = int(number)
+            index = int(digits)
         self.type, self.index = name, index
 
     def __repr__(self) -> str:

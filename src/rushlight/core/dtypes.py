@@ -204,4 +204,4 @@ def natural_dtype(value: object) -> NumpyDType:
 
 def finfo_eps(numpy_dtype: NumpyDType) -> float:
     """The distance from 1 to the next larger number of a floating-point dtype."""
-    return float(ml_dtypes.finfo(numpy_dtype).eps)
+    return float(ml_dtypes.finfo(numpy_dtype).eps)  # type: ignore[no-untyped-call]

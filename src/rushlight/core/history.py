@@ -105,10 +105,10 @@ class Node:
         saved = self.saved
         if saved is RELEASED:
             raise RuntimeError(
-                f"{self.operation.name}: Trying to backward through the graph a second time (or directly access saved "
-                "tensors after they have already been freed). Saved intermediate values of the graph are freed when "
-                "you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through "
-                "the graph a second time or if you need to access saved tensors after calling backward."
+                "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+                "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+                "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+                f"saved tensors after calling backward. (What is missing was saved by '{self.operation.name}'.)"
             )
         values: tuple[Any, ...] = ()
         if saved is not None:

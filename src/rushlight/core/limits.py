@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 
-from .dtypes import BF16, dtype, get_default_dtype
+from .dtypes import dtype, get_default_dtype
 
 
 class finfo:
@@ -26,14 +28,14 @@ class finfo:
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{kind.name}'"
             )
         real = kind.to_real()
-        limits = ml_dtypes.finfo(BF16) if real.numpy == BF16 else np.finfo(real.numpy)
+        limits: Any = ml_dtypes.finfo(real.numpy)  # type: ignore[no-untyped-call]
         self.dtype = real.name
         self.bits = 8 * real.itemsize
         self.eps = float(limits.eps)
         self.max = float(limits.max)
         self.min = float(limits.min)
         self.tiny = self.smallest_normal = float(limits.tiny)
-        self.resolution = float(limits.resolution)
+        self.resolution = 10.0**-limits.precision
 
     def __repr__(self) -> str:
         return (

@@ -38,7 +38,8 @@ class Sequential(Module):
         return input
 
     def _name_at(self, index: int) -> str:
-        return list(self._modules)[_checked_index(index, len(self))]
+        names: list[str] = list(self._modules)
+        return names[_checked_index(index, len(self))]
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):

@@ -24,11 +24,15 @@ _global_backward_hooks: dict[int, Any] = {}
 _RESERVED = "_parameters", "_buffers", "_modules"
 
 
-class IncompatibleKeys(NamedTuple):
-    """What ``load_state_dict(strict=False)`` found: keys it missed and keys it did not expect."""
-
+class _Keys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+class IncompatibleKeys(_Keys):
+    """What ``load_state_dict(strict=False)`` found: keys it missed and keys it did not expect."""
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
@@ -517,7 +521,7 @@ class Module:
         from ..ops.creation import empty_like
 
         require_available(device)
-        return self._apply(lambda t: empty_like(t), recurse)
+        return self._apply(empty_like, recurse)
 
     def share_memory(self) -> Self:
         """Accepted for compatibility; memory is shared between threads anyway."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
 from ..core.dtypes import F32, F64, dtype
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import wrap_dim
-from ..core.tensor import Tensor
+from ..core.storage import LIBRARY, Storage, program_site
+from ..core.tensor import Tensor, make_tensor
 from .bounds import clamp
 from .comparison import bitwise_and, ge, gt, le, lt, where
 from .define import Primitive
-from .dispatch import apply, not_implemented, unary, write_out
+from .dispatch import apply, compute, not_implemented, unary, write_out
 from .functions import abs, erf, sigmoid, tanh, widened
 from .inplace import overwrite
 from .movement import cast, narrow, reshape
@@ -23,8 +26,11 @@ from .powers import exp, square
 from .reductions import sum_dims
 
 INPUT = ((0, (0,)),)
-_ZERO = {F32: np.asarray(0, F32), F64: np.asarray(0, F64)}
 maximum_of = np.maximum
+ndarray = np.ndarray
+asarray = np.asarray
+grad_enabled = GRAD_MODE.get
+getframe = sys._getframe
 _EXACT = "biu"  # the kinds that most activations refuse; complex numbers too
 _INEXACT_ONLY = "biuc"
 
@@ -37,8 +43,7 @@ def _or_inplace(inplace: bool, function: Any, input: Tensor, args: tuple[Any, ..
 
 
 def _relu_impl(x: Any) -> Any:
-    zero = _ZERO.get(x.dtype)
-    return maximum_of(x, x.dtype.type(0) if zero is None else zero)
+    return maximum_of(x, x.dtype.type(0))
 
 
 def _relu_vjp(g: Tensor, node: Node) -> Tensor:
@@ -53,8 +58,33 @@ def _check_relu(x: Any) -> None:
 
 
 RELU = Primitive("relu", _relu_impl, _relu_vjp, saves_output=True, refuses="bc", check=_check_relu)
-_relu = unary(RELU)
+unary(RELU)
 relu_ = RELU.inplace
+_ZERO32, _ZERO64 = np.asarray(0, F32), np.asarray(0, F64)
+
+
+def _relu(self: Tensor) -> Tensor:
+    """max(x, 0)."""
+    x = self._array
+    if x.dtype is F32:
+        array = maximum_of(x, _ZERO32)
+    elif x.dtype is F64:
+        array = maximum_of(x, _ZERO64)
+    else:
+        return apply(RELU, (self,))  # type: ignore[no-any-return]
+    if type(array) is not ndarray:
+        array = asarray(array)
+    edge = self._node
+    if edge is None or not grad_enabled():
+        return make_tensor(array)
+    frame: Any = getframe(1)
+    code = frame.f_code
+    site = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+    node = Node(RELU, (edge,), array, None, None, site)
+    tensor = make_tensor(array, node)
+    storage = tensor._storage = Storage()
+    node.output = (array, storage, 0)
+    return tensor
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -387,6 +417,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
 _max_reduce, _add_reduce = np.maximum.reduce, np.add.reduce
+_NO_ATTRS: dict[str, Any] = {}
 
 
 def _softmax_impl(x: Any, dim: int) -> Any:
@@ -433,6 +464,16 @@ LOG_SOFTMAX = Primitive(
 
 
 def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> Tensor:
+    if (
+        dtype is None
+        and type(input) is Tensor
+        and (input._node is None or not grad_enabled())
+        and (input._array.dtype is F32 or input._array.dtype is F64)
+        and input._array.size
+    ):
+        x = input._array
+        if x.ndim and type(dim) is int and -x.ndim <= dim < x.ndim:
+            return make_tensor(compute(record.impl, (x, dim), _NO_ATTRS))
     if not isinstance(input, Tensor):
         raise TypeError(
             f"{record.name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
@@ -501,7 +542,7 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
 
 METHODS: dict[str, Any] = {
-    "relu": RELU.method,
+    "relu": _relu,
     "relu_": RELU.inplace,
     "prelu": prelu,
     "hardshrink": hardshrink,

@@ -29,6 +29,7 @@ from .dispatch import (
     write_out,
 )
 from .movement import cast, clone
+from .pointwise import require_tensor
 
 ndarray = np.ndarray
 asarray = np.asarray
@@ -200,6 +201,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
         >>> torch.clamp(torch.tensor([-1.0, 0.5, 2.0]), 0, 1)
         tensor([0.0000, 0.5000, 1.0000])
     """
+    require_tensor("clamp", input)
     result = _clamp(input, min, max)
     return result if out is None else write_out(out, result, "clamp")
 
@@ -271,6 +273,8 @@ HEAVISIDE = Primitive("heaviside", _heaviside_impl, _heaviside_vjp)
 
 
 def _heaviside(self: Tensor, values: Tensor) -> Tensor:
+    require_tensor("heaviside", self)
+    require_tensor("heaviside", values)
     if self._array.dtype in COMPLEXES or values._array.dtype in COMPLEXES:
         raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if self._array.dtype != values._array.dtype:

@@ -680,7 +680,6 @@ METHODS: dict[str, Any] = {
     "is_mkldnn": property(lambda self: False), "is_nested": property(lambda self: False),
     "layout": property(lambda self: STRIDED, doc="How the elements are stored: always strided."),
     "names": property(lambda self: (None,) * self._array.ndim),
-    "is_inference": lambda self: False,
     "is_floating_point": is_floating_point,
     "is_complex": is_complex,
     "is_signed": is_signed,

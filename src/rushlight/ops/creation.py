@@ -36,7 +36,7 @@ def _finish(array: Any, requires_grad: bool) -> Tensor:
 def _numpy_dtype(given: Dtype) -> NumpyDType:
     if given is None:
         return default_numpy()
-    if not isinstance(given, dtype):
+    if not isinstance(given, dtype):  # a program may pass Python's float or int
         if given in (float, int, bool, complex):
             return {float: default_numpy(), int: I64, bool: BOOL, complex: default_complex_numpy()}[given]
         raise TypeError(f"dtype: expected a rushlight.dtype such as torch.float32, got {given!r}")

@@ -21,6 +21,7 @@ from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.return_types import maker
+from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
@@ -112,15 +113,19 @@ def saved_results(node: Node, recompute: Any) -> Any:
 
 def lu_arrays(a: Array, pivot: bool) -> tuple[Array, Array]:
     """Both triangular factors in one array, and the row (from 1) that each step swapped in. ``a``: ``(..., m, n)``."""
-    lu = a.copy()
+    lu = np.array(a, order="C")
     rows, columns = lu.shape[-2:]
     steps = min(rows, columns)
     pivots = np.empty((*lu.shape[:-2], steps), np.int32)
-    flat, chosen = lu.reshape(-1, rows, columns), pivots.reshape(-1, steps)
+    batch = count(lu.shape[:-2])
+    flat, chosen = lu.reshape(batch, rows, columns), pivots.reshape(batch, steps)
     every = np.arange(len(flat))
     with np.errstate(all="ignore"):
         for k in range(steps):
-            best = k + np.abs(flat[:, k:, k]).argmax(1) if pivot else np.full(len(flat), k)
+            column = flat[:, k:, k]
+            # LAPACK measures complex numbers by the sum of their parts, too.
+            sizes = np.abs(column) if column.dtype.kind == "f" else np.abs(column.real) + np.abs(column.imag)
+            best = k + sizes.argmax(1) if pivot else np.full(len(flat), k)
             chosen[:, k] = best + 1
             top = flat[every, k].copy()
             flat[every, k] = flat[every, best]
@@ -134,7 +139,7 @@ def lu_arrays(a: Array, pivot: bool) -> tuple[Array, Array]:
 
 def _first_zero_pivot(a: Array) -> tuple[int, int]:
     """The first singular matrix of the stack and the place (from 1) of its first zero pivot."""
-    lu, _ = lu_arrays(a.reshape(-1, *a.shape[-2:]), True)
+    lu, _ = lu_arrays(a.reshape(count(a.shape[:-2]), *a.shape[-2:]), True)
     zero = np.diagonal(lu, axis1=-2, axis2=-1) == 0
     where = np.argwhere(zero)
     return (int(where[0, 0]), int(where[0, 1]) + 1) if where.size else (0, a.shape[-1])
@@ -186,7 +191,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def _info_of(a: Array, attempt: Any) -> tuple[Array, Array]:
     """For each matrix, whether ``attempt`` worked on it: its result, or nan, and LAPACK's info number."""
-    stack = a.reshape(-1, *a.shape[-2:])
+    stack = a.reshape(count(a.shape[:-2]), *a.shape[-2:])
     info = np.zeros(len(stack), np.int32)
     results = np.full_like(stack, np.nan)
     for i, matrix in enumerate(stack):
@@ -353,7 +358,7 @@ def _cholesky_impl(a: Array, name: str = "linalg.cholesky") -> Any:
     try:
         return np.linalg.cholesky(a)
     except np.linalg.LinAlgError:
-        for batch, matrix in enumerate(a.reshape(-1, *a.shape[-2:])):
+        for batch, matrix in enumerate(a.reshape(count(a.shape[:-2]), *a.shape[-2:])):
             try:
                 np.linalg.cholesky(matrix)
             except np.linalg.LinAlgError:
@@ -368,8 +373,8 @@ def _cholesky_impl(a: Array, name: str = "linalg.cholesky") -> Any:
 def _cholesky_vjp(g: Tensor, node: Node) -> Tensor:
     (factor,) = node.unpack()
     transposed = mH_of(factor)
-    inner = lower_part(batched(transposed, g), 0.5)
-    inner = (inner + mH_of(inner)) * 0.5
+    product = batched(transposed, g)
+    inner = (lower_part(product) + mH_of(lower_part(product, 0.0))) * 0.5
     # L^-H inner L^-1, by two solves.
     half = apply(SOLVE, (transposed, inner))
     return mH_of(apply(SOLVE, (transposed, mH_of(half))))

@@ -33,7 +33,8 @@ class Primitive:
     broadcast shape and the computed dtype: the engine sums and casts them to the input's.
     ``refuses``: the kinds of dtypes (NumPy's letters) that the operation does not take, of its first operand once promoted.
     ``check`` is called with the operands first on the general path, to raise for those that it does not take.
-    For an operation with several results, ``gradient`` is a tuple with None for the results that nothing used.
+    For an operation with several results, ``gradient`` is a tuple with None for the results that nothing used, and
+    ``saves_output`` may list the numbers of those to keep: ``node.unpack()`` gives them, without their histories, last.
     """
 
     __slots__ = (
@@ -49,7 +50,7 @@ class Primitive:
         *,
         rule: Rule = Rule.KEEP,
         saves: tuple[tuple[int, tuple[int, ...]], ...] = (),
-        saves_output: bool = False,
+        saves_output: bool | tuple[int, ...] = False,
         samples: Callable[[], Iterable[tuple[Any, ...]]] | None = None,
         errors: Callable[[], Iterable[tuple[type[Exception], tuple[Any, ...]]]] | None = None,
         value_dependent: bool = False,

@@ -34,7 +34,7 @@ from ..core.shapes import broadcast_shape
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive, Rule
-from .inplace import check_inplace_shape, overwrite
+from .inplace import check_inplace_shape, check_no_overlap, overwrite
 
 Array = NDArray[Any]
 Number = bool | int | float | complex
@@ -246,7 +246,13 @@ def _attach_many(
             for i, array in enumerate(arrays)
         ]
     )
-    if record.saves_output:
+    if type(record.saves_output) is tuple:
+        node.saved = (*(saved or ()), *[alias_of(tensors[i]) for i in record.saves_output])
+        if node.versions is not None:
+            node.versions = (*node.versions, *[0 for _ in record.saves_output])
+        if site is None:
+            node.site = program_site(getframe(2))
+    elif record.saves_output:
         # Several results are saved as detached aliases: their histories are not needed for first-order gradients of
         # the operations that save them, and second-order formulas go through the inputs.
         node.attrs = {**attrs, "outputs": tuple([alias_of(tensor) for tensor in tensors])}
@@ -292,6 +298,7 @@ def write_out(out: Any, result: Tensor, name: str) -> Tensor:
             "arguments requires grad."
         )
     source, target = result._array, out._array
+    check_no_overlap(target)
     if not can_cast(OF_NUMPY[source.dtype], OF_NUMPY[target.dtype]):
         raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {out.dtype}")
     if target.shape != source.shape:
@@ -308,8 +315,9 @@ def write_out(out: Any, result: Tensor, name: str) -> Tensor:
         return out
     target[...] = source
     storage = out._storage
-    if storage is not None:
-        storage.mark_changed(name)
+    if storage is None:
+        storage = out._storage = Storage()
+    storage.mark_changed(name)
     return out
 
 

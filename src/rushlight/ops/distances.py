@@ -14,6 +14,7 @@ from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import apply, inplace_form, not_implemented, type_name, write_out
+from .linalg import write_exact
 from .movement import cast
 from .norms import matrix_norm, vector_norm
 from .reductions import Dims, check_dims, check_tensor
@@ -52,11 +53,15 @@ def norm(
     else:
         check_dims("norm", dim, keepdim)
         result = vector_norm(input, 2 if p is None or isinstance(p, str) else p, dim, keepdim, dtype=dtype)
-    return result if out is None else write_out(out, result, "norm")
+    return result if out is None else write_exact(out, result)
 
 
 def _norm(
-    self: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, dtype: dtype | None = None
+    self: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: dtype | None = None,
 ) -> Tensor:
     """The ``p``-norm; see ``rushlight.norm``."""
     return norm(self, p, dim, keepdim, None, dtype)
@@ -85,7 +90,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     norms = vector_norm(wide, p, others, True)
     factor = (maxnorm / (norms + 1e-7)).where(norms.gt(maxnorm), norms.new_ones(()))
     result = input * (cast(factor, array.dtype) if array.dtype in LOW_PRECISION else factor)
-    return result if out is None else write_out(out, result, "renorm")
+    return result if out is None else write_exact(out, result)
 
 
 # --- distances --------------------------------------------------------------------------------------------------------
@@ -168,7 +173,12 @@ def _cdist_vjp(g: Tensor, node: Node) -> Any:
 
 
 CDIST = Primitive(
-    "cdist", _cdist_impl, _cdist_vjp, saves=((0, (0, 1)), (1, (0, 1))), saves_output=True, grad_name="CdistBackward0"
+    "cdist",
+    _cdist_impl,
+    _cdist_vjp,
+    saves=((0, (0, 1)), (1, (0, 1))),
+    saves_output=True,
+    grad_name="CdistBackward0",
 )
 
 
@@ -184,7 +194,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = MOD
     """
     for i, x in enumerate((x1, x2)):
         if not isinstance(x, Tensor):
-            raise TypeError(f"cdist(): argument 'x{i + 1}' (position {i + 1}) must be Tensor, not {type(x).__name__}")
+            raise TypeError(
+                f"cdist(): argument 'x{i + 1}' (position {i + 1}) must be Tensor, not {type(x).__name__}"
+            )
     mode = MODES[0] if compute_mode is None else compute_mode
     if mode not in MODES:
         raise ValueError(f"{mode} is not a valid value for compute_mode")
@@ -193,13 +205,15 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = MOD
         if array.ndim < 2:
             raise RuntimeError(f"cdist only supports at least 2D tensors, X{i + 1} got: {array.ndim}D")
         if array.dtype.kind in "iub":
-            raise RuntimeError(f"cdist only supports floating-point dtypes, X{i + 1} got: {type_name(array.dtype)}")
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, X{i + 1} got: {type_name(array.dtype)}"
+            )
     if a.shape[-1] != b.shape[-1]:
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]}")
-    if a.dtype != b.dtype:
         raise RuntimeError(
-            f"expected scalar type {type_name(a.dtype)} but found {type_name(b.dtype)}"
+            f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]}"
         )
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"expected scalar type {type_name(a.dtype)} but found {type_name(b.dtype)}")
     if a.dtype.kind != "f" or OF_NUMPY[a.dtype].itemsize < 4:
         raise not_implemented("cdist", a.dtype)
     if p < 0 or math.isnan(p):

@@ -17,6 +17,7 @@ from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import apply, not_implemented, write_out
+from .linalg import write_exact
 from .reductions import Dims, check_dims, check_one_dim, check_tensor, restore_dims
 
 Array = NDArray[Any]
@@ -55,7 +56,12 @@ def _ties_vjp(g: Tensor, node: Node) -> Tensor:
 
 def _values_record(name: str, ufunc: Any, grad_name: str) -> Primitive:
     return Primitive(
-        name, _extreme(name[-3:], ufunc), _ties_vjp, saves=((0, (0,)),), saves_output=True, grad_name=grad_name
+        name,
+        _extreme(name[-3:], ufunc),
+        _ties_vjp,
+        saves=((0, (0,)),),
+        saves_output=True,
+        grad_name=grad_name,
     )
 
 
@@ -91,7 +97,13 @@ def _with_history(record: Primitive, input: Tensor, array: Array, edge: Node) ->
 
 
 def max(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None, axis: Any = None
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Tensor | None = None,
+    out: Any = None,
+    axis: Any = None,
 ) -> Any:
     """``max(input)``: the largest element; ``max(input, dim)``: the largest ones over a dimension and their (first)
     indices, as ``(values, indices)``; ``max(input, other)``: the elementwise ``maximum``.
@@ -124,7 +136,13 @@ def max(
 
 
 def min(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any = None, axis: Any = None
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Tensor | None = None,
+    out: Any = None,
+    axis: Any = None,
 ) -> Any:
     """``min(input)``: the smallest element; ``min(input, dim)``: the smallest ones over a dimension and their (first)
     indices, as ``(values, indices)``; ``min(input, other)``: the elementwise ``minimum``.
@@ -219,9 +237,7 @@ def aminmax(
     _check_not_empty("aminmax", array, axes, RuntimeError)
     attrs = {"axis": axes, "keepdims": keepdim}
     low, high = apply(AMIN, (input,), attrs), apply(AMAX, (input,), attrs)
-    if out is not None:
-        low, high = write_out(out[0], low, "aminmax"), write_out(out[1], high, "aminmax")
-    return AminmaxResult((low, high))
+    return named_result("aminmax", AminmaxResult, (low, high), out)
 
 
 # --- values with indices ----------------------------------------------------------------------------------------------
@@ -306,7 +322,7 @@ def named_result(name: str, result_type: Any, results: tuple[Tensor, ...], out: 
         return result_type(results)
     if not isinstance(out, list | tuple) or len(out) != len(results):
         raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
-    return result_type(tuple([write_out(o, r, name) for o, r in zip(out, results, strict=True)]))
+    return result_type(tuple([write_exact(o, r) for o, r in zip(out, results, strict=True)]))
 
 
 # --- indices alone ----------------------------------------------------------------------------------------------------
@@ -316,7 +332,12 @@ ARGMIN = Primitive("argmin", lambda x, dim, keepdims: _argument(x, "argmin", dim
 
 
 def argmax(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None, axis: int | None = None
+    input: Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    axis: int | None = None,
 ) -> Tensor:
     """The index of the largest element: of the flattened tensor, or over a dimension; the first one of equal elements.
 
@@ -336,7 +357,12 @@ def argmax(
 
 
 def argmin(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None, axis: int | None = None
+    input: Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    axis: int | None = None,
 ) -> Tensor:
     """The index of the smallest element: of the flattened tensor, or over a dimension; the first one of equal elements.
 
@@ -367,7 +393,7 @@ def _index_of(record: Primitive, input: Tensor, dim: Any, keepdim: Any, out: Ten
     if array.ndim:
         _check_not_empty(name, array, None if dim is None else (dim,), IndexError)
     result: Tensor = apply(record, (input,), {"dim": dim, "keepdims": keepdim})
-    return result if out is None else write_out(out, result, name)
+    return result if out is None else write_exact(out, result)
 
 
 METHODS: dict[str, Any] = {

@@ -27,6 +27,7 @@ from .movement import cast
 from .pointwise import BOTH, div, mul, neg, require_tensor, sub
 from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
 
+_negative, _exp, _add, _reciprocal = np.negative, np.exp, np.add, np.reciprocal
 _ONE = {F32: np.asarray(1, F32), F64: np.asarray(1, F64)}
 
 
@@ -146,14 +147,14 @@ hypot = of_tensors(
 
 def _sigmoid_impl(x: Any) -> Any:
     one = _ONE.get(x.dtype)
-    if one is None:
+    if one is None or not x.ndim:
         if x.dtype in LOW_PRECISION:
             return as_array(_sigmoid_impl(x.astype(F32))).astype(x.dtype)
-        one = 1
-    result = as_array(np.negative(x))
-    np.exp(result, result)
-    np.add(result, one, result)
-    return np.reciprocal(result, result)
+        return 1 / (1 + np.exp(-x))
+    result = _negative(x)
+    _exp(result, result)
+    _add(result, one, result)
+    return _reciprocal(result, result)
 
 
 def _logit_impl(x: Any, eps: float | None) -> Any:

@@ -482,7 +482,11 @@ def _checked_fill(self: Tensor, dim: int, index: Tensor, value: Any) -> tuple[in
     extent = self._array.shape[dim] if self._array.ndim else 1
     message = "index {bad} is out of bounds for dimension " + f"{dim} with size {extent}"
     check_range(index, extent, IndexError, message, lowest=-extent)
-    return dim, index, scalar_content(value, self, "index_fill_")
+    content = scalar_content(value, self, "index_fill_")
+    if content._node is not None and index._array.size > 1:
+        # A number that comes twice must not give the value its gradient twice.
+        index = make_tensor(np.unique(np.where(index._array < 0, index._array + extent, index._array)))
+    return dim, index, content
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:

@@ -337,7 +337,7 @@ LINEAR = Primitive(
 )
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias``: ``(..., in)`` with ``(out, in)`` and ``(out)`` gives ``(..., out)``.
 
     A 1-D ``weight`` counts as one output, whose dimension the result does not have.
@@ -364,8 +364,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         and x.ndim
         and type(x) is ndarray is type(w)
         and (b is None or (dtype is b.dtype and b.shape == w.shape[:1] and type(b) is ndarray))
+        and out is None
     ):
-        return _linear_general(input, weight, bias)
+        result = _linear_general(input, weight, bias)
+        return result if out is None else write_exact(out, result)
     try:
         if x.ndim == 2:
             array = x.dot(w.T)

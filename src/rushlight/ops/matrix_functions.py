@@ -352,7 +352,7 @@ def lstsq(
     if rcond is None:
         rcond = max(rows, n) * float(np.finfo(a.dtype).eps)
     solution, rank, values = apply(LSTSQ, (A, columns), {"rcond": 0.0 if driver == "gels" else float(rcond)})
-    residuals = make_tensor(np.empty((0,), values._array.dtype))
+    residuals = reshape(real_of(solution), (solution._array.size,))[:0]
     if rows > n and driver != "gelsy" and (rank._array == n).all():
         difference = batched(A, solution) - columns
         residuals = sum_of(real_of(conj_of(difference) * difference), -2)
@@ -393,8 +393,7 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
 def _power(A: Tensor, n: int) -> Tensor:
     array = A._array
     if n == 0:
-        eye = np.eye(array.shape[-1], dtype=array.dtype)
-        return make_tensor(np.broadcast_to(eye, array.shape).copy())
+        return A.clone().copy_(make_tensor(np.eye(array.shape[-1], dtype=array.dtype)))  # type: ignore[no-any-return]
     if n < 0:
         A, n = inv(A), -n
     if n == 1:
@@ -624,6 +623,8 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
         N = x._array.shape[-1] if x._array.ndim else 1
     if N <= 1:
         raise RuntimeError("N must be greater than 1.")
+    if not x._array.ndim:
+        x = unsqueeze(x, 0)
     ones = make_tensor(np.ones((*x._array.shape, 1), x._array.dtype))
     powers = unsqueeze(x, -1).expand(*x._array.shape, N - 1).cumprod(-1)
     return cat((ones.to(powers.dtype), powers), -1)
@@ -663,6 +664,8 @@ def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None
     check_inexact(input, "torch.linalg.householder_product")
     eye = np.eye(rows, columns, dtype=input._array.dtype)
     result = make_tensor(np.broadcast_to(eye, shape).copy())
+    if not tau._array.size:
+        result = result + input * 0  # it depends on the input, though trivially
     below = input * make_tensor(np.tri(rows, columns, -1, dtype=input._array.dtype)) + make_tensor(eye)
     for i in reversed(range(tau._array.shape[-1])):
         vector = below[..., i : i + 1]

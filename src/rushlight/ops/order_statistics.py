@@ -123,7 +123,14 @@ def nanmedian(
 
 
 def _median_of(
-    name: str, whole: Primitive, over_dim: Primitive, result_type: Any, input: Tensor, dim: Any, keepdim: Any, out: Any
+    name: str,
+    whole: Primitive,
+    over_dim: Primitive,
+    result_type: Any,
+    input: Tensor,
+    dim: Any,
+    keepdim: Any,
+    out: Any,
 ) -> Any:
     check_tensor(name, input)
     array = input._array
@@ -132,7 +139,7 @@ def _median_of(
     check_one_dim(name, dim, keepdim)
     if dim is None:
         if keepdim:
-            raise TypeError(f"{name}() missing 1 required positional arguments: \"dim\"")
+            raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
         result = apply(whole, (input,))
         return result if out is None else write_out(out, result, name)
     dim = wrap_dim(dim, array.ndim)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import F32, INEXACT, LOW_PRECISION, OF_NUMPY
+from ..core.dtypes import F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.shapes import Shape, broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor
@@ -25,7 +25,7 @@ from .linalg import (
     matmul,
     mm,
 )
-from .movement import expand, permute, reshape, squeeze, transpose, unsqueeze
+from .movement import cast, expand, permute, reshape, squeeze, transpose, unsqueeze
 from .pointwise import add, mul
 from .reductions import sum as sum_of
 from .views import diagonal
@@ -373,9 +373,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         if extent_a == extent_b:
             continue
         if extent_b == 1:
-            a = sum_of(a, dim_a, True, dtype=OF_NUMPY[a._array.dtype])
+            a = cast(sum_of(a, dim_a, True), a._array.dtype)  # integers are summed in int64
         elif extent_a == 1:
-            b = sum_of(b, dim_b, True, dtype=OF_NUMPY[b._array.dtype])
+            b = cast(sum_of(b, dim_b, True), b._array.dtype)
         else:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {extent_a} in dim {i} and second has size "

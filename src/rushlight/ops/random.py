@@ -10,7 +10,7 @@ import numpy as np
 from ..core import random_streams as streams
 from ..core.device import DeviceLike, require_available
 from ..core.dtypes import I64, NumpyDType, default_numpy, dtype
-from ..core.generator import Generator, default_generator
+from ..core.generator import Generator as Generator, default_generator as default_generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import as_shape
 from ..core.storage import Storage

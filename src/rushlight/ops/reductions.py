@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import BOOL, F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType, default_numpy, dtype
+from ..core.dtypes import (
+    BOOL,
+    F32,
+    F64,
+    I64,
+    INEXACT,
+    LOW_PRECISION,
+    OF_NUMPY,
+    NumpyDType,
+    default_numpy,
+    dtype,
+)
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, count, wrap_dim, wrap_dims
@@ -27,6 +38,7 @@ ndarray = np.ndarray
 asarray = np.asarray
 # No plan yet for this shape and these dimensions; dimensions that can't be a key; the mean of nothing; overflow.
 NotQuick = (KeyError, TypeError, ZeroDivisionError, *FloatingPointReport)
+U8 = np.dtype(np.uint8)
 ALL = {"axis": None, "keepdims": False}
 
 
@@ -44,7 +56,9 @@ def check_dims(name: str, dim: object, keepdim: object) -> None:
     several = isinstance(dim, list | tuple)
     for d in dim if isinstance(dim, list | tuple) else (dim,):
         if (d is None and several) or isinstance(d, bool) or not (d is None or hasattr(d, "__index__")):
-            raise TypeError(f"{name}(): argument 'dim' must be int or tuple of ints, not {type(dim).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'dim' must be int or tuple of ints, not {type(dim).__name__}"
+            )
     if keepdim is not True and keepdim is not False:
         raise TypeError(f"{name}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
 
@@ -84,10 +98,12 @@ def keep_plan(array: Array, dim: Any, keepdim: bool) -> None:
         plan_for(array.shape, dim, keepdim, array.dtype)
 
 
-def reduced_type(given: dtype | None, array: Array) -> NumpyDType:
-    """The dtype that ``sum`` and ``prod`` compute in: the given one; int64 for integers and bools."""
+def reduced_type(given: dtype | None, array: Array, out: object = None) -> NumpyDType:
+    """The dtype that sums and products compute in: the given one; that of ``out``; int64 for integers and bools."""
     if given is not None:
         return given.numpy
+    if isinstance(out, Tensor):
+        return out._array.dtype
     return array.dtype if array.dtype in INEXACT else I64
 
 
@@ -101,7 +117,7 @@ def sum_array(x: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
     if x.dtype in LOW_PRECISION:
         wide = x.astype(F32)
         return asarray(plan_for(x.shape, axis, keepdims, F32)(wide)).astype(x.dtype)
-    return add_reduce(x, axis, None, None, keepdims)
+    return add_reduce(x, axis, x.dtype, None, keepdims)
 
 
 def _sum_vjp(g: Tensor, node: Node) -> Tensor:
@@ -159,7 +175,9 @@ def sum(
     try:
         array = input._array
     except AttributeError:
-        raise TypeError(f"sum(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}") from None
+        raise TypeError(
+            f"sum(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        ) from None
     if dtype is None and out is None and axis is None and not keepdims:
         try:
             if array.dtype is F32:
@@ -184,12 +202,10 @@ def sum(
     return _sum_general(input, dim if axis is None else axis, keepdim or keepdims, dtype, out)
 
 
-def _sum_general(
-    input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None
-) -> Tensor:
+def _sum_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None) -> Tensor:
     check_tensor("sum", input)
     check_dims("sum", dim, keepdim)
-    input = cast(input, reduced_type(dtype, input._array))
+    input = cast(input, reduced_type(dtype, input._array, out))
     keep_plan(input._array, dim, keepdim)
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)
     result: Tensor = apply(SUM, (input,), {"axis": axes, "keepdims": keepdim})
@@ -218,7 +234,9 @@ def mean(
     try:
         array = input._array
     except AttributeError:
-        raise TypeError(f"mean(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}") from None
+        raise TypeError(
+            f"mean(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        ) from None
     if dtype is None and out is None and axis is None and not keepdims:
         try:
             if array.dtype is F32:
@@ -244,9 +262,7 @@ def mean(
     return _mean_general(input, dim if axis is None else axis, keepdim or keepdims, dtype, out)
 
 
-def _mean_general(
-    input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None
-) -> Tensor:
+def _mean_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None) -> Tensor:
     check_tensor("mean", input)
     check_dims("mean", dim, keepdim)
     if dtype is not None:
@@ -322,7 +338,7 @@ def nanmean(
 def _prod_impl(x: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
     if x.dtype in LOW_PRECISION:
         return asarray(multiply_reduce(x.astype(F32), axis, None, None, keepdims)).astype(x.dtype)
-    return multiply_reduce(x, axis, None, None, keepdims)
+    return multiply_reduce(x, axis, x.dtype, None, keepdims)
 
 
 def _prod_vjp(g: Tensor, node: Node) -> Tensor:
@@ -370,7 +386,7 @@ def prod(
     if dim is None and dtype is None and out is None and input._node is None and input._array.dtype is F32:
         return make_tensor(asarray(compute(multiply_reduce, (input._array, None), {})))
     check_one_dim("prod", dim, keepdim)
-    input = cast(input, reduced_type(dtype, input._array))
+    input = cast(input, reduced_type(dtype, input._array, out))
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)
     result: Tensor = apply(PROD, (input,), {"axis": axes, "keepdims": keepdim})
     return result if out is None else write_out(out, result, "prod")
@@ -401,11 +417,18 @@ def _logsumexp_vjp(g: Tensor, node: Node) -> Tensor:
     axis, keepdims = node.attrs["axis"], node.attrs["keepdims"]
     shape = x._array.shape
     share = (x - restore_dims(result, shape, axis, keepdims)).exp()
-    return restore_dims(g, shape, axis, keepdims) * (share.conj() if share._array.dtype.kind == "c" else share)
+    return restore_dims(g, shape, axis, keepdims) * (
+        share.conj() if share._array.dtype.kind == "c" else share
+    )
 
 
 LOGSUMEXP = Primitive(
-    "logsumexp", _logsumexp_impl, _logsumexp_vjp, saves=((0, (0,)),), saves_output=True, grad_name="LogsumexpBackward0"
+    "logsumexp",
+    _logsumexp_impl,
+    _logsumexp_vjp,
+    saves=((0, (0,)),),
+    saves_output=True,
+    grad_name="LogsumexpBackward0",
 )
 
 
@@ -427,7 +450,7 @@ def logsumexp(
     check_tensor("logsumexp", input)
     dim = dim if axis is None else axis
     if dim is None:
-        raise TypeError("logsumexp() missing 1 required positional arguments: \"dim\"")
+        raise TypeError('logsumexp() missing 1 required positional arguments: "dim"')
     check_dims("logsumexp", dim, keepdim)
     if input._array.dtype not in INEXACT:
         input = cast(input, default_numpy())
@@ -444,7 +467,7 @@ def _logical(ufunc: Any) -> Any:
         if x.dtype.kind == "V":  # bfloat16: NumPy has no logical loops for it
             x = x.astype(F32)
         result = ufunc.reduce(x, axis, BOOL, None, keepdims)
-        return asarray(result).astype(np.uint8) if x.dtype == np.uint8 else result
+        return asarray(result).astype(U8) if x.dtype == U8 else result
 
     return impl
 
@@ -500,7 +523,13 @@ def _logical_form(record: Primitive, input: Tensor, dim: Dims, keepdim: bool, ou
     else:
         axes = None if dim is None else wrap_dims(dim, array.ndim)
     result: Tensor = apply(record, (input,), {"axis": axes, "keepdims": keepdim})
-    return result if out is None else write_out(out, result, record.name)
+    if out is None:
+        return result
+    if isinstance(out, Tensor) and out._array.dtype not in (BOOL, U8):
+        raise RuntimeError(
+            f"{record.name} only supports bool tensor for result, got: {type_name(out._array.dtype)}"
+        )
+    return write_out(out, result, record.name)
 
 
 def _count_impl(x: Array, axis: tuple[int, ...] | None) -> Any:

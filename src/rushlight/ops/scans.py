@@ -84,16 +84,26 @@ CUMPROD = Primitive(
 )
 
 
-def _scan_input(name: str, input: Tensor, dim: Any, dtype: dtype | None) -> tuple[Tensor, int]:
+def _scan_input(
+    name: str, input: Tensor, dim: Any, dtype: dtype | None, out: Tensor | None
+) -> tuple[Tensor, int]:
     check_tensor(name, input)
     if dim is None:
-        raise TypeError(f"{name}() missing 1 required positional arguments: \"dim\"")
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
     check_one_dim(name, dim)
-    return cast(input, reduced_type(dtype, input._array)), wrap_dim(dim, input._array.ndim)
+    wanted = reduced_type(dtype, input._array, out)
+    if wanted.kind == "b":
+        raise not_implemented(f"{name}_out", wanted)
+    return cast(input, wanted), wrap_dim(dim, input._array.ndim)
 
 
 def cumsum(
-    input: Tensor, dim: int | None = None, *, dtype: dtype | None = None, out: Tensor | None = None, axis: int | None = None
+    input: Tensor,
+    dim: int | None = None,
+    *,
+    dtype: dtype | None = None,
+    out: Tensor | None = None,
+    axis: int | None = None,
 ) -> Tensor:
     """The running sums along ``dim``; integers and bools are summed in int64.
 
@@ -102,13 +112,18 @@ def cumsum(
         >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), dim=0)
         tensor([1., 3., 6.])
     """
-    input, dim = _scan_input("cumsum", input, dim if axis is None else axis, dtype)
+    input, dim = _scan_input("cumsum", input, dim if axis is None else axis, dtype, out)
     result: Tensor = apply(CUMSUM, (input,), {"dim": dim, "reverse": False})
     return result if out is None else write_out(out, result, "cumsum")
 
 
 def cumprod(
-    input: Tensor, dim: int | None = None, *, dtype: dtype | None = None, out: Tensor | None = None, axis: int | None = None
+    input: Tensor,
+    dim: int | None = None,
+    *,
+    dtype: dtype | None = None,
+    out: Tensor | None = None,
+    axis: int | None = None,
 ) -> Tensor:
     """The running products along ``dim``; integers and bools are multiplied in int64.
 
@@ -117,13 +132,15 @@ def cumprod(
         >>> torch.cumprod(torch.tensor([1.0, 2.0, 3.0]), dim=0)
         tensor([1., 2., 6.])
     """
-    input, dim = _scan_input("cumprod", input, dim if axis is None else axis, dtype)
+    input, dim = _scan_input("cumprod", input, dim if axis is None else axis, dtype, out)
     result: Tensor = apply(CUMPROD, (input,), {"dim": dim})
     return result if out is None else write_out(out, result, "cumprod")
 
 
 def _in_place(function: Any, name: str) -> Any:
-    def inplace(self: Tensor, dim: int | None = None, *, dtype: dtype | None = None, axis: int | None = None) -> Tensor:
+    def inplace(
+        self: Tensor, dim: int | None = None, *, dtype: dtype | None = None, axis: int | None = None
+    ) -> Tensor:
         own = self._array.dtype
         if dtype is not None and dtype.numpy != own:
             raise RuntimeError(
@@ -180,7 +197,9 @@ def _linear_scan_vjp(g: Tensor, node: Node) -> Any:
     return u * cat([first * 0, narrow(before, dim, 1, n - 1)], dim), u
 
 
-LINEAR_SCAN = Primitive("linear_scan", _linear_scan_impl, _linear_scan_vjp, saves=((0, (0, 1)),), saves_output=True)
+LINEAR_SCAN = Primitive(
+    "linear_scan", _linear_scan_impl, _linear_scan_vjp, saves=((0, (0, 1)),), saves_output=True
+)
 
 
 def linear_scan(rates: Tensor, x: Tensor, dim: int) -> Tensor:
@@ -292,7 +311,9 @@ def _logcumsumexp_vjp(g: Tensor, node: Node) -> Tensor:
     return own * linear_scan(rates, g.flip(dim), dim).flip(dim)
 
 
-LOGCUMSUMEXP = Primitive("logcumsumexp", _logcumsumexp_impl, _logcumsumexp_vjp, saves=((0, (0,)),), saves_output=True)
+LOGCUMSUMEXP = Primitive(
+    "logcumsumexp", _logcumsumexp_impl, _logcumsumexp_vjp, saves=((0, (0,)),), saves_output=True
+)
 
 
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
@@ -346,12 +367,14 @@ def diff(
         shape = part._array.shape
         if len(shape) != ndim:
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
-        if [e for i, e in enumerate(shape) if i != dim] != [e for i, e in enumerate(input._array.shape) if i != dim]:
+        if [e for i, e in enumerate(shape) if i != dim] != [
+            e for i, e in enumerate(input._array.shape) if i != dim
+        ]:
             raise RuntimeError(
                 f"diff expects the shape of tensor to prepend or append to match that of input except along the differencing "
                 f"dimension; input.shape = {list(input._array.shape)}, but got {list(shape)} for dim {dim}"
             )
-    if prepend is not None or append is not None:
+    if n and (prepend is not None or append is not None):
         from .joining import cat
 
         input = cat([part for part in parts if part is not None], dim)

@@ -106,6 +106,8 @@ def gather(
                 [4, 3]])
     """
     result = _gathered(input, index, _checked(input, dim, index, None, "gather"))
+    if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
     return result if out is None else write_out(out, result, "gather")
 
 

@@ -17,8 +17,9 @@ from ..core.return_types import maker
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor
 from .define import Primitive
-from .dispatch import apply, not_implemented, write_out
+from .dispatch import apply, not_implemented
 from .extrema import named_result, selected_vjp
+from .linalg import write_exact
 from .reductions import check_one_dim, check_tensor
 
 Array = NDArray[Any]
@@ -193,7 +194,6 @@ def argsort(
     descending: bool = False,
     *,
     stable: bool = False,
-    out: Tensor | None = None,
     axis: int | None = None,
 ) -> Tensor:
     """The indices that sort the elements along ``dim``; see ``sort``.
@@ -204,8 +204,7 @@ def argsort(
         tensor([1, 2, 0])
     """
     check_tensor("argsort", input)
-    result: Tensor = sort(input.detach(), dim, descending, axis=axis).indices
-    return result if out is None else write_out(out, result, "argsort")
+    return sort(input.detach(), dim, descending, axis=axis).indices  # type: ignore[no-any-return]
 
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -219,7 +218,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     check_tensor("msort", input)
     result: Tensor = sort(input, 0).values
-    return result if out is None else write_out(out, result, "msort")
+    return result if out is None else write_exact(out, result)
 
 
 # --- topk, kthvalue ---------------------------------------------------------------------------------------------------
@@ -266,7 +265,9 @@ def topk(
     if not 0 <= k <= (array.shape[dim] if array.ndim else 1):
         raise RuntimeError("selected index k out of range")
     if array.dtype.kind in "bc":
-        raise RuntimeError(f"topk does not support {'bool' if array.dtype.kind == 'b' else 'complex'} dtypes on CPU")
+        raise RuntimeError(
+            f"topk does not support {'bool' if array.dtype.kind == 'b' else 'complex'} dtypes on CPU"
+        )
     attrs = {"k": k, "dim": dim, "largest": largest}
     return named_result("topk", TopkResult, apply(TOPK, (input,), attrs), out)
 

@@ -98,7 +98,8 @@ def _eigh_vjp(gradients: Any, node: Node) -> Tensor:
     inner = masked(projected, 1 - np.eye(n)) / gaps
     if g_values is not None:
         inner = inner + as_diagonal(g_values)
-    return batched(batched(vectors, inner), transposed)
+    result = batched(batched(vectors, inner), transposed)
+    return (result + mH_of(result)) * 0.5  # of all gradients that fit, the Hermitian one
 
 
 EIGH = Primitive(

@@ -15,8 +15,9 @@ from ..core.return_types import maker
 from ..core.shapes import count, wrap_dims
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply, not_implemented, type_name, write_out
-from .movement import cast, reshape
+from .dispatch import apply, not_implemented, write_out
+from .linalg import write_exact
+from .movement import reshape
 from .reductions import Dims, check_dims, check_tensor, mean, restore_dims, sum, sum_array
 
 Array = NDArray[Any]
@@ -112,7 +113,9 @@ def _spread(
     check_dims(name, dim, keepdim)
     array = input._array
     if array.dtype not in INEXACT:
-        raise RuntimeError(f"{name}: std and var only support floating point and complex dtypes, got {input.dtype}")
+        raise RuntimeError(
+            f"{name}: std and var only support floating point and complex dtypes, got {input.dtype}"
+        )
     axes = wrap_dims(dim, array.ndim)
     n = count([array.shape[i] for i in axes])
     if n - correction <= 0 and array.size // max(n, 1) if array.size else n - correction <= 0:
@@ -255,7 +258,9 @@ def cov(
     else:
         left = total - correction
     if float(left) <= 0:
-        warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.")
+        warn(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations."
+        )
         left = 0.0
     gaps = observed - average
     weighted = gaps if weights is None else gaps * weights
@@ -282,7 +287,9 @@ def _observation_weights(fweights: Tensor | None, aweights: Tensor | None, numbe
                 f"cov(): expected {name} to have one or fewer dimensions but got {name} with {array.ndim} dimensions"
             )
         if name == "fweights" and not integral:
-            raise RuntimeError(f"cov(): expected fweights to have integral dtype but got fweights with {given.dtype} dtype")
+            raise RuntimeError(
+                f"cov(): expected fweights to have integral dtype but got fweights with {given.dtype} dtype"
+            )
         if name == "aweights" and (integral or array.dtype.kind in "bc"):
             raise RuntimeError(
                 f"cov(): expected aweights to have floating point dtype but got aweights with {given.dtype} dtype"
@@ -365,7 +372,9 @@ def _bincount_impl(x: Array, weights: Array | None, minlength: int) -> Any:
 BINCOUNT = Primitive("bincount", _bincount_impl, value_dependent=True)
 
 
-def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
+def histc(
+    input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None
+) -> Tensor:
     """How many elements fall into each of ``bins`` equal parts of ``[min, max]`` (of the data's range if both are equal).
 
     Elements outside are not counted. Raises ``RuntimeError`` for a range that is not finite or empty.
@@ -390,7 +399,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     if low == high:
         low, high = low - 1, high + 1
     result = make_tensor(_count_in_bins(array, bins, low, high, None).astype(array.dtype))
-    return result if out is None else write_out(out, result, "histc")
+    return result if out is None else write_exact(out, result)
 
 
 def _check_bins(bins: int, dim: int = 0) -> None:
@@ -436,7 +445,7 @@ def histogram(
     flat = None if weight is None else reshape(weight, (weight._array.size,))
     hist, edges = histogramdd(column, given, range=range, weight=flat, density=density)
     if out is not None:
-        return HistogramResult((write_out(out[0], hist, "histogram"), write_out(out[1], edges[0], "histogram")))
+        return HistogramResult((write_exact(out[0], hist), write_exact(out[1], edges[0])))
     return HistogramResult((hist, edges[0]))
 
 
@@ -506,7 +515,9 @@ def histogramdd(
         hist = hist / hist.sum()
         for i, edge in enumerate(edges):
             hist = hist / np.diff(edge).reshape([-1 if j == i else 1 for j in _indices(columns)])
-    return HistogramddResult((make_tensor(hist.astype(points.dtype)), tuple([make_tensor(edge) for edge in edges])))
+    return HistogramddResult(
+        (make_tensor(hist.astype(points.dtype)), tuple([make_tensor(edge) for edge in edges]))
+    )
 
 
 _indices = range
@@ -558,5 +569,3 @@ METHODS: dict[str, Any] = {
     "histc": histc,
     "histogram": histogram,
 }
-
-_ = (cast, type_name)

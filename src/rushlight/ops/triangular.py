@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.history import Node
+from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
 from .decompositions import (
     SOLVE,
@@ -196,8 +197,8 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
 def permutation_of(pivots: Array, rows: int) -> Array:
     """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
     batch = pivots.shape[:-1]
-    order = np.broadcast_to(np.arange(rows), (*batch, rows)).copy().reshape(-1, rows)
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(count(batch), pivots.shape[-1])
+    order = np.broadcast_to(np.arange(rows), (len(flat), rows)).copy()
     every = np.arange(len(order))
     for k in range(flat.shape[1]):
         other = flat[:, k] - 1

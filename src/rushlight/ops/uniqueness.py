@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import F32, I64, LOW_PRECISION
-from ..core.shapes import wrap_dim
+from ..core.shapes import count, wrap_dim
 from ..core.tensor import Tensor
 from .define import Primitive
-from .dispatch import apply, is_number, not_implemented, type_name, write_out
+from .dispatch import apply, is_number, not_implemented, type_name
+from .linalg import write_exact
 from .reductions import check_tensor
 
 Array = NDArray[Any]
@@ -30,7 +31,7 @@ def _results(parts: tuple[Tensor, ...], return_inverse: bool, return_counts: boo
 def _rows(x: Array, dim: int) -> Array:
     """The slices of ``x`` at each index of ``dim`` as rows."""
     first = np.moveaxis(x, dim, 0)
-    return first.reshape(first.shape[0], -1)
+    return first.reshape(first.shape[0], count(first.shape[1:]))
 
 
 def _unique_impl(x: Array, dim: int | None) -> Any:
@@ -71,7 +72,9 @@ UNIQUE = Primitive("unique", _unique_impl, value_dependent=True)
 UNIQUE_CONSECUTIVE = Primitive("unique_consecutive", _consecutive_impl, value_dependent=True)
 
 
-def _distinct(record: Primitive, input: Tensor, return_inverse: bool, return_counts: bool, dim: int | None) -> Any:
+def _distinct(
+    record: Primitive, input: Tensor, return_inverse: bool, return_counts: bool, dim: int | None
+) -> Any:
     check_tensor(record.name, input)
     array = input._array
     if array.dtype.kind == "c":
@@ -160,7 +163,7 @@ def isin(
     result: Tensor = apply(ISIN, tuple(operands))
     if invert:
         result = result.logical_not()
-    return result if out is None else write_out(out, result, "isin")
+    return result if out is None else write_exact(out, result)
 
 
 METHODS: dict[str, Any] = {

@@ -676,10 +676,9 @@ def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int, *, ou
         >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)
         tensor([1, 2])
     """
-    try:
-        result = clone(narrow(input, dim, start, length))
-    except IndexError as error:
-        raise RuntimeError(f"narrow_copy: {error}") from None
+    if dim >= input._array.ndim:
+        raise RuntimeError(f"narrow_copy: dim {dim} is not a dimension of a tensor with {input._array.ndim}")
+    result = clone(narrow(input, dim, start, length))
     return result if out is None else write_out(out, result, "narrow_copy")
 
 

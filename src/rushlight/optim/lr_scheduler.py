@@ -116,7 +116,7 @@ def _count_optimizer_steps(optimizer: Optimizer) -> None:
     """Note on the optimizer that its ``step`` ran, so that a wrong order of calls can be reported."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
-    step = optimizer.step.__func__
+    step: Any = optimizer.step.__func__  # type: ignore[attr-defined]
     reference = weakref.ref(optimizer)
 
     @wraps(step)

@@ -31,7 +31,7 @@ def in_float64(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return rounded
 
 
-def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
+def polynomial(x: Array, coefficients: Sequence[Any]) -> Array:
     """The polynomial with the given coefficients, the highest power's first, by Horner's rule."""
     result = x * coefficients[0]
     result += coefficients[1]
@@ -58,7 +58,8 @@ _ERF_SMALL = (
 _ERFC_MIDDLE = (
     (
         2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
-        2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
+        2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+        1.23033935479799725e3,
     ),
     (
         1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
@@ -136,20 +137,22 @@ def erfcx(x: Array) -> Array:
 
 # For float32: polynomials fitted for this project by iteratively reweighted least squares, with relative errors below
 # 5e-10 and 2e-9. erf(x) = x + x * P(x**2) for abs(x) < 0.93, and 1 - exp(-Q(abs(x))) beyond.
-_ERF32_SMALL = tuple(np.array(
-    (
-        8.316778985317796e-05, -0.0008130015921778977, 0.005199907347559929, -0.026858942583203316, 0.11283687502145767,
-        -0.37612631916999817, 0.12837916612625122,
-    ), np.float32,
-))  # fmt: skip
-_ERF32_LARGE = tuple(np.array(
-    (
-        -0.00019477927708067, 0.0030318356584757566, -0.022181449458003044, 0.1038370430469513, 0.6372902393341064,
-        1.1276112794876099, 0.00021129066590219736,
-    ), np.float32,
-))  # fmt: skip
+_ERF32_SMALL = tuple(
+    np.asarray(c, F32)  # 0-dim arrays: NumPy takes them twice as fast as its scalars
+    for c in (
+        8.316778985317796e-05, -0.0008130015921778977, 0.005199907347559929, -0.026858942583203316,
+        0.11283687502145767, -0.37612631916999817, 0.12837916612625122,
+    )
+)  # fmt: skip
+_ERF32_LARGE = tuple(
+    np.asarray(c, F32)
+    for c in (
+        -0.00019477927708067, 0.0030318356584757566, -0.022181449458003044, 0.1038370430469513,
+        0.6372902393341064, 1.1276112794876099, 0.00021129066590219736,
+    )
+)  # fmt: skip
+_ERF32_BORDER, _ERF32_END, _ONE32 = np.asarray(0.93, F32), np.asarray(4.0, F32), np.asarray(1.0, F32)
 _BLOCK = 8192  # elements that stay in the cache through all passes
-_ONE32 = np.float32(1.0)
 
 
 def erf_float32(x: Array) -> Array:
@@ -159,8 +162,8 @@ def erf_float32(x: Array) -> Array:
     for start in range(0, flat.size, _BLOCK):
         z = flat[start : start + _BLOCK]
         magnitude = np.abs(z)
-        large = magnitude > np.float32(0.93)
-        np.minimum(magnitude, np.float32(4.0), magnitude)
+        large = magnitude > _ERF32_BORDER
+        np.minimum(magnitude, _ERF32_END, magnitude)
         tail = np.negative(polynomial(magnitude, _ERF32_LARGE))
         np.subtract(_ONE32, np.exp(tail, tail), tail)
         np.copysign(tail, z, tail)

@@ -115,7 +115,7 @@ class ChainDataset(IterableDataset):
         return chain.from_iterable(self.datasets)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type]
+        return sum([len(dataset) for dataset in self.datasets])  # type: ignore[arg-type]
 
 
 class Subset(Dataset):
