@@ -45,10 +45,12 @@ from .ops import (
     subscript,
     triangular,
     uniqueness,
+    updates,
     views,
 )
 
 TABLES: Final = (
+    updates,
     differentiate,
     grad_mode,
     random,

@@ -37,13 +37,21 @@ FUNCTIONS: dict[str, Any] = {
     "nn.functional.embedding": lambda weight, indices, **options: _embedding(indices, weight, **options),
     "nn.functional.one_hot": scattering.one_hot,
     "slice": _slice,
-    **{name: _method(name) for name in ("contiguous", "expand_as", "repeat", "reshape_as", "unfold", "view", "view_as", "expand")},
+    **{
+        name: _method(name)
+        for name in ("contiguous", "expand_as", "repeat", "reshape_as", "unfold", "view", "view_as", "expand")
+    },
     **{name: (lambda self, name=name: getattr(self, name)) for name in ("H", "T", "mH", "mT")},
 }
 
 
 def _embedding(
-    indices: Any, weight: Any, padding_idx: int | None = None, max_norm: Any = None, scale_grad_by_freq: bool = False, **_: Any
+    indices: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: Any = None,
+    scale_grad_by_freq: bool = False,
+    **_: Any,
 ) -> Any:
     padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
     return indexing.embedding(weight, indices, padding, scale_grad_by_freq)
@@ -52,7 +60,10 @@ def _embedding(
 ALIASING = "the errors are about `out` sharing memory with the input, which the copies of the samples do not"
 # What differs, each with the reason.
 KNOWN: dict[tuple[str, str], str] = {
-    ("as_strided_scatter", "gradients"): "PyTorch gives the input the gradient of what was replaced, not of what was kept",
+    (
+        "as_strided_scatter",
+        "gradients",
+    ): "PyTorch gives the input the gradient of what was replaced, not of what was kept",
     ("cat", "errors"): ALIASING,
     ("gather", "errors"): ALIASING,
     ("masked_select", "errors"): ALIASING,

@@ -27,8 +27,8 @@ TOLERANCES: dict[tuple[str, str], Any] = {
     ("cov", "gradients"): {"complex128": (3e-5, 1e-4)},
 }
 FUNCTIONS = {
-    "nn.functional.pairwise_distance": lambda *args, **kwargs: rushlight.pairwise_distance(*args, **kwargs),
-    "nn.functional.pdist": lambda *args, **kwargs: rushlight.pdist(*args, **kwargs),
+    "nn.functional.pairwise_distance": rushlight.pairwise_distance,
+    "nn.functional.pdist": rushlight.pdist,
 }
 
 

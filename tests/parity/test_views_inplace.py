@@ -42,12 +42,23 @@ class Program:
     def start(self) -> list[tuple[Any, bool]]:
         count = self.random.randint(2, 4)
         return [
-            (self.numbers.uniform(0.5, 1.5, self.random.choice(SHAPES)), self.random.random() < 0.5) for _ in range(count)
+            (self.numbers.uniform(0.5, 1.5, self.random.choice(SHAPES)), self.random.random() < 0.5)
+            for _ in range(count)
         ]
 
     def step(self, tensors: list[Any]) -> Step:
         return self.random.choice(
-            [self.view, self.view, self.view, self.change, self.change, self.change, self.assign, self.assign, self.compute]
+            [
+                self.view,
+                self.view,
+                self.view,
+                self.change,
+                self.change,
+                self.change,
+                self.assign,
+                self.assign,
+                self.compute,
+            ]
         )(tensors)
 
     def pick(self, tensors: list[Any]) -> tuple[int, tuple[int, ...]]:
@@ -61,8 +72,32 @@ class Program:
     def view(self, tensors: list[Any]) -> Step:
         i, shape = self.pick(tensors)
         choice = self.random.choice(
-            ["index", "index", "slice", "none", "view", "reshape", "transpose", "permute", "unsqueeze", "squeeze", "expand"]
-            + ["narrow", "select", "diagonal", "detach", "unbind", "split", "flatten", "unfold", "as_strided", "t", "movedim"]
+            [
+                "index",
+                "index",
+                "slice",
+                "none",
+                "view",
+                "reshape",
+                "transpose",
+                "permute",
+                "unsqueeze",
+                "squeeze",
+                "expand",
+            ]
+            + [
+                "narrow",
+                "select",
+                "diagonal",
+                "detach",
+                "unbind",
+                "split",
+                "flatten",
+                "unfold",
+                "as_strided",
+                "t",
+                "movedim",
+            ]
         )
         r = self.random
         if choice == "index":
@@ -113,8 +148,8 @@ class Program:
             return f"t{i}.flatten()", lambda lib, t: t[i].flatten()
         if choice == "unfold":
             a = self.dim(shape)
-            return f"t{i}.unfold({a}, 2, 1)", lambda lib, t: t[i].unfold(a, 2, 1)
-        if choice == "as_strided":
+            return f"t{i}.unfold({a}, 2, 2)", lambda lib, t: t[i].unfold(a, 2, 2)
+        if choice == "as_strided" and 0 not in shape:  # PyTorch counts an empty part's place in memory otherwise
             return f"t{i}.as_strided((2, 2), (1, 2))", lambda lib, t: t[i].as_strided((2, 2), (1, 2))
         if choice == "t":
             return f"t{i}.t()", lambda lib, t: t[i].t()
@@ -126,12 +161,19 @@ class Program:
         parts: list[Any] = []
         for n in shape[: r.randint(0, len(shape))]:
             parts.append(
-                r.choice([r.randint(-n, n - 1) if n else 0, slice(None), slice(r.randint(-2, 2), None), slice(0, n, 2)])
+                r.choice(
+                    [
+                        r.randint(-n, n - 1) if n else 0,
+                        slice(None),
+                        slice(r.randint(-2, 2), None),
+                        slice(0, n, 2),
+                    ]
+                )
             )
         if r.random() < 0.3:
             parts.insert(r.randint(0, len(parts)), None)
         if r.random() < 0.3:
-            parts.insert(r.randint(0, len(parts)), ...)
+            parts.insert(r.randint(0, len(parts)), ...)  # two of them are undefined in PyTorch
         return tuple(parts) if len(parts) != 1 or r.random() < 0.5 else parts[0]
 
     def index(self, shape: tuple[int, ...]) -> tuple[str, Callable[[Any], Any]]:
@@ -159,16 +201,22 @@ class Program:
         if kind == "tensor":
             wide = [numbers, numbers[::-1]] if r.random() < 0.3 else numbers
             return f"tensor {wide}", lambda lib: lib.tensor(wide)
-        rest = [r.choice([slice(None), slice(0, 1), 0, None, numbers, ...]) for _ in shape[1:]]
+        rest = [r.choice([slice(None), slice(0, 1), 0, None, numbers]) for _ in shape[1:]]
+        if rest and r.random() < 0.2:
+            rest[-1] = ...
         rest = [0 if part == numbers and m < n else part for part, m in zip(rest, shape[1:], strict=True)]
         parts = [numbers, *rest]
         r.shuffle(parts)
         return f"{parts}", lambda lib: tuple(parts)
 
-    def operand(self, tensors: list[Any], shape: tuple[int, ...]) -> tuple[str, Callable[[list[Any]], Any]]:
-        """Something to combine with a tensor of that shape: a number, or a tensor that mostly fits."""
+    def operand(
+        self, tensors: list[Any], i: int, shape: tuple[int, ...]
+    ) -> tuple[str, Callable[[list[Any]], Any]]:
+        """Something to write into tensor i (or a part of it, of that shape): a number, or a tensor that mostly fits."""
         r = self.random
         fitting = [j for j, t in enumerate(tensors) if broadcasts(tuple(t.shape), shape)]
+        if r.random() < 0.95:  # PyTorch refuses parts of the same memory
+            fitting = [j for j in fitting if j == i or not same_memory(tensors[i], tensors[j])]
         if fitting and r.random() < 0.7:
             j = r.choice(fitting)
             return f"t{j}", lambda t: t[j]
@@ -182,14 +230,58 @@ class Program:
         i, shape = self.pick(tensors)
         r = self.random
         choice = r.choice(
-            ["add_", "mul_", "sub_", "div_", "copy_", "fill_", "zero_", "sin_", "tanh_", "neg_", "sqrt_", "sigmoid_", "exp_"]
-            + ["masked_fill_", "index_add_", "index_fill_", "index_copy_", "scatter_", "scatter_add_", "index_put_", "tril_"]
-            + ["squeeze_", "unsqueeze_", "transpose_", "t_", "requires_grad_", "retain_grad", "+=", "*=", "masked_scatter_"]
+            [
+                "add_",
+                "mul_",
+                "sub_",
+                "div_",
+                "copy_",
+                "fill_",
+                "zero_",
+                "sin_",
+                "tanh_",
+                "neg_",
+                "sqrt_",
+                "sigmoid_",
+                "exp_",
+            ]
+            + [
+                "masked_fill_",
+                "index_add_",
+                "index_fill_",
+                "index_copy_",
+                "scatter_",
+                "scatter_add_",
+                "index_put_",
+                "tril_",
+            ]
+            + [
+                "squeeze_",
+                "unsqueeze_",
+                "transpose_",
+                "t_",
+                "requires_grad_",
+                "retain_grad",
+                "+=",
+                "*=",
+                "masked_scatter_",
+            ]
         )
         if choice in ("add_", "mul_", "sub_", "div_", "copy_"):
-            text, operand = self.operand(tensors, shape)
+            text, operand = self.operand(tensors, i, shape)
             return f"t{i}.{choice}({text})", lambda lib, t: getattr(t[i], choice)(operand(t))
-        if choice in ("zero_", "sin_", "tanh_", "neg_", "sqrt_", "sigmoid_", "exp_", "squeeze_", "t_", "tril_"):
+        if choice in (
+            "zero_",
+            "sin_",
+            "tanh_",
+            "neg_",
+            "sqrt_",
+            "sigmoid_",
+            "exp_",
+            "squeeze_",
+            "t_",
+            "tril_",
+        ):
             return f"t{i}.{choice}()", lambda lib, t: getattr(t[i], choice)()
         if choice == "fill_":
             return f"t{i}.fill_(0.7)", lambda lib, t: t[i].fill_(0.7)
@@ -198,10 +290,10 @@ class Program:
         if choice == "requires_grad_":
             return f"t{i}.requires_grad_()", lambda lib, t: t[i].requires_grad_()
         if choice == "+=":
-            text, operand = self.operand(tensors, shape)
+            text, operand = self.operand(tensors, i, shape)
             return f"t{i} += {text}", lambda lib, t: t[i].__iadd__(operand(t))
         if choice == "*=":
-            text, operand = self.operand(tensors, shape)
+            text, operand = self.operand(tensors, i, shape)
             return f"t{i} *= {text}", lambda lib, t: t[i].__imul__(operand(t))
         if choice == "unsqueeze_":
             return f"t{i}.unsqueeze_(0)", lambda lib, t: t[i].unsqueeze_(0)
@@ -211,22 +303,32 @@ class Program:
         mask = (self.numbers.random(shape) < 0.5).tolist()
         if choice == "masked_fill_":
             return f"t{i}.masked_fill_({mask}, 0.9)", lambda lib, t: t[i].masked_fill_(lib.tensor(mask), 0.9)
-        sources = [j for j, t in enumerate(tensors) if tuple(t.shape) == shape]
+        sources = [
+            j for j, t in enumerate(tensors) if tuple(t.shape) == shape and not same_memory(tensors[i], tensors[j])
+        ]
+        if not sources:
+            return f"t{i}.add_(1)", lambda lib, t: t[i].add_(1)
         j = r.choice(sources)
         if choice == "masked_scatter_":
-            return f"t{i}.masked_scatter_({mask}, t{j})", lambda lib, t: t[i].masked_scatter_(lib.tensor(mask), t[j])
+            return f"t{i}.masked_scatter_({mask}, t{j})", lambda lib, t: t[i].masked_scatter_(
+                lib.tensor(mask), t[j]
+            )
         a = self.dim(shape)
         n = shape[a] if shape else 1
         if choice == "index_fill_":
-            return f"t{i}.index_fill_({a}, [0], 0.3)", lambda lib, t: t[i].index_fill_(a, lib.tensor([0]), 0.3)
+            return f"t{i}.index_fill_({a}, [0], 0.3)", lambda lib, t: t[i].index_fill_(
+                a, lib.tensor([0]), 0.3
+            )
         if choice in ("index_add_", "index_copy_"):
             numbers = [r.randrange(n) for _ in range(n)] if choice == "index_add_" else r.sample(range(n), n)
             return (
-                f"t{i}.{choice}({a}, {numbers}, t{j})",
-                lambda lib, t: getattr(t[i], choice)(a, lib.tensor(numbers, dtype=lib.int64), t[j]),
+                f"t{i}.{choice}({a}, {numbers}, t{j} * 1)",  # PyTorch saves the source; it needs only its shape
+                lambda lib, t: getattr(t[i], choice)(a, lib.tensor(numbers, dtype=lib.int64), t[j] * 1),
             )
         if choice == "index_put_":
-            return f"t{i}.index_put_([0], t{j}, True)", lambda lib, t: t[i].index_put_((lib.tensor([0]),), t[j], True)
+            return f"t{i}.index_put_([0], t{j}, True)", lambda lib, t: t[i].index_put_(
+                (lib.tensor([0]),), t[j], True
+            )
         numbers = np.argsort(self.numbers.random(shape), a).tolist() if shape else 0
         return (
             f"t{i}.{choice}({a}, {numbers}, t{j})",
@@ -240,7 +342,7 @@ class Program:
             region = tuple(np.empty(shape)[numpy_index(index(rushlight))].shape)
         except Exception:
             region = shape
-        value_text, value = self.operand(tensors, region)
+        value_text, value = self.operand(tensors, i, region)
         kind = self.random.choice(["=", "=", "=", "+=", "*="])
 
         def run(lib: Any, t: list[Any]) -> None:
@@ -257,12 +359,27 @@ class Program:
     def compute(self, tensors: list[Any]) -> Step:
         i, shape = self.pick(tensors)
         r = self.random
-        choice = r.choice(["index", "index", "mul", "add", "sin", "tanh", "exp", "clone", "cat", "stack", "index_select", "sum"])
+        choice = r.choice(
+            [
+                "index",
+                "index",
+                "mul",
+                "add",
+                "sin",
+                "tanh",
+                "exp",
+                "clone",
+                "cat",
+                "stack",
+                "index_select",
+                "sum",
+            ]
+        )
         if choice == "index":
             text, index = self.index(shape)
             return f"t{i}[{text}]", lambda lib, t: t[i][index(lib)]
         if choice in ("mul", "add"):
-            text, operand = self.operand(tensors, shape)
+            text, operand = self.operand(tensors, i, shape)
             return f"t{i}.{choice}({text})", lambda lib, t: getattr(t[i], choice)(operand(t))
         if choice in ("sin", "tanh", "exp", "clone", "sum"):
             return f"t{i}.{choice}()", lambda lib, t: getattr(t[i], choice)()
@@ -276,6 +393,10 @@ def broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     return len(shape) <= len(target) and all(
         n in (1, m) for n, m in zip(shape[::-1], target[::-1], strict=False)
     )
+
+
+def same_memory(a: Any, b: Any) -> bool:
+    return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
 
 
 def numpy_index(index: Any) -> Any:
@@ -310,14 +431,17 @@ def check_errors(expected: Exception | None, actual: Exception | None, listing: 
 
 
 def check_state(theirs: list[Any], ours: list[Any], listing: str) -> None:
+    """All tensors must agree. What PyTorch no longer lets anyone look at is replaced by a copy in both lists."""
     for i, (t, o) in enumerate(zip(theirs, ours, strict=True)):
         expected, error = attempt(lambda t=t: (tuple(t.shape), t._version, t.requires_grad, t.is_leaf, t._is_view()))
         if error is not None:
-            check_errors(error, None, listing)
+            assert any(text in str(error) for text in TOLERATED), f"t{i}: {error}\n{listing}"
+            theirs[i], ours[i] = t.data.clone(), o.data.clone()
+            continue
         actual = (tuple(o.shape), o._version, o.requires_grad, o.is_leaf, o._is_view())
         assert actual == expected, f"t{i}: {actual}, expected {expected}\n{listing}"
         np.testing.assert_allclose(
-            o.detach().numpy(), t.detach().numpy(), rtol=1e-10, atol=1e-10, equal_nan=True, err_msg=f"t{i}\n{listing}"
+            o.data.numpy(), t.data.numpy(), rtol=1e-10, atol=1e-10, equal_nan=True, err_msg=f"t{i}\n{listing}"
         )
 
 
@@ -360,7 +484,9 @@ def run_program(torch: Any, seed: int, length: int = 12) -> None:
     finish(torch, program, theirs, ours, leaves, "\n".join(lines))
 
 
-def finish(torch: Any, program: Program, theirs: list[Any], ours: list[Any], leaves: list[Any], listing: str) -> None:
+def finish(
+    torch: Any, program: Program, theirs: list[Any], ours: list[Any], leaves: list[Any], listing: str
+) -> None:
     weights = [program.numbers.uniform(0.5, 1.5, tuple(t.shape)) for t in theirs]
     chosen = [i for i, t in enumerate(theirs) if t.requires_grad and program.random.random() < 0.6]
 
@@ -380,12 +506,20 @@ def finish(torch: Any, program: Program, theirs: list[Any], ours: list[Any], lea
     if their_error is not None:
         return
     named = [(f"leaf {i}", t, o) for i, (t, o) in enumerate(leaves)]
-    named += [(f"t{i}", t, o) for i, (t, o) in enumerate(zip(theirs, ours, strict=True)) if attempt(lambda t=t: t.retains_grad)[0]]
+    named += [
+        (f"t{i}", t, o)
+        for i, (t, o) in enumerate(zip(theirs, ours, strict=True))
+        if attempt(lambda t=t: t.retains_grad)[0]
+    ]
     for name, t, o in named:
         if t.grad is None:
-            assert o.grad is None, f"gradient of {name}: {o.grad}, expected none\n{listing}\nbackward from {chosen}"
+            assert o.grad is None, (
+                f"gradient of {name}: {o.grad}, expected none\n{listing}\nbackward from {chosen}"
+            )
         else:
-            assert o.grad is not None, f"gradient of {name}: none, expected {t.grad}\n{listing}\nbackward from {chosen}"
+            assert o.grad is not None, (
+                f"gradient of {name}: none, expected {t.grad}\n{listing}\nbackward from {chosen}"
+            )
             np.testing.assert_allclose(
                 o.grad.detach().numpy(), t.grad.numpy(), rtol=1e-9, atol=1e-9, equal_nan=True,
                 err_msg=f"gradient of {name}\n{listing}\nbackward from {chosen}",

@@ -131,11 +131,21 @@ def checked_vjp(node: Node, gradient: Any) -> Any:
     except Exception:
         import warnings
 
-        warnings.warn(f"Error detected in {node.name()}. {_origin(node)}", stacklevel=2)
+        warnings.warn(f"Error detected in {node.name()}. {_origin(node)}", stacklevel=_level_of_program())
         raise
     finally:
         _RUNNING.reset(token)
     return gradients
+
+
+def _level_of_program() -> int:
+    """The warning's stack level at which the program called backward."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARY):
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 def _check_nan(node: Node, gradients: tuple[Any, ...]) -> None:

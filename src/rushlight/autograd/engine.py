@@ -471,6 +471,7 @@ def _measure_sole_references() -> None:
     another way (free threading), or a debugger that holds frames' variables, must not lead to shared gradients.
     """
     global _sole_tensor, _sole_array
+    _sole_tensor = _sole_array = 0
     if getrefcount is None or sys.gettrace() is not None or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return
     held: list[Any] = []

@@ -99,7 +99,7 @@ def return_type(name: str) -> type[NamedResult]:
             },
         )
         globals()[name] = made
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def maker(name: str) -> Callable[[tuple[Any, ...]], Any]:

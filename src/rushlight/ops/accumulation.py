@@ -134,7 +134,9 @@ def add_along(target: Array, dim: int, index: Array, values: Array, fresh: bool 
     if values.dtype != target.dtype:
         values = values.astype(target.dtype)
     if lead == 1:
-        add_rows(target.reshape(shape[dim], columns), flat_index, values.reshape(flat_index.size, columns), fresh)
+        add_rows(
+            target.reshape(shape[dim], columns), flat_index, values.reshape(flat_index.size, columns), fresh
+        )
         return
     starts = (np.arange(lead)[:, None] * shape[dim] + flat_index) * columns
     positions = starts if columns == 1 else starts[:, :, None] + np.arange(columns)

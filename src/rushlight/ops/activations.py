@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import F32, F64, dtype
+from ..core.dtypes import F32, F64, LOW_PRECISION, dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import wrap_dim
@@ -21,7 +21,7 @@ from .dispatch import apply, compute, not_implemented, unary, write_out
 from .functions import abs, erf, sigmoid, tanh, widened
 from .inplace import overwrite
 from .movement import cast, narrow, reshape
-from .pointwise import div, mul, neg, sub
+from .pointwise import div, in_float32, mul, neg, sub
 from .powers import exp, square
 from .reductions import sum_dims
 
@@ -342,6 +342,9 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
         tensor([0.0000, 0.8413])
     """
     _require_inexact(input, "GeluKernelImpl")
+    if input._array.dtype in LOW_PRECISION:
+        result = in_float32(gelu, input, approximate)
+        return result if out is None else write_out(out, result, "gelu")
     if approximate == "none":
         inner = erf(mul(input, math.sqrt(0.5)))
     elif approximate == "tanh":

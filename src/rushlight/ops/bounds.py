@@ -100,6 +100,7 @@ def _number_extremum(name: str, wins: Any, doc: str) -> Any:
         return where(bitwise_or(wins(self, other), isnan(other)), self, other)  # type: ignore[no-any-return]
 
     def function(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        require_tensor(name, input)
         result = method(input, other)
         return result if out is None else write_out(out, result, name)
 

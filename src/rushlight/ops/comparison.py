@@ -252,10 +252,9 @@ def isclose(
 
     Raises ``RuntimeError`` where the dtypes differ or a tolerance is negative.
     """
-    if not isinstance(other, Tensor):
-        raise TypeError(
-            f"isclose(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
-        )
+    for position, operand in enumerate((input, other), 1):
+        if not isinstance(operand, Tensor):
+            raise TypeError(f"isclose(): argument {position} must be Tensor, not {type(operand).__name__}")
     a, b = input._array.dtype, other._array.dtype
     if a != b:
         raise RuntimeError(f"{type_name(a)} did not match {type_name(b)}")
@@ -284,6 +283,8 @@ def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and the same elements (no nan among them)."""
     if not isinstance(other, Tensor):
         raise TypeError(f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+    if not isinstance(input, Tensor):
+        raise TypeError(f"equal(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     a, b = input._array, other._array
     return a.shape == b.shape and bool((a == b).all())
 

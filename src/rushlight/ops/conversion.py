@@ -228,8 +228,13 @@ def is_contiguous(self: Tensor, memory_format: object = None) -> bool:
 
 def memory_root(array: Any) -> Any:
     """The array that owns the memory of ``array``."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base = array.base
+    while base is not None:
+        if isinstance(base, np.ndarray):
+            array = base
+        elif not hasattr(base, "base"):
+            break
+        base = base.base  # NumPy's as_strided puts an object of its own between the two
     return array
 
 
@@ -436,6 +441,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     Raises ``RuntimeError`` where the shapes do not go together, and where both share some memory without being the same.
     """
     if is_number(src):
+        check_no_overlap(self._array)
         return fill_(self, src)
     if not isinstance(src, Tensor):
         raise TypeError(
@@ -449,9 +455,10 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     source = value._array
     if source.shape != target.shape:
         check_expands(source.shape, target.shape)
-    check_no_overlap(target)
-    if src._storage is not None and src._storage is self._storage and src is not self:
-        check_partial_overlap(target, src._array)
+    if src is not self:
+        check_no_overlap(target)
+        if src._storage is not None and src._storage is self._storage:
+            check_partial_overlap(target, src._array)
     target[...] = source
     return changed(self, Node(COPY, (self._node, value._node), target) if recording else None, "copy_")
 

@@ -21,7 +21,7 @@ from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.return_types import maker
-from ..core.shapes import count
+from ..core.shapes import broadcast_shape, count
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
@@ -189,8 +189,12 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else write_out(out, result, "linalg_inv")
 
 
-def _info_of(a: Array, attempt: Any) -> tuple[Array, Array]:
-    """For each matrix, whether ``attempt`` worked on it: its result, or nan, and LAPACK's info number."""
+def _zero_pivot(a: Array) -> int:
+    return _first_zero_pivot(a)[1]
+
+
+def _one_by_one(a: Array, attempt: Any, explain: Any) -> tuple[Array, Array]:
+    """For each matrix what ``attempt`` makes of it, or nan, and LAPACK's info number: 0, or what ``explain`` says."""
     stack = a.reshape(count(a.shape[:-2]), *a.shape[-2:])
     info = np.zeros(len(stack), np.int32)
     results = np.full_like(stack, np.nan)
@@ -198,9 +202,7 @@ def _info_of(a: Array, attempt: Any) -> tuple[Array, Array]:
         try:
             results[i] = attempt(matrix)
         except LinAlgError:
-            info[i] = (
-                _first_zero_pivot(matrix)[1] if attempt is _inv_impl else _first_indefinite_minor(matrix)
-            )
+            info[i] = explain(matrix)
     return results.reshape(a.shape), info.reshape(a.shape[:-2])
 
 
@@ -214,20 +216,15 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
     """
     check_square(A, "linalg.inv_ex")
     check_inexact(A, "linalg.inv_ex")
-    return _with_info(A, INV, _inv_impl, "linalg_inv_ex", check_errors, out)
-
-
-def _with_info(A: Tensor, record: Primitive, impl: Any, name: str, check_errors: bool, out: Any) -> Any:
-    array = A._array
     try:
-        result: Tensor = apply(record, (A,))
-        info = make_tensor(np.zeros(array.shape[:-2], np.int32))
+        result: Tensor = apply(INV, (A,))
+        info = np.zeros(A._array.shape[:-2], np.int32)
     except LinAlgError:
         if check_errors:
             raise
-        values, codes = _info_of(array, impl)
-        result, info = make_tensor(values), make_tensor(codes)
-    return named_result(name, (result, info), out)
+        values, info = _one_by_one(A._array, _inv_impl, _zero_pivot)
+        result = make_tensor(values)
+    return named_result("linalg_inv_ex", (result, make_tensor(info)), out)
 
 
 def named_result(name: str, parts: tuple[Tensor, ...], out: Any = None) -> Any:
@@ -332,9 +329,13 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     except LinAlgError:
         if check_errors:
             raise
-        _, codes = _info_of(A._array, _inv_impl)
-        shape = B._array.shape
-        result, info = make_tensor(np.full(shape, np.nan, B._array.dtype)), make_tensor(codes)
+        a, b = A._array, B._array
+        _, codes = _one_by_one(a, _inv_impl, _zero_pivot)
+        if is_vector_case(A, B):
+            shape = a.shape[:-1]
+        else:
+            shape = (*broadcast_shape(a.shape[:-2], b.shape[:-2]), *b.shape[-2:])
+        result, info = make_tensor(np.full(shape, np.nan, b.dtype)), make_tensor(codes)
     return named_result("linalg_solve_ex", (result, info), out)
 
 
@@ -354,7 +355,10 @@ def _first_indefinite_minor(a: Array) -> int:
     return high
 
 
-def _cholesky_impl(a: Array, name: str = "linalg.cholesky") -> Any:
+def _cholesky_impl(a: Array, name: str = "linalg.cholesky", upper: bool = False) -> Any:
+    """The lower factor, of a matrix whose lower or upper triangle is given."""
+    if upper:
+        a = np.conj(np.swapaxes(a, -2, -1))
     try:
         return np.linalg.cholesky(a)
     except np.linalg.LinAlgError:
@@ -393,8 +397,8 @@ CHOLESKY = Primitive(
 def _cholesky(A: Tensor, upper: bool, name: str) -> Tensor:
     check_square(A, name)
     check_inexact(A, name)
-    attrs = {"name": name}
-    return mH_of(apply(CHOLESKY, (mH_of(A),), attrs)) if upper else apply(CHOLESKY, (A,), attrs)
+    factor: Tensor = apply(CHOLESKY, (A,), {"name": name, "upper": upper})
+    return mH_of(factor) if upper else factor
 
 
 def linalg_cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
@@ -436,12 +440,16 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     """
     check_square(A, "linalg.cholesky_ex")
     check_inexact(A, "linalg.cholesky_ex")
-    if upper:
-        factor, info = _with_info(
-            mH_of(A), CHOLESKY, _cholesky_impl, "linalg_cholesky_ex", check_errors, None
-        )
-        return named_result("linalg_cholesky_ex", (mH_of(factor), info), out)
-    return _with_info(A, CHOLESKY, _cholesky_impl, "linalg_cholesky_ex", check_errors, out)
+    try:
+        factor: Tensor = apply(CHOLESKY, (A,), {"upper": upper})
+        info = np.zeros(A._array.shape[:-2], np.int32)
+    except LinAlgError:
+        if check_errors:
+            raise
+        array = mH_of(A)._array if upper else A._array
+        values, info = _one_by_one(array, _cholesky_impl, _first_indefinite_minor)
+        factor = make_tensor(values)
+    return named_result("linalg_cholesky_ex", (mH_of(factor) if upper else factor, make_tensor(info)), out)
 
 
 # --- qr ---------------------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def common_dtype(operands: tuple[Any, ...]) -> NumpyDType:
         result = zero_dim
     elif zero_dim is not None and OF_NUMPY[zero_dim].category > OF_NUMPY[dimensional].category:
         result = PROMOTED[dimensional, zero_dim]
+        if zero_dim.kind == "c" and dimensional in FLOATS:  # the precision is that of the tensor with dimensions
+            result = OF_NUMPY[dimensional].to_complex().numpy
     else:
         result = dimensional
     if number is None:
@@ -494,7 +496,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                     and (other._node is None or not grad_enabled())
                 )
             else:
-                usable = type(other) is float and (x.dtype is F32 or x.dtype is F64)
+                usable = (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64)
                 y = asarray(other, x.dtype) if usable else x
             if usable and x.ndim >= y.ndim and 0 not in x.strides:
                 storage = self._storage

@@ -51,7 +51,7 @@ def _ties_vjp(g: Tensor, node: Node) -> Tensor:
     x = x.detach()
     winners = x.eq(result).logical_or(x.isnan().logical_and(result.isnan())).to(g.dtype)
     number = winners.sum(axis if axis is not None else tuple(range(len(shape))), True)
-    return restore_dims(g, shape, axis, keepdims) * (winners / number)
+    return restore_dims(g, shape, axis, keepdims) * (winners / number)  # type: ignore[no-any-return]
 
 
 def _values_record(name: str, ufunc: Any, grad_name: str) -> Primitive:

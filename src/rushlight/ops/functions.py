@@ -24,7 +24,7 @@ from .creation import zeros_like
 from .define import Primitive, Rule
 from .dispatch import apply, binary, inplace_form, named, not_implemented, unary, write_out
 from .movement import cast
-from .pointwise import BOTH, div, mul, neg, require_tensor, sub
+from .pointwise import BOTH, div, in_float32, mul, neg, require_tensor, sub
 from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
 
 _negative, _exp, _add, _reciprocal = np.negative, np.exp, np.add, np.reciprocal
@@ -175,7 +175,7 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
 SIGMOID = Primitive(
     "sigmoid", _sigmoid_impl, by_derivative(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True
 )
-LOGIT = Primitive("logit", widened(_logit_impl), _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
+LOGIT = Primitive("logit", _logit_impl, _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
 sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
 
 
@@ -513,6 +513,8 @@ logaddexp2 = of_tensors(
 
 
 def _sinc(self: Tensor) -> Tensor:
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(_sinc, self)
     at_zero = eq(self, 0)
     angle = mul(where(at_zero, 1, self), math.pi)
     return where(at_zero, 1.0, div(sin(angle), angle))

@@ -106,8 +106,14 @@ def cast_index_error(error: IndexError) -> IndexError:
     """NumPy's ``IndexError`` in PyTorch's words."""
     text = str(error)
     if text.startswith("shape mismatch: indexing arrays could not be broadcast"):
-        shapes = text[text.find("shapes ") + 7 :].strip().replace(" (", ", [").replace("(", "[").replace(")", "]")
-        text = f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}".replace(",]", "]")
+        shapes = (
+            text[text.find("shapes ") + 7 :].strip().replace(" (", ", [").replace("(", "[").replace(")", "]")
+        )
+        text = (
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}".replace(
+                ",]", "]"
+            )
+        )
     return IndexError(text.replace(" for axis ", " for dimension "))
 
 
@@ -147,7 +153,9 @@ def _index_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
 INDEX = Primitive("index", _index_impl, _index_vjp)
 
 
-def write_at(target: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None) -> None:
+def write_at(
+    target: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None
+) -> None:
     """``target[index] = value``, or ``+=`` with every repetition counted."""
     fresh = shape is not None
     try:
@@ -159,7 +167,7 @@ def write_at(target: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accum
             _accumulate_at(target, value, arrays, dims, fresh)
     except IndexError as error:
         raise cast_index_error(error) from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         if "broadcast" not in str(error) and "assign" not in str(error):
             raise
         wanted = np.broadcast_to(False, target.shape)[numpy_index(arrays, dims)].shape
@@ -169,7 +177,9 @@ def write_at(target: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accum
         ) from None
 
 
-def _accumulate_at(target: Any, value: Any, arrays: tuple[Any, ...], dims: tuple[int, ...], fresh: bool) -> None:
+def _accumulate_at(
+    target: Any, value: Any, arrays: tuple[Any, ...], dims: tuple[int, ...], fresh: bool
+) -> None:
     if not target.flags.c_contiguous:
         whole = np.ascontiguousarray(target)
         _accumulate_at(whole, value, arrays, dims, fresh)
@@ -181,9 +191,16 @@ def _accumulate_at(target: Any, value: Any, arrays: tuple[Any, ...], dims: tuple
     elif dims == tuple(range(len(dims))) and all(array.dtype != BOOL for array in arrays):
         # Index tensors for the leading dimensions: one for those dimensions taken together.
         lead = target.shape[: len(dims)]
-        each = [counted_from_front(array, extent, dim=i) for i, (array, extent) in enumerate(zip(arrays, lead, strict=True))]
+        each = [
+            counted_from_front(array, extent, dim=i)
+            for i, (array, extent) in enumerate(zip(arrays, lead, strict=True))
+        ]
         try:
-            index = np.ravel_multi_index(np.broadcast_arrays(*each), lead) if 0 not in lead else np.broadcast_arrays(*each)[0]
+            index = (
+                np.ravel_multi_index(np.broadcast_arrays(*each), lead)
+                if 0 not in lead
+                else np.broadcast_arrays(*each)[0]
+            )
         except ValueError:
             target[numpy_index(arrays, dims)]  # raises what reading there raises
             raise
@@ -193,7 +210,9 @@ def _accumulate_at(target: Any, value: Any, arrays: tuple[Any, ...], dims: tuple
         update_at(target, positions, np.broadcast_to(value, positions.shape))
 
 
-def _put_impl(x: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None) -> Any:
+def _put_impl(
+    x: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None
+) -> Any:
     result = np.zeros(shape, value.dtype) if x is None else x.copy()
     write_at(result, value, *arrays, dims=dims, accumulate=accumulate, shape=shape)
     return result
@@ -226,10 +245,19 @@ def put_at(x: Tensor | None, value: Tensor, indices: tuple[Tensor, ...], attrs: 
     return recorded(INDEX_PUT, (x, value, *indices), attrs, compute(_put_impl, arrays, attrs), indices)
 
 
-def put_at_(self: Tensor, value: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...], accumulate: bool, name: str) -> Tensor:
+def put_at_(
+    self: Tensor,
+    value: Tensor,
+    indices: tuple[Tensor, ...],
+    dims: tuple[int, ...],
+    accumulate: bool,
+    name: str,
+) -> Tensor:
     """``put_at`` in place."""
     attrs = {"dims": dims, "accumulate": accumulate}
-    return write_in_place(self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name, name == "index_put_")
+    return write_in_place(
+        self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name, name == "index_put_"
+    )
 
 
 # --- index tensors ----------------------------------------------------------------------------------------------------
@@ -246,7 +274,9 @@ def checked_index(index: Any, masks: bool = True) -> Tensor:
         import warnings
 
         warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", UserWarning, stacklevel=3
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            UserWarning,
+            stacklevel=3,
         )
         return cast(index, BOOL)
     raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
@@ -293,7 +323,11 @@ def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
         tensor([0., 4., 0.])
     """
     if not isinstance(indices, tuple | list):
-        raise TypeError(f"index_put_(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}")
+        raise TypeError(
+            f"index_put_(): argument 'indices' must be tuple of Tensors, not {type(indices).__name__}"
+        )
+    if grad_enabled() and (self._node is not None or values._node is not None):
+        check_leaf(self)
     kept, dims = index_dims(self, indices)
     _check_put_dtype(self, values)
     return put_at_(self, values, kept, dims, accumulate, "index_put_")
@@ -323,7 +357,9 @@ def _check_put_dtype(x: Tensor, value: Tensor) -> None:
 # --- one dimension: index_select, index_add, index_copy, index_fill ---------------------------------------------------
 
 
-def _vector(index: Any, name: str, kinds: frozenset[Any] = INDEX_TYPES, error: type[Exception] = RuntimeError) -> Tensor:
+def _vector(
+    index: Any, name: str, kinds: frozenset[Any] = INDEX_TYPES, error: type[Exception] = RuntimeError
+) -> Tensor:
     """``index`` as a vector of integers; a 0-dim one is a vector of one."""
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
@@ -332,7 +368,9 @@ def _vector(index: Any, name: str, kinds: frozenset[Any] = INDEX_TYPES, error: t
         wanted = "int32 or int64" if len(kinds) > 1 else "int64 (a long tensor)"
         raise error(f"{name}(): Expected dtype {wanted} for index, but got {type_name(index._array.dtype)}")
     if array.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {array.ndim} and size: {list(array.shape)}")
+        raise IndexError(
+            f"{name}(): Index is supposed to be a vector, but got dim: {array.ndim} and size: {list(array.shape)}"
+        )
     return index if array.ndim else reshape(index, (1,))
 
 
@@ -411,13 +449,26 @@ def _index_update(
     index = _vector(index, name, kinds)
     source = _checked_source(self, dim, index, source, name)
     error = RuntimeError if accumulate else IndexError
-    message = "{bad} is out of bounds for dimension " + f"{dim} with size {self._array.shape[dim] if self._array.ndim else 1}"
-    check_range(index, self._array.shape[dim] if self._array.ndim else 1, error, ("index " if accumulate else f"{name}: index ") + message)
+    message = (
+        "{bad} is out of bounds for dimension "
+        + f"{dim} with size {self._array.shape[dim] if self._array.ndim else 1}"
+    )
+    check_range(
+        index,
+        self._array.shape[dim] if self._array.ndim else 1,
+        error,
+        ("index " if accumulate else f"{name}: index ") + message,
+    )
     if not self._array.ndim:
         if in_place:
             put_at_(_at_least_vector(self), reshape(source, (1,)), (index,), (0,), accumulate, name)
             return self
-        return reshape(put_at(reshape(self, (1,)), reshape(source, (1,)), (index,), {"dims": (0,), "accumulate": accumulate}), ())
+        return reshape(
+            put_at(
+                reshape(self, (1,)), reshape(source, (1,)), (index,), {"dims": (0,), "accumulate": accumulate}
+            ),
+            (),
+        )
     if in_place:
         return put_at_(self, source, (index,), (dim,), accumulate, name)
     return put_at(self, source, (index,), {"dims": (dim,), "accumulate": accumulate})
@@ -427,7 +478,9 @@ def _times(source: Tensor, alpha: Any) -> Tensor:
     return source if alpha is None or (isinstance(alpha, int) and alpha == 1) else source * alpha
 
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
     """A copy of ``input`` with ``alpha * source`` added: slice i of ``source`` to slice ``index[i]``, along ``dim``.
 
     Example:
@@ -444,7 +497,9 @@ def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     return _index_update(self, dim, index, _times(source, alpha), True, "index_add_", True)
 
 
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
+def index_copy(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None
+) -> Tensor:
     """A copy of ``input`` in which slice ``index[i]`` along ``dim`` is slice i of ``source``.
 
     Example:
@@ -470,7 +525,9 @@ def scalar_content(value: Any, like: Tensor, name: str) -> Tensor:
             )
         return cast(value, like._array.dtype)
     if not is_number(value):
-        raise TypeError(f"{name}(): argument 'value' must be Number or 0-dim Tensor, not {type(value).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'value' must be Number or 0-dim Tensor, not {type(value).__name__}"
+        )
     return make_tensor(element_array(value, like._array.dtype))
 
 
@@ -517,7 +574,9 @@ def _checked_flat_index(x: Tensor, index: Tensor, name: str) -> Tensor:
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     if index._array.dtype != I64:
-        raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {type_name(index._array.dtype)}")
+        raise RuntimeError(
+            f"{name}(): Expected a long tensor for index, but got {type_name(index._array.dtype)}"
+        )
     size = x._array.size
     if not size and index._array.size:
         raise IndexError(f"{name}(): tried to take from an empty tensor")
@@ -587,7 +646,9 @@ def _embedding_vjp(g: Tensor, node: Node) -> Any:
     return (recorded(EMBEDDING_BACKWARD, (g, indices), attrs, result, (indices,)), None)
 
 
-def _embedding_backward_impl(g: Any, indices: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool) -> Any:
+def _embedding_backward_impl(
+    g: Any, indices: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool
+) -> Any:
     columns = g.shape[-1]
     result = np.zeros((rows, columns), g.dtype)
     index = indices.reshape(-1)
@@ -618,12 +679,16 @@ def _embedding_backward_vjp(gg: Tensor, node: Node) -> Any:
 
 
 EMBEDDING = Primitive(
-    "embedding", lambda weight, indices, padding_idx=-1, scale_grad_by_freq=False: weight.take(indices, 0), _embedding_vjp
+    "embedding",
+    lambda weight, indices, padding_idx=-1, scale_grad_by_freq=False: weight.take(indices, 0),
+    _embedding_vjp,
 )
 EMBEDDING_BACKWARD = Primitive("embedding_dense_backward", _embedding_backward_impl, _embedding_backward_vjp)
 
 
-def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False) -> Tensor:
+def embedding(
+    weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False
+) -> Tensor:
     """Rows of ``weight`` (rows, columns) by number: ``indices`` of any shape gives shape ``(*indices.shape, columns)``.
 
     The gradient adds up over repeated indices; row ``padding_idx`` (none if negative) gets none, and with

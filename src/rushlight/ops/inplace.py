@@ -128,12 +128,16 @@ def check_partial_overlap(target: Any, source: Any) -> None:
     if target.flags.forc and source.flags.forc and target.size and source.size:
         start = target.__array_interface__["data"][0]
         other = source.__array_interface__["data"][0]
-        same = start == other and target.nbytes == source.nbytes and target.strides == source.strides
+        same = start == other and target.nbytes == source.nbytes and _steps(target) == _steps(source)
         if not same and start < other + source.nbytes and other < start + target.nbytes:
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
                 "location. Please clone() the tensor before performing the operation."
             )
+
+
+def _steps(array: Any) -> list[int]:
+    return [s for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
 
 
 def commit(self: Tensor, value: Tensor, name: str) -> Tensor:

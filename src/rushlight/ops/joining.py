@@ -47,7 +47,9 @@ def _cat_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
 
 
 def _cat_impl(*arrays: Any, dim: int, lengths: Any = None) -> Any:
-    return np.concatenate([array for array in arrays if array.ndim > dim and (array.size or array.ndim > 1)] or arrays, dim)
+    return np.concatenate(
+        [array for array in arrays if array.ndim > dim and (array.size or array.ndim > 1)] or arrays, dim
+    )
 
 
 CAT = Primitive("cat", _cat_impl, _cat_vjp)
@@ -55,7 +57,9 @@ CAT = Primitive("cat", _cat_impl, _cat_vjp)
 
 def _check_list(tensors: Any, name: str) -> Any:
     if isinstance(tensors, Tensor) or not isinstance(tensors, tuple | list):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     for i, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(tensor).__name__}")
@@ -141,7 +145,9 @@ def _refuse_shapes(arrays: list[Any], dim: int) -> None:
         if array.shape == (0,):
             continue
         if array.ndim != first.ndim:
-            raise RuntimeError(f"Tensors must have same number of dimensions: got {first.ndim} and {array.ndim}")
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {first.ndim} and {array.ndim}"
+            )
         for at, (have, wanted) in enumerate(zip(array.shape, first.shape, strict=True)):
             if at != dim and have != wanted:
                 raise RuntimeError(
@@ -151,7 +157,9 @@ def _refuse_shapes(arrays: list[Any], dim: int) -> None:
 
 
 def _cat_out(out: Any, result: Tensor, arrays: list[Any]) -> Tensor:
-    if isinstance(out, Tensor) and any(np.may_share_memory(out._array, array) for array in arrays if array.size):
+    if isinstance(out, Tensor) and any(
+        np.may_share_memory(out._array, array) for array in arrays if array.size
+    ):
         raise RuntimeError(
             "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
             "location. Please clone() the tensor before performing the operation."
@@ -160,16 +168,22 @@ def _cat_out(out: Any, result: Tensor, arrays: list[Any]) -> Tensor:
         return write_out(out, result, "cat")
     except RuntimeError as error:
         if "can't be cast" in str(error):
-            raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {out.dtype}") from None
+            raise TypeError(
+                f"torch.cat(): input types can't be cast to the desired output type {out.dtype}"
+            ) from None
         raise
 
 
-def concat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
+def concat(
+    tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None
+) -> Tensor:
     """Another name of ``cat``."""
     return cat(tensors, dim, out=out, axis=axis)
 
 
-def concatenate(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
+def concatenate(
+    tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None
+) -> Tensor:
     """Another name of ``cat``."""
     return cat(tensors, dim, out=out, axis=axis)
 
@@ -187,7 +201,9 @@ def _stack_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-STACK = Primitive("stack", lambda *arrays, dim: np.concatenate([np.expand_dims(a, dim) for a in arrays], dim), _stack_vjp)
+STACK = Primitive(
+    "stack", lambda *arrays, dim: np.concatenate([np.expand_dims(a, dim) for a in arrays], dim), _stack_vjp
+)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -413,7 +429,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         import warnings
 
         warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", UserWarning, stacklevel=2
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
+            UserWarning,
+            stacklevel=2,
         )
         indexing = "ij"
     elif indexing not in ("ij", "xy"):
@@ -423,7 +441,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     for tensor in tensors:
         if tensor._array.ndim > 1:
-            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(tensor._array.shape)}")
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(tensor._array.shape)}"
+            )
         if tensor._array.dtype != tensors[0]._array.dtype:
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     swap = indexing == "xy" and len(tensors) > 1
@@ -486,7 +506,8 @@ def _part_vjp(g: Any, node: Node) -> Any:
     dim, stacked = node.attrs["dim"], node.attrs["stacked"]
     outputs = node.outputs or ()
     parts = [
-        make_tensor(np.zeros(shape, dtype)) if part is None else part for part, (shape, dtype) in zip(g, outputs, strict=True)
+        make_tensor(np.zeros(shape, dtype)) if part is None else part
+        for part, (shape, dtype) in zip(g, outputs, strict=True)
     ]
     return stack(parts, dim) if stacked else cat(parts, dim)
 
@@ -545,7 +566,9 @@ def _slices(self: Tensor, dim: int, bounds: Sequence[int]) -> list[Any]:
     return [(*lead, slice(start, end)) for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> tuple[Tensor, ...]:
+def split(
+    tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> tuple[Tensor, ...]:
     """Views of ``split_size`` elements along ``dim`` (the last may be shorter), or of the given list of lengths.
 
     Raises ``RuntimeError`` for a negative size and for lengths that do not add up.
@@ -578,7 +601,9 @@ def split(tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, s
 def _even_bounds(extent: int, size: int) -> list[int]:
     if size == 0:
         if extent:
-            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}")
+            raise RuntimeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}"
+            )
         return [0, 0]
     return [*range(0, max(extent, 1), size), extent]
 
@@ -591,7 +616,9 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
     dim = wrap_dim(dim, len(shape))
     sizes = as_shape((tuple(split_sizes),), "split_with_sizes")
     if any(size < 0 for size in sizes):
-        raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}"
+        )
     if sum(sizes) != shape[dim]:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {shape[dim]} (input tensor's size at dimension {dim}), but "
@@ -652,7 +679,9 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
     return _copies(chunk(input, chunks, dim))
 
 
-def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Views along ``dim``: that many of nearly equal length, or cut at the given indices (ints or an int64 tensor).
 
     Example:
@@ -665,13 +694,17 @@ def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *
     where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
     shape = input._array.shape
     if not shape:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
     dim = wrap_dim(dim, len(shape))
     extent = shape[dim]
     if isinstance(where, Tensor):
         array = where._array
         if array.dtype != np.int64:
-            raise RuntimeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {where.dtype}")
+            raise RuntimeError(
+                f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {where.dtype}"
+            )
         if array.ndim > 1:
             raise RuntimeError(
                 "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
@@ -687,7 +720,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *
         try:
             count = operator.index(where)
         except TypeError:
-            raise TypeError(f"tensor_split(): expected an int or a list of ints, not {type(where).__name__}") from None
+            raise TypeError(
+                f"tensor_split(): expected an int or a list of ints, not {type(where).__name__}"
+            ) from None
         if count <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {count}")
         small, larger = divmod(extent, count)
@@ -704,7 +739,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *
 def _split_along(input: Tensor, where: Any, dim: int, name: str, least: int) -> tuple[Tensor, ...]:
     shape = input._array.shape
     if len(shape) < least:
-        raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!")
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!"
+        )
     if isinstance(where, int):
         if where <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
@@ -716,7 +753,9 @@ def _split_along(input: Tensor, where: Any, dim: int, name: str, least: int) -> 
     return tensor_split(input, where, dim)
 
 
-def hsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+def hsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """``tensor_split`` along the second dimension (of a vector, its only one); an int must divide the extent.
 
     Example:
@@ -728,7 +767,9 @@ def hsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = Non
     return _split_along(input, where, 0 if input._array.ndim == 1 else 1, "hsplit", 1)
 
 
-def vsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+def vsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """``tensor_split`` of a tensor of at least two dimensions along the first.
 
     Example:
@@ -740,7 +781,9 @@ def vsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = Non
     return _split_along(input, where, 0, "vsplit", 2)
 
 
-def dsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+def dsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """``tensor_split`` of a tensor of at least three dimensions along the third.
 
     Example:

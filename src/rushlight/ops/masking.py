@@ -25,7 +25,9 @@ def _checked_mask(mask: Any, name: str) -> Tensor:
     if not isinstance(mask, Tensor):
         raise TypeError(f"{name}(): argument 'mask' must be Tensor, not {type(mask).__name__}")
     if mask._array.dtype != BOOL:
-        raise RuntimeError(f"{name} only supports boolean masks, but got mask with dtype {OF_NUMPY[mask._array.dtype].name}")
+        raise RuntimeError(
+            f"{name} only supports boolean masks, but got mask with dtype {OF_NUMPY[mask._array.dtype].name}"
+        )
     return mask
 
 
@@ -64,7 +66,9 @@ MASKED_FILL = Primitive("masked_fill", _fill_impl, _fill_vjp)
 
 
 def _filled(x: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    return recorded(MASKED_FILL, (x, value, mask), {}, _fill_impl(x._array, value._array, mask._array), (mask,))
+    return recorded(
+        MASKED_FILL, (x, value, mask), {}, _fill_impl(x._array, value._array, mask._array), (mask,)
+    )
 
 
 def _fill_value(value: Any, like: Tensor) -> Tensor:
@@ -78,7 +82,9 @@ def _fill_value(value: Any, like: Tensor) -> Tensor:
             raise RuntimeError(f"value cannot be converted to type {OF_NUMPY[like._array.dtype].name}")
         return cast(value, like._array.dtype)
     if not is_number(value):
-        raise TypeError(f"masked_fill(): argument 'value' must be Number or 0-dim Tensor, not {type(value).__name__}")
+        raise TypeError(
+            f"masked_fill(): argument 'value' must be Number or 0-dim Tensor, not {type(value).__name__}"
+        )
     return make_tensor(element_array(value, like._array.dtype))
 
 
@@ -100,7 +106,9 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     mask = _checked_mask(mask, "masked_fill_")
     content = _fill_value(value, self)
     check_inplace_shape(self._array.shape, mask._array.shape)
-    return write_in_place(self, MASKED_FILL, (content, mask), {}, (mask,), _fill_write, "masked_fill_", overlaps=True)
+    return write_in_place(
+        self, MASKED_FILL, (content, mask), {}, (mask,), _fill_write, "masked_fill_", overlaps=True
+    )
 
 
 # --- masked_select, masked_scatter ------------------------------------------------------------------------------------
@@ -165,7 +173,9 @@ def _checked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             f"masked_scatter: expected self and source to have same dtypes but got {type_name(self._array.dtype)} and {type_name(source._array.dtype)}"
         )
     if mask._array.dtype != BOOL:
-        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {type_name(mask._array.dtype)}")
+        raise RuntimeError(
+            f"masked_scatter_ only supports boolean masks, but got mask with dtype {type_name(mask._array.dtype)}"
+        )
     shape = self._array.shape
     where = mask if mask._array.shape == shape else expand(mask, shape)
     if int(np.count_nonzero(where._array)) > source._array.size:
@@ -192,13 +202,19 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def masked_scatter_(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """In-place form of ``masked_scatter``."""
     where = _checked_scatter(self, mask, source)
-    return write_in_place(self, MASKED_SCATTER, (source, where), {}, (where,), _scatter_write, "masked_scatter_")
+    return write_in_place(
+        self, MASKED_SCATTER, (source, where), {}, (where,), _scatter_write, "masked_scatter_"
+    )
 
 
 # --- nonzero ----------------------------------------------------------------------------------------------------------
 
 
-NONZERO = Primitive("nonzero", lambda x: np.argwhere(x) if x.ndim else np.zeros((int(x != 0), 0), np.int64), value_dependent=True)
+NONZERO = Primitive(
+    "nonzero",
+    lambda x: np.argwhere(x) if x.ndim else np.zeros((int(x != 0), 0), np.int64),
+    value_dependent=True,
+)
 
 
 def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:

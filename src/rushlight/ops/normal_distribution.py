@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import INEXACT
+from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.tensor import Tensor
 from ..runtime import special_functions
@@ -16,7 +16,7 @@ from .comparison import bitwise_and, eq, gt, le, lt, where
 from .define import Primitive, Rule
 from .dispatch import binary, inplace_form, unary, write_out
 from .functions import erfc, lgamma, widened
-from .pointwise import BOTH, mul, neg
+from .pointwise import BOTH, in_float32, mul, neg
 from .powers import INPUT, by_derivative, exp, log, log1p, square
 
 FLOAT = Rule.PROMOTE_FLOAT
@@ -56,7 +56,10 @@ def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.special.ndtr(torch.tensor([0.0]))
         tensor([0.5000])
     """
-    result = mul(erfc(mul(input, -math.sqrt(0.5))), 0.5)
+    if input._array.dtype in LOW_PRECISION:
+        result = in_float32(ndtr, input)
+    else:
+        result = mul(erfc(mul(input, -math.sqrt(0.5))), 0.5)
     return result if out is None else write_out(out, result, "special_ndtr")
 
 

@@ -58,7 +58,7 @@ def _median_vjp(g: Tensor, node: Node) -> Tensor:
     x, result = node.unpack()
     x, result = x.detach(), result.detach()
     winners = x.eq(result).logical_or(x.isnan().logical_and(result.isnan())).to(g.dtype)
-    return g * (winners / winners.sum())
+    return g * (winners / winners.sum())  # type: ignore[no-any-return]
 
 
 def _median_dim_impl(x: Array, dim: int, keepdims: bool) -> Any:
@@ -250,7 +250,7 @@ def _quantile(
     check_one_dim(name, dim, keepdim)
     if not array.size:
         raise RuntimeError("quantile() input tensor must be non-empty")
-    if array.dtype != F32 and array.dtype != F64:
+    if array.dtype not in (F32, F64):
         raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if interpolation not in INTERPOLATIONS:
         raise RuntimeError(
@@ -309,9 +309,9 @@ def _interpolated(
     result = result.movedim(-1, 0)
     if keepdim and dim is None:
         result = reshape(result, (result._array.shape[0], *(1,) * ndim))
-    elif keepdim and ndim:
+    elif keepdim and ndim and dim is not None:
         result = result.unsqueeze(dim + 1)
-    return result if q._array.ndim else result.squeeze(0)
+    return result if q._array.ndim else result.squeeze(0)  # type: ignore[no-any-return]
 
 
 METHODS: dict[str, Any] = {

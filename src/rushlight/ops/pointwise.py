@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, INEXACT, OF_NUMPY, dtype
+from ..core.dtypes import BOOL, COMPLEXES, F32, INEXACT, LOW_PRECISION, OF_NUMPY, dtype
 from ..core.history import Node
 from ..core.tensor import Tensor
 from .comparison import eq, lt, where
@@ -25,6 +26,7 @@ from .dispatch import (
     write_out,
 )
 from .inplace import overwrite
+from .movement import cast
 
 BOTH = (0, 1)
 PROMOTE = Rule.PROMOTE
@@ -59,7 +61,9 @@ def _div_vjp(g: Tensor, node: Node) -> Any:
 
 def _check_subtraction(a: Any, b: Any) -> None:
     """PyTorch subtracts no bools, whatever the other operand's dtype is."""
-    bools = [isinstance(operand, Tensor) and operand._array.dtype == BOOL for operand in (a, b)]
+    bools = [
+        operand._array.dtype == BOOL if isinstance(operand, Tensor) else isinstance(operand, bool) for operand in (a, b)
+    ]
     if all(bools):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
@@ -350,6 +354,12 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 # --- sums of products -------------------------------------------------------------------------------------------------
 
 
+def in_float32(composite: Callable[..., Tensor], *operands: Any) -> Tensor:
+    """A composite on float16 and bfloat16 tensors as PyTorch's kernels compute it: in float32, rounded once."""
+    wide = [cast(o, F32) if isinstance(o, Tensor) and o._array.dtype in LOW_PRECISION else o for o in operands]
+    return cast(composite(*wide), operands[0]._array.dtype)
+
+
 def _check_operands(name: str, operands: tuple[Any, ...]) -> None:
     for position, operand in enumerate(operands, 1):
         if not isinstance(operand, Tensor):
@@ -364,6 +374,8 @@ def _addcmul(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
         value, tensor1, tensor2 = tensor1, tensor2, third
     _check_operands("addcmul", (tensor1, tensor2))
     dtype = common_dtype((self, tensor1, tensor2))
+    if dtype in LOW_PRECISION:
+        return in_float32(lambda a, b, c: _addcmul(a, b, c, value=value), self, tensor1, tensor2)
     if dtype not in INEXACT:
         value = int(value)
     product = mul(tensor1, tensor2) if value == 1 else mul(mul(tensor1, value), tensor2)
@@ -387,6 +399,8 @@ def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
             "Integer division with addcdiv is no longer supported; use (input + value * torch.trunc(tensor1 / "
             "tensor2)) for integers, or convert them to a floating-point dtype"
         )
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(lambda a, b, c: _addcdiv(a, b, c, value=value), self, tensor1, tensor2)
     quotient = _div(tensor1 if value == 1 else mul(tensor1, value), tensor2)
     return _add.operator(self, quotient)  # type: ignore[no-any-return]
 
@@ -411,6 +425,8 @@ def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
             )
     if dtype not in INEXACT:
         raise not_implemented("lerp", dtype)
+    if dtype in LOW_PRECISION:
+        return in_float32(_lerp, self, end, weight)
     # From the nearer end, so that a weight of 1 gives `end` exactly.
     span = end - self
     if not isinstance(weight, Tensor):
@@ -473,12 +489,14 @@ lcm = _of_integers("lcm", _least_multiple, "The least common multiple of integer
 
 __all__ = ["BOTH", "METHODS", "PROMOTE", "conj_of", "real"]  # the last two belong to complex_numbers
 
+# What `updates` puts its quick paths before.
+add_general_, addcmul_method, addcdiv_method, lerp_method = _add_inplace, _addcmul, _addcdiv, _lerp
+
 METHODS: dict[str, Any] = {
     "__add__": _add.operator,
     "__radd__": _add.reflected,
     "__iadd__": ADD.inplace,
     "add": _add_method,
-    "add_": _add_inplace,
     "__sub__": _sub.operator,
     "__rsub__": _sub.reflected,
     "__isub__": SUB.inplace,
@@ -527,11 +545,8 @@ METHODS: dict[str, Any] = {
     "reciprocal": _reciprocal,
     "reciprocal_": inplace_form("reciprocal", _reciprocal),
     "addcmul": _addcmul,
-    "addcmul_": inplace_form("addcmul", _addcmul),
     "addcdiv": _addcdiv,
-    "addcdiv_": inplace_form("addcdiv", _addcdiv),
     "lerp": _lerp,
-    "lerp_": inplace_form("lerp", _lerp),
     "gcd": gcd.method,
     "gcd_": inplace_form("gcd", gcd.method),
     "lcm": lcm.method,

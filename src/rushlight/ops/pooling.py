@@ -4,52 +4,96 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core.history import Node
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
 from ..runtime import pooling as kernels
 from .define import Primitive
 from .dispatch import apply
 from .movement import reshape
 
 
+# Indices are what every one of these keeps, and they are operands, so that a recording sees where they come from.
+_INDICES = ((1, (0,)),)
+
+
 def _from_indices(g: list[Tensor | None], node: Node) -> Tensor | None:
-    values = g[0]
-    if values is None:
-        return None
+    (indices,) = node.unpack()
     (edge,) = node.edges
     assert edge is not None
-    indices = node.attrs["outputs"][1]
-    return apply(SCATTER, (values,), {"indices": indices._array, "spatial": edge.shape[2:]})  # type: ignore[no-any-return]
+    return None if g[0] is None else apply(SCATTER, (g[0], indices), {"spatial": edge.shape[2:]})
 
 
-MAX_POOL = Primitive("max_pool", kernels.max_pool_forward, _from_indices, saves_output=True)
-ADAPTIVE_MAX_POOL = Primitive(
-    "adaptive_max_pool", kernels.adaptive_max_pool_forward, _from_indices, saves_output=True
+def _scatter_vjp(h: Tensor, node: Node) -> tuple[Tensor, None]:
+    return apply(GATHER, (h, *node.unpack())), None
+
+
+def _gather_vjp(g: Tensor, node: Node) -> tuple[Tensor, None]:
+    edge = node.edges[0]
+    assert edge is not None
+    return apply(SCATTER, (g, *node.unpack()), {"spatial": edge.shape[2:]}), None
+
+
+def _unpool_vjp(g: Tensor, node: Node) -> tuple[Tensor, None]:
+    return apply(UNPOOL_GATHER, (g, *node.unpack()), node.attrs), None
+
+
+def _unpool_gather_vjp(g: Tensor, node: Node) -> tuple[Tensor, None]:
+    return apply(MAX_UNPOOL, (g, *node.unpack()), node.attrs), None
+
+
+_SAMPLE = np.arange(16.0).reshape(1, 1, 4, 4) % 7
+_WINDOW = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0)}
+MAX_POOL = Primitive(
+    "max_pool",
+    kernels.max_pool_forward,
+    _from_indices,
+    saves_output=(1,),
+    grad_name=lambda attrs: f"MaxPool{len(attrs['kernel'])}DWithIndicesBackward0",
+    samples=lambda: [((_SAMPLE,), {**_WINDOW, "dilation": (1, 1), "ceil_mode": False})],
 )
+ADAPTIVE_MAX_POOL = Primitive(
+    "adaptive_max_pool",
+    kernels.adaptive_max_pool_forward,
+    _from_indices,
+    saves_output=(1,),
+    grad_name=lambda attrs: f"AdaptiveMaxPool{len(attrs['output'])}DBackward0",
+    samples=lambda: [((_SAMPLE,), {"output": (3, 2)})],
+)
+_PLACES = np.array([[[[5, 3], [8, 11]]]])
 SCATTER = Primitive(
     "max_pool_gradient",
-    lambda g, indices, spatial: kernels.scatter_by_indices(g, indices, spatial),
-    lambda h, node: apply(GATHER, (h,), {"indices": node.attrs["indices"]}),
+    kernels.scatter_by_indices,
+    _scatter_vjp,
+    saves=_INDICES,
+    samples=lambda: [((_SAMPLE[:, :, :2, :2], _PLACES), {"spatial": (4, 4)})],
 )
 GATHER = Primitive(
-    "max_pool_gather",
-    lambda h, indices: kernels.gather_by_indices(h, indices),
-    lambda g, node: apply(SCATTER, (g,), {"indices": node.attrs["indices"], "spatial": node.edges[0].shape[2:]}),  # type: ignore[union-attr]
+    "max_pool_gather", kernels.gather_by_indices, _gather_vjp, saves=_INDICES, samples=lambda: [(_SAMPLE, _PLACES)]
 )
 MAX_UNPOOL = Primitive(
     "max_unpool",
-    lambda x, indices, output: kernels.max_unpool_forward(x, indices, output),
-    lambda g, node: apply(UNPOOL_GATHER, (g,), {"indices": node.attrs["indices"], "output": node.attrs["output"]}),
+    kernels.max_unpool_forward,
+    _unpool_vjp,
+    saves=_INDICES,
+    samples=lambda: [((_SAMPLE[:, :, :2, :2], _PLACES), {"output": (4, 4)})],
 )
 UNPOOL_GATHER = Primitive(
     "max_unpool_gather",
     lambda h, indices, output: kernels.gather_by_indices(h, indices),
-    lambda g, node: apply(MAX_UNPOOL, (g,), node.attrs),
+    _unpool_gather_vjp,
+    saves=_INDICES,
+    samples=lambda: [((_SAMPLE, _PLACES), {"output": (4, 4)})],
 )
 AVG_POOL = Primitive(
     "avg_pool",
     kernels.avg_pool_forward,
     lambda g, node: apply(AVG_POOL_GRADIENT, (g,), {**node.attrs, "input_shape": node.edges[0].shape}),  # type: ignore[union-attr]
+    grad_name=lambda attrs: f"AvgPool{len(attrs['kernel'])}DBackward0",
+    samples=lambda: [
+        ((_SAMPLE,), {**_WINDOW, "ceil_mode": False, "count_include_pad": True, "divisor_override": None})
+    ],
 )
 AVG_POOL_GRADIENT = Primitive(
     "avg_pool_gradient",
@@ -60,6 +104,8 @@ ADAPTIVE_AVG_POOL = Primitive(
     "adaptive_avg_pool",
     kernels.adaptive_avg_pool_forward,
     lambda g, node: apply(ADAPTIVE_AVG_POOL_GRADIENT, (g,), {"spatial": node.edges[0].shape[2:]}),  # type: ignore[union-attr]
+    grad_name=lambda attrs: f"AdaptiveAvgPool{len(attrs['output'])}DBackward0",
+    samples=lambda: [((_SAMPLE,), {"output": (3, 2)})],
 )
 ADAPTIVE_AVG_POOL_GRADIENT = Primitive(
     "adaptive_avg_pool_gradient",
@@ -103,5 +149,5 @@ def run_with_indices(
 def max_unpool(input: Tensor, indices: Tensor, output: tuple[int, ...], dims: int, name: str) -> Tensor:
     """The values of a max pooling put back where their indices say, zeros elsewhere."""
     batch, added = batched(input, dims, name)
-    where, _ = batched(make_tensor(indices._array), dims, name)
-    return unbatched(apply(MAX_UNPOOL, (batch,), {"indices": where._array, "output": output}), added)
+    where, _ = batched(indices, dims, name)
+    return unbatched(apply(MAX_UNPOOL, (batch, where), {"output": output}), added)

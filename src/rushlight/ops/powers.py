@@ -24,6 +24,7 @@ from .dispatch import (
     compute,
     inplace_form,
     is_number,
+    not_implemented,
     number_array,
     type_name,
     unary,
@@ -273,6 +274,10 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _ldexp(self: Tensor, other: Tensor) -> Tensor:
     if not isinstance(other, Tensor):
         raise TypeError(f"ldexp(): argument 'other' must be Tensor, not {type(other).__name__}")
+    if self._array.dtype in LOW_PRECISION and other._array.dtype not in INEXACT:
+        if other._array.dtype == BOOL:
+            raise not_implemented("ldexp", other._array.dtype)
+        return cast(mul(cast(self, F32), pow(2.0, other)), self._array.dtype)
     return mul(self, pow(2.0, other))  # type: ignore[no-any-return]
 
 

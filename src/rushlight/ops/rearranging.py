@@ -60,7 +60,14 @@ def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 
 
 def _triangle_indices(
-    name: str, row: int, col: int, inside: Any, dtype: dtype | None, device: Any, layout: Any, requires_grad: bool
+    name: str,
+    row: int,
+    col: int,
+    inside: Any,
+    dtype: dtype | None,
+    device: Any,
+    layout: Any,
+    requires_grad: bool,
 ) -> Tensor:
     require_available(device)
     for what, extent in (("row", row), ("col", col)):
@@ -322,7 +329,9 @@ def repeat_interleave(
     if times < 0:
         raise RuntimeError("Repeats must be non-negative")
     if output_size is not None and output_size != shape[dim] * times:
-        raise RuntimeError("repeat_interleave: Invalid output_size, expected " f"{shape[dim] * times} but got {output_size}")
+        raise RuntimeError(
+            f"repeat_interleave: Invalid output_size, expected {shape[dim] * times} but got {output_size}"
+        )
     inserted = reshape(input, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
     spread = expand(inserted, (*shape[: dim + 1], times, *shape[dim + 1 :]))
     return reshape(clone(spread), (*shape[:dim], shape[dim] * times, *shape[dim + 1 :]))
@@ -333,11 +342,15 @@ def _slice_numbers(repeats: Tensor, extent: int | None, output_size: int | None)
     counts = repeats._array
     if counts.ndim > 1 or (extent is None and counts.ndim != 1):
         raise RuntimeError(
-            "repeats must be 0-dim or 1-dim tensor" if extent is not None else "repeat_interleave only accept 1D vector as repeat"
+            "repeats must be 0-dim or 1-dim tensor"
+            if extent is not None
+            else "repeat_interleave only accept 1D vector as repeat"
         )
     if counts.dtype.kind not in "iu" or counts.dtype.itemsize < 4:
         if extent is None or counts.dtype.kind not in "iu":
-            raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{type_name(repeats._array.dtype)}'")
+            raise NotImplementedError(
+                f"\"repeat_interleave_cpu\" not implemented for '{type_name(repeats._array.dtype)}'"
+            )
         raise RuntimeError("repeats has to be Long or Int tensor")
     if extent is not None:
         if counts.ndim == 0 or (counts.size == 1 and extent != 1):

@@ -24,6 +24,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, count, wrap_dim, wrap_dims
 from ..core.tensor import Tensor, make_tensor
+from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, compute, type_name, write_out
 from .movement import cast, expand, reshape
@@ -32,14 +33,16 @@ from .summation import PLANS32, PLANS64, plan_for
 Array = NDArray[Any]
 Dims = int | Sequence[int] | None
 grad_enabled = GRAD_MODE.get
-add_reduce = np.add.reduce
-multiply_reduce = np.multiply.reduce
+add_reduce: Any = np.add.reduce
+multiply_reduce: Any = np.multiply.reduce
+maximum_reduce: Any = np.maximum.reduce
 ndarray = np.ndarray
 asarray = np.asarray
 # No plan yet for this shape and these dimensions; dimensions that can't be a key; the mean of nothing; overflow.
 NotQuick = (KeyError, TypeError, ZeroDivisionError, *FloatingPointReport)
 U8 = np.dtype(np.uint8)
-ALL = {"axis": None, "keepdims": False}
+FLOATS = (F32, F64)  # what plans are made for
+ALL: dict[str, Any] = {"axis": None, "keepdims": False}
 
 
 # --- what reductions share --------------------------------------------------------------------------------------------
@@ -94,7 +97,7 @@ def numbered(name: str) -> Any:
 
 def keep_plan(array: Array, dim: Any, keepdim: bool) -> None:
     """Make the plan under the very arguments of this call, so that the next one like it takes the quick path."""
-    if array.dtype == F32 or array.dtype == F64:
+    if array.dtype in FLOATS:
         plan_for(array.shape, dim, keepdim, array.dtype)
 
 
@@ -112,7 +115,7 @@ def reduced_type(given: dtype | None, array: Array, out: object = None) -> Numpy
 
 def sum_array(x: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
     """The sum of an array; low precision is added up in float32 and rounded once."""
-    if x.dtype == F32 or x.dtype == F64:
+    if x.dtype in FLOATS:
         return plan_for(x.shape, axis, keepdims, x.dtype)(x)
     if x.dtype in LOW_PRECISION:
         wide = x.astype(F32)
@@ -348,18 +351,18 @@ def _prod_vjp(g: Tensor, node: Node) -> Tensor:
     shape = x._array.shape
     if axis is None:
         flat = reshape(x, (x._array.size,))
-        return reshape(_others_product(flat, 0).conj() * g, shape)
+        return reshape(conj_of(_others_product(flat, 0)) * g, shape)
     if not shape:
         return g
-    return _others_product(x, axis[0]).conj() * restore_dims(g, shape, axis, node.attrs["keepdims"])
+    return conj_of(_others_product(x, axis[0])) * restore_dims(g, shape, axis, node.attrs["keepdims"])  # type: ignore[no-any-return]
 
 
 def _others_product(x: Tensor, dim: int) -> Tensor:
     if x._array.shape[dim] < 2:
-        return x.new_ones(x._array.shape)
+        return make_tensor(np.ones(x._array.shape, x._array.dtype))
     from .scans import exclusive_cumprod  # scans are built on reductions
 
-    return exclusive_cumprod(x, dim) * exclusive_cumprod(x.flip(dim), dim).flip(dim)
+    return exclusive_cumprod(x, dim) * exclusive_cumprod(x.flip(dim), dim).flip(dim)  # type: ignore[no-any-return]
 
 
 PROD = Primitive("prod", _prod_impl, _prod_vjp, saves=((0, (0,)),), grad_name=numbered("Prod"))
@@ -403,7 +406,7 @@ def _logsumexp_impl(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         with np.errstate(divide="ignore"):
             return np.log(add_reduce(x, axis, None, None, keepdims)).astype(dtype)
-    top = np.maximum.reduce(real, axis, None, None, True)
+    top = maximum_reduce(real, axis, None, None, True)
     top = np.where(np.isinf(top), real.dtype.type(0), top)
     powers = np.exp(x - top)
     result = np.log(sum_array(powers, axis, True)) + top
@@ -417,9 +420,7 @@ def _logsumexp_vjp(g: Tensor, node: Node) -> Tensor:
     axis, keepdims = node.attrs["axis"], node.attrs["keepdims"]
     shape = x._array.shape
     share = (x - restore_dims(result, shape, axis, keepdims)).exp()
-    return restore_dims(g, shape, axis, keepdims) * (
-        share.conj() if share._array.dtype.kind == "c" else share
-    )
+    return restore_dims(g, shape, axis, keepdims) * conj_of(share)  # type: ignore[no-any-return]
 
 
 LOGSUMEXP = Primitive(

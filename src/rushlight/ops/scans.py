@@ -11,11 +11,13 @@ from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, dtype
 from ..core.history import Node
 from ..core.return_types import maker
 from ..core.shapes import wrap_dim
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, make_tensor
+from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import apply, not_implemented, type_name, write_out
 from .extrema import named_result, selected_often_vjp
 from .inplace import overwrite
+from .joining import cat
 from .movement import cast, narrow, unsqueeze
 from .reductions import check_one_dim, check_tensor, reduced_type, sum
 
@@ -58,19 +60,21 @@ def _cumprod_vjp(g: Tensor, node: Node) -> Tensor:
     n = shape[dim]
     if n == 0:
         return g
-    x = x.conj() if x._array.dtype.kind == "c" else x
+    x = conj_of(x)
     rates = _shifted(x.flip(dim), dim)
-    later = linear_scan(rates, g.flip(dim), dim).flip(dim)
+    later: Tensor = linear_scan(rates, g.flip(dim), dim).flip(dim)
     return exclusive_cumprod(x, dim) * later
 
 
-def _shifted(x: Tensor, dim: int) -> Tensor:
-    """``x`` moved one place back along ``dim``, with a 1 in front."""
-    from .joining import cat  # joining is built on reductions' neighbours
+def _shifted(x: Tensor, dim: int, first: int = 1) -> Tensor:
+    """``x`` moved one place back along ``dim``, with ``first`` in front."""
+    return _led_by(first, narrow(x, dim, 0, x._array.shape[dim] - 1), dim)
 
-    n = x._array.shape[dim]
-    first = narrow(x, dim, 0, 1)
-    return cat([first.detach() * 0 + 1, narrow(x, dim, 0, n - 1)], dim)  # type: ignore[no-any-return]
+
+def _led_by(first: int, x: Tensor, dim: int) -> Tensor:
+    array = x._array
+    shape = tuple([1 if i == dim else n for i, n in enumerate(array.shape)])
+    return cat([make_tensor(np.full(shape, first, array.dtype)), x], dim)
 
 
 def exclusive_cumprod(x: Tensor, dim: int) -> Tensor:
@@ -184,17 +188,11 @@ def _linear_scan_vjp(g: Tensor, node: Node) -> Any:
     # The adjoint runs the other way: u[i] = g[i] + a[i+1] * u[i+1]; x[i] gets u[i], a[i] gets u[i] * h[i-1].
     rates, h = node.unpack()
     dim = node.attrs["dim"]
-    if h._array.dtype.kind == "c":
-        rates, h = rates.conj(), h.conj()
+    rates, h = conj_of(rates), conj_of(h)
     u = linear_scan(_shifted(rates.flip(dim), dim), g.flip(dim), dim).flip(dim)
     if node.edges[0] is None:
         return None, u
-    before = _shifted(h, dim)
-    n = h._array.shape[dim]
-    first = narrow(before, dim, 0, 1)
-    from .joining import cat
-
-    return u * cat([first * 0, narrow(before, dim, 1, n - 1)], dim), u
+    return u * _shifted(h, dim, 0), u
 
 
 LINEAR_SCAN = Primitive(
@@ -274,8 +272,8 @@ def _logcumsumexp_impl(x: Array, dim: int) -> Array:
     if x.dtype.kind == "c":
         return _complex_logcumsumexp(x, dim)
     if x.dtype in LOW_PRECISION or x.dtype == F32:
-        return np.logaddexp.accumulate(x, dim, F64).astype(x.dtype)  # type: ignore[no-any-return]
-    return np.logaddexp.accumulate(x, dim)  # type: ignore[no-any-return]
+        return np.logaddexp.accumulate(x, dim, F64).astype(x.dtype)
+    return np.logaddexp.accumulate(x, dim)
 
 
 def _complex_logcumsumexp(x: Array, dim: int) -> Array:
@@ -300,15 +298,12 @@ def _logcumsumexp_vjp(g: Tensor, node: Node) -> Tensor:
     before = narrow(result, dim, 0, x._array.shape[dim] - 1)
     behind = narrow(result, dim, 1, x._array.shape[dim] - 1)
     rates = (before - behind).exp()
-    if x._array.dtype.kind == "c":
-        own, rates = own.conj(), rates.conj()
-    else:
+    own, rates = conj_of(own), conj_of(rates)
+    if x._array.dtype.kind != "c":
         # Where nothing has been added yet the difference is inf - inf; such terms weigh nothing.
         rates = rates.masked_fill(before.eq(float("-inf")), 0)
-    from .joining import cat
-
-    rates = cat([narrow(own, dim, 0, 1).detach() * 0, rates.flip(dim)], dim)
-    return own * linear_scan(rates, g.flip(dim), dim).flip(dim)
+    rates = _led_by(0, rates.flip(dim), dim)
+    return own * linear_scan(rates, g.flip(dim), dim).flip(dim)  # type: ignore[no-any-return]
 
 
 LOGCUMSUMEXP = Primitive(
@@ -375,8 +370,6 @@ def diff(
                 f"dimension; input.shape = {list(input._array.shape)}, but got {list(shape)} for dim {dim}"
             )
     if n and (prepend is not None or append is not None):
-        from .joining import cat
-
         input = cat([part for part in parts if part is not None], dim)
     result = input.clone() if n == 0 else input
     for _ in range(min(n, result._array.shape[dim])):
@@ -450,7 +443,7 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim
     """
     areas, dim = _trapezoid_areas("cumulative_trapezoid", y, x, dx, dim)
     if areas is None:
-        return narrow(y, dim, 0, 0).clone()
+        return narrow(y, dim, 0, 0).clone()  # type: ignore[no-any-return]
     return cumsum(areas, dim - y._array.ndim)
 
 

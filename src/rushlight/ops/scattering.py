@@ -21,7 +21,6 @@ from .masking import masked_fill
 from .movement import SLICE_BACKWARD, expand, reshape
 
 
-
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
@@ -53,7 +52,12 @@ def _checked(self: Tensor, dim: int, index: Any, src: Tensor | None, name: str) 
                 f"{name}: Expected index {list(at)} to be no larger than self {list(shape)} apart from dimension {dim} and to "
                 f"be no larger size than src {list(given)}"
             )
-    check_range(index, shape[dim], RuntimeError, "index {bad} is out of bounds for dimension " + f"{dim} with size {shape[dim]}")
+    check_range(
+        index,
+        shape[dim],
+        RuntimeError,
+        "index {bad} is out of bounds for dimension " + f"{dim} with size {shape[dim]}",
+    )
     return dim
 
 
@@ -111,7 +115,9 @@ def gather(
     return result if out is None else write_out(out, result, "gather")
 
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+def take_along_dim(
+    input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """``gather`` with broadcasting between ``input`` and ``indices`` (int64); without ``dim``, of the flattened input.
 
     Example:
@@ -122,7 +128,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
                 [2]])
     """
     if indices._array.dtype != I64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {type_name(indices._array.dtype)}")
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {type_name(indices._array.dtype)}"
+        )
     if dim is None:
         result = gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     else:
@@ -174,7 +182,9 @@ def _scatter_vjp(g: Tensor, node: Node) -> Any:
     dim, accumulate = node.attrs["dim"], node.attrs["accumulate"]
     kept = taken = None
     if old is not None:
-        kept = g if accumulate else _scattered(g, make_tensor(np.zeros((), g._array.dtype)), index, dim, False)
+        kept = (
+            g if accumulate else _scattered(g, make_tensor(np.zeros((), g._array.dtype)), index, dim, False)
+        )
     if src is not None:
         taken = _gathered(g, index, dim)
         if src.shape != taken._array.shape:
@@ -187,7 +197,9 @@ def _scatter_vjp(g: Tensor, node: Node) -> Any:
 SCATTER = Primitive("scatter", _scatter_impl, _scatter_vjp)
 
 
-def _scattered(x: Tensor | None, src: Tensor, index: Tensor, dim: int, accumulate: bool, shape: Any = None) -> Tensor:
+def _scattered(
+    x: Tensor | None, src: Tensor, index: Tensor, dim: int, accumulate: bool, shape: Any = None
+) -> Tensor:
     attrs = {"dim": dim, "accumulate": accumulate, "shape": shape}
     result = _scatter_impl(None if x is None else x._array, src._array, index._array, **attrs)
     return recorded(SCATTER, (x, src, index), attrs, result, (index,))
@@ -291,7 +303,13 @@ def _require_tensor(src: Any, name: str) -> None:
 
 # --- scatter_reduce ---------------------------------------------------------------------------------------------------
 
-_UFUNCS: dict[str, Any] = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+_UFUNCS: dict[str, Any] = {
+    "sum": np.add,
+    "mean": np.add,
+    "prod": np.multiply,
+    "amax": np.maximum,
+    "amin": np.minimum,
+}
 
 
 def _identity(reduce: str, dtype: Any) -> Any:
@@ -460,7 +478,9 @@ def scatter_reduce_(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
     """In-place form of ``scatter_reduce``."""
-    return overwrite(self, scatter_reduce, (dim, index, src, reduce), {"include_self": include_self}, "scatter_reduce_")
+    return overwrite(
+        self, scatter_reduce, (dim, index, src, reduce), {"include_self": include_self}, "scatter_reduce_"
+    )
 
 
 # --- index_reduce -----------------------------------------------------------------------------------------------------
@@ -485,9 +505,13 @@ def index_reduce(
         tensor([15.,  1.])
     """
     if reduce not in ("prod", "mean", "amax", "amin"):
-        raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+        raise RuntimeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )
     if index._array.dtype not in INDEX_TYPES:
-        raise RuntimeError(f"index_reduce_(): Expected dtype int32/int64 for index but got: {type_name(index._array.dtype)}")
+        raise RuntimeError(
+            f"index_reduce_(): Expected dtype int32/int64 for index but got: {type_name(index._array.dtype)}"
+        )
     if index._array.ndim > 1:
         raise IndexError(
             f"index_reduce_(): Index is supposed to be a vector, but got dim: {index._array.ndim} with type: {type_name(index._array.dtype)}"
@@ -500,9 +524,15 @@ def index_reduce(
         raise RuntimeError(
             f"index_reduce_(): Number of indices ({index._array.size}) should be equal to source.size(dim) ({length})"
         )
-    check_range(index, input._array.shape[dim] if input._array.ndim else 1, IndexError, "index out of range in self")
+    check_range(
+        index, input._array.shape[dim] if input._array.ndim else 1, IndexError, "index out of range in self"
+    )
     shape = source._array.shape
-    spread = reshape(index, tuple([length if i == dim else 1 for i in range(len(shape))])) if shape else reshape(index, ())
+    spread = (
+        reshape(index, tuple([length if i == dim else 1 for i in range(len(shape))]))
+        if shape
+        else reshape(index, ())
+    )
     result = scatter_reduce(input, dim, expand(spread, shape), source, reduce, include_self=include_self)
     return result if out is None else write_out(out, result, "index_reduce")
 
@@ -511,7 +541,9 @@ def index_reduce_(
     self: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
     """In-place form of ``index_reduce``."""
-    return overwrite(self, index_reduce, (dim, index, source, reduce), {"include_self": include_self}, "index_reduce_")
+    return overwrite(
+        self, index_reduce, (dim, index, source, reduce), {"include_self": include_self}, "index_reduce_"
+    )
 
 
 # --- one_hot ----------------------------------------------------------------------------------------------------------

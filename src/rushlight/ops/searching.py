@@ -59,7 +59,9 @@ def searchsorted(
     sequence = sorted_sequence._array
     number = not isinstance(input, Tensor)
     if number and not is_number(input):
-        raise TypeError(f"searchsorted(): argument 'input' must be Tensor or number, not {type(input).__name__}")
+        raise TypeError(
+            f"searchsorted(): argument 'input' must be Tensor or number, not {type(input).__name__}"
+        )
     values = np.asarray(input) if number else input._array
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")

@@ -86,7 +86,7 @@ def stable_order(x: Array, axis: int, descending: bool) -> Array:
         return _argsort(np.invert(x), axis)
     # Reversed twice: nan comes first, equal elements keep their order.
     order = np.flip(_argsort(np.flip(x, axis), axis), axis)
-    return np.subtract(x.shape[axis] - 1, order)
+    return np.subtract(x.shape[axis] - 1, order)  # type: ignore[no-any-return]
 
 
 def _argsort(x: Array, axis: int) -> Array:

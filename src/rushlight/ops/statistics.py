@@ -327,9 +327,9 @@ def corrcoef(input: Tensor) -> Tensor:
     spread = (own.real if own._array.dtype.kind == "c" else own).sqrt()
     c = c / spread.unsqueeze(-1) / spread.unsqueeze(0)
     if c._array.dtype.kind == "c":
-        from ..ops.complex_numbers import complex as from_parts
+        from .complex_numbers import complex as from_parts
 
-        return from_parts(c.real.clip(-1, 1), c.imag.clip(-1, 1))  # type: ignore[no-any-return]
+        return from_parts(c.real.clip(-1, 1), c.imag.clip(-1, 1))
     return c.clip(-1, 1)  # type: ignore[no-any-return]
 
 
@@ -469,7 +469,7 @@ def histogramdd(
     """
     check_tensor("histogramdd", input)
     points = input._array
-    if points.dtype != F32 and points.dtype != F64:
+    if points.dtype not in (F32, F64):
         raise not_implemented("histogramdd", points.dtype)
     if points.ndim < 2:
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")

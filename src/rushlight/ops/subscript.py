@@ -21,14 +21,14 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
-from .conversion import copy_, element_array, fill_
+from .conversion import check_expands, copy_, element_array, fill_
 from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
 from .indexing import cast_index_error, checked_index, put_at_, read_at
 from .inplace import check_partial_overlap
 from .masking import masked_fill_
-from .movement import SELECT, SLICE, make_view, reshape, unsqueeze
+from .movement import SELECT, SLICE, expand, make_view, reshape, unsqueeze
 
 grad_enabled = GRAD_MODE.get
 getframe = sys._getframe
@@ -239,7 +239,8 @@ def parse(self: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[i
 def _stands_for_tuple(index: list[Any]) -> bool:
     # PyTorch still reads x[[0, slice(None)]] and x[[[0, 1], [1, 2]]] as NumPy once did.
     return len(index) < 32 and any(
-        part is None or part is ... or isinstance(part, Tensor | slice | list | tuple | range | np.ndarray) for part in index
+        part is None or part is ... or isinstance(part, Tensor | slice | list | tuple | range | np.ndarray)
+        for part in index
     )
 
 
@@ -278,7 +279,13 @@ def _part(part: Any) -> Any:
         if not part.ndim and part.dtype.kind in "iu":
             return int(part)
         # Any integer type of NumPy selects, but uint8 tensors are masks.
-        return checked_index(from_numpy(part if part.dtype in (BOOL, np.uint8) or part.dtype.kind not in "iu" else part.astype(np.int64)))
+        return checked_index(
+            from_numpy(
+                part
+                if part.dtype in (BOOL, np.uint8) or part.dtype.kind not in "iu"
+                else part.astype(np.int64)
+            )
+        )
     if isinstance(part, np.bool_):
         return bool(part)
     if hasattr(part, "__index__"):
@@ -358,7 +365,11 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     content: Any
     if kind is float or kind is int:
         dtype = array.dtype
-        content = value if (dtype is F32 or dtype is F64) and -_LARGE < value < _LARGE else element_array(value, dtype)
+        content = (
+            value
+            if (dtype is F32 or dtype is F64) and -_LARGE < value < _LARGE
+            else element_array(value, dtype)
+        )
     elif isinstance(value, Tensor):
         storage = value._storage
         if (
@@ -386,7 +397,9 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     storage.version += 1
     frame: Any = getframe(1)
     code = frame.f_code
-    storage.changed_at = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+    storage.changed_at = (
+        program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+    )
 
 
 def _view_set(region: Tensor, value: Any) -> None:
@@ -395,12 +408,19 @@ def _view_set(region: Tensor, value: Any) -> None:
     elif not region._array.ndim and not value._array.ndim and value._node is None:
         fill_(region, value)
     else:
-        copy_(region, _without_leading_ones(value, region._array.ndim))
+        value = _without_leading_ones(value, region._array.ndim)
+        shape = region._array.shape
+        if value._array.shape != shape:
+            check_expands(value._array.shape, shape)
+            value = expand(value, shape)
+        copy_(region, value)
 
 
 def _fill(region: Tensor, value: Any) -> None:
     if not isinstance(value, bool | int | float | complex | np.generic):
-        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(region._array.dtype)}Tensor")
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a torch.{type_name(region._array.dtype)}Tensor"
+        )
     fill_(region, value)
 
 
@@ -413,13 +433,20 @@ def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
 
 
 def _general_set(self: Tensor, index: Any, value: Any) -> None:
+    if index is False:
+        return
+    if index is True:
+        _view_set(unsqueeze(self, 0), value)
+        return
     region, tensors, dims = parse(self, index)
     if not tensors:
         _view_set(region if region is not self else getitem(self, (...,)), value)
         return
     number = not isinstance(value, Tensor)
     if number and not isinstance(value, bool | int | float | complex | np.generic):
-        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(self._array.dtype)}Tensor")
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a torch.{type_name(self._array.dtype)}Tensor"
+        )
     if len(tensors) == 1 and tensors[0]._array.dtype == BOOL and (number or value._array.size == 1):
         mask = tensors[0]._array
         if dims[0] == 0 and (number or value._node is None):
@@ -441,7 +468,9 @@ def _contains(self: Tensor, element: Any) -> bool:
     if isinstance(element, Tensor | bool | int | float | complex):
         found: Tensor = self == element
         return bool(found._array.any())
-    raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+    )
 
 
 METHODS: dict[str, Any] = {"__getitem__": getitem, "__setitem__": setitem}

@@ -24,7 +24,7 @@ from ..core.shapes import Shape, count, wrap_dims
 
 Array = NDArray[Any]
 Plan = Callable[[Array], Any]
-add_reduce = np.add.reduce
+add_reduce: Any = np.add.reduce
 
 SMALL: Final = 4096  # elements: one BLAS call for all of them is as accurate as a pairwise sum
 LONGEST: Final = 512  # addends of one running total
@@ -179,13 +179,13 @@ def _sum_rows(x: Array, length: int, ones: Array) -> Array:
         x = x.reshape(-1, length)
         parts = np.matmul(x[:, :whole].reshape(-1, blocks, high, LONGEST), ones[:LONGEST])
         sums = add_reduce(parts, (1, 2)) if blocks > 1 else _sum_rows(parts, high, ones)
-        return sums + add_reduce(x[:, whole:], 1) if whole < length else sums  # type: ignore[no-any-return]
+        return sums + add_reduce(x[:, whole:], 1) if whole < length else sums
     x = x.reshape(-1, length)
     ones = ones[:length]
     rows = len(x)
     height = BLOCK // length
     if rows <= height:
-        return x.dot(ones)
+        return x.dot(ones)  # type: ignore[no-any-return]
     blocks = rows // height
     whole = blocks * height
     sums = np.empty(rows, x.dtype)
@@ -202,7 +202,7 @@ def _sum_columns(x: Array, rows: int, columns: int, ones: Array) -> Array:
     if rows <= height:
         if columns >= WIDE or rows * columns < 64:
             return add_reduce(x, 1)  # type: ignore[no-any-return]
-        return ones[:rows].dot(x[0])[None] if len(x) == 1 else np.matmul(ones[:rows], x)
+        return ones[:rows].dot(x[0])[None] if len(x) == 1 else np.matmul(ones[:rows], x)  # type: ignore[no-any-return]
     blocks = rows // height
     whole = blocks * height
     tall = x[:, :whole].reshape(-1, height, columns)

@@ -149,7 +149,7 @@ def isin(
             f"isin() received an invalid combination of arguments - got ({type(elements).__name__}, "
             f"{type(test_elements).__name__}); one of the two must be a Tensor"
         )
-    operands = []
+    operands: list[Any] = []
     for given in (elements, test_elements):
         if not isinstance(given, Tensor):
             if not is_number(given):

@@ -20,7 +20,21 @@ from .define import Primitive
 from .dispatch import apply, write_out
 from .indexing import put_at, read_at
 from .inplace import LAYOUT_DEPENDENT, check_leaf
-from .movement import clone, expand, make_view, narrow, permute, reshape, select, squeeze, t, transpose, unsqueeze, view, view_of
+from .movement import (
+    clone,
+    expand,
+    make_view,
+    narrow,
+    permute,
+    reshape,
+    select,
+    squeeze,
+    t,
+    transpose,
+    unsqueeze,
+    view,
+    view_of,
+)
 from .complex_numbers import conj
 
 grad_enabled = GRAD_MODE.get
@@ -85,7 +99,10 @@ def broadcast_shapes(*shapes: Any) -> Size:
         >>> torch.broadcast_shapes((2, 1), (3,), (1, 1, 1))
         torch.Size([1, 2, 3])
     """
-    given = [(shape,) if isinstance(shape, int) else as_shape((tuple(shape),), "broadcast_shapes") for shape in shapes]
+    given = [
+        (shape,) if isinstance(shape, int) else as_shape((tuple(shape),), "broadcast_shapes")
+        for shape in shapes
+    ]
     for shape in given:
         for extent in shape:
             if extent < 0:
@@ -161,7 +178,10 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         torch.Size([3, 4, 2])
     """
     ndim = input._array.ndim
-    given = [as_shape((dims,) if isinstance(dims, int) else (tuple(dims),), "movedim") for dims in (source, destination)]
+    given = [
+        as_shape((dims,) if isinstance(dims, int) else (tuple(dims),), "movedim")
+        for dims in (source, destination)
+    ]
     if len(given[0]) != len(given[1]):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(given[0])} dims) should contain the same number of "
@@ -214,7 +234,9 @@ def _reversed(self: Tensor) -> Tensor:
 def _matrices(self: Tensor, name: str) -> None:
     ndim = self._array.ndim
     if ndim < 2:
-        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got {ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got {ndim}-D tensor."
+        )
 
 
 def _matrix_transpose(self: Tensor) -> Tensor:
@@ -228,7 +250,9 @@ def _matrix_transpose(self: Tensor) -> Tensor:
 def _warn_scalar(name: str, instead: str = "x") -> None:
     import warnings
 
-    warnings.warn(f"{name} is deprecated on 0-D tensors. Consider using {instead}.", UserWarning, stacklevel=3)
+    warnings.warn(
+        f"{name} is deprecated on 0-D tensors. Consider using {instead}.", UserWarning, stacklevel=3
+    )
 
 
 def _conjugated(self: Tensor) -> Tensor:
@@ -397,7 +421,9 @@ def _unfold_vjp(g: Tensor, node: Node) -> Tensor:
         return reshape(g, ()) if size else make_tensor(np.zeros((), g._array.dtype))
     windows = (edge.shape[dim] - size) // step + 1
     index = make_tensor(np.arange(windows)[:, None] * step + np.arange(size))
-    return put_at(None, movedim(g, -1, dim + 1), (index,), {"dims": (dim,), "accumulate": True, "shape": edge.shape})
+    return put_at(
+        None, movedim(g, -1, dim + 1), (index,), {"dims": (dim,), "accumulate": True, "shape": edge.shape}
+    )
 
 
 UNFOLD = Primitive("unfold", _unfold_impl, _unfold_vjp)
@@ -436,8 +462,10 @@ def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any =
     last = sum([(n - 1) * s for n, s in zip(size, stride, strict=True)])
     if 0 in size:
         return np.empty(size, x.dtype)
-    if not root.flags.forc:
-        raise RuntimeError("as_strided: the memory of this tensor does not belong to a contiguous array; clone() it first")
+    if not root.flags.forc and not _is_dense(root):
+        raise RuntimeError(
+            "as_strided: the memory of this tensor does not belong to a contiguous array; clone() it first"
+        )
     if start < 0 or start + (last + 1) * x.itemsize > root.nbytes:
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {start // x.itemsize}, and itemsize "
@@ -447,6 +475,17 @@ def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any =
     memory = np_as_strided(root, (root.size,), (root.itemsize,)).view(np.uint8)
     elements = memory[start : start + (last + 1) * x.itemsize].view(x.dtype)
     return np_as_strided(elements, size, tuple([s * x.itemsize for s in stride]))
+
+
+def _is_dense(array: Any) -> bool:
+    """Whether the elements fill a block of memory, in whatever order of dimensions."""
+    expected = array.itemsize
+    for stride, extent in sorted(zip(array.strides, array.shape, strict=True)):
+        if extent > 1:
+            if stride != expected:
+                return False
+            expected *= extent
+    return True
 
 
 def _element_positions(size: Shape, stride: Shape, offset: int) -> Any:
@@ -483,7 +522,9 @@ def _strided_attrs(self: Tensor, size: Any, stride: Any, storage_offset_: int | 
     if len(shape) != len(strides):
         raise RuntimeError("mismatch in length of strides and shape")
     if any(s < 0 for s in strides):
-        raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}")
+        raise RuntimeError(
+            f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}"
+        )
     if any(n < 0 for n in shape):
         raise RuntimeError(f"as_strided: sizes must not be negative, got {list(shape)}")
     offset = 0
@@ -513,12 +554,17 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
 # --- a tensor's own shape, in place -----------------------------------------------------------------------------------
 
 
-def _become(self: Tensor, viewed: Tensor, undo: Callable[[Tensor], Tensor], name: str) -> Tensor:
-    """Give ``self`` the shape, strides and history of ``viewed``, a view of it; ``undo`` is the way back."""
-    if viewed is self:
-        return self
+def _become(
+    self: Tensor, change: Callable[[Tensor], Tensor], undo: Callable[[Tensor], Tensor], name: str
+) -> Tensor:
+    """Give ``self`` the shape, strides and history of ``change(self)``, a view of it; ``undo`` is the way back."""
     if self._node is not None and grad_enabled():
         check_leaf(self)
+    token = GRAD_MODE.set(True)  # a view taken without recording would not say how it was taken
+    try:
+        viewed = change(self)
+    finally:
+        GRAD_MODE.reset(token)
     old_array, old_node, old_view = self._array, self._node, self._view
     assert viewed._view is not None
     storage = storage_of(self)
@@ -540,7 +586,9 @@ def _become(self: Tensor, viewed: Tensor, undo: Callable[[Tensor], Tensor], name
             former._storage, former._view = storage, old_view
             self._view = (former, record, attrs)
         else:
+            token = GRAD_MODE.set(True)
             former = undo(self)
+            GRAD_MODE.reset(token)
         for child in children:
             assert child._view is not None
             child._view = (former, *child._view[1:])
@@ -557,39 +605,48 @@ def _become(self: Tensor, viewed: Tensor, undo: Callable[[Tensor], Tensor], name
 def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Drop dimensions of extent 1 from this tensor itself."""
     shape = self._array.shape
-    return _become(self, squeeze(self, dim), lambda x: view(x, shape), "squeeze_")
+    return _become(self, lambda x: squeeze(x, dim), lambda x: view(x, shape), "squeeze_")
 
 
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """Insert a dimension of extent 1 into this tensor itself."""
     shape = self._array.shape
-    return _become(self, unsqueeze(self, dim), lambda x: view(x, shape), "unsqueeze_")
+    return _become(self, lambda x: unsqueeze(x, dim), lambda x: view(x, shape), "unsqueeze_")
 
 
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two dimensions of this tensor itself."""
-    return _become(self, transpose(self, dim0, dim1), lambda x: transpose(x, dim0, dim1), "transpose_")
+    return _become(self, lambda x: transpose(x, dim0, dim1), lambda x: transpose(x, dim0, dim1), "transpose_")
 
 
 def t_(self: Tensor) -> Tensor:
     """Transpose this matrix itself."""
     if self._array.ndim > 2:
         raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self._array.ndim}D")
-    return _become(self, t(self), t, "t_")
+    return _become(self, t, t, "t_")
 
 
 def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Give this tensor itself another shape and strides over its memory."""
     attrs = _strided_attrs(self, size, stride, storage_offset)
     shape, strides = attrs["parent"]
-    back = {"size": shape, "stride": strides, "offset": -attrs["offset"], "parent": (attrs["size"], attrs["stride"])}
-    return _become(self, view_of(AS_STRIDED, self, attrs), lambda x: view_of(AS_STRIDED, x, back), "as_strided_")
+    back = {
+        "size": shape,
+        "stride": strides,
+        "offset": -attrs["offset"],
+        "parent": (attrs["size"], attrs["stride"]),
+    }
+    return _become(
+        self, lambda x: view_of(AS_STRIDED, x, attrs), lambda x: view_of(AS_STRIDED, x, back), "as_strided_"
+    )
 
 
 # --- copies with a view of them replaced ------------------------------------------------------------------------------
 
 
-def _with_replaced(input: Tensor, src: Tensor, take: Callable[[Tensor], Tensor], strict: bool = True) -> Tensor:
+def _with_replaced(
+    input: Tensor, src: Tensor, take: Callable[[Tensor], Tensor], strict: bool = True
+) -> Tensor:
     result = clone(input)
     region = take(result)
     if strict and region._array.shape != src._array.shape:
@@ -650,7 +707,9 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     return _with_replaced(input, src, lambda x: diagonal(x, offset, dim1, dim2))
 
 
-def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Tensor:
     """A copy of ``input`` with ``src`` in place of ``input.as_strided(size, stride, storage_offset)``.
 
     Example:
@@ -668,7 +727,9 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, stora
     return _with_replaced(input, src, lambda x: view_of(AS_STRIDED, x, attrs))
 
 
-def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int, *, out: Tensor | None = None) -> Tensor:
+def narrow_copy(
+    input: Tensor, dim: int, start: int | Tensor, length: int, *, out: Tensor | None = None
+) -> Tensor:
     """``narrow`` as a copy.
 
     Example:

@@ -1,0 +1,163 @@
+"""Padding: with a constant anywhere, or with the input's own elements around its last one to three dimensions."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core.dtypes import I64
+from ...core.shapes import Shape
+from ...core.tensor import Tensor, make_tensor
+from ...ops.define import Primitive
+from ...ops.dispatch import apply, not_implemented
+from ...ops.indexing import index_select
+
+Pads = tuple[tuple[int, int], ...]  # for each dimension how much is added before and after; negative: taken away
+
+
+def _constant_impl(x: Any, pads: Pads, value: Any) -> Any:
+    shape = tuple([n + before + after for n, (before, after) in zip(x.shape, pads, strict=True)])
+    if value == 0:
+        result = np.zeros(shape, x.dtype)
+    else:
+        result = np.empty(shape, x.dtype)
+        result.fill(x.dtype.type(value))
+    inside, kept = [], []
+    for n, (before, after) in zip(x.shape, pads, strict=True):
+        inside.append(slice(max(before, 0), n + before + min(after, 0)))
+        kept.append(slice(max(-before, 0), n + min(after, 0)))
+    result[tuple(inside)] = x[tuple(kept)]
+    return result
+
+
+CONSTANT_PAD = Primitive(
+    "constant_pad_nd",
+    _constant_impl,
+    lambda g, node: apply(
+        CONSTANT_PAD, (g,), {"pads": tuple([(-before, -after) for before, after in node.attrs["pads"]]), "value": 0}
+    ),
+    grad_name="ConstantPadNdBackward0",
+    samples=lambda: [((np.arange(6.0).reshape(2, 3),), {"pads": ((0, 1), (2, -1)), "value": 7})],
+)
+
+
+def _amounts(pad: Sequence[int]) -> list[int]:
+    amounts = []
+    for position, amount in enumerate(pad):
+        try:
+            amounts.append(operator.index(amount))
+        except TypeError:
+            raise TypeError(
+                "pad(): argument 'pad' (position 2) must be tuple of ints, but found element of type "
+                f"{type(amount).__name__} at pos {position}"
+            ) from None
+    if len(amounts) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    return amounts
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """``input`` with elements added around its last dimensions: ``pad`` is (left, right, top, bottom, front, back, …).
+
+    Negative amounts take elements away. ``mode`` says what is added: ``"constant"``: ``value`` (0 unless given), in any
+    number of dimensions; ``"reflect"``: the elements mirrored at the border, without it; ``"replicate"``: the border;
+    ``"circular"``: the elements from the other end. The last three take one to three dimensions, of an input with one
+    dimension or two more. Raises ``RuntimeError`` for amounts that are too large, ``NotImplementedError`` for another mode.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.nn.functional.pad(torch.tensor([[1, 2, 3]]), (2, 1), mode="reflect")
+        tensor([[3, 2, 1, 2, 3, 2]])
+    """
+    amounts = _amounts(pad)
+    shape = input._array.shape
+    if len(amounts) > 2 * len(shape):
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(amounts)} and input of dimension {len(shape)}"
+        )
+    if mode == "constant":
+        pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
+        pads = ((0, 0),) * (len(shape) - len(pairs)) + tuple(reversed(pairs))
+        for n, (before, after) in zip(shape, pads, strict=True):
+            if n + before + after < 0 or n + min(before, 0) + min(after, 0) < 0:
+                raise RuntimeError("narrow(): length must be non-negative.")
+        return apply(CONSTANT_PAD, (input,), {"pads": pads, "value": 0 if value is None else value})  # type: ignore[no-any-return]
+    if value is not None and value != 0:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    if mode not in _SOURCES:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    return _pad_with_itself(input, amounts, mode)
+
+
+# --- with the input's own elements ------------------------------------------------------------------------------------
+
+
+def _mirrored(places: Any, extent: int) -> Any:
+    last = extent - 1
+    return last - np.abs(last - np.abs(places))
+
+
+_SOURCES = {
+    "reflect": _mirrored,
+    "replicate": lambda places, extent: places.clip(0, extent - 1),
+    "circular": lambda places, extent: places % extent,
+}
+_NAMES = {"reflect": "reflection_pad", "replicate": "replication_pad"}
+_AXES = "WHD"
+
+
+def _pad_with_itself(input: Tensor, amounts: list[int], mode: str) -> Tensor:
+    array = input._array
+    shape = array.shape
+    count = len(amounts) // 2
+    if count not in (1, 2, 3) or len(shape) not in (count + 1, count + 2):
+        raise NotImplementedError(
+            f"Padding size {len(amounts)} is not supported for {len(shape)}D input tensor.\n"
+            "Supported combinations for non-constant padding:\n"
+            "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
+            "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
+            "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+        )
+    _check_extents(shape, amounts, mode)
+    if mode in _NAMES and array.dtype.kind == "b":
+        raise not_implemented(f"{_NAMES[mode]}{count}d", array.dtype)
+    for i in range(count):
+        before, after = amounts[2 * i], amounts[2 * i + 1]
+        if before or after:
+            dim = len(shape) - 1 - i
+            places = np.arange(-before, shape[dim] + after, dtype=I64)
+            input = index_select(input, dim, make_tensor(_SOURCES[mode](places, shape[dim])))
+    return input.clone() if input._array is array else input  # type: ignore[no-any-return]
+
+
+def _check_extents(shape: Shape, amounts: list[int], mode: str) -> None:
+    count = len(amounts) // 2
+    if mode != "circular":
+        batched = len(shape) == count + 2
+        if 0 in (shape[1:] if batched else shape):
+            raise RuntimeError(
+                f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
+                f"dimensions for input, but got: {list(shape)}"
+            )
+    for i in range(count):
+        before, after = amounts[2 * i], amounts[2 * i + 1]
+        dim = len(shape) - 1 - i
+        extent = shape[dim]
+        if mode == "reflect" and (before >= extent or after >= extent):
+            raise RuntimeError(
+                f"Argument #{4 + 2 * i}: Padding size should be less than the corresponding input dimension, but got: padding "
+                f"({before}, {after}) at dimension {dim} of input {list(shape)}"
+            )
+        if mode == "circular":
+            if before > extent or after > extent:
+                raise RuntimeError("Padding value causes wrapping around more than once.")
+            if extent + before + after < 0:
+                raise RuntimeError("Negative padding value is resulting in an empty dimension")
+        elif extent + before + after < 1:
+            raise RuntimeError(
+                f"input ({_AXES[i]}: {extent}) is too small. Calculated output {_AXES[i]}: {extent + before + after}"
+            )
