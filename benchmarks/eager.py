@@ -2,7 +2,8 @@
 
 Every row is measured in turns (Rushlight, PyTorch, Rushlight, …), each turn long enough to swamp the clock; a row shows
 the median of the turns and the ratio of the medians. The two libraries run the same source text, in namespaces that
-differ only in what ``torch`` is. Run it on an idle machine:
+differ only in what ``torch`` is. Learning rates are tiny, so that thousands of steps change nothing: a net that has
+converged computes with denormal numbers, which are slow on both sides. Run it on an idle machine:
 
     python benchmarks/eager.py [--rounds 15] [--write benchmarks/eager.md]
 
@@ -53,7 +54,7 @@ def weights(requires_grad):
 
 def manual_form():
     w1, w2 = weights(False)
-    rate = 1e-6
+    rate = 1e-12
     def step():
         nonlocal w1, w2
         h = x.mm(w1)
@@ -86,7 +87,7 @@ class Relu(torch.autograd.Function):
 
 def autograd_form(relu):
     w1, w2 = weights(True)
-    rate = 1e-6
+    rate = 1e-12
     def step():
         nonlocal w1, w2
         loss = (relu(x.mm(w1)).mm(w2) - y).pow(2).sum()
@@ -129,9 +130,9 @@ def sequential():
 manual_step = manual_form()
 autograd_step = autograd_form(lambda h: h.clamp(min=0))
 function_step = autograd_form(Relu.apply)
-nn_sgd_step = module_form(sequential(), lambda p: optim.SGD(p, lr=1e-6))
-nn_adam_step = module_form(sequential(), lambda p: optim.Adam(p, lr=1e-4))
-dynamic_step = module_form(Dynamic(), lambda p: optim.SGD(p, lr=1e-8, momentum=0.9))
+nn_sgd_step = module_form(sequential(), lambda p: optim.SGD(p, lr=1e-12))
+nn_adam_step = module_form(sequential(), lambda p: optim.Adam(p, lr=1e-9))
+dynamic_step = module_form(Dynamic(), lambda p: optim.SGD(p, lr=1e-12, momentum=0.9))
 """
 
 ROWS = [

@@ -546,4 +546,4 @@ from .ops.uniqueness import (  # noqa: E402
 
 from . import nn as nn, optim as optim, utils as utils  # noqa: E402
 from . import version as version  # noqa: E402
-from .version import __version__ as __version__  # noqa: E402
+from .version import api_version as __version__  # noqa: E402

@@ -448,7 +448,9 @@ class Case:
                 result, error = call(self.function, args, kwargs)
                 if error is None:
                     given = f"no error but {result!r:.100}"
-                elif not isinstance(error, type(expected) if wrong.error_type is Exception else wrong.error_type):
+                elif not isinstance(
+                    error, type(expected) if wrong.error_type is Exception else wrong.error_type
+                ):
                     given = f"raised {error!r:.200}"
                 else:
                     continue

@@ -45,8 +45,8 @@ TOLERANCES: dict[str, Any] = {
     # PyTorch computes these in float32, which loses digits near the poles; here they are computed in float64.
     "polygamma": {"float32": (1e-4, 1e-4)},
     "special.polygamma": {"float32": (1e-4, 1e-4)},
-    # PyTorch rounds the sum's logarithm to float16 before it subtracts it.
-    "log_softmax": {"float16": (1e-3, 5e-4)},
+    # PyTorch rounds the sum's logarithm to the low precision before it subtracts it.
+    "log_softmax": {"float16": (1e-3, 5e-4), "bfloat16": (1.6e-2, 5e-3)},
 }
 ALL = (
     "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
@@ -60,6 +60,8 @@ DTYPES = {
     # Negative integers are poles: inf here, a large number of no meaning in PyTorch.
     "polygamma": WIDE,
     "special.polygamma": WIDE,
+    # In low precision PyTorch rounds after every step, which costs it up to 3%.
+    "special.ndtr": tuple(name for name in ALL if name not in ("float16", "bfloat16")),
 }
 
 

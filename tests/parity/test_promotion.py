@@ -40,7 +40,18 @@ OPERATORS = {
         "lt", "le", "gt", "ge",
     )
 }  # fmt: skip
-INPLACE = ("add_", "sub_", "mul_", "div_", "floor_divide_", "remainder_", "pow_", "eq_", "bitwise_and_", "copysign_")
+INPLACE = (
+    "add_",
+    "sub_",
+    "mul_",
+    "div_",
+    "floor_divide_",
+    "remainder_",
+    "pow_",
+    "eq_",
+    "bitwise_and_",
+    "copysign_",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +72,7 @@ def table(expected: Any, actual: Any, pairs: Any) -> list[str]:
     for a, b in pairs:
         if not isinstance(a, torch.Tensor) and not isinstance(b, torch.Tensor):
             continue
-        if needs_complex32(a, b):
+        if needs_complex32(a, b, getattr(expected, "__name__", "")):
             continue
         want, error = opinfo.call(expected, (clone(a), clone(b)), {})
         got, own_error = opinfo.call(actual, (opinfo.to_rushlight(a), opinfo.to_rushlight(b)), {})
@@ -78,10 +89,12 @@ def table(expected: Any, actual: Any, pairs: Any) -> list[str]:
     return wrong
 
 
-def needs_complex32(a: Any, b: Any) -> bool:
+def needs_complex32(a: Any, b: Any, name: str) -> bool:
     """Whether PyTorch's result is of the one dtype that is missing here: what float16 becomes beside a complex number."""
-    result = torch.result_type(a, b)
-    return result is torch.complex32
+    if torch.result_type(a, b) is torch.complex32:
+        return True
+    # ldexp first takes 2 to the power of its second operand, beside the first's category.
+    return name == "ldexp" and isinstance(b, torch.Tensor) and b.dtype is torch.float16 and torch.is_complex(torch.as_tensor(a))
 
 
 def clone(value: Any) -> Any:
@@ -106,7 +119,11 @@ def test_operators(name: str) -> None:
 
 @pytest.mark.parametrize("name", INPLACE)
 def test_inplace(name: str) -> None:
-    pairs = [pair for pair in itertools.product(operands(FIRST), operands(SECOND)) if isinstance(pair[0], torch.Tensor)]
+    pairs = [
+        pair
+        for pair in itertools.product(operands(FIRST), operands(SECOND))
+        if isinstance(pair[0], torch.Tensor)
+    ]
 
     def method(self: Any, other: Any) -> Any:
         return getattr(self, name)(other)

@@ -26,8 +26,24 @@ TOLERATED = (
     "its base or another view of its base has been modified inplace with grad mode enabled",
     # NumPy copies first where source and target overlap.
     "some elements of the input tensor and the written-to tensor refer to a single memory",
+    "please report a bug to PyTorch",
 )
+REFUSALS = ("leaf Variable", "unsupported operation", "A view was created in no_grad mode")
+# Without recording, PyTorch leaves the history of these at the old shape, and backward fails.
+RESHAPING = ("squeeze_()", "unsqueeze_(", "transpose_(", ".t_(")
 SHAPES = [(4,), (3, 4), (2, 3), (1, 3), (2, 1, 3), (2, 2, 2), (6,), ()]
+VIEWS = """
+index index slice none view reshape transpose permute unsqueeze squeeze expand narrow select
+diagonal detach unbind split flatten unfold as_strided t movedim
+""".split()
+CHANGES = """
+add_ mul_ sub_ div_ copy_ fill_ zero_ sin_ tanh_ neg_ sqrt_ sigmoid_ exp_ masked_fill_
+index_add_ index_fill_ index_copy_ scatter_ scatter_add_ index_put_ squeeze_ unsqueeze_
+transpose_ t_ requires_grad_ retain_grad += *= masked_scatter_
+""".split()
+COMPUTATIONS = """
+index index mul add sin tanh exp clone cat stack index_select sum
+""".split()
 
 Step = tuple[str, Callable[[Any, list[Any]], Any]]
 
@@ -71,34 +87,7 @@ class Program:
 
     def view(self, tensors: list[Any]) -> Step:
         i, shape = self.pick(tensors)
-        choice = self.random.choice(
-            [
-                "index",
-                "index",
-                "slice",
-                "none",
-                "view",
-                "reshape",
-                "transpose",
-                "permute",
-                "unsqueeze",
-                "squeeze",
-                "expand",
-            ]
-            + [
-                "narrow",
-                "select",
-                "diagonal",
-                "detach",
-                "unbind",
-                "split",
-                "flatten",
-                "unfold",
-                "as_strided",
-                "t",
-                "movedim",
-            ]
-        )
+        choice = self.random.choice(VIEWS)
         r = self.random
         if choice == "index":
             index = self.basic_index(shape)
@@ -149,7 +138,9 @@ class Program:
         if choice == "unfold":
             a = self.dim(shape)
             return f"t{i}.unfold({a}, 2, 2)", lambda lib, t: t[i].unfold(a, 2, 2)
-        if choice == "as_strided" and 0 not in shape:  # PyTorch counts an empty part's place in memory otherwise
+        if (
+            choice == "as_strided" and 0 not in shape
+        ):  # PyTorch counts an empty part's place in memory otherwise
             return f"t{i}.as_strided((2, 2), (1, 2))", lambda lib, t: t[i].as_strided((2, 2), (1, 2))
         if choice == "t":
             return f"t{i}.t()", lambda lib, t: t[i].t()
@@ -215,13 +206,13 @@ class Program:
         """Something to write into tensor i (or a part of it, of that shape): a number, or a tensor that mostly fits."""
         r = self.random
         fitting = [j for j, t in enumerate(tensors) if broadcasts(tuple(t.shape), shape)]
-        if r.random() < 0.95:  # PyTorch refuses parts of the same memory
-            fitting = [j for j in fitting if j == i or not same_memory(tensors[i], tensors[j])]
+        # PyTorch refuses other parts of the same memory, or, where it can't tell, leaves undefined what happens.
+        fitting = [j for j in fitting if j == i or not same_memory(tensors[i], tensors[j])]
         if fitting and r.random() < 0.7:
             j = r.choice(fitting)
             return f"t{j}", lambda t: t[j]
-        if r.random() < 0.1:
-            j = r.randrange(len(tensors))
+        if r.random() < 0.1:  # one that does not fit, most likely
+            j = r.choice([j for j, t in enumerate(tensors) if j == i or not same_memory(tensors[i], t)])
             return f"t{j}", lambda t: t[j]
         value = round(r.uniform(0.5, 1.5), 2)
         return f"{value}", lambda t: value
@@ -229,44 +220,7 @@ class Program:
     def change(self, tensors: list[Any]) -> Step:
         i, shape = self.pick(tensors)
         r = self.random
-        choice = r.choice(
-            [
-                "add_",
-                "mul_",
-                "sub_",
-                "div_",
-                "copy_",
-                "fill_",
-                "zero_",
-                "sin_",
-                "tanh_",
-                "neg_",
-                "sqrt_",
-                "sigmoid_",
-                "exp_",
-            ]
-            + [
-                "masked_fill_",
-                "index_add_",
-                "index_fill_",
-                "index_copy_",
-                "scatter_",
-                "scatter_add_",
-                "index_put_",
-                "tril_",
-            ]
-            + [
-                "squeeze_",
-                "unsqueeze_",
-                "transpose_",
-                "t_",
-                "requires_grad_",
-                "retain_grad",
-                "+=",
-                "*=",
-                "masked_scatter_",
-            ]
-        )
+        choice = r.choice(CHANGES)
         if choice in ("add_", "mul_", "sub_", "div_", "copy_"):
             text, operand = self.operand(tensors, i, shape)
             return f"t{i}.{choice}({text})", lambda lib, t: getattr(t[i], choice)(operand(t))
@@ -280,15 +234,22 @@ class Program:
             "exp_",
             "squeeze_",
             "t_",
-            "tril_",
         ):
             return f"t{i}.{choice}()", lambda lib, t: getattr(t[i], choice)()
         if choice == "fill_":
             return f"t{i}.fill_(0.7)", lambda lib, t: t[i].fill_(0.7)
         if choice == "retain_grad":
-            return f"t{i}.retain_grad()", lambda lib, t: t[i].retain_grad()
+            # Not of views: whose gradient that is once the base was changed depends on when PyTorch looks at them.
+            bases = [j for j, t in enumerate(tensors) if not t._is_view()]
+            j = r.choice(bases)
+            return f"t{j}.retain_grad()", lambda lib, t: t[j].retain_grad()
         if choice == "requires_grad_":
-            return f"t{i}.requires_grad_()", lambda lib, t: t[i].requires_grad_()
+            # Whether gradients flow through views taken before depends on the version that they were taken at.
+            alone = [j for j, t in enumerate(tensors) if sum(same_memory(t, other) for other in tensors) == 1]
+            if not alone:
+                return f"t{i}.add_(1)", lambda lib, t: t[i].add_(1)
+            j = r.choice(alone)
+            return f"t{j}.requires_grad_()", lambda lib, t: t[j].requires_grad_()
         if choice == "+=":
             text, operand = self.operand(tensors, i, shape)
             return f"t{i} += {text}", lambda lib, t: t[i].__iadd__(operand(t))
@@ -304,7 +265,9 @@ class Program:
         if choice == "masked_fill_":
             return f"t{i}.masked_fill_({mask}, 0.9)", lambda lib, t: t[i].masked_fill_(lib.tensor(mask), 0.9)
         sources = [
-            j for j, t in enumerate(tensors) if tuple(t.shape) == shape and not same_memory(tensors[i], tensors[j])
+            j
+            for j, t in enumerate(tensors)
+            if tuple(t.shape) == shape and not same_memory(tensors[i], tensors[j])
         ]
         if not sources:
             return f"t{i}.add_(1)", lambda lib, t: t[i].add_(1)
@@ -349,32 +312,23 @@ class Program:
             where = index(lib)
             if kind == "=":
                 t[i][where] = value(t)
-            elif kind == "+=":
-                t[i][where] += value(t)
             else:
-                t[i][where] *= value(t)
+                part = t[i][where]
+                if kind == "+=":
+                    part += value(t)
+                else:
+                    part *= value(t)
+                _ = t[
+                    i
+                ].grad_fn  # PyTorch takes a view whose base was changed for a leaf until someone looks at it
+                t[i][where] = part
 
         return f"t{i}[{text}] {kind} {value_text}", run
 
     def compute(self, tensors: list[Any]) -> Step:
         i, shape = self.pick(tensors)
         r = self.random
-        choice = r.choice(
-            [
-                "index",
-                "index",
-                "mul",
-                "add",
-                "sin",
-                "tanh",
-                "exp",
-                "clone",
-                "cat",
-                "stack",
-                "index_select",
-                "sum",
-            ]
-        )
+        choice = r.choice(COMPUTATIONS)
         if choice == "index":
             text, index = self.index(shape)
             return f"t{i}[{text}]", lambda lib, t: t[i][index(lib)]
@@ -422,10 +376,12 @@ def check_errors(expected: Exception | None, actual: Exception | None, listing: 
         if actual is not None:
             raise AssertionError(f"raised {actual!r}\n{listing}") from actual
         return
-    if any(text in str(expected) for text in TOLERATED):
+    if actual is None and any(text in str(expected) for text in TOLERATED):
         raise Diverged
     if actual is None:
         raise AssertionError(f"no error, expected {expected!r}\n{listing}")
+    if isinstance(actual, IndexError) and any(text in str(expected) for text in REFUSALS):
+        return  # both refuse; which fault is found first is no matter
     if not isinstance(actual, type(expected)):
         raise AssertionError(f"raised {actual!r}, expected {expected!r}\n{listing}") from actual
 
@@ -433,7 +389,9 @@ def check_errors(expected: Exception | None, actual: Exception | None, listing: 
 def check_state(theirs: list[Any], ours: list[Any], listing: str) -> None:
     """All tensors must agree. What PyTorch no longer lets anyone look at is replaced by a copy in both lists."""
     for i, (t, o) in enumerate(zip(theirs, ours, strict=True)):
-        expected, error = attempt(lambda t=t: (tuple(t.shape), t._version, t.requires_grad, t.is_leaf, t._is_view()))
+        expected, error = attempt(
+            lambda t=t: (tuple(t.shape), t._version, t.requires_grad, t.is_leaf, t._is_view())
+        )
         if error is not None:
             assert any(text in str(error) for text in TOLERATED), f"t{i}: {error}\n{listing}"
             theirs[i], ours[i] = t.data.clone(), o.data.clone()
@@ -462,7 +420,7 @@ def run_program(torch: Any, seed: int, length: int = 12) -> None:
             lines.append(f"t{len(ours) - 1} = t{i} * 1")
     for _ in range(length):
         text, run = program.step(theirs)
-        quiet = program.random.random() < 0.08
+        quiet = program.random.random() < 0.08 and not any(name in text for name in RESHAPING)
         lines.append(f"{'no_grad: ' if quiet else ''}t{len(ours)} = {text}")
         listing = "\n".join(lines)
         results = []
@@ -476,6 +434,11 @@ def run_program(torch: Any, seed: int, length: int = 12) -> None:
         check_errors(their_error, our_error, listing)
         if their_error is not None:
             lines[-1] += f"  # {their_error!s:.60}"
+            for t, o in zip(theirs, ours, strict=True):
+                if t._is_view() or 0 in t.stride():
+                    continue
+                # PyTorch may have written a part before it found an index out of range; Rushlight never has.
+                t.data.copy_(torch.from_numpy(o.data.numpy().copy()))
             continue
         if isinstance(their_result, torch.Tensor) and not any(their_result is t for t in theirs):
             theirs.append(their_result)
@@ -502,6 +465,8 @@ def finish(
     (_, their_error), (_, our_error) = results
     if not chosen:
         return
+    if our_error is None and "more than one element of the written-to tensor" in str(their_error):
+        raise Diverged  # PyTorch's own backward writes to the gradient of an expanded region
     check_errors(their_error, our_error, listing + f"\nbackward from {chosen}")
     if their_error is not None:
         return

@@ -226,7 +226,8 @@ class _Check:
                     "likely fail if all the inputs are not of double precision floating point or complex. ",
                     stacklevel=3,
                 )
-            if any([s == 0 and n > 1 for s, n in zip(x._array.strides, x._array.shape, strict=True)]):
+            array = x._array
+            if array.size and any([s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)]):
                 raise ValueError(
                     f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to "
                     "be able to compute the numerical gradients correctly. You should call .contiguous on the input before "

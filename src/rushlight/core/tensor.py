@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .dtypes import OF_NUMPY, dtype
 from .grad_mode import INFERENCE_MODE
-from .history import LeafNode, Node, OutputNode, RemovableHandle
+from .history import LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode
 from .shapes import Size
 from .storage import InferenceStorage, Storage
 from .switch import Switch
@@ -98,6 +98,12 @@ class Tensor:
                         "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
                     )
                 self._node = LeafNode(self)
+                storage = self._storage
+                if storage is not None and storage.views is not None:
+                    for reference in storage.views:
+                        view = reference()
+                        if view is not None and view._node is None and view._base is self:
+                            view._node = UntrackedNode(view)  # requires grad too, but was taken without recording
         elif node is not None:
             if not isinstance(node, LeafNode):
                 raise RuntimeError(

@@ -28,7 +28,7 @@ from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
 from .define import Primitive
 from .dispatch import alias_of, is_number, number_array
-from .inplace import OVERWRITTEN, changed, check_leaf, check_no_overlap, check_partial_overlap
+from .inplace import OVERWRITTEN, changed, check_leaf, check_no_overlap, check_partial_overlap, same_region
 from .movement import cast, clone, contiguous, sum_to_shape
 
 # --- history ----------------------------------------------------------------------------------------------------------
@@ -455,10 +455,12 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     source = value._array
     if source.shape != target.shape:
         check_expands(source.shape, target.shape)
-    if src is not self:
+    shared = src._storage is not None and src._storage is self._storage
+    if not shared:
         check_no_overlap(target)
-        if src._storage is not None and src._storage is self._storage:
-            check_partial_overlap(target, src._array)
+    elif not same_region(target, source):
+        check_no_overlap(target)
+        check_partial_overlap(target, src._array)
     target[...] = source
     return changed(self, Node(COPY, (self._node, value._node), target) if recording else None, "copy_")
 

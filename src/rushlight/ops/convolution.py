@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ..core.dtypes import LOW_PRECISION
 from ..core.history import Node
+from ..core.shapes import Shape
 from ..core.tensor import Tensor
 from ..runtime.conv_tiles import Pairs
 from ..runtime.convolution import conv_forward, conv_input_gradient, conv_weight_gradient
@@ -21,14 +23,22 @@ BOTH = ((0, (1,)), (1, (0,)))
 
 
 def _with_bias(values: Any, bias: Any) -> Any:
-    if bias is None:
-        return values
-    # The values were made just now: nothing else sees them, so the bias can go on top of them in place.
-    shaped = bias.reshape(-1, *(1,) * (values.ndim - 2))
-    if values.dtype in LOW_PRECISION:
-        return (values.astype("float32") + shaped.astype("float32")).astype(values.dtype)
-    values += shaped
+    if bias is not None:
+        # The values were made just now: nothing else sees them, so the bias can go on top of them in place.
+        values += bias.reshape(-1, *(1,) * (values.ndim - 2))
     return values
+
+
+def _widened(impl: Any) -> Any:
+    """``impl`` with 16-bit operands computed in float32 throughout, the bias too, and rounded once."""
+
+    def computed(x: Any, w: Any, bias: Any, *args: Any, **attrs: Any) -> Any:
+        if bias is None or x.dtype not in LOW_PRECISION or x.dtype != w.dtype:
+            return impl(x, w, bias, *args, **attrs)
+        wide = [array.astype(np.float32) for array in (x, w, bias)]
+        return impl(*wide, *args, **attrs).astype(x.dtype)
+
+    return computed
 
 
 def _bias_gradient(g: Tensor, node: Node) -> Tensor | None:
@@ -83,9 +93,22 @@ def _weight_gradient_vjp(h: Tensor, node: Node) -> Any:
     )
 
 
-CONV = Primitive("convolution", _forward_impl, _forward_vjp, saves=BOTH)
+_WINDOW: dict[str, Any] = {"stride": (2,), "padding": ((1, 0),), "dilation": (1,), "groups": 1}
+_INPUT, _KERNEL, _OUTPUT = np.arange(12.0).reshape(1, 2, 6), np.ones((3, 2, 3)), np.arange(9.0).reshape(1, 3, 3)
+CONV = Primitive(
+    "convolution",
+    _widened(_forward_impl),
+    _forward_vjp,
+    saves=BOTH,
+    samples=lambda: [((_INPUT, _KERNEL, np.ones(3)), _WINDOW), ((_INPUT, _KERNEL, None), _WINDOW)],
+)
 INPUT_GRADIENT = Primitive(
-    "convolution_input_gradient", _input_gradient_impl, _input_gradient_vjp, saves=BOTH, grad_name="ConvolutionBackward0"
+    "convolution_input_gradient",
+    _widened(_input_gradient_impl),
+    _input_gradient_vjp,
+    saves=BOTH,
+    grad_name="ConvolutionBackward0",
+    samples=lambda: [((_OUTPUT, _KERNEL, None), {**_WINDOW, "spatial": (6,)})],
 )
 WEIGHT_GRADIENT = Primitive(
     "convolution_weight_gradient",
@@ -93,18 +116,27 @@ WEIGHT_GRADIENT = Primitive(
     _weight_gradient_vjp,
     saves=BOTH,
     grad_name="ConvolutionBackwardBackward0",
+    samples=lambda: [((_OUTPUT, _INPUT), {**_WINDOW, "kernel": (3,)})],
 )
 
 
-def per_dimension(value: Any, dims: int, name: str) -> tuple[int, ...]:
-    """One int for each spatial dimension, from one for all or from a sequence of one or of ``dims``."""
-    if isinstance(value, Sequence):
-        if len(value) == 1:
-            return (int(value[0]),) * dims
-        if len(value) != dims:
-            raise RuntimeError(f"expected {name} to be a single integer value or a list of {dims} values, but got {value}")
-        return tuple([int(v) for v in value])
-    return (int(value),) * dims
+def per_dimension(value: Any, dims: int, operation: str, name: str) -> Shape:
+    """One int for each spatial dimension, from one for all or from a sequence of one or of ``dims``.
+
+    Raises ``TypeError`` for what is no int and ``RuntimeError`` for another number of them.
+    """
+    if type(value) is int:
+        return (value,) * dims
+    values = value if isinstance(value, tuple | list) else (value,)
+    if any([isinstance(v, bool | str) or not hasattr(v, "__index__") for v in values]):
+        raise TypeError(f"{operation}(): argument '{name}' must be tuple of ints, not {value!r}")
+    if len(values) == dims:
+        return tuple([int(v) for v in values])
+    if len(values) == 1:
+        return (int(values[0]),) * dims
+    raise RuntimeError(
+        f"{operation}: expected {name} to be a single integer value or a list of {dims} values, but got {name}={list(values)}"
+    )
 
 
 def convolution(
@@ -114,13 +146,15 @@ def convolution(
 
     ``padding`` may be ``"same"`` (stride 1 only) or ``"valid"``. Raises ``RuntimeError`` where shapes do not fit.
     """
-    steps = per_dimension(stride, dims, "stride")
-    spread = per_dimension(dilation, dims, "dilation")
-    _check_operands(input, weight, bias, weight._array.shape[0] if weight._array.ndim else 0, dims)
+    name = f"conv{dims}d"
+    steps = per_dimension(stride, dims, name, "stride")
+    spread = per_dimension(dilation, dims, name, "dilation")
+    _check_operands(input, weight, bias, dims, name)
+    _check_bias(input, weight, bias, weight._array.shape[0])
     pads: Pairs
     if isinstance(padding, str):
         if padding == "same":
-            if any(s != 1 for s in steps):
+            if any([s != 1 for s in steps]):
                 raise RuntimeError("padding='same' is not supported for strided convolutions")
             total = [d * (k - 1) for d, k in zip(spread, weight._array.shape[2:], strict=True)]
             pads = tuple([(t // 2, t - t // 2) for t in total])
@@ -129,12 +163,12 @@ def convolution(
         else:
             raise RuntimeError(f"Invalid padding string: '{padding}'")
     else:
-        pads = tuple([(p, p) for p in per_dimension(padding, dims, "padding")])
+        pads = tuple([(p, p) for p in per_dimension(padding, dims, name, "padding")])
     window = {"stride": steps, "padding": pads, "dilation": spread, "groups": groups}
-    single = input._array.ndim == dims + 1
-    batch = reshape(input, (1, *input._array.shape)) if single else input
-    result: Tensor = apply(CONV, (batch, weight, bias), window)
-    return reshape(result, result._array.shape[1:]) if single else result
+    if input._array.ndim == dims + 2:
+        return apply(CONV, (input, weight, bias), window)  # type: ignore[no-any-return]
+    result = apply(CONV, (reshape(input, (1, *input._array.shape)), weight, bias), window)
+    return reshape(result, result._array.shape[1:])
 
 
 def convolution_transpose(
@@ -149,25 +183,30 @@ def convolution_transpose(
     dims: int,
 ) -> Tensor:
     """The transposed convolution (the gradient of a convolution in its input) over ``dims`` spatial dimensions."""
-    steps = per_dimension(stride, dims, "stride")
-    spread = per_dimension(dilation, dims, "dilation")
-    pads = tuple([(p, p) for p in per_dimension(padding, dims, "padding")])
-    extra = per_dimension(output_padding, dims, "output_padding")
-    w = weight._array
-    _check_operands(input, weight, bias, w.shape[1] * groups if w.ndim > 1 else 0, dims)
-    single = input._array.ndim == dims + 1
-    batch = reshape(input, (1, *input._array.shape)) if single else input
-    shape = conv_transpose_output_shape(batch._array.shape, w.shape, steps, pads, extra, spread, groups)
+    name = f"conv_transpose{dims}d"
+    steps = per_dimension(stride, dims, name, "stride")
+    spread = per_dimension(dilation, dims, name, "dilation")
+    pads = tuple([(p, p) for p in per_dimension(padding, dims, name, "padding")])
+    extra = per_dimension(output_padding, dims, name, "output_padding")
+    _check_operands(input, weight, bias, dims, name)
+    shape = input._array.shape
+    single = len(shape) == dims + 1
+    batch = (1, *shape) if single else shape
+    shape = conv_transpose_output_shape(batch, weight._array.shape, steps, pads, extra, spread, groups)
+    _check_bias(input, weight, bias, weight._array.shape[1] * groups)
     window = {"stride": steps, "padding": pads, "dilation": spread, "groups": groups, "spatial": shape[2:]}
-    result: Tensor = apply(INPUT_GRADIENT, (batch, weight, bias), window)
-    return reshape(result, result._array.shape[1:]) if single else result
+    if not single:
+        return apply(INPUT_GRADIENT, (input, weight, bias), window)  # type: ignore[no-any-return]
+    result = apply(INPUT_GRADIENT, (reshape(input, batch), weight, bias), window)
+    return reshape(result, result._array.shape[1:])
 
 
-def _check_operands(input: Tensor, weight: Tensor, bias: Tensor | None, outputs: int, dims: int) -> None:
-    name = f"conv{dims}d"
+def _check_operands(input: Tensor, weight: Tensor, bias: Tensor | None, dims: int, name: str) -> None:
     for what, operand in (("input", input), ("weight", weight)):
         if not isinstance(operand, Tensor):
             raise TypeError(f"{name}(): argument '{what}' must be Tensor, not {type(operand).__name__}")
+    if bias is not None and not isinstance(bias, Tensor):
+        raise TypeError(f"{name}(): argument 'bias' must be Tensor, not {type(bias).__name__}")
     if input._array.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
@@ -175,13 +214,17 @@ def _check_operands(input: Tensor, weight: Tensor, bias: Tensor | None, outputs:
         )
     if weight._array.ndim != dims + 2:
         raise RuntimeError(
-            f"weight should have {dims + 2} dimensions for {name}, but has shape {list(weight._array.shape)}"
+            f"{name}: weight should have {dims + 2} dimensions, but has shape {list(weight._array.shape)}"
         )
-    if bias is not None:
-        if bias._array.shape != (outputs,):
-            raise RuntimeError(
-                f"Given weight of size {list(weight._array.shape)}, expected bias to be 1-dimensional with {outputs} "
-                f"elements, but got bias of size {list(bias._array.shape)} instead"
-            )
-        if bias._array.dtype != input._array.dtype:
-            raise RuntimeError(f"Input type ({input.dtype}) and bias type ({bias.dtype}) should be the same")
+
+
+def _check_bias(input: Tensor, weight: Tensor, bias: Tensor | None, outputs: int) -> None:
+    if bias is None:
+        return
+    if bias._array.shape != (outputs,):
+        raise RuntimeError(
+            f"Given weight of size {list(weight._array.shape)}, expected bias to be 1-dimensional with {outputs} "
+            f"elements, but got bias of size {list(bias._array.shape)} instead"
+        )
+    if bias._array.dtype != input._array.dtype:
+        raise RuntimeError(f"Input type ({input.dtype}) and bias type ({bias.dtype}) should be the same")

@@ -1,9 +1,5 @@
 """Inverse, solve, Cholesky and QR by LAPACK (through ``numpy.linalg``), over stacks of matrices, with their gradients.
 
-An operation with several results saves them detached, which is all that first-order gradients need. When the backward
-pass is itself recorded (``create_graph``), the vjps compute the decomposition again from the saved input, so that the
-second derivative goes through it.
-
 Sources of the gradients: M. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation", 2008; I. Murray, "Differentiation of the Cholesky decomposition", arXiv:1602.07527; S.
 Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010, and D. and L. Roberts, "QR and
@@ -19,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, OutputNode
 from ..core.return_types import maker
 from ..core.shapes import broadcast_shape, count
 from ..core.tensor import Tensor, make_tensor
@@ -103,9 +99,11 @@ def identity(n: int, like: Tensor) -> Tensor:
     return make_tensor(np.eye(n, dtype=like._array.dtype))
 
 
-def saved_results(node: Node, recompute: Any) -> Any:
-    """The results of the operation at ``node``: as saved, or computed anew where backward is recorded."""
-    return recompute() if grad_enabled() else node.attrs["outputs"]
+def with_history(node: Node, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The first results of the operation at ``node``, as saved; with their histories where backward is recorded."""
+    if not grad_enabled():
+        return values
+    return tuple([make_tensor(t._array, OutputNode(node, i, t._array)) for i, t in enumerate(values)])
 
 
 # --- inverse and solve ------------------------------------------------------------------------------------------------
@@ -457,9 +455,8 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
 
 def _qr_vjp(gradients: Any, node: Node) -> Tensor:
     g_q, g_r = gradients
-    (a,) = node.unpack()
-    q, r = saved_results(node, lambda: apply(QR, (a,), {"mode": node.attrs["mode"]}))
-    rows, columns = a._array.shape[-2:]
+    q, r = with_history(node, node.unpack())
+    rows, columns = q._array.shape[-2], r._array.shape[-1]
     if node.attrs["mode"] == "complete" and rows > columns:
         raise RuntimeError(
             "The QR decomposition is not differentiable when mode='complete' and nrows > ncols. "
@@ -467,13 +464,13 @@ def _qr_vjp(gradients: Any, node: Node) -> Tensor:
     if rows >= columns:
         return _qr_tall(g_q, g_r, q, r)
     # A wide matrix [X Y] has R = [U V] with X = Q U and V = Q^H Y.
-    x_r, y = narrow(r, -1, 0, rows), narrow(a, -1, rows, columns - rows)
+    x_r, v = narrow(r, -1, 0, rows), narrow(r, -1, rows, columns - rows)
     if g_r is None:
         g_x = _qr_tall(g_q, None, q, x_r)
-        g_y = y * 0
+        g_y = batched(q, v * 0)
     else:
         g_u, g_v = narrow(g_r, -1, 0, rows), narrow(g_r, -1, rows, columns - rows)
-        from_v = batched(y, mH_of(g_v))
+        from_v = batched(q, batched(v, mH_of(g_v)))
         g_x = _qr_tall(from_v if g_q is None else g_q + from_v, g_u, q, x_r)
         g_y = batched(q, g_v)
     from .joining import cat
@@ -502,8 +499,7 @@ QR = Primitive(
     "linalg_qr",
     lambda a, mode: tuple(np.linalg.qr(a, mode)),
     _qr_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
+    saves_output=(0, 1),
     samples=lambda: [((np.arange(6.0).reshape(3, 2) + np.eye(3, 2),), {"mode": "reduced"})],
 )
 

@@ -510,6 +510,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 except ValueError:
                     check_inplace_shape(x.shape, y.shape)
                     raise
+                except TypeError:  # NumPy has no loop for the dtype: said in PyTorch's words there
+                    return overwrite(self, method, (other,), {}, name + "_", keeps_inputs=saves_any)
                 storage.version += 1
                 frame: Any = getframe(1)
                 code = frame.f_code

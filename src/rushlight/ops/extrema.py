@@ -16,7 +16,7 @@ from ..core.shapes import wrap_dim, wrap_dims
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply, not_implemented, write_out
+from .dispatch import apply, attach, named, not_implemented, write_out
 from .linalg import write_exact
 from .reductions import Dims, check_dims, check_one_dim, check_tensor, restore_dims
 
@@ -25,7 +25,8 @@ grad_enabled = GRAD_MODE.get
 getframe = sys._getframe
 ndarray = np.ndarray
 asarray = np.asarray
-SMALL = 4096  # elements up to which finding the index first is the quicker way to the value
+maximum_reduce: Any = np.maximum.reduce
+minimum_reduce: Any = np.minimum.reduce
 MaxResult, MinResult, AminmaxResult = maker("max"), maker("min"), maker("aminmax")
 ALL = {"axis": None, "keepdims": False}
 
@@ -85,7 +86,7 @@ def _check_not_empty(name: str, array: Array, axis: tuple[int, ...] | None, erro
 
 
 def _with_history(record: Primitive, input: Tensor, array: Array, edge: Node) -> Tensor:
-    frame = getframe(2)
+    frame: Any = getframe(2)
     code = frame.f_code
     site = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
     storage = input._storage
@@ -94,79 +95,6 @@ def _with_history(record: Primitive, input: Tensor, array: Array, edge: Node) ->
     storage = tensor._storage = Storage()
     node.output = (array, storage, 0)
     return tensor
-
-
-def max(
-    input: Tensor,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    other: Tensor | None = None,
-    out: Any = None,
-    axis: Any = None,
-) -> Any:
-    """``max(input)``: the largest element; ``max(input, dim)``: the largest ones over a dimension and their (first)
-    indices, as ``(values, indices)``; ``max(input, other)``: the elementwise ``maximum``.
-
-    nan counts as the largest. Raises ``RuntimeError`` where there is no element to choose, ``IndexError`` where ``dim``
-    has extent 0.
-
-    Example:
-        >>> import rushlight as torch
-        >>> x = torch.tensor([[1.0, 5.0], [7.0, 3.0]])
-        >>> torch.max(x)
-        tensor(7.)
-        >>> torch.max(x, dim=1)
-        torch.return_types.max(
-        values=tensor([5., 7.]),
-        indices=tensor([1, 0]))
-    """
-    if dim is None and out is None and other is None and axis is None and isinstance(input, Tensor):
-        array = input._array
-        dtype = array.dtype
-        size = array.size
-        if (dtype is F32 or dtype is F64 or dtype is I64) and 0 < size <= SMALL and type(array) is ndarray:
-            flat = array if array.ndim == 1 else array.ravel()
-            top = asarray(flat[flat.argmax()])
-            edge = input._node
-            if edge is None or not grad_enabled():
-                return make_tensor(top)
-            return _with_history(MAX, input, top, edge)
-    return _general(_MAX, input, dim if axis is None else axis, keepdim, other, out)
-
-
-def min(
-    input: Tensor,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    other: Tensor | None = None,
-    out: Any = None,
-    axis: Any = None,
-) -> Any:
-    """``min(input)``: the smallest element; ``min(input, dim)``: the smallest ones over a dimension and their (first)
-    indices, as ``(values, indices)``; ``min(input, other)``: the elementwise ``minimum``.
-
-    nan counts as the smallest here. Raises ``RuntimeError`` where there is no element to choose, ``IndexError`` where
-    ``dim`` has extent 0.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.min(torch.tensor([[1.0, 5.0], [7.0, 3.0]]), 0).indices
-        tensor([0, 1])
-    """
-    if dim is None and out is None and other is None and axis is None and isinstance(input, Tensor):
-        array = input._array
-        dtype = array.dtype
-        size = array.size
-        if (dtype is F32 or dtype is F64 or dtype is I64) and 0 < size <= SMALL and type(array) is ndarray:
-            flat = array if array.ndim == 1 else array.ravel()
-            low = asarray(flat[flat.argmin()])
-            edge = input._node
-            if edge is None or not grad_enabled():
-                return make_tensor(low)
-            return _with_history(MIN, input, low, edge)
-    return _general(_MIN, input, dim if axis is None else axis, keepdim, other, out)
 
 
 def amax(
@@ -179,7 +107,7 @@ def amax(
         >>> torch.amax(torch.tensor([[1.0, 5.0], [7.0, 3.0]]), dim=1)
         tensor([5., 7.])
     """
-    return _values_over(AMAX, input, dim if axis is None else axis, keepdim, out)
+    return _values_over(AMAX, maximum_reduce, input, dim if axis is None else axis, keepdim, out)
 
 
 def amin(
@@ -192,12 +120,22 @@ def amin(
         >>> torch.amin(torch.tensor([[1.0, 5.0], [7.0, 3.0]]), dim=1)
         tensor([1., 3.])
     """
-    return _values_over(AMIN, input, dim if axis is None else axis, keepdim, out)
+    return _values_over(AMIN, minimum_reduce, input, dim if axis is None else axis, keepdim, out)
 
 
-def _values_over(record: Primitive, input: Tensor, dim: Any, keepdim: bool, out: Tensor | None) -> Tensor:
+def _values_over(
+    record: Primitive, reduce: Any, input: Tensor, dim: Any, keepdim: bool, out: Tensor | None
+) -> Tensor:
     name = record.name
     check_tensor(name, input)
+    if type(dim) is int and out is None and (input._node is None or not grad_enabled()):
+        array = input._array
+        dtype = array.dtype
+        if (dtype is F32 or dtype is F64 or dtype is I64) and array.ndim and type(array) is ndarray:
+            try:
+                return make_tensor(asarray(reduce(array, dim, None, None, keepdim)))
+            except ValueError:
+                pass  # no such dimension, or nothing in it: said in PyTorch's words below
     check_dims(name, dim, keepdim)
     array = input._array
     over_all = isinstance(dim, list | tuple) and not dim
@@ -208,7 +146,7 @@ def _values_over(record: Primitive, input: Tensor, dim: Any, keepdim: bool, out:
             f"Expected the dtype for input and out to match, but got {input.dtype} for input's dtype and {out.dtype} for "
             "out's dtype."
         )
-    result: Tensor = apply(record, (input,), {"axis": axes, "keepdims": keepdim})
+    result: Tensor = apply_to_one(record, input, {"axis": axes, "keepdims": keepdim})
     return result if out is None else write_out(out, result, name)
 
 
@@ -236,7 +174,7 @@ def aminmax(
         )
     _check_not_empty("aminmax", array, axes, RuntimeError)
     attrs = {"axis": axes, "keepdims": keepdim}
-    low, high = apply(AMIN, (input,), attrs), apply(AMAX, (input,), attrs)
+    low, high = apply_to_one(AMIN, input, attrs), apply_to_one(AMAX, input, attrs)
     return named_result("aminmax", AminmaxResult, (low, high), out)
 
 
@@ -259,7 +197,7 @@ def _selecting(find: str, ufunc: Any) -> Any:
 
 
 def selected_vjp(g: Any, node: Node) -> Tensor | None:
-    """The gradient of values that ``outputs[1]`` holds the indices of (no index twice): sent to where they came from."""
+    """The gradient of values whose indices are the second result (no index twice): sent to where they came from."""
     return _scattered(g[0], node, "scatter")
 
 
@@ -274,7 +212,7 @@ def _scattered(gradient: Tensor | None, node: Node, how: str) -> Tensor | None:
     if gradient is None:
         return None
     attrs = node.attrs
-    indices = attrs["outputs"][1]
+    (indices,) = node.unpack()
     dim = attrs["dim"]
     if edge.shape and not attrs.get("keepdims", True):
         gradient, indices = gradient.unsqueeze(dim), indices.unsqueeze(dim)
@@ -282,10 +220,10 @@ def _scattered(gradient: Tensor | None, node: Node, how: str) -> Tensor | None:
 
 
 MAX_DIM = Primitive(
-    "max_dim", _selecting("argmax", np.maximum), selected_vjp, saves_output=True, grad_name="MaxBackward0"
+    "max_dim", _selecting("argmax", np.maximum), selected_vjp, saves_output=(1,), grad_name="MaxBackward0"
 )
 MIN_DIM = Primitive(
-    "min_dim", _selecting("argmin", np.minimum), selected_vjp, saves_output=True, grad_name="MinBackward0"
+    "min_dim", _selecting("argmin", np.minimum), selected_vjp, saves_output=(1,), grad_name="MinBackward0"
 )
 # For each of the two: its name, its record over everything, its record over a dimension, and its result's type.
 _MAX = ("max", MAX, MAX_DIM, MaxResult)
@@ -308,12 +246,12 @@ def _general(kind: Any, input: Tensor, dim: Any, keepdim: Any, other: Tensor | N
         raise not_implemented(f"{name}_all" if dim is None else name, array.dtype)
     if dim is None:
         _check_not_empty(name, array, None, RuntimeError)
-        result = apply(whole, (input,), ALL)
+        result = apply_to_one(whole, input, ALL)
         return result if out is None else write_out(out, result, name)
     dim = wrap_dim(dim, array.ndim)
     if array.ndim:
         _check_not_empty(name, array, (dim,), IndexError)
-    return named_result(name, result_type, apply(over_dim, (input,), {"dim": dim, "keepdims": keepdim}), out)
+    return named_result(name, result_type, apply_to_one(over_dim, input, {"dim": dim, "keepdims": keepdim}), out)
 
 
 def named_result(name: str, result_type: Any, results: tuple[Tensor, ...], out: Any) -> Any:
@@ -323,6 +261,82 @@ def named_result(name: str, result_type: Any, results: tuple[Tensor, ...], out: 
     if not isinstance(out, list | tuple) or len(out) != len(results):
         raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
     return result_type(tuple([write_exact(o, r) for o, r in zip(out, results, strict=True)]))
+
+
+def _with_indices(kind: Any, find: Any, reduce: Any, doc: str) -> Any:
+    """The public ``max`` or ``min``: quick paths over everything and over one dimension, then ``_general``."""
+    name, whole, over_dim, result_type = kind
+
+    def function(
+        input: Tensor,
+        dim: Any = None,
+        keepdim: bool = False,
+        *,
+        other: Tensor | None = None,
+        out: Any = None,
+        axis: Any = None,
+    ) -> Any:
+        if out is None and other is None and axis is None and keepdim is False:
+            try:
+                array = input._array
+                dtype = array.dtype
+                if (dtype is F32 or dtype is F64 or dtype is I64) and type(array) is ndarray:
+                    if dim is None:
+                        flat = array if array.ndim == 1 else array.ravel()
+                        value = asarray(flat[find(flat)])
+                        edge = input._node
+                        if edge is None or not grad_enabled():
+                            return make_tensor(value)
+                        return _with_history(whole, input, value, edge)
+                    if type(dim) is int and array.ndim:
+                        indices = find(array, dim)
+                        values = array[indices] if array.ndim == 1 else reduce(array, dim)
+                        attrs = {"dim": dim % array.ndim, "keepdims": False}
+                        return result_type(attach(over_dim, (input,), attrs, (values, indices)))
+            except (ValueError, AttributeError):
+                pass  # no such dimension, nothing in it, or no tensor: said in PyTorch's words below
+        return _general(kind, input, dim if axis is None else axis, keepdim, other, out)
+
+    return named(function, name, doc)
+
+
+max = _with_indices(
+    _MAX,
+    ndarray.argmax,
+    maximum_reduce,
+    """``max(input)``: the largest element; ``max(input, dim)``: the largest ones over a dimension and their (first)
+    indices, as ``(values, indices)``; ``max(input, other)``: the elementwise ``maximum``.
+
+    nan counts as the largest. Raises ``RuntimeError`` where there is no element to choose, ``IndexError`` where ``dim``
+    has extent 0.
+
+    Example:
+        >>> import rushlight as torch
+        >>> x = torch.tensor([[1.0, 5.0], [7.0, 3.0]])
+        >>> torch.max(x)
+        tensor(7.)
+        >>> torch.max(x, dim=1)
+        torch.return_types.max(
+        values=tensor([5., 7.]),
+        indices=tensor([1, 0]))
+    """,
+)
+min = _with_indices(
+    _MIN,
+    ndarray.argmin,
+    minimum_reduce,
+    """``min(input)``: the smallest element; ``min(input, dim)``: the smallest ones over a dimension and their (first)
+    indices, as ``(values, indices)``; ``min(input, other)``: the elementwise ``minimum``.
+
+    nan counts as the smallest here. Raises ``RuntimeError`` where there is no element to choose, ``IndexError`` where
+    ``dim`` has extent 0.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.min(torch.tensor([[1.0, 5.0], [7.0, 3.0]]), 0).indices
+        tensor([0, 1])
+    """,
+)
 
 
 # --- indices alone ----------------------------------------------------------------------------------------------------
@@ -348,11 +362,14 @@ def argmax(
         >>> torch.argmax(torch.tensor([[1, 5], [7, 3]]), dim=1)
         tensor([1, 0])
     """
-    if dim is None and out is None and axis is None and not keepdim and isinstance(input, Tensor):
+    if out is None and axis is None and keepdim is False and isinstance(input, Tensor):
         array = input._array
         dtype = array.dtype
         if (dtype is F32 or dtype is F64 or dtype is I64) and array.size and type(array) is ndarray:
-            return make_tensor(asarray(array.argmax()))
+            if dim is None:
+                return make_tensor(asarray(array.argmax()))
+            if type(dim) is int and -array.ndim <= dim < array.ndim:
+                return make_tensor(asarray(array.argmax(dim)))
     return _index_of(ARGMAX, input, dim if axis is None else axis, keepdim, out)
 
 
@@ -373,11 +390,14 @@ def argmin(
         >>> torch.argmin(torch.tensor([[1, 5], [7, 3]]), dim=1)
         tensor([0, 1])
     """
-    if dim is None and out is None and axis is None and not keepdim and isinstance(input, Tensor):
+    if out is None and axis is None and keepdim is False and isinstance(input, Tensor):
         array = input._array
         dtype = array.dtype
         if (dtype is F32 or dtype is F64 or dtype is I64) and array.size and type(array) is ndarray:
-            return make_tensor(asarray(array.argmin()))
+            if dim is None:
+                return make_tensor(asarray(array.argmin()))
+            if type(dim) is int and -array.ndim <= dim < array.ndim:
+                return make_tensor(asarray(array.argmin(dim)))
     return _index_of(ARGMIN, input, dim if axis is None else axis, keepdim, out)
 
 
@@ -392,7 +412,7 @@ def _index_of(record: Primitive, input: Tensor, dim: Any, keepdim: Any, out: Ten
         dim = wrap_dim(dim, array.ndim)
     if array.ndim:
         _check_not_empty(name, array, None if dim is None else (dim,), IndexError)
-    result: Tensor = apply(record, (input,), {"dim": dim, "keepdims": keepdim})
+    result: Tensor = apply_to_one(record, input, {"dim": dim, "keepdims": keepdim})
     return result if out is None else write_exact(out, result)
 
 

@@ -77,11 +77,11 @@ def write_in_place(
         _warn_expanded(target, name)
     else:
         check_no_overlap(target)
-    for operand in operands:
-        if isinstance(operand, Tensor) and operand._storage is not None and operand._storage is self._storage:
-            if operand is self and operand._array.dtype.kind in "iub":
-                continue
-            check_partial_overlap(target, operand._array)
+    storage = self._storage
+    if storage is not None:
+        for operand in operands:
+            if isinstance(operand, Tensor) and operand._storage is storage and operand._array.size > 1:
+                check_partial_overlap(target, operand._array)
     compute(write, (target, *[o._array if isinstance(o, Tensor) else o for o in operands]), attrs)
     if not recording:
         return changed(self, None, name)
@@ -170,10 +170,15 @@ def write_at(
     except (ValueError, TypeError) as error:
         if "broadcast" not in str(error) and "assign" not in str(error):
             raise
-        wanted = np.broadcast_to(False, target.shape)[numpy_index(arrays, dims)].shape
+        try:
+            wanted = list(np.broadcast_to(False, target.shape)[numpy_index(arrays, dims)].shape)
+        except IndexError as outside:
+            if any(target.shape[dim] == 0 for dim in dims):
+                raise cast_index_error(outside) from None
+            wanted = ["?"]
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast to indexing result of shape "
-            f"{list(wanted)}"
+            f"{wanted}"
         ) from None
 
 
@@ -401,6 +406,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     dim = wrap_dim(dim, input._array.ndim)
     index = _vector(index, "index_select")
     source = _at_least_vector(input)
+    if index._array.size and source._array.ndim > 1 and not source._array.shape[dim]:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
     check_range(index, source._array.shape[dim], IndexError, "index out of range in self")
     result = read_at(source, (index,), (dim,))
     if not input._array.ndim:

@@ -140,6 +140,15 @@ def _steps(array: Any) -> list[int]:
     return [s for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
 
 
+def same_region(a: Any, b: Any) -> bool:
+    """Whether both arrays are the same elements of one memory in the same order."""
+    return bool(
+        a.shape == b.shape
+        and a.strides == b.strides
+        and a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+    )
+
+
 def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
     """Write ``value`` over ``self`` and give ``self`` (and its base and views) the new history."""
     target, source = self._array, value._array

@@ -105,6 +105,8 @@ def cat(
         dim += ndim
     try:
         joined = np.concatenate([a for a in arrays if a.ndim == ndim] if ndim > 1 else arrays, dim)
+        if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
+            joined = np.ascontiguousarray(joined)
     except ValueError:
         _refuse_shapes(arrays, dim)
         raise
@@ -232,6 +234,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     # One new array and a copy of each part into it: quicker than views with one more dimension for np.concatenate.
     inserted = (*shape[:dim], 1, *shape[dim:])
     joined = np.concatenate([array.reshape(inserted) for array in arrays], dim)
+    if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
+        joined = np.ascontiguousarray(joined)
     node = None
     if grad_enabled() and joined.dtype.kind not in "iub":
         edges = tuple([operand._node for operand in operands])

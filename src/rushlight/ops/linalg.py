@@ -28,6 +28,7 @@ from .pointwise import mul
 Array = NDArray[Any]
 Number = bool | int | float | complex
 ndarray = np.ndarray
+dot_arrays: Any = np.ndarray.dot
 grad_enabled = GRAD_MODE.get
 getframe = sys._getframe
 
@@ -221,7 +222,6 @@ MM_TN = Primitive(
     "mm_tn", lambda x, y: _mm_impl(x.T, y), _mm_tn_vjp, saves=_EACH_OTHER, grad_name="MmBackward0",
     samples=lambda: [(np.ones((3, 2)), np.ones((3, 4)))],
 )  # fmt: skip
-_IMMEDIATE = frozenset((F32, F64))
 _PLAIN: dict[str, Any] = {}
 _TRANSPOSED = {"transposed": True}
 
@@ -241,14 +241,17 @@ def _recorded(record: Primitive, a: Tensor, b: Tensor, array: Array) -> Tensor:
     return make_tensor(array, node)
 
 
-def _quick(record: Primitive, a: Tensor, b: Tensor) -> Tensor:
-    """``apply(record, (a, b))`` for operands that were found to be of one dtype and to go together."""
+def _quick(record: Primitive, product: Any, a: Tensor, b: Tensor) -> Tensor:
+    """``apply(record, (a, b))`` for operands that were found to be of one dtype and to go together; ``product`` is
+    what the record does to float32 and float64 arrays."""
     x, y = a._array, b._array
-    if x.dtype in _IMMEDIATE and type(x) is ndarray is type(y):
+    if (x.dtype is F32 or x.dtype is F64) and type(x) is ndarray is type(y):
         try:
-            array = record.impl(x, y)
+            array = product(x, y)
         except FloatingPointReport:
-            array = compute(record.impl, (x, y), {})
+            array = compute(product, (x, y), {})
+        if type(array) is not ndarray:
+            array = np.asarray(array)
         if (a._node is None and b._node is None) or not grad_enabled():
             return make_tensor(array)
         return _recorded(record, a, b, array)
@@ -339,7 +342,11 @@ def mm_tn(a: Tensor, b: Tensor) -> Tensor:
 
 def _bmm_impl(x: Array, y: Array) -> Any:
     if x.dtype in LOW_PRECISION:
-        return _bmm_impl(x.astype(F32), y.astype(F32)).astype(x.dtype)
+        return _stacked(x.astype(F32), y.astype(F32)).astype(x.dtype)
+    return _stacked(x, y)
+
+
+def _stacked(x: Array, y: Array) -> Any:
     if y.ndim == 2 and x.ndim > 2:
         # One matrix for all of them: a single product, for which BLAS needs one call instead of one for each matrix.
         lead = x.shape[:-1]
@@ -391,7 +398,7 @@ BMM = Primitive("bmm", _bmm_impl, _bmm_vjp, saves=_EACH_OTHER, samples=_bmm_samp
 
 def batched(a: Tensor, b: Tensor) -> Tensor:
     """The products of the matrices in the last two dimensions; the leading dimensions broadcast."""
-    return mm(a, b) if a._array.ndim == 2 == b._array.ndim else _quick(BMM, a, b)
+    return mm(a, b) if a._array.ndim == 2 == b._array.ndim else _quick(BMM, _stacked, a, b)
 
 
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -408,7 +415,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
         check_operands("bmm", input=input, mat2=mat2)
         raise
     check_bmm(x, y)
-    result = _quick(BMM, input, mat2)
+    result = _quick(BMM, _stacked, input, mat2)
     return result if out is None else write_exact(out, result)
 
 
@@ -492,7 +499,7 @@ def _matmul_general(input: Tensor, other: Tensor) -> Tensor:
             if x.shape[0] != y.shape[0]:
                 raise cannot_multiply((1, *x.shape), y.shape)
             _check_mm(x.reshape(1, -1), y)
-            return _quick(MV, t(other), input)
+            return _quick(MV, dot_arrays, t(other), input)
         return squeeze(_batched_checked(unsqueeze(input, 0), other), -2)
     if n == 1:
         if m == 2:
@@ -521,7 +528,7 @@ def _batched_checked(input: Tensor, other: Tensor) -> Tensor:
             )
         check_scalar_types(x, y)
         check_not_bool(x, "bmm")
-    return _quick(BMM, input, other)
+    return _quick(BMM, _stacked, input, other)
 
 
 # --- with vectors -----------------------------------------------------------------------------------------------------
@@ -578,7 +585,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
         or x.dtype not in INEXACT
     ):
         check_mv(None, x, y, y.dtype)
-    result = _quick(MV, input, vec)
+    result = _quick(MV, dot_arrays, input, vec)
     return result if out is None else write_exact(out, result)
 
 
@@ -597,7 +604,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
         raise
     if x.ndim != 1 or x.shape != y.shape or x.dtype is not y.dtype or x.dtype not in INEXACT:
         _check_dot(x, y, "dot")
-    result = _quick(DOT, input, tensor)
+    result = _quick(DOT, dot_arrays, input, tensor)
     return result if out is None else _write_dot(out, result)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import COMPLEXES, F32, F64, INEXACT, LOW_PRECISION
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
 from ..core.shapes import count
@@ -59,9 +59,9 @@ def _add_product_impl(c: Array, x: Array, y: Array, beta: Number, alpha: Number)
     dtype = x.dtype
     if dtype in LOW_PRECISION:
         return _add_product_impl(c.astype(F32), x.astype(F32), y.astype(F32), beta, alpha).astype(dtype)
-    product = _scaled(np.matmul(x, y), alpha)
+    product = _scaled(x.dot(y) if x.ndim == 2 else np.matmul(x, y), alpha)
     # With beta 0 the input is not read at all: nan and inf in it do not matter.
-    return product if beta == 0 else np.add(_scaled(c, beta), product, product if product.ndim else None)
+    return product if beta == 0 else np.add(_scaled(c, beta), product, product)
 
 
 def _add_product_vjp(g: Tensor, node: Node) -> Any:
@@ -125,8 +125,19 @@ def _add_product(
     beta: Number,
     alpha: Number,
 ) -> Tensor:
-    if input._array.shape != shape:
-        input = expand(input, shape)  # raises in PyTorch's words where it can't be expanded
+    c, x, y = input._array, a._array, b._array
+    if c.shape not in (shape, shape[-1:]):
+        expand(input, shape)  # raises in PyTorch's words where it can't be expanded
+    if (
+        (x.dtype is F32 or x.dtype is F64)
+        and ((input._node is None and a._node is None and b._node is None) or not grad_enabled())
+        and type(c) is type(x) is type(y) is ndarray
+    ):
+        attrs = (beta, alpha)
+        try:
+            return make_tensor(_add_product_impl(c, x, y, *attrs))
+        except FloatingPointReport:
+            pass  # reported after the product was computed; the general way silences it
     return apply(record, (input, a, b), {"beta": beta, "alpha": alpha})  # type: ignore[no-any-return]
 
 
@@ -146,8 +157,11 @@ def addmm(
         >>> torch.addmm(torch.ones(2), torch.ones(1, 3), torch.ones(3, 2), beta=10)
         tensor([[13., 13.]])
     """
-    check_operands("addmm", input=input, mat1=mat1, mat2=mat2)
-    c, x, y = input._array, mat1._array, mat2._array
+    try:
+        c, x, y = input._array, mat1._array, mat2._array
+    except AttributeError:
+        check_operands("addmm", input=input, mat1=mat1, mat2=mat2)
+        raise
     for position, array in enumerate((x, y), 1):
         if array.ndim != 2:
             raise RuntimeError(f"mat{position} must be a matrix, got {array.ndim}-D tensor")
@@ -159,6 +173,8 @@ def addmm(
 
 
 def _check_addmm_dtypes(c: Array, x: Array, y: Array) -> None:
+    if c.dtype is x.dtype is y.dtype and c.dtype is not BOOL:
+        return
     if c.dtype != y.dtype:
         raise RuntimeError(
             f"self and mat2 must have the same dtype, but got {type_name(c.dtype)} and {type_name(y.dtype)}"
@@ -421,7 +437,7 @@ def _linear_general(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
         return add(apply(LINEAR, (None, input, weight)), bias)  # type: ignore[no-any-return]
     if b.shape != w.shape[:1]:
         if b.ndim and b.shape[0] not in (1, w.shape[0]):
-            expand(unsqueeze(bias, 0), (rows, w.shape[0]))  # raises in PyTorch's words
+            expand(bias, (rows, w.shape[0]))  # raises in PyTorch's words
         bias = expand(bias, w.shape[:1])
     return apply(LINEAR, (bias, input, weight))  # type: ignore[no-any-return]
 

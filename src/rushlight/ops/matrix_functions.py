@@ -22,7 +22,7 @@ from .decompositions import (
     inv_ex,
     is_vector_case,
     named_result,
-    saved_results,
+    with_history,
 )
 from .define import Primitive
 from .dispatch import apply, is_number, type_name, write_out
@@ -108,10 +108,10 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def _slogdet_vjp(gradients: Any, node: Node) -> Tensor:
     g_sign, g_log = gradients
-    (a,) = node.unpack()
+    a, saved_sign = node.unpack()
     factor: Any = g_log
     if g_sign is not None and a._array.dtype in COMPLEXES:
-        sign, _ = saved_results(node, lambda: apply(SLOGDET, (a,)))
+        (sign,) = with_history(node, (saved_sign,))
         turned = conj_of(g_sign) * sign
         imaginary = (turned - conj_of(turned)) * 0.5
         factor = -imaginary if factor is None else factor - imaginary
@@ -125,7 +125,7 @@ SLOGDET = Primitive(
     lambda a: tuple([np.asarray(part) for part in np.linalg.slogdet(a)]),
     _slogdet_vjp,
     saves=((0, (0,)),),
-    saves_output=True,
+    saves_output=(0,),
     samples=_square_samples,
 )
 

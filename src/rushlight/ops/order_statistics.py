@@ -29,22 +29,25 @@ MedianResult, NanmedianResult, ModeResult = maker("median"), maker("nanmedian"),
 def _median_impl(x: Array) -> Any:
     if not x.size:
         return _of_nothing(x)
-    wide = (x.astype(F32) if x.dtype in LOW_PRECISION else x).reshape(-1)
-    if wide.dtype.kind == "f" and np.isnan(wide).any():
-        return np.asarray(np.nan).astype(x.dtype)
+    flat = (x.astype(F32) if x.dtype in LOW_PRECISION else x).flatten()
+    top = flat[flat.argmax()]
+    if np.isnan(top):
+        return np.asarray(top).astype(x.dtype)
     k = (x.size - 1) // 2
-    return np.asarray(np.partition(wide, k)[k]).astype(x.dtype)
+    flat.partition(k)
+    return np.asarray(flat[k]).astype(x.dtype, copy=False)
 
 
 def _nanmedian_impl(x: Array) -> Any:
     if not x.size:
         return _of_nothing(x)
-    wide = (x.astype(F32) if x.dtype in LOW_PRECISION else x).reshape(-1)
+    flat = (x.astype(F32) if x.dtype in LOW_PRECISION else x).flatten()
     k = (x.size - 1) // 2
-    if wide.dtype.kind == "f":
-        numbers = x.size - int(np.count_nonzero(np.isnan(wide)))
+    if flat.dtype.kind == "f":
+        numbers = x.size - int(np.count_nonzero(np.isnan(flat)))
         k = max(numbers - 1, 0) // 2
-    return np.asarray(np.partition(wide, k)[k]).astype(x.dtype)
+    flat.partition(k)
+    return np.asarray(flat[k]).astype(x.dtype, copy=False)
 
 
 def _of_nothing(x: Array) -> Array:
@@ -86,10 +89,10 @@ def _nanmedian_dim_impl(x: Array, dim: int, keepdims: bool) -> Any:
 MEDIAN = Primitive("median", _median_impl, _median_vjp, saves=((0, (0,)),), saves_output=True)
 NANMEDIAN = Primitive("nanmedian", _nanmedian_impl, _median_vjp, saves=((0, (0,)),), saves_output=True)
 MEDIAN_DIM = Primitive(
-    "median_dim", _median_dim_impl, selected_vjp, saves_output=True, grad_name="MedianBackward1"
+    "median_dim", _median_dim_impl, selected_vjp, saves_output=(1,), grad_name="MedianBackward1"
 )
 NANMEDIAN_DIM = Primitive(
-    "nanmedian_dim", _nanmedian_dim_impl, selected_vjp, saves_output=True, grad_name="NanmedianBackward1"
+    "nanmedian_dim", _nanmedian_dim_impl, selected_vjp, saves_output=(1,), grad_name="NanmedianBackward1"
 )
 
 
@@ -140,12 +143,12 @@ def _median_of(
     if dim is None:
         if keepdim:
             raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
-        result = apply(whole, (input,))
+        result = apply_to_one(whole, input, {})
         return result if out is None else write_out(out, result, name)
     dim = wrap_dim(dim, array.ndim)
     if array.ndim and not array.shape[dim]:
         raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
-    return named_result(name, result_type, apply(over_dim, (input,), {"dim": dim, "keepdims": keepdim}), out)
+    return named_result(name, result_type, apply_to_one(over_dim, input, {"dim": dim, "keepdims": keepdim}), out)
 
 
 # --- mode -------------------------------------------------------------------------------------------------------------
@@ -165,7 +168,7 @@ def _mode_impl(x: Array, dim: int, keepdims: bool) -> Any:
     return at_indices(x, np.take_along_axis(order, ends, dim), dim, keepdims)
 
 
-MODE = Primitive("mode", _mode_impl, selected_vjp, saves_output=True)
+MODE = Primitive("mode", _mode_impl, selected_vjp, saves_output=(1,))
 
 
 def mode(
@@ -189,7 +192,7 @@ def mode(
         raise not_implemented("mode", array.dtype)
     if array.ndim and not array.shape[dim]:
         raise IndexError(f"mode(): Expected reduction dim {dim} to have non-zero size.")
-    return named_result("mode", ModeResult, apply(MODE, (input,), {"dim": dim, "keepdims": keepdim}), out)
+    return named_result("mode", ModeResult, apply_to_one(MODE, input, {"dim": dim, "keepdims": keepdim}), out)
 
 
 # --- quantiles --------------------------------------------------------------------------------------------------------

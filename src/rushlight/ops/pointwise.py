@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, INEXACT, LOW_PRECISION, OF_NUMPY, dtype
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype
 from ..core.history import Node
 from ..core.tensor import Tensor
 from .comparison import eq, lt, where
@@ -103,11 +103,14 @@ _div = binary(DIV, float_only=True)
 neg = unary(NEG, "The negative.")
 
 
-def _scaled(name: str, other: Any, alpha: Any, self: Any) -> Any:
-    """``alpha * other`` for ``add`` and ``sub``, whose rules for ``alpha`` go by the result's dtype."""
+def _with_alpha(record: Primitive, a: Any, b: Any, alpha: Any) -> Tensor:
+    """``a + alpha * b`` (or minus), where ``alpha`` counts for the result's dtype in nothing."""
+    name = record.name
     if not is_number(alpha):
         raise TypeError(f"{name}(): argument 'alpha' must be Number, not {type(alpha).__name__}")
-    dtype = common_dtype((self, other))
+    if record.check is not None:
+        record.check(a, b)
+    dtype = common_dtype((a, b))
     if isinstance(alpha, bool) and dtype != BOOL:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if dtype not in INEXACT and not isinstance(alpha, int):
@@ -116,39 +119,45 @@ def _scaled(name: str, other: Any, alpha: Any, self: Any) -> Any:
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
     if dtype == BOOL:
         alpha = bool(alpha)
-    return other * alpha
+    scaled = mul(cast(b, dtype), alpha) if isinstance(b, Tensor) else b * alpha
+    return cast(apply(record, (a, scaled)), dtype)
 
 
-def _of_alpha(name: str, operation: Any, record: Primitive) -> tuple[Any, Any, Any]:
+def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
     """The method, in-place method and function of ``add`` and ``sub``, which take ``alpha``."""
-    operator, inplace = operation.operator, record.inplace
+    name, operator, inplace = record.name, operation.operator, record.inplace
+
+    def refuse(other: object) -> TypeError:
+        return TypeError(f"{name}(): argument 'other' must be Tensor or number, not {type(other).__name__}")
 
     def method(self: Tensor, other: Any, third: Any = None, *, alpha: Any = 1) -> Tensor:
-        if third is not None:  # the old order: x.add(alpha, other)
-            other, alpha = third, other
-        if alpha is not _ONE and alpha != 1:
-            other = _scaled(name, other, alpha, self)
-        elif alpha is True:
-            _scaled(name, other, alpha, self)
+        if alpha is not _ONE or third is not None:
+            if third is not None:  # the old order: x.add(alpha, other)
+                other, alpha = third, other
+            if not isinstance(other, Tensor) and not is_number(other):
+                raise refuse(other)
+            return _with_alpha(record, self, other, alpha)
         result = operator(self, other)
         if result is NotImplemented:
-            raise TypeError(
-                f"{name}(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
-            )
+            raise refuse(other)
         return result  # type: ignore[no-any-return]
 
     def inplace_method(self: Tensor, other: Any, third: Any = None, *, alpha: Any = 1) -> Tensor:
-        if third is not None:
-            other, alpha = third, other
-        if alpha is not _ONE and alpha != 1:
-            other = _scaled(name, other, alpha, self)
-        elif alpha is True:
-            _scaled(name, other, alpha, self)
+        if alpha is not _ONE or third is not None:
+            dtype = self._array.dtype
+            if (
+                third is None
+                and type(alpha) is float
+                and isinstance(other, Tensor)
+                and other._array.dtype is dtype
+                and (dtype is F32 or dtype is F64)
+            ):
+                other = mul.operator(other, alpha)
+            else:
+                return overwrite(self, method, (other, third), {"alpha": alpha}, name + "_")
         result = inplace(self, other)
         if result is NotImplemented:
-            raise TypeError(
-                f"{name}_(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
-            )
+            raise refuse(other)
         return result  # type: ignore[no-any-return]
 
     def function(
@@ -157,19 +166,17 @@ def _of_alpha(name: str, operation: Any, record: Primitive) -> tuple[Any, Any, A
         if isinstance(input, Tensor):
             result = method(input, other, third, alpha=alpha)
         elif isinstance(other, Tensor):
-            result = apply(record, (input, _scaled(name, other, alpha, input) if alpha != 1 else other))
+            result = apply(record, (input, other)) if alpha is _ONE else _with_alpha(record, input, other, alpha)
         else:
-            raise TypeError(
-                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
-            )
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
         return result if out is None else write_out(out, result, name)
 
     return named(method, name), named(inplace_method, name + "_"), named(function, name)
 
 
 _ONE = 1  # the default of alpha: CPython's small integers are one object each
-_add_method, _add_inplace, add = _of_alpha("add", _add, ADD)
-_sub_method, _sub_inplace, sub = _of_alpha("sub", _sub, SUB)
+_add_method, _add_inplace, add = _of_alpha(ADD, _add)
+_sub_method, _sub_inplace, sub = _of_alpha(SUB, _sub)
 add.__doc__ = """``input + alpha * other``: two tensors that broadcast, or a tensor and a number.
 
 Example:
@@ -330,14 +337,19 @@ def true_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     return _div(input, other, out=out)  # type: ignore[no-any-return]
 
 
-def _reciprocal(self: Tensor) -> Tensor:
-    return _div.reflected(self, 1)  # type: ignore[no-any-return]
+RECIPROCAL = Primitive(
+    "reciprocal",
+    np.reciprocal,
+    lambda g, node: -g * conj_of(node.unpack()[0] * node.unpack()[0]),
+    rule=Rule.PROMOTE_FLOAT,
+    saves_output=True,
+)
+reciprocal = unary(RECIPROCAL, "1 / x.")
 
 
-def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """1 / x."""
-    result = _reciprocal(input)
-    return result if out is None else write_out(out, result, "reciprocal")
+def _rtruediv(self: Tensor, other: Any) -> Any:
+    """``other / self``, computed as PyTorch does: the reciprocal, rounded, times ``other``."""
+    return mul(RECIPROCAL.method(self), other) if is_number(other) or isinstance(other, Tensor) else NotImplemented
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
@@ -513,8 +525,8 @@ METHODS: dict[str, Any] = {
     "multiply": MUL.method,
     "multiply_": MUL.inplace,
     "__truediv__": _div.operator,
-    "__rtruediv__": _div.reflected,
-    "__rdiv__": _div.reflected,
+    "__rtruediv__": _rtruediv,
+    "__rdiv__": _rtruediv,
     "__idiv__": DIV.inplace,
     "__itruediv__": DIV.inplace,
     "div": _div_method,
@@ -542,8 +554,8 @@ METHODS: dict[str, Any] = {
     "negative_": NEG.inplace,
     "__pos__": _positive,
     "positive": _positive,
-    "reciprocal": _reciprocal,
-    "reciprocal_": inplace_form("reciprocal", _reciprocal),
+    "reciprocal": RECIPROCAL.method,
+    "reciprocal_": RECIPROCAL.inplace,
     "addcmul": _addcmul,
     "addcdiv": _addcdiv,
     "lerp": _lerp,

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, default_numpy, scalar_dtype
+from ..core.dtypes import (
+    BOOL,
+    COMPLEXES,
+    F32,
+    F64,
+    FLOATS,
+    INEXACT,
+    LOW_PRECISION,
+    default_numpy,
+    scalar_dtype,
+)
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.storage import LIBRARY, program_site
@@ -274,10 +284,11 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _ldexp(self: Tensor, other: Tensor) -> Tensor:
     if not isinstance(other, Tensor):
         raise TypeError(f"ldexp(): argument 'other' must be Tensor, not {type(other).__name__}")
-    if self._array.dtype in LOW_PRECISION and other._array.dtype not in INEXACT:
-        if other._array.dtype == BOOL:
+    dtype = self._array.dtype
+    if dtype in INEXACT and other._array.dtype not in INEXACT:
+        if other._array.dtype == BOOL and dtype in FLOATS:
             raise not_implemented("ldexp", other._array.dtype)
-        return cast(mul(cast(self, F32), pow(2.0, other)), self._array.dtype)
+        return cast(mul(cast(self, F32) if dtype in LOW_PRECISION else self, pow(2.0, other)), dtype)
     return mul(self, pow(2.0, other))  # type: ignore[no-any-return]
 
 

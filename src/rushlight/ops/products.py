@@ -392,10 +392,18 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     shape_a, shape_b = a._array.shape, b._array.shape
     contracted = count([shape_a[d] for d in inner_a])
     lead, trail = tuple([shape_a[d] for d in free_a]), tuple([shape_b[d] for d in free_b])
-    rows = reshape(permute(a, (*free_a, *inner_a)), (count(lead), contracted))
-    columns = reshape(permute(b, (*inner_b, *free_b)), (contracted, count(trail)))
-    result = reshape(mm(rows, columns), lead + trail)
+    rows = _as_matrix(a, (*free_a, *inner_a), (count(lead), contracted))
+    columns = _as_matrix(b, (*inner_b, *free_b), (contracted, count(trail)))
+    result = mm(rows, columns)
+    if result._array.shape != lead + trail:
+        result = reshape(result, lead + trail)
     return result if out is None else write_out(out, result, "tensordot")
+
+
+def _as_matrix(tensor: Tensor, order: tuple[int, ...], shape: Shape) -> Tensor:
+    if order != tuple(range(len(order))):
+        tensor = permute(tensor, order)
+    return tensor if tensor._array.shape == shape else reshape(tensor, shape)
 
 
 def _others(ndim: int, dims: Sequence[int]) -> list[int]:

@@ -95,6 +95,20 @@ def numbered(name: str) -> Any:
     return lambda attrs: f"{name}Backward{0 if attrs is None or attrs['axis'] is None else 1}"
 
 
+def apply_to_one(record: Primitive, input: Tensor, attrs: dict[str, Any]) -> Any:
+    """``apply`` for a record of one operand: the shorter way where no history is needed."""
+    array = input._array
+    if (input._node is None or not grad_enabled()) and type(array) is ndarray:
+        try:
+            result = record.impl(array, **attrs)
+        except FloatingPointReport:
+            result = compute(record.impl, (array,), attrs)
+        if type(result) is tuple:
+            return tuple([make_tensor(asarray(part)) for part in result])
+        return make_tensor(result if type(result) is ndarray else asarray(result))
+    return apply(record, (input,), attrs)
+
+
 def keep_plan(array: Array, dim: Any, keepdim: bool) -> None:
     """Make the plan under the very arguments of this call, so that the next one like it takes the quick path."""
     if array.dtype in FLOATS:
@@ -151,7 +165,7 @@ MEAN = Primitive("mean", _mean_impl, _mean_vjp, grad_name=numbered("Mean"))
 
 def sum_dims(input: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
     """The sum over ``dims`` (already counted from the front)."""
-    return apply(SUM, (input,), {"axis": dims, "keepdims": keepdim})  # type: ignore[no-any-return]
+    return apply_to_one(SUM, input, {"axis": dims, "keepdims": keepdim})  # type: ignore[no-any-return]
 
 
 def sum(
@@ -211,7 +225,7 @@ def _sum_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, o
     input = cast(input, reduced_type(dtype, input._array, out))
     keep_plan(input._array, dim, keepdim)
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)
-    result: Tensor = apply(SUM, (input,), {"axis": axes, "keepdims": keepdim})
+    result: Tensor = apply_to_one(SUM, input, {"axis": axes, "keepdims": keepdim})
     return result if out is None else write_out(out, result, "sum")
 
 
@@ -280,7 +294,7 @@ def _mean_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, 
     input = cast(input, target)
     keep_plan(input._array, dim, keepdim)
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)
-    result: Tensor = apply(MEAN, (input,), {"axis": axes, "keepdims": keepdim})
+    result: Tensor = apply_to_one(MEAN, input, {"axis": axes, "keepdims": keepdim})
     return result if out is None else write_out(out, result, "mean")
 
 
@@ -391,7 +405,7 @@ def prod(
     check_one_dim("prod", dim, keepdim)
     input = cast(input, reduced_type(dtype, input._array, out))
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)
-    result: Tensor = apply(PROD, (input,), {"axis": axes, "keepdims": keepdim})
+    result: Tensor = apply_to_one(PROD, input, {"axis": axes, "keepdims": keepdim})
     return result if out is None else write_out(out, result, "prod")
 
 
@@ -456,7 +470,7 @@ def logsumexp(
     if input._array.dtype not in INEXACT:
         input = cast(input, default_numpy())
     attrs = {"axis": wrap_dims(dim, input._array.ndim), "keepdims": keepdim}
-    result: Tensor = apply(LOGSUMEXP, (input,), attrs)
+    result: Tensor = apply_to_one(LOGSUMEXP, input, attrs)
     return result if out is None else write_out(out, result, "logsumexp")
 
 
@@ -523,7 +537,7 @@ def _logical_form(record: Primitive, input: Tensor, dim: Dims, keepdim: bool, ou
         axes: tuple[int, ...] | None = ()  # unlike everywhere else no dimension means none
     else:
         axes = None if dim is None else wrap_dims(dim, array.ndim)
-    result: Tensor = apply(record, (input,), {"axis": axes, "keepdims": keepdim})
+    result: Tensor = apply_to_one(record, input, {"axis": axes, "keepdims": keepdim})
     if out is None:
         return result
     if isinstance(out, Tensor) and out._array.dtype not in (BOOL, U8):
@@ -554,7 +568,7 @@ def count_nonzero(input: Tensor, dim: Dims = None, *, axis: Dims = None) -> Tens
     dim = dim if axis is None else axis
     check_dims("count_nonzero", dim, False)
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)
-    return apply(COUNT_NONZERO, (input,), {"axis": axes})  # type: ignore[no-any-return]
+    return apply_to_one(COUNT_NONZERO, input, {"axis": axes})  # type: ignore[no-any-return]
 
 
 METHODS: dict[str, Any] = {

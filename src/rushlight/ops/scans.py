@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, dtype
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.return_types import maker
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .complex_numbers import conj_of
 from .define import Primitive
-from .dispatch import apply, not_implemented, type_name, write_out
+from .dispatch import apply, compute, not_implemented, type_name, write_out
 from .extrema import named_result, selected_often_vjp
 from .inplace import overwrite
 from .joining import cat
@@ -22,6 +23,8 @@ from .movement import cast, narrow, unsqueeze
 from .reductions import check_one_dim, check_tensor, reduced_type, sum
 
 Array = NDArray[Any]
+ndarray = np.ndarray
+grad_enabled = GRAD_MODE.get
 CummaxResult, CumminResult = maker("cummax"), maker("cummin")
 LOOPED = 64  # steps up to which a linear scan runs as a loop
 
@@ -46,7 +49,7 @@ def _cumsum_impl(x: Array, dim: int, reverse: bool) -> Array:
 
 def _cumsum_vjp(g: Tensor, node: Node) -> Tensor:
     attrs = node.attrs
-    return apply(CUMSUM, (g,), {"dim": attrs["dim"], "reverse": not attrs["reverse"]})  # type: ignore[no-any-return]
+    return apply_to_one(CUMSUM, g, {"dim": attrs["dim"], "reverse": not attrs["reverse"]})  # type: ignore[no-any-return]
 
 
 def _cumprod_vjp(g: Tensor, node: Node) -> Tensor:
@@ -116,8 +119,22 @@ def cumsum(
         >>> torch.cumsum(torch.tensor([1.0, 2.0, 3.0]), dim=0)
         tensor([1., 3., 6.])
     """
+    if dtype is None and out is None and type(dim) is int and isinstance(input, Tensor):
+        array = input._array
+        edge = input._node
+        if (
+            (array.dtype is F32 or array.dtype is F64)
+            and -array.ndim <= dim < array.ndim
+            and type(array) is ndarray
+        ):
+            total = compute(_accumulate, (np.add, array, dim), {})
+            if edge is None or not grad_enabled():
+                return make_tensor(total)
+            return make_tensor(
+                total, Node(CUMSUM, (edge,), total, None, {"dim": dim % array.ndim, "reverse": False})
+            )
     input, dim = _scan_input("cumsum", input, dim if axis is None else axis, dtype, out)
-    result: Tensor = apply(CUMSUM, (input,), {"dim": dim, "reverse": False})
+    result: Tensor = apply_to_one(CUMSUM, input, {"dim": dim, "reverse": False})
     return result if out is None else write_out(out, result, "cumsum")
 
 
@@ -137,7 +154,7 @@ def cumprod(
         tensor([1., 2., 6.])
     """
     input, dim = _scan_input("cumprod", input, dim if axis is None else axis, dtype, out)
-    result: Tensor = apply(CUMPROD, (input,), {"dim": dim})
+    result: Tensor = apply_to_one(CUMPROD, input, {"dim": dim})
     return result if out is None else write_out(out, result, "cumprod")
 
 
@@ -228,8 +245,8 @@ def _running(ufunc: Any, at_least: Any) -> Any:
     return impl
 
 
-CUMMAX = Primitive("cummax", _running(np.maximum, np.greater_equal), selected_often_vjp, saves_output=True)
-CUMMIN = Primitive("cummin", _running(np.minimum, np.less_equal), selected_often_vjp, saves_output=True)
+CUMMAX = Primitive("cummax", _running(np.maximum, np.greater_equal), selected_often_vjp, saves_output=(1,))
+CUMMIN = Primitive("cummin", _running(np.minimum, np.less_equal), selected_often_vjp, saves_output=(1,))
 
 
 def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> Any:
@@ -259,7 +276,7 @@ def _running_form(record: Primitive, result_type: Any, input: Tensor, dim: int, 
     check_one_dim(record.name, dim)
     if input._array.dtype.kind == "c":
         raise not_implemented(record.name, input._array.dtype)
-    results = apply(record, (input,), {"dim": wrap_dim(dim, input._array.ndim)})
+    results = apply_to_one(record, input, {"dim": wrap_dim(dim, input._array.ndim)})
     return named_result(record.name, result_type, results, out)
 
 
@@ -324,7 +341,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     dim = wrap_dim(dim, input._array.ndim)
     if input._array.dtype not in INEXACT:
         raise not_implemented("logcumsumexp_out", input._array.dtype)
-    result: Tensor = apply(LOGCUMSUMEXP, (input,), {"dim": dim})
+    result: Tensor = apply_to_one(LOGCUMSUMEXP, input, {"dim": dim})
     return result if out is None else write_out(out, result, "logcumsumexp")
 
 

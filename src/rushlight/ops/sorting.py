@@ -85,7 +85,8 @@ def stable_order(x: Array, axis: int, descending: bool) -> Array:
     if x.dtype.kind in "iub":
         return _argsort(np.invert(x), axis)
     # Reversed twice: nan comes first, equal elements keep their order.
-    order = np.flip(_argsort(np.flip(x, axis), axis), axis)
+    back = (slice(None),) * axis + (slice(None, None, -1),)
+    order = _argsort(x[back], axis)[back]
     return np.subtract(x.shape[axis] - 1, order)  # type: ignore[no-any-return]
 
 
@@ -154,7 +155,7 @@ def _sort_impl(x: Array, dim: int, descending: bool) -> Any:
     return take_along(x, order, dim), order
 
 
-SORT = Primitive("sort", _sort_impl, selected_vjp, saves_output=True)
+SORT = Primitive("sort", _sort_impl, selected_vjp, saves_output=(1,))
 
 
 def sort(
@@ -182,10 +183,11 @@ def sort(
     check_one_dim("sort", dim)
     if not isinstance(descending, bool):
         raise TypeError(f"sort(): argument 'descending' must be bool, not {type(descending).__name__}")
-    if input._array.dtype.kind == "c":
+    array = input._array
+    if array.dtype.kind == "c":
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
-    attrs = {"dim": wrap_dim(dim, input._array.ndim), "descending": descending}
-    return named_result("sort", SortResult, apply(SORT, (input,), attrs), out)
+    attrs = {"dim": wrap_dim(dim, array.ndim), "descending": descending}
+    return named_result("sort", SortResult, apply_to_one(SORT, input, attrs), out)
 
 
 def argsort(
@@ -231,7 +233,7 @@ def _topk_impl(x: Array, k: int, dim: int, largest: bool) -> Any:
     return take_along(x, indices, dim), indices
 
 
-TOPK = Primitive("topk", _topk_impl, selected_vjp, saves_output=True)
+TOPK = Primitive("topk", _topk_impl, selected_vjp, saves_output=(1,))
 
 
 def topk(
@@ -269,7 +271,7 @@ def topk(
             f"topk does not support {'bool' if array.dtype.kind == 'b' else 'complex'} dtypes on CPU"
         )
     attrs = {"k": k, "dim": dim, "largest": largest}
-    return named_result("topk", TopkResult, apply(TOPK, (input,), attrs), out)
+    return named_result("topk", TopkResult, apply_to_one(TOPK, input, attrs), out)
 
 
 def kth_order(x: Array, k: int, axis: int) -> Array:
@@ -300,7 +302,7 @@ def _kthvalue_impl(x: Array, k: int, dim: int, keepdims: bool) -> Any:
     return at_indices(x, kth_order(x, k - 1, dim), dim, keepdims)
 
 
-KTHVALUE = Primitive("kthvalue", _kthvalue_impl, selected_vjp, saves_output=True)
+KTHVALUE = Primitive("kthvalue", _kthvalue_impl, selected_vjp, saves_output=(1,))
 
 
 def kthvalue(
@@ -327,7 +329,7 @@ def kthvalue(
     if array.dtype.kind in "bc":
         raise not_implemented("kthvalue", array.dtype)
     attrs = {"k": int(k), "dim": dim, "keepdims": keepdim}
-    return named_result("kthvalue", KthvalueResult, apply(KTHVALUE, (input,), attrs), out)
+    return named_result("kthvalue", KthvalueResult, apply_to_one(KTHVALUE, input, attrs), out)
 
 
 METHODS: dict[str, Any] = {

@@ -2,8 +2,7 @@
 
 Sources of the gradients: J. Townsend, "Differentiating the singular value decomposition", 2016; Z.-Q. Wan and S.-X.
 Zhang, "Automatic differentiation for complex valued SVD", arXiv:1909.02659; C. Boeddeker et al., "On the computation of
-complex-valued gradients with application to statistically optimum beamforming", arXiv:1701.00392 (eigenvalues). Saved
-results and second derivatives are as in ``decompositions``.
+complex-valued gradients with application to statistically optimum beamforming", arXiv:1701.00392 (eigenvalues).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .decompositions import (
     identity,
     masked,
     named_result,
-    saved_results,
+    with_history,
 )
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
@@ -70,13 +69,14 @@ def _imag_of_diagonal(tensor: Tensor) -> Tensor:
     return (diagonal - conj_of(diagonal)) * 0.5  # type: ignore[no-any-return]
 
 
-def _check_gauge(phase: Tensor, name: str) -> None:
+def _check_gauge(phase: Tensor, name: str, what: str) -> None:
+    """Raise if the loss depends on the phases of ``what``, which LAPACK is free to choose."""
     array = phase._array
     tolerance = 1e-2 if array.dtype == C64 else 1e-5
     if array.size and not np.allclose(array, 0, atol=tolerance):
         raise RuntimeError(
-            f"{name}: The eigenvectors or singular vectors in the complex case are specified up to multiplication by "
-            "e^{i phi}. The specified loss function depends on this quantity, so it is ill-defined."
+            f"{name}: The {what} in the complex case are specified up to multiplication by e^{{i phi}}. The specified loss "
+            "function depends on this quantity, so it is ill-defined."
         )
 
 
@@ -85,14 +85,13 @@ def _check_gauge(phase: Tensor, name: str) -> None:
 
 def _eigh_vjp(gradients: Any, node: Node) -> Tensor:
     g_values, g_vectors = gradients
-    (a,) = node.unpack()
-    values, vectors = saved_results(node, lambda: apply(EIGH, (a,), {"uplo": node.attrs["uplo"]}))
+    values, vectors = with_history(node, node.unpack())
     transposed = mH_of(vectors)
     if g_vectors is None:
         return batched(vectors * unsqueeze(g_values, -2), transposed)
     projected = batched(transposed, g_vectors)
     if projected._array.dtype in COMPLEXES:
-        _check_gauge(_imag_of_diagonal(projected), "linalg_eigh_backward")
+        _check_gauge(_imag_of_diagonal(projected), "linalg_eigh_backward", "eigenvectors")
     n = values._array.shape[-1]
     gaps = unsqueeze(values, -2) - unsqueeze(values, -1) + identity(n, values)
     inner = masked(projected, 1 - np.eye(n)) / gaps
@@ -106,8 +105,7 @@ EIGH = Primitive(
     "linalg_eigh",
     lambda a, uplo: tuple(np.linalg.eigh(a, uplo)),
     _eigh_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
+    saves_output=(0, 1),
     samples=lambda: [((np.array([[2.0, 1.0], [1.0, 3.0]]),), {"uplo": "L"})],
 )
 
@@ -153,14 +151,13 @@ def _eig_impl(a: Array) -> tuple[Array, Array]:
 
 def _eig_vjp(gradients: Any, node: Node) -> Tensor:
     g_values, g_vectors = gradients
-    (a,) = node.unpack()
-    values, vectors = saved_results(node, lambda: apply(EIG, (a,)))
+    values, vectors = with_history(node, node.unpack())
     transposed = mH_of(vectors)
     if g_vectors is None:
         scaled = unsqueeze(g_values, -1) * transposed
     else:
         projected = batched(transposed, g_vectors)
-        _check_gauge(_imag_of_diagonal(projected), "linalg_eig_backward")
+        _check_gauge(_imag_of_diagonal(projected), "linalg_eig_backward", "eigenvectors")
         n = values._array.shape[-1]
         gram = batched(transposed, vectors)
         inner = projected - gram * unsqueeze(real_of(diagonal_part(projected)), -2)
@@ -176,8 +173,7 @@ EIG = Primitive(
     "linalg_eig",
     _eig_impl,
     _eig_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
+    saves_output=(0, 1),
     samples=lambda: [(np.array([[2.0, 1.0], [1.5, 3.0]]),)],
 )
 
@@ -214,9 +210,9 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def _svd_vjp(gradients: Any, node: Node) -> Tensor:
     g_u, g_s, g_vh = gradients
-    (a,) = node.unpack()
-    u, s, vh = saved_results(node, lambda: apply(SVD, (a,), {"full_matrices": node.attrs["full_matrices"]}))
-    rows, columns = a._array.shape[-2:]
+    u, s, vh = with_history(node, node.unpack())
+    rows, columns = u._array.shape[-2], vh._array.shape[-1]
+    is_complex = u._array.dtype in COMPLEXES
     k = min(rows, columns)
     # The further columns of a full U and V are any basis of what is left: nothing can depend on them.
     u, vh = narrow(u, -1, 0, k), narrow(vh, -2, 0, k)
@@ -239,14 +235,14 @@ def _svd_vjp(gradients: Any, node: Node) -> Tensor:
         projected_v = batched(vh, mH_of(g_vh))
         skew_v = projected_v - mH_of(projected_v)
         phase_v = diagonal_part(skew_v) * 0.5
-        if a._array.dtype in COMPLEXES:
-            _check_gauge(phase + phase_v, "svd_backward")
+        if is_complex:
+            _check_gauge(phase + phase_v, "svd_backward", "singular vectors")
         inner = inner + tall_s * (masked(skew_v, outside) / gaps)
-    elif a._array.dtype in COMPLEXES:
-        _check_gauge(phase, "svd_backward")
+    elif is_complex:
+        _check_gauge(phase, "svd_backward", "singular vectors")
     if g_s is not None:
         inner = inner + as_diagonal(g_s)
-    if g_u is not None and a._array.dtype in COMPLEXES:
+    if g_u is not None and is_complex:
         inner = inner + as_diagonal(phase / s)
     if rows > k and g_u is not None:
         left = batched(u, inner) + (g_u - batched(u, batched(mH_of(u), g_u))) / wide_s
@@ -263,8 +259,7 @@ SVD = Primitive(
     "linalg_svd",
     lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices)),
     _svd_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
+    saves_output=(0, 1, 2),
     samples=lambda: [((np.arange(6.0).reshape(3, 2) + np.eye(3, 2),), {"full_matrices": False})],
 )
 

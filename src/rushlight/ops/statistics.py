@@ -19,6 +19,7 @@ from .dispatch import apply, not_implemented, write_out
 from .linalg import write_exact
 from .movement import reshape
 from .reductions import Dims, check_dims, check_tensor, mean, restore_dims, sum, sum_array
+from .summation import ONES, SMALL, plan_for
 
 Array = NDArray[Any]
 Correction = int | float | None
@@ -48,27 +49,46 @@ def _depth_in_library() -> int:
 # --- variance ---------------------------------------------------------------------------------------------------------
 
 
-def _var_impl(x: Array, axis: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:
+def _spread_impl(
+    x: Array, axis: tuple[int, ...] | None, correction: float, keepdims: bool, root: bool
+) -> Any:
+    """The variance, or its root."""
     dtype = x.dtype
+    n = x.size if axis is None else count([x.shape[i] for i in axis])
+    divisor = max(0.0, n - correction)
     if dtype.kind == "c":
-        real = _var_impl(x.real, axis, correction, keepdims)
-        return real + _var_impl(x.imag, axis, correction, keepdims)
+        real = _spread_impl(x.real, axis, correction, keepdims, False)
+        result = real + _spread_impl(x.imag, axis, correction, keepdims, False)
+        return np.sqrt(result) if root else result
     if dtype in LOW_PRECISION:
         x = x.astype(F32)
-    n = x.size if axis is None else count([x.shape[i] for i in axis])
-    center = np.true_divide(sum_array(x, axis, True), n)
-    gap = np.asarray(x - center)
-    # The mean is rounded, so the gaps do not add up to 0; what is left over corrects the sum of their squares.
-    left = sum_array(gap, axis, keepdims)
-    squares = sum_array(np.multiply(gap, gap, out=gap), axis, keepdims)
-    result = np.true_divide(squares - left * left / n, max(0.0, n - correction))
-    return np.asarray(result).astype(dtype, copy=False)
+    if x.size > SMALL:
+        gap = x - np.true_divide(sum_array(x, axis, True), n)
+        # In x's own precision the mean is rounded and the gaps do not add up to 0; what is left over corrects their squares.
+        left = sum_array(gap, axis, keepdims)
+        squares = sum_array(np.multiply(gap, gap, gap), axis, keepdims)
+        result = np.true_divide(squares - left * left / n, divisor)
+    elif not keepdims and n and (axis is None or len(axis) == x.ndim):
+        wide = x.astype(F64).reshape(-1)
+        gap = wide - ONES[F64][:n].dot(wide) / n
+        result = gap.dot(gap) / divisor
+        return np.asarray(math.sqrt(result) if root else result, dtype)
+    else:
+        gap = x.astype(F64)
+        center = plan_for(x.shape, axis, True, F64)(gap)
+        center /= n
+        gap -= center
+        result = np.asarray(plan_for(x.shape, axis, keepdims, F64)(np.multiply(gap, gap, gap)))
+        result /= divisor
+    return np.asarray(np.sqrt(result) if root else result).astype(dtype, copy=False)
+
+
+def _var_impl(x: Array, axis: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:
+    return _spread_impl(x, axis, correction, keepdims, False)
 
 
 def _std_impl(x: Array, axis: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:
-    if x.dtype in LOW_PRECISION:
-        return np.sqrt(_var_impl(x.astype(F32), axis, correction, keepdims)).astype(x.dtype)
-    return np.sqrt(_var_impl(x, axis, correction, keepdims))
+    return _spread_impl(x, axis, correction, keepdims, True)
 
 
 def _var_gradient(g: Tensor, x: Tensor, attrs: dict[str, Any]) -> Tensor:
@@ -110,21 +130,24 @@ def _spread(
     if correction is _BY_DEFAULT or correction is None:
         correction = 0 if unbiased is False else 1
     dim = dim if axis is None else axis
-    check_dims(name, dim, keepdim)
     array = input._array
     if array.dtype not in INEXACT:
         raise RuntimeError(
             f"{name}: std and var only support floating point and complex dtypes, got {input.dtype}"
         )
-    axes = wrap_dims(dim, array.ndim)
-    n = count([array.shape[i] for i in axes])
-    if n - correction <= 0 and array.size // max(n, 1) if array.size else n - correction <= 0:
+    if dim is None and keepdim is False:
+        axes, n = None, array.size
+    else:
+        check_dims(name, dim, keepdim)
+        axes = wrap_dims(dim, array.ndim)
+        n = count([array.shape[i] for i in axes])
+    if n <= correction:
         warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
             "numel divided by output numel)."
         )
     attrs = {"axis": axes, "correction": correction, "keepdims": keepdim}
-    return apply(record, (input,), attrs)  # type: ignore[no-any-return]
+    return apply_to_one(record, input, attrs)  # type: ignore[no-any-return]
 
 
 def var(

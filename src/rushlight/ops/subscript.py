@@ -26,7 +26,7 @@ from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
 from .indexing import cast_index_error, checked_index, put_at_, read_at
-from .inplace import check_partial_overlap
+from .inplace import check_no_overlap, check_partial_overlap
 from .masking import masked_fill_
 from .movement import SELECT, SLICE, expand, make_view, reshape, unsqueeze
 
@@ -405,8 +405,6 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
 def _view_set(region: Tensor, value: Any) -> None:
     if not isinstance(value, Tensor):
         _fill(region, value)
-    elif not region._array.ndim and not value._array.ndim and value._node is None:
-        fill_(region, value)
     else:
         value = _without_leading_ones(value, region._array.ndim)
         shape = region._array.shape
@@ -421,6 +419,7 @@ def _fill(region: Tensor, value: Any) -> None:
         raise TypeError(
             f"can't assign a {type(value).__name__} to a torch.{type_name(region._array.dtype)}Tensor"
         )
+    check_no_overlap(region._array)
     fill_(region, value)
 
 
@@ -453,7 +452,7 @@ def _general_set(self: Tensor, index: Any, value: Any) -> None:
             spread = reshape(tensors[0], mask.shape + (1,) * (region._array.ndim - mask.ndim))
             masked_fill_(region, spread, value if number else reshape(value, ()))
             return
-    content = make_tensor(element_array(value, region._array.dtype)) if number else value
+    content = make_tensor(element_array(value, region._array.dtype)) if number else _without_leading_ones(value, 0)
     if content._array.dtype != region._array.dtype:
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {type_name(region._array.dtype)} for the destination and "

@@ -33,7 +33,7 @@ WIDE: Final = 256  # columns from which NumPy's own sum over rows runs at the me
 TALL: Final = 128  # rows of one such sum: each row is one more addend of the running totals
 _KEPT: Final = 1024  # plans of one dtype
 
-_ONES: Final = {F32: np.ones(SMALL, F32), F64: np.ones(SMALL, F64)}
+ONES: Final = {F32: np.ones(SMALL, F32), F64: np.ones(SMALL, F64)}
 PLANS32: Final[dict[Any, Plan]] = {}
 PLANS64: Final[dict[Any, Plan]] = {}
 
@@ -47,7 +47,7 @@ def plan_for(shape: Shape, dim: Any, keepdim: bool, dtype: NumpyDType) -> Plan:
     key = (shape, tuple(dim) if isinstance(dim, list) else dim, keepdim)
     plan = plans.get(key)
     if plan is None:
-        plan = _make_plan(shape, tuple(sorted(wrap_dims(dim, len(shape)))), keepdim, _ONES[dtype])
+        plan = _make_plan(shape, tuple(sorted(wrap_dims(dim, len(shape)))), keepdim, ONES[dtype])
         if len(plans) >= _KEPT:
             plans.clear()
         plans[key] = plan

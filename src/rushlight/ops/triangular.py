@@ -28,8 +28,8 @@ from .decompositions import (
     lower_part,
     lu_arrays,
     named_result,
-    saved_results,
     upper_part,
+    with_history,
 )
 from .define import Primitive
 from .dispatch import apply, write_out
@@ -218,8 +218,8 @@ def _lu_vjp(gradients: Any, node: Node) -> Tensor | None:
     g = gradients[0]
     if g is None:
         return None
-    (a,) = node.unpack()
-    factors, pivots = saved_results(node, lambda: apply(LU, (a,), {"pivot": node.attrs["pivot"]}))
+    saved, pivots = node.unpack()
+    (factors,) = with_history(node, (saved,))
     rows, columns = factors._array.shape[-2:]
     k = min(rows, columns)
     low = lower_part(narrow(factors, -1, 0, k), 0.0) + make_tensor(
@@ -253,8 +253,7 @@ LU = Primitive(
     "linalg_lu_factor",
     lu_arrays,
     _lu_vjp,
-    saves=((0, (0,)),),
-    saves_output=True,
+    saves_output=(0, 1),
     grad_name="LinalgLuFactorExBackward0",
     samples=lambda: [((np.array([[1.0, 2.0], [3.0, 4.0]]),), {"pivot": True})],
 )

@@ -88,7 +88,7 @@ def _distinct(
                 "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
             )
     # No gradient: PyTorch has none either, and raises only in backward.
-    return _results(apply(record, (input,), {"dim": dim}), return_inverse, return_counts)
+    return _results(apply_to_one(record, input, {"dim": dim}), return_inverse, return_counts)
 
 
 def unique(

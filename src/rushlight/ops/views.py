@@ -592,13 +592,14 @@ def _become(
         for child in children:
             assert child._view is not None
             child._view = (former, *child._view[1:])
+        # Parents stay before their children in the list.
         storage.views = None
-        order = [former, self, *children] if old_view is not None else [former, *children]
-        for tensor in order:
-            storage.add_view(tensor)
+        if old_view is None:
+            storage.add_view(former)
         for other in alive:
-            if all(other is not tensor for tensor in order):
-                storage.add_view(other)
+            if other is self:
+                storage.add_view(former)
+            storage.add_view(other)
     return self
 
 

@@ -163,7 +163,7 @@ def erf_float32(x: Array) -> Array:
         z = flat[start : start + _BLOCK]
         magnitude = np.abs(z)
         large = magnitude > _ERF32_BORDER
-        np.minimum(magnitude, _ERF32_END, magnitude)
+        np.minimum(magnitude, _ERF32_END, out=magnitude)
         tail = np.negative(polynomial(magnitude, _ERF32_LARGE))
         np.subtract(_ONE32, np.exp(tail, tail), tail)
         np.copysign(tail, z, tail)

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-from ...core.dtypes import FLOATS, INEXACT
-from ...core.tensor import Tensor, make_tensor
+from ...core.dtypes import INEXACT
+from ...core.tensor import Tensor
 from ...ops.bounds import clamp_min
-from ...ops.comparison import ne, where
 from ...ops.dispatch import common_dtype, type_name, write_out
-from ...ops.functions import abs as abs_of
-from ...ops.indexing import index_select
+from ...ops.distances import pairwise_distance as pairwise_distance, pdist as pdist
+from ...ops.joining import broadcast_tensors
 from ...ops.movement import cast, expand
+from ...ops.norms import vector_norm
 from ...ops.pointwise import add, div, mul, sub
-from ...ops.powers import sqrt, square
 from ...ops.reductions import sum as sum_of
-
-
-def vector_norm(input: Tensor, p: float, dim: int | tuple[int, ...], keepdim: bool = False) -> Tensor:
-    """The ``p``-norm along ``dim``; its gradient at 0 is 0."""
-    from ...ops.norms import vector_norm as norm  # only here: the norms know more dtypes and orders than most programs
-
-    return norm(input, p, dim, keepdim)
 
 
 def normalize(
     input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:
-    """``input`` divided by its ``p``-norm along ``dim``, which counts at least ``eps``.
+    """``input`` divided by its ``p``-norm along ``dim``, which counts as at least ``eps``.
 
     Example:
         >>> import rushlight as torch
         >>> torch.nn.functional.normalize(torch.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
-    length = clamp_min(vector_norm(input, p, dim, keepdim=True), eps)
+    length = clamp_min(vector_norm(input, p, dim, True), eps)
     result = div(input, expand(length, input._array.shape))
     return result if out is None else write_out(out, result, "div")
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosines of the angles between vectors along ``dim`` (broadcast); lengths count as at least ``eps``.
+
+    Raises ``RuntimeError`` for integers.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.nn.functional.cosine_similarity(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1.0]]))
+        tensor([0.7071])
+    """
+    common = common_dtype((x1, x2))
+    if common not in INEXACT:
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {type_name(common)}")
+    x1, x2 = broadcast_tensors(cast(x1, common), cast(x2, common))
+    return sum_of(mul(_unit(x1, dim, eps), _unit(x2, dim, eps)), dim)
+
+
+def _unit(x: Tensor, dim: int, eps: float) -> Tensor:
+    length = vector_norm(x, 2, dim, True)
+    # The bound is no part of the formula: the gradient goes through as if it were not there.
+    fixed = length.detach()
+    return div(x, add(length, sub(clamp_min(fixed, eps), fixed)))
