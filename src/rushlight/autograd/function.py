@@ -82,7 +82,10 @@ class _Record:
     def vjp(self, gradient: Any, node: Any) -> Any:
         function = self.function
         ctx = node.attrs
-        gradients = tuple(gradient) if type(gradient) is list else (gradient,)
+        if gradient is None and node.outputs is not None:
+            gradients: tuple[Any, ...] = (None,) * len(node.outputs)
+        else:
+            gradients = tuple(gradient) if type(gradient) is list else (gradient,)
         if ctx.materialize_grads and any([part is None for part in gradients]):
             gradients = node.materialized(gradients)
         if function.backward is not Function.backward:
@@ -331,6 +334,9 @@ class Function(metaclass=FunctionMeta):
             node.saved = _saved_entries(ctx.to_save, outputs, wrapped)
             node.site = program_site()
             ctx._node = weakref.ref(node)
+            ctx.to_save = ()  # a result among them would be a cycle
+        if ctx.dirty_tensors or ctx.non_differentiable:
+            ctx.dirty_tensors = ctx.non_differentiable = ()
         return wrapped if isinstance(result, tuple) else wrapped[0]
 
 

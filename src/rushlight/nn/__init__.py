@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import functional as functional, init as init
+from . import functional as functional, init as init, utils as utils
 from .activation import (
     CELU as CELU,
     ELU as ELU,

@@ -16,9 +16,9 @@ from ..core.shapes import wrap_dim, wrap_dims
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply, attach, named, not_implemented, write_out
+from .dispatch import attach, named, not_implemented, write_out
 from .linalg import write_exact
-from .reductions import Dims, check_dims, check_one_dim, check_tensor, restore_dims
+from .reductions import Dims, apply_to_one, check_dims, check_one_dim, check_tensor, restore_dims
 
 Array = NDArray[Any]
 grad_enabled = GRAD_MODE.get
@@ -251,7 +251,9 @@ def _general(kind: Any, input: Tensor, dim: Any, keepdim: Any, other: Tensor | N
     dim = wrap_dim(dim, array.ndim)
     if array.ndim:
         _check_not_empty(name, array, (dim,), IndexError)
-    return named_result(name, result_type, apply_to_one(over_dim, input, {"dim": dim, "keepdims": keepdim}), out)
+    return named_result(
+        name, result_type, apply_to_one(over_dim, input, {"dim": dim, "keepdims": keepdim}), out
+    )
 
 
 def named_result(name: str, result_type: Any, results: tuple[Tensor, ...], out: Any) -> Any:

@@ -13,10 +13,10 @@ from ..core.return_types import maker
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply, not_implemented, write_out
+from .dispatch import not_implemented, write_out
 from .extrema import named_result, selected_vjp
 from .movement import reshape
-from .reductions import check_one_dim, check_tensor
+from .reductions import apply_to_one, check_one_dim, check_tensor
 from .sorting import at_indices, kth_order, sort, stable_order
 
 Array = NDArray[Any]
@@ -148,7 +148,9 @@ def _median_of(
     dim = wrap_dim(dim, array.ndim)
     if array.ndim and not array.shape[dim]:
         raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
-    return named_result(name, result_type, apply_to_one(over_dim, input, {"dim": dim, "keepdims": keepdim}), out)
+    return named_result(
+        name, result_type, apply_to_one(over_dim, input, {"dim": dim, "keepdims": keepdim}), out
+    )
 
 
 # --- mode -------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from .extrema import named_result, selected_often_vjp
 from .inplace import overwrite
 from .joining import cat
 from .movement import cast, narrow, unsqueeze
-from .reductions import check_one_dim, check_tensor, reduced_type, sum
+from .reductions import apply_to_one, check_one_dim, check_tensor, reduced_type, sum
 
 Array = NDArray[Any]
 ndarray = np.ndarray

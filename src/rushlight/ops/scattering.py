@@ -185,7 +185,9 @@ def _scatter_vjp(g: Tensor, node: Node) -> Any:
         kept = (
             g if accumulate else _scattered(g, make_tensor(np.zeros((), g._array.dtype)), index, dim, False)
         )
-    if src is not None:
+    if src is not None and not index._array.size:
+        taken = make_tensor(np.zeros(src.shape, g._array.dtype))
+    elif src is not None:
         taken = _gathered(g, index, dim)
         if src.shape != taken._array.shape:
             # Only a corner of the source was read.

@@ -17,10 +17,10 @@ from ..core.return_types import maker
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor
 from .define import Primitive
-from .dispatch import apply, not_implemented
+from .dispatch import not_implemented
 from .extrema import named_result, selected_vjp
 from .linalg import write_exact
-from .reductions import check_one_dim, check_tensor
+from .reductions import apply_to_one, check_one_dim, check_tensor
 
 Array = NDArray[Any]
 SMALL = 512  # elements up to which NumPy's stable argsort is the quickest

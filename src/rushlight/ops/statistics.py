@@ -18,7 +18,7 @@ from .define import Primitive
 from .dispatch import apply, not_implemented, write_out
 from .linalg import write_exact
 from .movement import reshape
-from .reductions import Dims, check_dims, check_tensor, mean, restore_dims, sum, sum_array
+from .reductions import Dims, apply_to_one, check_dims, check_tensor, mean, restore_dims, sum, sum_array
 from .summation import ONES, SMALL, plan_for
 
 Array = NDArray[Any]

@@ -65,6 +65,8 @@ def _make_plan(shape: Shape, axis: tuple[int, ...], keepdim: bool, ones: Array) 
         return lambda x: add_reduce(x, axis, None, None, keepdim)
     if not keepdim:
         return plan
+    if len(shape) == 2 and len(axis) == 1 and shape[axis[0]] > 1 and size <= SMALL:
+        return ones[None, : shape[0]].dot if axis == (0,) else methodcaller("dot", ones[: shape[1], None])
     kept = tuple([1 if i in axis else n for i, n in enumerate(shape)])
     return lambda x: np.asarray(plan(x)).reshape(kept)
 

@@ -13,7 +13,7 @@ from ..core.tensor import Tensor
 from .define import Primitive
 from .dispatch import apply, is_number, not_implemented, type_name
 from .linalg import write_exact
-from .reductions import check_tensor
+from .reductions import apply_to_one, check_tensor
 
 Array = NDArray[Any]
 
