@@ -442,13 +442,16 @@ from .ops.linear import (  # noqa: E402
 )
 from .ops.matrix_functions import (  # noqa: E402
     det as det,
-    geqrf as geqrf,
-    householder_product as orgqr,
     logdet as logdet,
     matrix_exp as matrix_exp,
     matrix_power as matrix_power,
     pinverse as pinverse,
     slogdet as slogdet,
+)
+from .ops.reflections import (  # noqa: E402
+    geqrf as geqrf,
+    householder_product as orgqr,
+    ormqr as ormqr,
 )
 from .ops.products import (  # noqa: E402
     bilinear as bilinear,
@@ -463,6 +466,7 @@ from .ops.spectra import svd as svd  # noqa: E402
 from .ops.triangular import (  # noqa: E402
     cholesky_inverse as cholesky_inverse,
     cholesky_solve as cholesky_solve,
+    compact_lu as lu,
     lu_solve as lu_solve,
     lu_unpack as lu_unpack,
     triangular_solve as triangular_solve,

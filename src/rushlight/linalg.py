@@ -11,20 +11,16 @@ from .ops.decompositions import (
     cholesky_ex,
     inv,
     inv_ex,
+    linalg_cholesky as cholesky,
+    linalg_qr as qr,
     solve,
     solve_ex,
-)
-from .ops.decompositions import (
-    linalg_cholesky as cholesky,
-)
-from .ops.decompositions import (
-    linalg_qr as qr,
 )
 from .ops.linalg import matmul
 from .ops.matrix_functions import (
     cond,
     det,
-    householder_product,
+    linalg_slogdet as slogdet,
     lstsq,
     matrix_exp,
     matrix_power,
@@ -34,27 +30,19 @@ from .ops.matrix_functions import (
     tensorsolve,
     vander,
 )
-from .ops.matrix_functions import (
-    linalg_slogdet as slogdet,
-)
-from .ops.norms import linalg_norm as norm
-from .ops.norms import matrix_norm, vector_norm
-from .ops.products import linalg_cross as cross
-from .ops.products import multi_dot, vecdot
+from .ops.norms import linalg_norm as norm, matrix_norm, vector_norm
+from .ops.products import linalg_cross as cross, multi_dot, vecdot
+from .ops.reflections import householder_product
 from .ops.spectra import (
     eig,
     eigh,
     eigvals,
     eigvalsh,
-    svdvals,
-)
-from .ops.spectra import (
     linalg_svd as svd,
+    svdvals,
 )
 from .ops.triangular import (
     linalg_lu_solve as lu_solve,
-)
-from .ops.triangular import (
     lu,
     lu_factor,
     lu_factor_ex,

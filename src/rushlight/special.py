@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from .ops.activations import log_softmax as log_softmax, softmax as softmax
+from .ops.activations import log_softmax, softmax
 from .ops.functions import (
-    digamma as digamma,
+    digamma,
     digamma as psi,
-    erf as erf,
-    erfc as erfc,
-    erfinv as erfinv,
+    erf,
+    erfc,
+    erfinv,
     lgamma as gammaln,
-    logit as logit,
-    polygamma as polygamma,
-    round as round,
+    logit,
+    polygamma,
+    round,
     sigmoid as expit,
-    sinc as sinc,
-    xlogy as xlogy,
+    sinc,
+    xlogy,
 )
 from .ops.normal_distribution import (
-    entr as entr,
-    erfcx as erfcx,
-    log_ndtr as log_ndtr,
+    entr,
+    erfcx,
+    log_ndtr,
     mvlgamma as multigammaln,
-    ndtr as ndtr,
-    ndtri as ndtri,
-    xlog1py as xlog1py,
+    ndtr,
+    ndtri,
+    xlog1py,
 )
-from .ops.powers import exp2 as exp2, expm1 as expm1, log1p as log1p
-from .ops.reductions import logsumexp as logsumexp
+from .ops.powers import exp2, expm1, log1p
+from .ops.reductions import logsumexp
 
 __all__ = [
     "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p", "log_ndtr",

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.ops import decompositions, linalg, linear, matrix_functions, norms, products, spectra, triangular
+from rushlight.ops import (
+    decompositions,
+    linalg,
+    linear,
+    matrix_functions,
+    norms,
+    products,
+    spectra,
+    triangular,
+)
 from rushlight.ops.define import Primitive
 from rushlight.ops.dispatch import apply
 

@@ -19,8 +19,8 @@ NAMES = [
     "linalg.inv", "linalg.inv_ex", "linalg.lu", "linalg.lu_factor", "linalg.lu_factor_ex", "linalg.lu_solve",
     "linalg.matrix_norm", "linalg.matrix_power", "linalg.matrix_rank", "linalg.norm", "linalg.qr",
     "linalg.slogdet", "linalg.solve", "linalg.solve_ex", "linalg.solve_triangular", "linalg.svdvals",
-    "linalg.tensorinv", "linalg.tensorsolve", "linalg.vander", "linalg.vector_norm", "logdet", "lu_solve",
-    "lu_unpack", "matrix_exp", "pinverse", "qr", "triangular_solve",
+    "linalg.tensorinv", "linalg.tensorsolve", "linalg.vander", "linalg.vector_norm", "logdet", "lu", "lu_solve",
+    "lu_unpack", "matrix_exp", "ormqr", "pinverse", "qr", "triangular_solve",
 ]  # fmt: skip
 
 # What falls short, each with the reason.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..core.dtypes import COMPLEXES, OF_NUMPY
+from ..core.dtypes import COMPLEXES, FLOATS, OF_NUMPY
 from ..core.history import LeafNode, Node, OutputNode
 from ..core.shapes import Size
 from ..core.tensor import Tensor, make_tensor
 from .engine import run_backward
 
-ones_like = np.ones_like
+# Copying a 0-dim array costs a tenth of making one.
+_ONES: Final[dict[Any, Any]] = {dtype: np.ones((), dtype) for dtype in FLOATS}
 
 
 class GradientEdge(NamedTuple):
@@ -101,9 +103,10 @@ def _tensor_backward(
     """
     node = self._node
     array = self._array
-    if gradient is None and inputs is None and node is not None and array.size == 1 and array.dtype not in COMPLEXES:
+    if gradient is None and inputs is None and node is not None and not array.ndim and array.dtype in _ONES:
         keep = create_graph if retain_graph is None else retain_graph
-        run_backward((node,), [make_tensor(ones_like(array))], retain_graph=keep, create_graph=create_graph)
+        one = make_tensor(_ONES[array.dtype].copy())
+        run_backward((node,), (one,), retain_graph=keep, create_graph=create_graph)
     else:
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
@@ -237,13 +240,13 @@ def _roots(
         elif weight is not None:
             raise TypeError(f"gradients can be either Tensors or None, but got {type(weight).__name__}")
         elif node is not None:
-            if int(np.prod(shape)) != 1:
+            if shape and math.prod(shape) != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             if dtype in COMPLEXES:
                 raise RuntimeError(
                     f"grad can be implicitly created only for real scalar outputs but got {OF_NUMPY[dtype]}"
                 )
-            weight = make_tensor(np.ones(shape, dtype))
+            weight = make_tensor(np.ones(shape, dtype) if shape else _ONES[dtype].copy())
         if node is None:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         nodes.append(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -315,6 +316,24 @@ class Function(metaclass=FunctionMeta):
                 cls.setup_context(ctx, args, result)
         finally:
             GRAD_MODE.reset(token)
+        if (
+            recording
+            and type(result) is Tensor
+            and result._node is None
+            and result._view is None
+            and result._array.dtype in INEXACT
+            and not ctx.dirty_tensors
+            and not ctx.non_differentiable
+            and not _holds(args, result)
+        ):
+            # The usual case: one new tensor.
+            node = cls._node_class(cls._record, tuple(edges), result._array, None, ctx)
+            if len(edges) != len(args):
+                node.tensor_positions = tuple([i for i, arg in enumerate(args) if isinstance(arg, Tensor)])
+            result._node = node
+            if ctx.to_save:
+                _save(ctx, node, (result,), (result,))
+            return result
         outputs = result if isinstance(result, tuple) else (result,)
         if ctx.dirty_tensors:
             _check_dirty(ctx.dirty_tensors, outputs, cls.__name__)
@@ -331,10 +350,7 @@ class Function(metaclass=FunctionMeta):
             ]
         )
         if ctx.to_save:
-            node.saved = _saved_entries(ctx.to_save, outputs, wrapped)
-            node.site = program_site()
-            ctx._node = weakref.ref(node)
-            ctx.to_save = ()  # a result among them would be a cycle
+            _save(ctx, node, outputs, wrapped)
         if ctx.dirty_tensors or ctx.non_differentiable:
             ctx.dirty_tensors = ctx.non_differentiable = ()
         return wrapped if isinstance(result, tuple) else wrapped[0]
@@ -373,7 +389,10 @@ def _check_dirty(dirty: tuple[Any, ...], outputs: Sequence[Any], name: str) -> N
 
 
 def _holds(tensors: Sequence[Any], tensor: Tensor) -> bool:
-    return any([other is tensor for other in tensors])
+    for other in tensors:  # not `in`, which compares elements  # noqa: SIM110 - any() costs four times as much
+        if other is tensor:
+            return True
+    return False
 
 
 def _unrecorded(output: Any, args: tuple[Any, ...], ctx: FunctionCtx) -> Any:
@@ -432,12 +451,20 @@ def _with_history(output: Tensor, i: int, node: FunctionNode, ctx: FunctionCtx, 
     return output
 
 
+def _save(ctx: FunctionCtx, node: FunctionNode, outputs: tuple[Any, ...], wrapped: tuple[Any, ...]) -> None:
+    node.saved = _saved_entries(ctx.to_save, outputs, wrapped)
+    node.site = program_site(sys._getframe(2))
+    ctx._node = weakref.ref(node)
+    ctx.to_save = ()  # a result among them would be a cycle
+
+
 def _saved_entries(
     to_save: tuple[Any, ...], outputs: tuple[Any, ...], wrapped: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """What a node keeps: (tensor, None, version, None), or (array, storage, version, index) of a result, which as a tensor
     would be a cycle."""
     entries: list[Any] = []
+    hooks = HOOKS.get()
     for i, tensor in enumerate(to_save):
         if tensor is None:
             entries.append(None)
@@ -451,7 +478,7 @@ def _saved_entries(
             if output is tensor and wrapped[j] is output and isinstance(output, Tensor):
                 index = j
         storage: Storage | None = tensor._storage
-        if HOOKS.get():
+        if hooks:
             entries.append((Packed(tensor, None if index is not None else tensor._node), None, 0, index))
         elif index is None:
             entries.append((tensor, None, 0 if storage is None else storage.version, None))

@@ -8,8 +8,7 @@ from typing import Any
 from ..core.tensor import Tensor
 from ..ops.activations import relu
 from ..ops.creation import empty
-from . import init
-from .functional import activation as functional
+from . import functional, init
 from .module import Module
 from .parameter import Parameter
 

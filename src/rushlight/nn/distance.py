@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..core.tensor import Tensor
-from .functional import distance as functional
+from ..ops.distances import pairwise_distance
+from .functional.distance import cosine_similarity
 from .module import Module
 
 
@@ -25,7 +26,7 @@ class PairwiseDistance(Module):
         self.keepdim = keepdim
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return functional.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
+        return pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
 
 
 class CosineSimilarity(Module):
@@ -39,4 +40,4 @@ class CosineSimilarity(Module):
         self.eps = eps
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return functional.cosine_similarity(x1, x2, self.dim, self.eps)
+        return cosine_similarity(x1, x2, self.dim, self.eps)

@@ -252,10 +252,10 @@ class _InstanceNorm(_NormBase):
         if local_metadata.get("version") is None and not self.track_running_stats:
             stale = [key for key in (prefix + "running_mean", prefix + "running_var") if key in state_dict]
             if stale:
+                listed = " and ".join([f'"{key}"' for key in stale])
                 error_msgs.append(
-                    f"Unexpected running stats buffer(s) {' and '.join(f'"{key}"' for key in stale)} for "
-                    f"{type(self).__name__} with track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, "
-                    "this may be expected because InstanceNorm2d did not track running stats by default since 0.4.0. Please "
+                    f"Unexpected running stats buffer(s) {listed} for {type(self).__name__} with "
+                    "track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may be expected because InstanceNorm2d did not track running stats by default since 0.4.0. Please "
                     "remove these keys from state_dict. If the running stats are actually needed, instead set "
                     "track_running_stats=True to enable them. See the documentation of InstanceNorm2d for details."
                 )

@@ -95,7 +95,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.relu(torch.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    return RELU.inplace(input) if inplace else _relu(input)  # type: ignore[no-any-return]
+    return RELU.inplace(input) if inplace else _relu(input)
 
 
 def _hardtanh_impl(x: Any, lower: Any, upper: Any) -> Any:
@@ -419,7 +419,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
-_max_reduce, _add_reduce = np.maximum.reduce, np.add.reduce
+_max_reduce: Any = np.maximum.reduce
+_add_reduce: Any = np.add.reduce
 _NO_ATTRS: dict[str, Any] = {}
 
 

@@ -241,7 +241,7 @@ def _nan_to_num(
     if dtype == BF16:
         import ml_dtypes
 
-        largest = float(ml_dtypes.finfo(dtype).max)
+        largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
     else:
         largest = float(np.finfo(dtype).max)
     result = where(isnan(self), 0.0 if nan is None else nan, self)

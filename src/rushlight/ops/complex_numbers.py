@@ -87,7 +87,9 @@ def _set_imag(self: Tensor, value: Any) -> None:
 
 # --- conjugates -------------------------------------------------------------------------------------------------------
 
-CONJ = Primitive("conj", lambda x: np.conjugate(x) if x.dtype in COMPLEXES else x.copy(), lambda g, node: conj_of(g))
+CONJ = Primitive(
+    "conj", lambda x: np.conjugate(x) if x.dtype in COMPLEXES else x.copy(), lambda g, node: conj_of(g)
+)
 conj_physical = unary(CONJ, "The complex conjugate of every element, as a new tensor.")
 
 
@@ -96,7 +98,7 @@ def conj(input: Tensor) -> Tensor:
 
     PyTorch gives a lazy view here; this is a copy, so a change of the result in place does not change ``input``.
     """
-    return conj_physical(input) if input._array.dtype in COMPLEXES else input  # type: ignore[no-any-return]
+    return conj_physical(input) if input._array.dtype in COMPLEXES else input
 
 
 def conj_of(value: Any) -> Any:

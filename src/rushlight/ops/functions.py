@@ -67,14 +67,14 @@ ACOSH = Primitive(
 )
 ATANH = Primitive("atanh", np.arctanh, by_inverse(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
 
-sin = unary(SIN, "The sine of an angle in radians.")
-cos = unary(COS, "The cosine of an angle in radians.")
+sin: Any = unary(SIN, "The sine of an angle in radians.")
+cos: Any = unary(COS, "The cosine of an angle in radians.")
 tan = unary(TAN, "The tangent of an angle in radians.")
 asin = unary(ASIN, "The angle in radians with this sine; nan outside [-1, 1].")
 acos = unary(ACOS, "The angle in radians with this cosine; nan outside [-1, 1].")
 atan = unary(ATAN, "The angle in radians with this tangent.")
-sinh = unary(SINH, "The hyperbolic sine.")
-cosh = unary(COSH, "The hyperbolic cosine.")
+sinh: Any = unary(SINH, "The hyperbolic sine.")
+cosh: Any = unary(COSH, "The hyperbolic cosine.")
 tanh = unary(TANH, "The hyperbolic tangent.")
 asinh = unary(ASINH, "The inverse hyperbolic sine.")
 acosh = unary(ACOSH, "The inverse hyperbolic cosine; nan below 1.")
@@ -168,8 +168,8 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
     eps = node.attrs["eps"]
     slope = g / (x * (1 - x))
     if eps is None:
-        return where(logical_or(lt(x, 0), gt(x, 1)), math.nan, slope)
-    return where(logical_or(lt(x, eps), gt(x, 1 - eps)), 0.0, slope)
+        return where(logical_or(lt(x, 0), gt(x, 1)), math.nan, slope)  # type: ignore[no-any-return]
+    return where(logical_or(lt(x, eps), gt(x, 1 - eps)), 0.0, slope)  # type: ignore[no-any-return]
 
 
 SIGMOID = Primitive(
@@ -219,7 +219,7 @@ def _round_method(self: Tensor, *, decimals: int = 0) -> Tensor:
     places = max(decimals, -decimals)
     scale = 10.0**places if places < 309 else math.inf
     if decimals > 0:
-        return div(_round(mul(self, scale)), scale)  # type: ignore[no-any-return]
+        return div(_round(mul(self, scale)), scale)
     return mul(_round(div(self, scale)), scale)  # type: ignore[no-any-return]
 
 
@@ -268,13 +268,13 @@ def _sgn_vjp(g: Tensor, node: Node) -> Tensor:
         return zeros_like(g)  # type: ignore[no-any-return]
     magnitude = abs(x)
     slope = g / magnitude - real(g / x) * y
-    return where(eq(magnitude, 0), 0, slope)
+    return where(eq(magnitude, 0), 0, slope)  # type: ignore[no-any-return]
 
 
 ABS = Primitive("abs", np.abs, lambda g, node: mul(g, sgn(node.unpack()[0])), saves=INPUT, refuses="b")
 SGN = Primitive("sgn", _sgn_impl, _sgn_vjp, saves=INPUT, saves_output=True)
 abs = unary(ABS, "The absolute value; of a complex number its magnitude, which is real.")
-sgn = unary(SGN, "The sign: -1, 0 or 1; of a complex number the one of magnitude 1 in its direction.")
+sgn: Any = unary(SGN, "The sign: -1, 0 or 1; of a complex number the one of magnitude 1 in its direction.")
 
 
 def _sign(self: Tensor) -> Tensor:
@@ -304,7 +304,13 @@ def _copysign_vjp(g: Tensor, node: Node) -> Any:
 
 
 COPYSIGN = Primitive(
-    "copysign", np.copysign, _copysign_vjp, rule=FLOAT, saves=((0, BOTH), (1, ())), saves_output=True, refuses="c"
+    "copysign",
+    np.copysign,
+    _copysign_vjp,
+    rule=FLOAT,
+    saves=((0, BOTH), (1, ())),
+    saves_output=True,
+    refuses="c",
 )
 _copysign = binary(COPYSIGN, float_only=True)
 
@@ -517,7 +523,7 @@ def _sinc(self: Tensor) -> Tensor:
         return in_float32(_sinc, self)
     at_zero = eq(self, 0)
     angle = mul(where(at_zero, 1, self), math.pi)
-    return where(at_zero, 1.0, div(sin(angle), angle))
+    return where(at_zero, 1.0, div(sin(angle), angle))  # type: ignore[no-any-return]
 
 
 def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:

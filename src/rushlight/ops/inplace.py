@@ -215,6 +215,11 @@ def rebase(self: Tensor, node: Node) -> None:
         chain.reverse()
         attrs = {"chain": tuple(chain), "strides": base._array.strides}
         _set_history(base, Node(COPY_SLICES, (base._node, node), base._array, None, attrs))
+    follow(base)
+
+
+def follow(base: Tensor) -> None:
+    """Give each live view of ``base`` the history that it would have, had it been taken now."""
     storage = base._storage
     if storage is None or storage.views is None:
         return

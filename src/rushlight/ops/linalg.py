@@ -19,6 +19,7 @@ from ..core.history import Node, versions_of
 from ..core.shapes import broadcast_shape, count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.gemm import WORTH_ASKING, product
 from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, compute, type_name, write_out
@@ -147,8 +148,8 @@ def write_exact(out: Tensor, result: Tensor) -> Tensor:
 
 def _mm_impl(x: Array, y: Array) -> Any:
     if x.dtype in LOW_PRECISION:
-        return x.astype(F32).dot(y.astype(F32)).astype(x.dtype)
-    return x.dot(y)
+        return product(x.astype(F32), y.astype(F32)).astype(x.dtype)
+    return product(x, y)
 
 
 def _mm_vjp(g: Tensor, node: Node) -> Any:
@@ -289,7 +290,7 @@ def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
         and type(x) is ndarray is type(y)
     ):
         try:
-            array = x.dot(y)
+            array = x.dot(y) if x.size < WORTH_ASKING else product(x, y)
         except FloatingPointReport:
             array = compute(_mm_impl, (x, y), {})
         except ValueError:
@@ -315,7 +316,7 @@ def mm_nt(a: Tensor, b: Tensor) -> Tensor:
         and type(x) is ndarray is type(y)
     ):
         try:
-            return make_tensor(x.dot(y.T))
+            return make_tensor(x.dot(y.T) if x.size < WORTH_ASKING else product(x, y.T))
         except (*FloatingPointReport, ValueError):
             pass  # the general way silences the one and explains the other
     return apply(MM_NT, (a, b))  # type: ignore[no-any-return]
@@ -331,7 +332,7 @@ def mm_tn(a: Tensor, b: Tensor) -> Tensor:
         and type(x) is ndarray is type(y)
     ):
         try:
-            return make_tensor(x.T.dot(y))
+            return make_tensor(x.T.dot(y) if x.size < WORTH_ASKING else product(x.T, y))
         except (*FloatingPointReport, ValueError):
             pass
     return apply(MM_TN, (a, b))  # type: ignore[no-any-return]
@@ -443,7 +444,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         and type(x) is ndarray is type(y)
     ):
         try:
-            array = x.dot(y)
+            array = x.dot(y) if x.size < WORTH_ASKING else product(x, y)
         except FloatingPointReport:
             array = compute(_mm_impl, (x, y), {})
         except ValueError:
@@ -471,7 +472,7 @@ def _operator_matmul(self: Tensor, other: Any) -> Any:
         and type(x) is ndarray is type(y)
     ):
         try:
-            array = x.dot(y)
+            array = x.dot(y) if x.size < WORTH_ASKING else product(x, y)
         except FloatingPointReport:
             array = compute(_mm_impl, (x, y), {})
         except ValueError:

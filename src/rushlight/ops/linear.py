@@ -14,6 +14,7 @@ from ..core.history import Node, versions_of
 from ..core.shapes import count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.gemm import WORTH_ASKING, product as matrix_product
 from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, common_dtype, compute, inplace_form, type_name, write_out
@@ -59,7 +60,7 @@ def _add_product_impl(c: Array, x: Array, y: Array, beta: Number, alpha: Number)
     dtype = x.dtype
     if dtype in LOW_PRECISION:
         return _add_product_impl(c.astype(F32), x.astype(F32), y.astype(F32), beta, alpha).astype(dtype)
-    product = _scaled(x.dot(y) if x.ndim == 2 else np.matmul(x, y), alpha)
+    product = _scaled(matrix_product(x, y) if x.ndim == 2 else np.matmul(x, y), alpha)
     # With beta 0 the input is not read at all: nan and inf in it do not matter.
     return product if beta == 0 else np.add(_scaled(c, beta), product, product)
 
@@ -316,7 +317,7 @@ def _linear_impl(bias: Array | None, x: Array, w: Array) -> Any:
             dtype
         )
     rows = x if x.ndim == 2 else x.reshape(count(x.shape[:-1]), x.shape[-1])
-    product = rows.dot(w.T)
+    product = matrix_product(rows, w.T)
     if bias is not None:
         np.add(product, bias, product)
     return product if x.ndim == 2 else product.reshape((*x.shape[:-1], w.shape[0]))
@@ -361,7 +362,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
 
     Example:
         >>> import rushlight as torch
-        >>> from rushlight.ops.linalg import linear
+        >>> from rushlight.ops.linear import linear
         >>> linear(torch.ones(1, 2), torch.eye(2), torch.tensor([1., 2.]))
         tensor([[2., 3.]])
     """
@@ -386,7 +387,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
         return result if out is None else write_exact(out, result)
     try:
         if x.ndim == 2:
-            array = x.dot(w.T)
+            array = x.dot(w.T) if x.size < WORTH_ASKING else matrix_product(x, w.T)
             if b is not None:
                 array += b
         else:

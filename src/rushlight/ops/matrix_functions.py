@@ -556,9 +556,9 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     else:
         check_square(A, f"linalg.cond(ord={p})")
         inverse, info = inv_ex(A)
-        if info._array.any():
-            inverse = inverse.masked_fill(unsqueeze(unsqueeze(info > 0, -1), -1), float("inf"))
         result = matrix_norm(A, p) * matrix_norm(inverse, p)
+        if info._array.any():
+            result = result.masked_fill(info > 0, float("inf"))
     return result if out is None else write_out(out, result, "linalg_cond")
 
 
@@ -630,73 +630,6 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     return cat((ones.to(powers.dtype), powers), -1)
 
 
-def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The first columns of the product of the Householder reflections that ``geqrf`` gives.
-
-    Shapes: ``(..., m, n)`` with ``m >= n`` and ``(..., k)`` with ``k <= n`` give ``(..., m, n)``.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.linalg.householder_product(torch.ones(3, 2), torch.zeros(2))
-        tensor([[1., 0.],
-                [0., 1.],
-                [0., 0.]])
-    """
-    name = "torch.linalg.householder_product"
-    shape = input._array.shape
-    if len(shape) < 2:
-        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    rows, columns = shape[-2:]
-    if rows < columns:
-        raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
-    if columns < tau._array.shape[-1]:
-        raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
-    if tau._array.shape[:-1] != shape[:-2]:
-        raise RuntimeError(
-            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
-            f"{list(tau._array.shape[:-1])}"
-        )
-    if tau._array.dtype != input._array.dtype:
-        raise RuntimeError(
-            f"{name}: tau dtype {type_name(tau._array.dtype)} does not match input dtype "
-            f"{type_name(input._array.dtype)}"
-        )
-    check_inexact(input, "torch.linalg.householder_product")
-    eye = np.eye(rows, columns, dtype=input._array.dtype)
-    result = make_tensor(np.broadcast_to(eye, shape).copy())
-    if not tau._array.size:
-        result = result + input * 0  # it depends on the input, though trivially
-    below = input * make_tensor(np.tri(rows, columns, -1, dtype=input._array.dtype)) + make_tensor(eye)
-    for i in reversed(range(tau._array.shape[-1])):
-        vector = below[..., i : i + 1]
-        scale = unsqueeze(tau[..., i : i + 1], -1)
-        result = result - scale * batched(vector, batched(mH_of(vector), result))
-    return result if out is None else write_out(out, result, "linalg_householder_product")
-
-
-def geqrf(input: Tensor, *, out: Any = None) -> Any:
-    """LAPACK's compact QR decomposition, ``(a, tau)``: R and below it the Householder vectors. Not differentiable.
-
-    Example:
-        >>> import rushlight as torch
-        >>> a, tau = torch.geqrf(torch.eye(3, 2))
-        >>> torch.linalg.householder_product(a, tau).shape
-        torch.Size([3, 2])
-    """
-    check_matrices(input, "torch.geqrf")
-    check_kernel(input, "geqrf_cpu")
-    if input._array.size == 0:
-        n = min(input._array.shape[-2:])
-        raw, tau = (
-            np.swapaxes(input._array, -2, -1),
-            np.zeros((*input._array.shape[:-2], n), input._array.dtype),
-        )
-    else:
-        raw, tau = np.linalg.qr(input._array, "raw")
-    compact = np.ascontiguousarray(np.swapaxes(raw, -2, -1))
-    return named_result("geqrf", (make_tensor(compact), make_tensor(np.ascontiguousarray(tau))), out)
-
-
 METHODS: dict[str, Any] = {
     "det": det,
     "slogdet": slogdet,
@@ -704,6 +637,4 @@ METHODS: dict[str, Any] = {
     "pinverse": pinverse,
     "matrix_power": matrix_power,
     "matrix_exp": matrix_exp,
-    "geqrf": geqrf,
-    "orgqr": householder_product,
 }

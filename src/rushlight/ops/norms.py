@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import F32, INEXACT, LOW_PRECISION, OF_NUMPY
-from ..core.dtypes import dtype as dtype_class
+from ..core.dtypes import F32, INEXACT, LOW_PRECISION, OF_NUMPY, dtype as dtype_class
 from ..core.history import Node
 from ..core.shapes import wrap_dim, wrap_dims
 from ..core.tensor import Tensor

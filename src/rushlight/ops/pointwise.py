@@ -31,6 +31,7 @@ from .movement import cast
 BOTH = (0, 1)
 PROMOTE = Rule.PROMOTE
 
+
 def require_tensor(name: str, input: object) -> None:
     """Raise ``TypeError`` for a number where PyTorch takes a tensor alone."""
     if not isinstance(input, Tensor):
@@ -62,7 +63,8 @@ def _div_vjp(g: Tensor, node: Node) -> Any:
 def _check_subtraction(a: Any, b: Any) -> None:
     """PyTorch subtracts no bools, whatever the other operand's dtype is."""
     bools = [
-        operand._array.dtype == BOOL if isinstance(operand, Tensor) else isinstance(operand, bool) for operand in (a, b)
+        operand._array.dtype == BOOL if isinstance(operand, Tensor) else isinstance(operand, bool)
+        for operand in (a, b)
     ]
     if all(bools):
         raise RuntimeError(
@@ -166,9 +168,13 @@ def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
         if isinstance(input, Tensor):
             result = method(input, other, third, alpha=alpha)
         elif isinstance(other, Tensor):
-            result = apply(record, (input, other)) if alpha is _ONE else _with_alpha(record, input, other, alpha)
+            result = (
+                apply(record, (input, other)) if alpha is _ONE else _with_alpha(record, input, other, alpha)
+            )
         else:
-            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
         return result if out is None else write_out(out, result, name)
 
     return named(method, name), named(inplace_method, name + "_"), named(function, name)
@@ -349,7 +355,11 @@ reciprocal = unary(RECIPROCAL, "1 / x.")
 
 def _rtruediv(self: Tensor, other: Any) -> Any:
     """``other / self``, computed as PyTorch does: the reciprocal, rounded, times ``other``."""
-    return mul(RECIPROCAL.method(self), other) if is_number(other) or isinstance(other, Tensor) else NotImplemented
+    return (
+        mul(RECIPROCAL.method(self), other)
+        if is_number(other) or isinstance(other, Tensor)
+        else NotImplemented
+    )
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
@@ -368,7 +378,9 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 
 def in_float32(composite: Callable[..., Tensor], *operands: Any) -> Tensor:
     """A composite on float16 and bfloat16 tensors as PyTorch's kernels compute it: in float32, rounded once."""
-    wide = [cast(o, F32) if isinstance(o, Tensor) and o._array.dtype in LOW_PRECISION else o for o in operands]
+    wide = [
+        cast(o, F32) if isinstance(o, Tensor) and o._array.dtype in LOW_PRECISION else o for o in operands
+    ]
     return cast(composite(*wide), operands[0]._array.dtype)
 
 
@@ -440,10 +452,10 @@ def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
     if dtype in LOW_PRECISION:
         return in_float32(_lerp, self, end, weight)
     # From the nearer end, so that a weight of 1 gives `end` exactly.
-    span = end - self
+    span: Tensor = end - self
     if not isinstance(weight, Tensor):
-        near = abs(weight) < 0.5
-        return self + span * weight if near else end - span * (1 - weight)
+        result: Tensor = self + span * weight if abs(weight) < 0.5 else end - span * (1 - weight)
+        return result
     magnitude = weight if dtype not in COMPLEXES else weight.abs()
     return where(lt(magnitude, 0.5), self + span * weight, end - span * (1 - weight))  # type: ignore[no-any-return]
 

@@ -54,12 +54,12 @@ getframe = sys._getframe
 
 def by_derivative(derivative: Callable[[Any], Any]) -> Callable[[Tensor, Node], Tensor]:
     """The vjp of a function whose derivative is a formula in what it saved: its input, or its result."""
-    return lambda g, node: mul(g, conj_of(derivative(node.unpack()[0])))  # type: ignore[no-any-return]
+    return lambda g, node: mul(g, conj_of(derivative(node.unpack()[0])))
 
 
 def by_inverse(inverse: Callable[[Any], Any]) -> Callable[[Tensor, Node], Tensor]:
     """As ``by_derivative``, for the derivative's reciprocal."""
-    return lambda g, node: div(g, conj_of(inverse(node.unpack()[0])))  # type: ignore[no-any-return]
+    return lambda g, node: div(g, conj_of(inverse(node.unpack()[0])))
 
 
 # --- powers of e and logarithms ---------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _rsqrt(self: Tensor) -> Tensor:
-    return reciprocal(SQRT.method(self))
+    return reciprocal(SQRT.method(self))  # type: ignore[no-any-return]
 
 
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -71,23 +71,6 @@ def _make_plan(shape: Shape, axis: tuple[int, ...], keepdim: bool, ones: Array) 
     return lambda x: np.asarray(plan(x)).reshape(kept)
 
 
-def sum_of_squares(x: Array, axis: tuple[int, ...] | None, keepdims: bool) -> Any:
-    """The sum of the squared absolute values of an array of floats or complex numbers."""
-    if x.dtype.kind == "c":
-        squares = np.square(x.real) + np.square(x.imag)
-    else:
-        if x.flags.c_contiguous and not keepdims and (axis is None or len(axis) == x.ndim):
-            flat = x.reshape(-1)
-            if flat.size <= LONGEST:
-                return flat.dot(flat)
-            if flat.size >= BLOCK:
-                whole = flat.size // LONGEST * LONGEST
-                rows, rest = flat[:whole].reshape(-1, LONGEST), flat[whole:]
-                return add_reduce(np.vecdot(rows, rows), None) + rest.dot(rest)
-        squares = np.square(x)
-    return plan_for(x.shape, axis, keepdims, squares.dtype)(squares)
-
-
 def _copy_plan(shape: Shape, axis: tuple[int, ...]) -> Plan:
     left = tuple([n for i, n in enumerate(shape) if i not in axis])
     return lambda x: x.copy().reshape(left)

@@ -318,6 +318,25 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, o
     return named_result("linalg_lu_factor_ex", (factors, pivots, make_tensor(_zero_pivot_info(factors))), out)
 
 
+def compact_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+    """The older form of ``linalg.lu_factor_ex``: ``(LU, pivots)``, with ``get_infos`` also the infos.
+
+    Example:
+        >>> import rushlight as torch
+        >>> LU, pivots = torch.lu(torch.eye(2))
+        >>> pivots
+        tensor([1, 2], dtype=torch.int32)
+    """
+    parts = tuple(lu_factor_ex(A, pivot=pivot))
+    if not get_infos:
+        parts = parts[:2]
+    return (
+        parts
+        if out is None
+        else tuple([write_out(o, part, "lu") for o, part in zip(out, parts, strict=True)])
+    )
+
+
 def _unpack(factors: Tensor, pivots: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     rows, columns = factors._array.shape[-2:]
     k = min(rows, columns)
@@ -429,5 +448,6 @@ METHODS: dict[str, Any] = {
     "triangular_solve": triangular_solve,
     "cholesky_solve": cholesky_solve,
     "cholesky_inverse": cholesky_inverse,
+    "lu": compact_lu,
     "lu_solve": lu_solve,
 }

@@ -19,7 +19,7 @@ from .conversion import copy_, data_ptr, memory_root, storage_offset
 from .define import Primitive
 from .dispatch import apply, write_out
 from .indexing import put_at, read_at
-from .inplace import LAYOUT_DEPENDENT, check_leaf
+from .inplace import LAYOUT_DEPENDENT, check_leaf, follow
 from .movement import (
     clone,
     expand,
@@ -600,6 +600,8 @@ def _become(
             if other is self:
                 storage.add_view(former)
             storage.add_view(other)
+        base = self._base
+        follow(self if base is None else base)
     return self
 
 

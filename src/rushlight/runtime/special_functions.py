@@ -33,7 +33,7 @@ def in_float64(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 def polynomial(x: Array, coefficients: Sequence[Any]) -> Array:
     """The polynomial with the given coefficients, the highest power's first, by Horner's rule."""
-    result = x * coefficients[0]
+    result: Array = x * coefficients[0]
     result += coefficients[1]
     for coefficient in coefficients[2:]:
         result *= x
@@ -84,19 +84,22 @@ def _erfc_of_large(y: Array, scaled: bool = False) -> Array:
     result = np.empty_like(y)
     middle = y <= 4.0
     z = y[middle]
-    numerator, denominator = _ERFC_MIDDLE
-    result[middle] = polynomial(z, numerator) / polynomial(z, denominator)
+    result[middle] = polynomial(z, _ERFC_MIDDLE[0]) / polynomial(z, _ERFC_MIDDLE[1])
     large = ~middle
     z = y[large]
     inverse_square = 1.0 / (z * z)
-    numerator, denominator = _ERFC_LARGE
-    tail = inverse_square * polynomial(inverse_square, numerator) / polynomial(inverse_square, denominator)
+    tail = (
+        inverse_square
+        * polynomial(inverse_square, _ERFC_LARGE[0])
+        / polynomial(inverse_square, _ERFC_LARGE[1])
+    )
     result[large] = (_INVERSE_SQRT_PI - tail) / z
     if scaled:
         return result
     # exp(-y*y) with y split so that the square of its first part is exact.
     head = np.trunc(np.minimum(y, 30.0) * 16.0) / 16.0
-    return result * (np.exp(-head * head) * np.exp(-(y - head) * (y + head)))
+    result *= np.exp(-head * head) * np.exp(-(y - head) * (y + head))
+    return result
 
 
 def erf(x: Array) -> Array:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from ...ops.linear import linear as linear
-from ...ops.products import bilinear as bilinear
-from ...ops.scattering import one_hot as one_hot
-from .activation import (
+from ...ops.activations import (
     celu as celu,
-    celu_ as celu_,
     elu as elu,
-    elu_ as elu_,
     gelu as gelu,
     glu as glu,
-    gumbel_softmax as gumbel_softmax,
     hardshrink as hardshrink,
     hardsigmoid as hardsigmoid,
     hardswish as hardswish,
     hardtanh as hardtanh,
-    hardtanh_ as hardtanh_,
     leaky_relu as leaky_relu,
-    leaky_relu_ as leaky_relu_,
-    log_softmax as log_softmax,
     logsigmoid as logsigmoid,
     mish as mish,
     prelu as prelu,
@@ -28,28 +19,47 @@ from .activation import (
     relu6 as relu6,
     relu_ as relu_,
     rrelu as rrelu,
-    rrelu_ as rrelu_,
     selu as selu,
-    selu_ as selu_,
-    sigmoid as sigmoid,
     silu as silu,
-    softmax as softmax,
-    softmin as softmin,
     softplus as softplus,
     softshrink as softshrink,
     softsign as softsign,
-    tanh as tanh,
     tanhshrink as tanhshrink,
     threshold as threshold,
+)
+from ...ops.distances import pairwise_distance as pairwise_distance, pdist as pdist
+from ...ops.functions import sigmoid as sigmoid, tanh as tanh
+from ...ops.linear import linear as linear
+from ...ops.products import bilinear as bilinear
+from ...ops.scattering import one_hot as one_hot
+from .activation import (
+    celu_ as celu_,
+    elu_ as elu_,
+    gumbel_softmax as gumbel_softmax,
+    hardtanh_ as hardtanh_,
+    leaky_relu_ as leaky_relu_,
+    log_softmax as log_softmax,
+    rrelu_ as rrelu_,
+    selu_ as selu_,
+    softmax as softmax,
+    softmin as softmin,
     threshold_ as threshold_,
 )
 from .attention import scaled_dot_product_attention as scaled_dot_product_attention
+
+# convolution, pooling, normalization
+from .convolution import (
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv3d as conv3d,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+)
 from .cross_entropy import cross_entropy as cross_entropy, nll_loss as nll_loss
 from .distance import (
     cosine_similarity as cosine_similarity,
     normalize as normalize,
-    pairwise_distance as pairwise_distance,
-    pdist as pdist,
 )
 from .loss import (
     binary_cross_entropy as binary_cross_entropy,
@@ -73,37 +83,6 @@ from .margin_loss import (
     triplet_margin_loss as triplet_margin_loss,
     triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
 )
-from .padding import pad as pad
-from .regularization import (
-    alpha_dropout as alpha_dropout,
-    dropout as dropout,
-    dropout1d as dropout1d,
-    dropout2d as dropout2d,
-    dropout3d as dropout3d,
-    feature_alpha_dropout as feature_alpha_dropout,
-)
-from .resampling import (
-    channel_shuffle as channel_shuffle,
-    fold as fold,
-    interpolate as interpolate,
-    pixel_shuffle as pixel_shuffle,
-    pixel_unshuffle as pixel_unshuffle,
-    unfold as unfold,
-    upsample as upsample,
-    upsample_bilinear as upsample_bilinear,
-    upsample_nearest as upsample_nearest,
-)
-from .sparse import embedding as embedding, embedding_bag as embedding_bag
-
-# convolution, pooling, normalization
-from .convolution import (
-    conv1d as conv1d,
-    conv2d as conv2d,
-    conv3d as conv3d,
-    conv_transpose1d as conv_transpose1d,
-    conv_transpose2d as conv_transpose2d,
-    conv_transpose3d as conv_transpose3d,
-)
 from .normalization import (
     batch_norm as batch_norm,
     group_norm as group_norm,
@@ -112,6 +91,7 @@ from .normalization import (
     local_response_norm as local_response_norm,
     rms_norm as rms_norm,
 )
+from .padding import pad as pad
 from .pooling import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,
     adaptive_avg_pool2d as adaptive_avg_pool2d,
@@ -138,3 +118,23 @@ from .pooling import (
     max_unpool2d as max_unpool2d,
     max_unpool3d as max_unpool3d,
 )
+from .regularization import (
+    alpha_dropout as alpha_dropout,
+    dropout as dropout,
+    dropout1d as dropout1d,
+    dropout2d as dropout2d,
+    dropout3d as dropout3d,
+    feature_alpha_dropout as feature_alpha_dropout,
+)
+from .resampling import (
+    channel_shuffle as channel_shuffle,
+    fold as fold,
+    interpolate as interpolate,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
+    unfold as unfold,
+    upsample as upsample,
+    upsample_bilinear as upsample_bilinear,
+    upsample_nearest as upsample_nearest,
+)
+from .sparse import embedding as embedding, embedding_bag as embedding_bag

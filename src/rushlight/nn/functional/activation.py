@@ -1,4 +1,4 @@
-"""Activation functions: those of ``ops`` and their in-place forms, and softmax with its relatives."""
+"""In-place forms of activation functions, and softmax and its relatives as ``nn.functional`` has them."""
 
 from __future__ import annotations
 
@@ -7,38 +7,19 @@ import warnings
 from ...core.dtypes import dtype as Dtype
 from ...core.tensor import Tensor
 from ...ops.activations import (
-    celu as celu,
-    elu as elu,
-    gelu as gelu,
-    glu as glu,
-    hardshrink as hardshrink,
-    hardsigmoid as hardsigmoid,
-    hardswish as hardswish,
-    hardtanh as hardtanh,
-    leaky_relu as leaky_relu,
+    celu,
+    elu,
+    hardtanh,
+    leaky_relu,
     log_softmax as _log_softmax,
-    logsigmoid as logsigmoid,
-    mish as mish,
-    prelu as prelu,
-    relu as relu,
-    relu6 as relu6,
-    relu_ as relu_,
-    rrelu as rrelu,
-    selu as selu,
-    silu as silu,
+    rrelu,
+    selu,
     softmax as _softmax,
-    softplus as softplus,
-    softshrink as softshrink,
-    softsign as softsign,
-    tanhshrink as tanhshrink,
-    threshold as threshold,
+    threshold as _threshold,
 )
 from ...ops.creation import empty_like, zeros_like
-from ...ops.functions import sigmoid as sigmoid, tanh as tanh
-from ...ops.pointwise import div, neg
+from ...ops.pointwise import add, div, neg, sub
 from ...ops.scattering import scatter
-
-_threshold = threshold  # the argument of ``threshold_`` below has the function's name
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -125,9 +106,9 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     noise = neg(empty_like(logits.detach()).exponential_().log())
-    soft = _softmax(div(logits + noise, tau), dim)
+    soft = _softmax(div(add(logits, noise), tau), dim)
     if not hard:
         return soft
     index = soft.detach().max(dim, keepdim=True).indices
     one_hot = scatter(zeros_like(soft.detach()), dim, index, 1.0)
-    return one_hot - soft.detach() + soft
+    return add(sub(one_hot, soft.detach()), soft)

@@ -11,7 +11,7 @@ from ...core.tensor import Tensor, make_tensor
 from ...ops.activations import softmax
 from ...ops.comparison import where
 from ...ops.dispatch import type_name
-from ...ops.linalg import mT_of, matmul
+from ...ops.linalg import matmul, mT_of
 from ...ops.pointwise import add, mul
 from ...ops.rearranging import repeat_interleave
 from .regularization import dropout

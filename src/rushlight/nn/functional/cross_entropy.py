@@ -30,7 +30,8 @@ from .loss_reduction import check_reduction, chosen_reduction, reduced, refuse_g
 grad_enabled = GRAD_MODE.get
 ndarray = np.ndarray
 asarray = np.asarray
-max_reduce, min_reduce = np.maximum.reduce, np.minimum.reduce
+max_reduce: Any = np.maximum.reduce
+min_reduce: Any = np.minimum.reduce
 
 _COUNTS: Final = np.arange(4096)
 

@@ -6,7 +6,6 @@ from ...core.dtypes import INEXACT
 from ...core.tensor import Tensor
 from ...ops.bounds import clamp_min
 from ...ops.dispatch import common_dtype, type_name, write_out
-from ...ops.distances import pairwise_distance as pairwise_distance, pdist as pdist
 from ...ops.joining import broadcast_tensors
 from ...ops.movement import cast, expand
 from ...ops.norms import vector_norm

@@ -20,7 +20,7 @@ from ...ops.comparison import gt, lt, where
 from ...ops.define import Primitive
 from ...ops.dispatch import FloatingPointReport, apply, common_dtype, compute, not_implemented, type_name
 from ...ops.functions import abs as abs_of, xlogy
-from ...ops.movement import cast
+from ...ops.movement import cast, unsqueeze
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
 from ...ops.reductions import sum as sum_of
@@ -439,25 +439,23 @@ def gaussian_nll_loss(
     """
     shape = input._array.shape
     if isinstance(var, float):
-        if var < 0:
-            raise ValueError("var has negative entry/entries")
         var = make_tensor(np.full(shape, var, input._array.dtype))
     elif not isinstance(var, Tensor):
         raise TypeError(f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}")
-    elif var._array.size and compute(np.min, (var._array,), {}) < 0:
+    if var._array.size and compute(np.min, (var._array,), {}) < 0:
         raise ValueError("var has negative entry/entries")
     given = var._array.shape
     if given != shape:
         if given == shape[:-1]:
-            var = var.unsqueeze(-1)
+            var = unsqueeze(var, -1)
         elif not (given[:-1] == shape[:-1] and given[-1:] == (1,)):
             raise ValueError("var is of incorrect size")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(reduction + " is not valid")
     # The bound is no part of the model: the gradient goes through as if it were not there.
-    raised = clamp(var.detach(), min=eps)
-    var = add(var, sub(raised, var.detach()))
-    losses = mul(add(log(var), div(square(sub(input, target)), var)), 0.5)
+    fixed = var.detach()
+    variance = add(var, sub(clamp(fixed, min=eps), fixed))
+    losses = mul(add(log(variance), div(square(sub(input, target)), variance)), 0.5)
     if full:
         losses = add(losses, 0.5 * math.log(2 * math.pi))
     return reduced(losses, reduction)

@@ -12,13 +12,13 @@ from ...ops.activations import logsigmoid, softplus
 from ...ops.bounds import clamp_min, minimum
 from ...ops.comparison import eq, ne, where
 from ...ops.dispatch import not_implemented, type_name
+from ...ops.distances import pairwise_distance
 from ...ops.indexing import index_select
 from ...ops.movement import reshape, unsqueeze
 from ...ops.pointwise import add, div, mul, neg, sub
 from ...ops.powers import sqrt, square
 from ...ops.reductions import sum as sum_of
 from ...ops.scattering import gather
-from .distance import pairwise_distance
 from .loss_reduction import check_reduction, chosen_reduction, reduced, refuse_gradient
 
 _EPSILON = 1e-12  # under the root of a squared length, as in PyTorch

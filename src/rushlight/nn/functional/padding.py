@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...core.dtypes import I64
+from ...core.history import Node
 from ...core.shapes import Shape
 from ...core.tensor import Tensor, make_tensor
 from ...ops.define import Primitive
 from ...ops.dispatch import apply, not_implemented
 from ...ops.indexing import index_select
+from ...ops.movement import clone
 
 Pads = tuple[tuple[int, int], ...]  # for each dimension how much is added before and after; negative: taken away
 
@@ -33,12 +35,15 @@ def _constant_impl(x: Any, pads: Pads, value: Any) -> Any:
     return result
 
 
+def _constant_vjp(g: Tensor, node: Node) -> Tensor:
+    pads = tuple([(-before, -after) for before, after in node.attrs["pads"]])
+    return apply(CONSTANT_PAD, (g,), {"pads": pads, "value": 0})  # type: ignore[no-any-return]
+
+
 CONSTANT_PAD = Primitive(
     "constant_pad_nd",
     _constant_impl,
-    lambda g, node: apply(
-        CONSTANT_PAD, (g,), {"pads": tuple([(-before, -after) for before, after in node.attrs["pads"]]), "value": 0}
-    ),
+    _constant_vjp,
     grad_name="ConstantPadNdBackward0",
     samples=lambda: [((np.arange(6.0).reshape(2, 3),), {"pads": ((0, 1), (2, -1)), "value": 7})],
 )
@@ -101,7 +106,7 @@ def _mirrored(places: Any, extent: int) -> Any:
     return last - np.abs(last - np.abs(places))
 
 
-_SOURCES = {
+_SOURCES: dict[str, Callable[[Any, int], Any]] = {
     "reflect": _mirrored,
     "replicate": lambda places, extent: places.clip(0, extent - 1),
     "circular": lambda places, extent: places % extent,
@@ -131,7 +136,7 @@ def _pad_with_itself(input: Tensor, amounts: list[int], mode: str) -> Tensor:
             dim = len(shape) - 1 - i
             places = np.arange(-before, shape[dim] + after, dtype=I64)
             input = index_select(input, dim, make_tensor(_SOURCES[mode](places, shape[dim])))
-    return input.clone() if input._array is array else input  # type: ignore[no-any-return]
+    return clone(input) if input._array is array else input
 
 
 def _check_extents(shape: Shape, amounts: list[int], mode: str) -> None:

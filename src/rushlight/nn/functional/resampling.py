@@ -16,7 +16,7 @@ from ...ops.creation import zeros
 from ...ops.dispatch import not_implemented
 from ...ops.indexing import index_add, index_select
 from ...ops.linalg import matmul
-from ...ops.movement import cast, permute, reshape
+from ...ops.movement import cast, clone, permute, reshape
 from ...ops.pointwise import add, mul
 from .padding import pad
 
@@ -89,7 +89,7 @@ def interpolate(
     _check_extents(input, sizes, mode)
     for i, out in enumerate(sizes):
         given = None if scales is None else scales[i]
-        if mode == "nearest" or mode == "nearest-exact":
+        if mode in ("nearest", "nearest-exact"):
             input = _nearest(input, 2 + i, out, given, 0.5 if mode == "nearest-exact" else 0.0)
     if mode in _SMOOTH:
         input = _smooth(input, sizes, scales, mode, bool(align_corners), antialias)
@@ -142,7 +142,7 @@ def _check_extents(input: Tensor, sizes: list[int], mode: str) -> None:
     if not shape[1]:
         raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     dtype = input._array.dtype
-    if dtype not in FLOATS and not (dtype == np.uint8 and len(shape) == 4 or (dtype == np.uint8 and mode[:7] == "nearest")):
+    if dtype not in FLOATS and not (dtype == np.uint8 and (len(shape) == 4 or mode.startswith("nearest"))):
         raise not_implemented(f"upsample_{mode.replace('-', '_')}{len(shape) - 2}d", dtype)
 
 
@@ -235,7 +235,7 @@ def _smooth(
         return cast(result, dtype)
     if dtype == np.uint8:
         return cast(result.round().clamp(0, 255), dtype)
-    return result if result is not input else input.clone()  # type: ignore[no-any-return]
+    return clone(result) if result is input else result
 
 
 def _along(input: Tensor, dim: int, matrix: Tensor) -> Tensor:
@@ -371,10 +371,11 @@ class _Blocks:
         self.dilation = dilation = _pair(dilation, "dilation")
         self.padding = padding = _pair(padding, "padding")
         self.stride = stride = _pair(stride, "stride")
-        for what, prefix, pair in (("kernel size", "kernel", kernel), ("stride", "stride", stride), ("dilation", "dilation", dilation)):
-            if min(pair) <= 0:
+        for name, (height, width) in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
+            if min(height, width) <= 0:
+                what = "kernel size" if name == "kernel" else name
                 raise RuntimeError(
-                    f"{what} should be greater than zero, but got {prefix}_height: {pair[0]} {prefix}_width: {pair[1]}"
+                    f"{what} should be greater than zero, but got {name}_height: {height} {name}_width: {width}"
                 )
         if min(padding) < 0:
             raise RuntimeError(

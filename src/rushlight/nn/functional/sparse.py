@@ -47,7 +47,7 @@ def _row(padding_idx: int, weight: Tensor) -> int:
     rows = weight._array.shape[0]
     if not -rows <= padding_idx < rows:
         raise AssertionError("Padding_idx must be within num_embeddings")
-    return padding_idx % rows
+    return int(padding_idx % rows)
 
 
 def limit_norms(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
@@ -179,4 +179,4 @@ def _largest(rows: Tensor, bag_of: Any, bags: int) -> Tensor:
         places[bag] = start + values[start : ends[bag]].argmax(0)
     result = gather(rows, 0, make_tensor(places))
     filled = (sizes > 0).astype(values.dtype)
-    return result if filled.all() else mul(result, make_tensor(filled[:, None]))
+    return result if filled.all() else mul(result, make_tensor(filled[:, None]))  # type: ignore[no-any-return]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ...core.tensor import Tensor
 from ...ops.joining import cat
@@ -20,7 +21,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     return cat([reshape(parameter, (-1,)) for parameter in parameters])
 
 
-def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Any]) -> None:
     """Make ``parameters`` consist of the elements of ``vec`` in turn: they share its memory from now on."""
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")

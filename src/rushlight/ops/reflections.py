@@ -1,0 +1,151 @@
+"""Orthogonal matrices as products of Householder reflections, as LAPACK's QR decomposition stores them.
+
+A matrix of n such vectors (below its diagonal, which counts as ones) and n factors ``tau`` stand for
+``Q = H_1 … H_n`` with ``H_i = I - tau_i v_i v_i^H``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Tensor, make_tensor
+from .complex_numbers import conj_of
+from .decompositions import check_inexact, check_matrices, lower_part, named_result
+from .dispatch import type_name, write_out
+from .linalg import batched, mH_of
+from .movement import unsqueeze
+from .spectra import check_kernel
+
+
+def _reflected(input: Tensor, tau: Tensor, other: Tensor, *, left: bool, transpose: bool) -> Tensor:
+    """``Q @ other``, or with ``Q^H``, or from the other side."""
+    rows, columns = input._array.shape[-2:]
+    below = lower_part(input, 0.0) + make_tensor(np.eye(rows, columns, dtype=input._array.dtype))
+    order = range(tau._array.shape[-1])
+    # The last reflection meets `other` first, from the left; the adjoint and the other side each turn that around.
+    for i in order if left == transpose else reversed(order):
+        vector = below[..., i : i + 1]
+        scale = unsqueeze(tau[..., i : i + 1], -1)
+        scaled = vector * (conj_of(scale) if transpose else scale)
+        if left:
+            other = other - batched(scaled, batched(mH_of(vector), other))
+        else:
+            other = other - batched(batched(other, scaled), mH_of(vector))
+    return other
+
+
+def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The first columns of the product of the Householder reflections that ``geqrf`` gives.
+
+    Shapes: ``(..., m, n)`` with ``m >= n`` and ``(..., k)`` with ``k <= n`` give ``(..., m, n)``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.linalg.householder_product(torch.ones(3, 2), torch.zeros(2))
+        tensor([[1., 0.],
+                [0., 1.],
+                [0., 0.]])
+    """
+    name = "torch.linalg.householder_product"
+    shape = input._array.shape
+    if len(shape) < 2:
+        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
+    rows, columns = shape[-2:]
+    if rows < columns:
+        raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
+    if columns < tau._array.shape[-1]:
+        raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
+    if tau._array.shape[:-1] != shape[:-2]:
+        raise RuntimeError(
+            f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
+            f"{list(tau._array.shape[:-1])}"
+        )
+    if tau._array.dtype != input._array.dtype:
+        raise RuntimeError(
+            f"{name}: tau dtype {type_name(tau._array.dtype)} does not match input dtype "
+            f"{type_name(input._array.dtype)}"
+        )
+    check_inexact(input, "torch.linalg.householder_product")
+    eye = make_tensor(np.broadcast_to(np.eye(rows, columns, dtype=input._array.dtype), shape).copy())
+    result = _reflected(input, tau, eye, left=True, transpose=False)
+    if not tau._array.size:
+        result = result + input * 0  # it depends on the input, though trivially
+    return result if out is None else write_out(out, result, "linalg_householder_product")
+
+
+def geqrf(input: Tensor, *, out: Any = None) -> Any:
+    """LAPACK's compact QR decomposition, ``(a, tau)``: R and below it the Householder vectors. Not differentiable.
+
+    Example:
+        >>> import rushlight as torch
+        >>> a, tau = torch.geqrf(torch.eye(3, 2))
+        >>> torch.linalg.householder_product(a, tau).shape
+        torch.Size([3, 2])
+    """
+    check_matrices(input, "torch.geqrf")
+    check_kernel(input, "geqrf_cpu")
+    if input._array.size == 0:
+        n = min(input._array.shape[-2:])
+        raw, tau = (
+            np.swapaxes(input._array, -2, -1),
+            np.zeros((*input._array.shape[:-2], n), input._array.dtype),
+        )
+    else:
+        raw, tau = np.linalg.qr(input._array, "raw")
+    compact = np.ascontiguousarray(np.swapaxes(raw, -2, -1))
+    return named_result("geqrf", (make_tensor(compact), make_tensor(np.ascontiguousarray(tau))), out)
+
+
+def ormqr(
+    input: Tensor,
+    tau: Tensor,
+    other: Tensor,
+    left: bool = True,
+    transpose: bool = False,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
+    """``Q @ other`` for the square ``Q`` of the reflections that ``geqrf`` gives; ``Q^H`` with ``transpose``, and from
+    the right without ``left``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> A = torch.tensor([[3., 1.], [4., 2.]])
+        >>> a, tau = torch.geqrf(A)
+        >>> torch.allclose(torch.ormqr(a, tau, A, transpose=True), a.triu(), atol=1e-6)
+        True
+    """
+    name = "torch.ormqr"
+    for what, tensor in (("input", input), ("other", other)):
+        if tensor._array.ndim < 2:
+            raise RuntimeError(f"{name}: {what} must have at least 2 dimensions.")
+    side = -2 if left else -1
+    extent = other._array.shape[side]
+    if extent < tau._array.shape[-1]:
+        raise RuntimeError(f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
+    if extent != input._array.shape[-2]:
+        raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
+    if tau._array.shape[-1] > input._array.shape[-1]:
+        raise RuntimeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
+    batch = input._array.shape[:-2]
+    for what, given in (("tau", tau._array.shape[:-1]), ("other", other._array.shape[:-2])):
+        if given != batch:
+            raise RuntimeError(
+                f"{name}: Expected batch dimensions of {what} to be equal to input.shape[:-2], but got {list(given)}"
+            )
+    for what, tensor in (("tau", tau), ("other", other)):
+        if tensor._array.dtype != input._array.dtype:
+            raise RuntimeError(
+                f"{name}: Expected input and {what} to have the same dtype, but input has dtype "
+                f"{type_name(input._array.dtype)} and {what} has dtype {type_name(tensor._array.dtype)}"
+            )
+    check_inexact(input, name)
+    result = _reflected(input, tau, other, left=left, transpose=transpose)
+    if not tau._array.size:
+        result = result + (input * 0).sum() + other * 0
+    return result if out is None else write_out(out, result, "ormqr")
+
+
+METHODS: dict[str, Any] = {"geqrf": geqrf, "orgqr": householder_product, "ormqr": ormqr}
