@@ -249,5 +249,6 @@ def test_chains_multiply_in_the_cheapest_order(monkeypatch: pytest.MonkeyPatch) 
     matrices = [floats(n, m) for n, m in pairwise(extents)]
     result = torch.linalg.multi_dot(matrices)
     assert cost == 15125
+    assert torch.equal(torch.chain_matmul(*matrices), result)
     expected = np.linalg.multi_dot([m.numpy().astype(np.float64) for m in matrices])
     assert np.allclose(result.numpy(), expected, rtol=1e-3, atol=np.abs(expected).max() * 1e-5)

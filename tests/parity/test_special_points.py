@@ -54,7 +54,7 @@ WITH_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     "x % -2": lambda L, x: x % -2,
     "x % 0": lambda L, x: x % 0,
     "x % inf": lambda L, x: x % INF,
-    "5 % x": lambda L, x: 5 % x,
+    "5 % x": lambda L, x: (5 % x).detach(),  # PyTorch has no derivative there
     "fmod": lambda L, x: L.fmod(x, 2),
     "div floor": lambda L, x: L.div(x, 2, rounding_mode="floor"),
     "div trunc": lambda L, x: L.div(x, 0.3, rounding_mode="trunc"),
@@ -107,12 +107,17 @@ def compare(expected: Callable[..., Any], actual: Callable[..., Any], *columns: 
 
 @pytest.mark.parametrize("name", UNARY)
 def test_unary(name: str) -> None:
-    compare(getattr(torch, name), getattr(rushlight, name), POINTS)
+    # PyTorch takes the slope at -0.0 from the right, though 1 / (x * (1 - x)) is -inf there.
+    points = [x for x in POINTS if name != "logit" or math.copysign(1, x) > 0 or x]
+    compare(getattr(torch, name), getattr(rushlight, name), points)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name: str) -> None:
-    points = (*POINTS, -3.0, 3.0, 6.0, 20.0)
+    points = [*POINTS, -3.0, 3.0, 6.0, 20.0]
+    if name in ("elu", "selu", "celu", "hardshrink"):
+        # PyTorch's gradient at nan depends on how many elements there are (vectors of eight, then one by one).
+        points = [x for x in points if not math.isnan(x)]
     compare(getattr(torch.nn.functional, name), getattr(activations, name), points)
 
 
@@ -141,7 +146,7 @@ def test_clamp_by_tensors() -> None:
 def test_powers_of_float32_round_as_pytorch_does(exponent: float) -> None:
     x = torch.rand(1000, generator=torch.Generator().manual_seed(0)) + 0.1
     want, got = x**exponent, opinfo.to_rushlight(x) ** exponent
-    if exponent in (2.5, -3):  # a general power: the mathematical libraries differ in the last place
+    if exponent in (2.5, -3, 0.5):  # the mathematical libraries differ in the last place, for the root too
         assert opinfo.difference(got, want, (1.2e-7, 0)) is None
     else:
         assert opinfo.difference(got, want, (0, 0)) is None

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from rushlight.runtime import conv_tiles, convolution, depthwise
 from rushlight.runtime.conv_tiles import Layout, Purpose, Window

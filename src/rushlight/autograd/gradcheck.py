@@ -398,7 +398,7 @@ class _Check:
             try:
                 with_zeros = self.backward(weights)
                 without = self.backward(weights, undefined)
-            except RuntimeError as error:
+            except Exception as error:
                 raise GradcheckError(
                     "Expected backward function to handle undefined output grads. Please look at 'Notes about undefined output "
                     f"gradients' in the documentation of autograd.Function. It raised {type(error).__name__}: {error}"

@@ -55,6 +55,9 @@ class Packed:
         return make_tensor(tensor._array, self._node if node is None else node)
 
 
+_saved_slot: Any = Node.saved
+
+
 class _PackedNode(Node):
     """A node whose saved tensors went through hooks."""
 
@@ -73,7 +76,18 @@ class _PackedNode(Node):
         if self.saved is not None or packed is not None:
             self.saved = RELEASED
 
-    # The result is saved after the node is made: instead of an array and its version it goes through the hooks, too.
+    # Results are saved after the node is made: they go through the hooks, too.
+    @property
+    def saved(self) -> Any:  # type: ignore[override]
+        return _saved_slot.__get__(self)
+
+    @saved.setter
+    def saved(self, value: Any) -> None:
+        if type(value) is tuple:
+            value = tuple([Packed(v, v._node) if isinstance(v, Tensor) else v for v in value])
+            self.versions = None
+        _saved_slot.__set__(self, value)
+
     @property
     def output(self) -> None:  # type: ignore[override]
         return None
@@ -87,13 +101,9 @@ class _PackedNode(Node):
 def _pack_saved(node: Node) -> None:
     if not HOOKS.get():
         return
-    saved = node.saved
-    if type(saved) is tuple:
-        node.saved = tuple([Packed(v, v._node) if isinstance(v, Tensor) else v for v in saved])
-        node.versions = None
-    elif not getattr(node.operation, "saves_output", False):
-        return
-    node.__class__ = _PackedNode
+    if type(node.saved) is tuple or getattr(node.operation, "saves_output", False):
+        node.__class__ = _PackedNode
+        node.saved = node.saved
 
 
 class saved_tensors_hooks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from ..core.tensor import Tensor
 from .module import Module
@@ -42,12 +42,8 @@ class Unflatten(Module):
 
     __constants__ = ("dim", "unflattened_size")
 
-    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
-        if not isinstance(dim, int):
-            if isinstance(dim, str):
-                raise TypeError("unflattened_size must be tuple of tuples, but found type " + type(unflattened_size).__name__)
-            raise TypeError("invalid argument type for dim parameter")
         if not isinstance(unflattened_size, tuple | list):
             raise TypeError(f"unflattened_size must be a tuple of ints, but found type {type(unflattened_size).__name__}")
         for place, extent in enumerate(unflattened_size):

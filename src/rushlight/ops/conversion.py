@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
 from .define import Primitive
 from .dispatch import alias_of, is_number, number_array
-from .inplace import OVERWRITTEN, changed, check_leaf, check_no_overlap, check_partial_overlap, same_region
+from .inplace import OVERWRITTEN, announce, changed, check_leaf, check_no_overlap, check_partial_overlap, same_region
 from .movement import cast, clone, contiguous, sum_to_shape
 
 # --- history ----------------------------------------------------------------------------------------------------------
@@ -461,8 +462,9 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     elif not same_region(target, source):
         check_no_overlap(target)
         check_partial_overlap(target, src._array)
+    storage = announce(self, "copy_")
     target[...] = source
-    return changed(self, Node(COPY, (self._node, value._node), target) if recording else None, "copy_")
+    return changed(self, storage, Node(COPY, (self._node, value._node), target) if recording else None)
 
 
 def check_expands(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
@@ -497,8 +499,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if recording:
         check_leaf(self)
     array = self._array
+    storage = announce(self, "fill_")
     array[...] = content
-    return changed(self, Node(OVERWRITTEN, (self._node,), array) if recording else None, "fill_")
+    return changed(self, storage, Node(OVERWRITTEN, (self._node,), array) if recording else None)
 
 
 def element_array(value: Any, dtype: NumpyDType) -> Any:
@@ -506,7 +509,7 @@ def element_array(value: Any, dtype: NumpyDType) -> Any:
     kind = dtype.kind
     if isinstance(value, np.generic):
         value = value.item()
-    if kind == "c" or kind == "b" or value is True or value is False:
+    if kind in "cb" or value is True or value is False:
         return np.asarray(value, dtype)
     if isinstance(value, complex):
         if value.imag:
@@ -514,12 +517,14 @@ def element_array(value: Any, dtype: NumpyDType) -> Any:
         value = value.real
     if kind in "iu":
         limits = np.iinfo(dtype)
-        if value != value or not (limits.min if kind == "i" else -limits.max) <= value <= limits.max:
+        if isinstance(value, float) and math.isnan(value):
+            raise RuntimeError(f"value cannot be converted to type {OF_NUMPY[dtype].name} without overflow")
+        if not (limits.min if kind == "i" else -limits.max) <= value <= limits.max:
             raise RuntimeError(f"value cannot be converted to type {OF_NUMPY[dtype].name} without overflow")
         return number_array(int(value), dtype)
     if not isinstance(value, int | float):
         raise TypeError(f"expected a number, got {value.__class__.__name__}")
-    if (dtype is dtypes.F32 and -_LARGEST_FLOAT32 > value > -_INFINITY) or _INFINITY > value > _LARGEST_FLOAT32:
+    if dtype is dtypes.F32 and (-_LARGEST_FLOAT32 > value > -_INFINITY or _INFINITY > value > _LARGEST_FLOAT32):
         raise RuntimeError("value cannot be converted to type float without overflow")
     return np.asarray(value, dtype)
 

@@ -249,7 +249,7 @@ def _attach_many(
         ]
     )
     if type(record.saves_output) is tuple:
-        node.saved = (*(saved or ()), *[alias_of(tensors[i]) for i in record.saves_output])
+        node.saved = (*(node.saved or ()), *[alias_of(tensors[i]) for i in record.saves_output])
         if node.versions is not None:
             node.versions = (*node.versions, *[0 for _ in record.saves_output])
         if site is None:

@@ -179,6 +179,13 @@ CDIST = Primitive(
     saves=((0, (0, 1)), (1, (0, 1))),
     saves_output=True,
     grad_name="CdistBackward0",
+    samples=lambda: [
+        (
+            (np.array([[0.0, 1.0], [2.0, 0.5]]), np.array([[1.0, -1.0], [0.5, 3.0], [-2.0, 1.5]])),
+            {"p": p, "product": way},
+        )
+        for p, way in ((2.0, False), (2.0, True), (1.0, False), (3.0, False), (math.inf, False))
+    ],
 )
 
 

@@ -18,7 +18,17 @@ from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import attach, named, not_implemented, write_out
 from .linalg import write_exact
-from .reductions import Dims, apply_to_one, check_dims, check_one_dim, check_tensor, restore_dims
+from .reductions import (
+    ONE_DIM,
+    WAYS,
+    Dims,
+    apply_to_one,
+    check_dims,
+    check_one_dim,
+    check_tensor,
+    over_a_matrix,
+    restore_dims,
+)
 
 Array = NDArray[Any]
 grad_enabled = GRAD_MODE.get
@@ -63,6 +73,7 @@ def _values_record(name: str, ufunc: Any, grad_name: str) -> Primitive:
         saves=((0, (0,)),),
         saves_output=True,
         grad_name=grad_name,
+        samples=over_a_matrix(*WAYS),
     )
 
 
@@ -220,10 +231,20 @@ def _scattered(gradient: Tensor | None, node: Node, how: str) -> Tensor | None:
 
 
 MAX_DIM = Primitive(
-    "max_dim", _selecting("argmax", np.maximum), selected_vjp, saves_output=(1,), grad_name="MaxBackward0"
+    "max_dim",
+    _selecting("argmax", np.maximum),
+    selected_vjp,
+    saves_output=(1,),
+    grad_name="MaxBackward0",
+    samples=over_a_matrix(*ONE_DIM),
 )
 MIN_DIM = Primitive(
-    "min_dim", _selecting("argmin", np.minimum), selected_vjp, saves_output=(1,), grad_name="MinBackward0"
+    "min_dim",
+    _selecting("argmin", np.minimum),
+    selected_vjp,
+    saves_output=(1,),
+    grad_name="MinBackward0",
+    samples=over_a_matrix(*ONE_DIM),
 )
 # For each of the two: its name, its record over everything, its record over a dimension, and its result's type.
 _MAX = ("max", MAX, MAX_DIM, MaxResult)
@@ -343,8 +364,12 @@ min = _with_indices(
 
 # --- indices alone ----------------------------------------------------------------------------------------------------
 
-ARGMAX = Primitive("argmax", lambda x, dim, keepdims: _argument(x, "argmax", dim, keepdims))
-ARGMIN = Primitive("argmin", lambda x, dim, keepdims: _argument(x, "argmin", dim, keepdims))
+ARGMAX = Primitive(
+    "argmax", lambda x, dim, keepdims: _argument(x, "argmax", dim, keepdims), samples=over_a_matrix(*ONE_DIM)
+)
+ARGMIN = Primitive(
+    "argmin", lambda x, dim, keepdims: _argument(x, "argmin", dim, keepdims), samples=over_a_matrix(*ONE_DIM)
+)
 
 
 def argmax(

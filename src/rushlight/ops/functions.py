@@ -49,6 +49,13 @@ def _no_slope(g: Tensor, node: Node) -> Tensor:
 
 # --- trigonometry and hyperbolic functions ----------------------------------------------------------------------------
 
+
+def _acosh_slope(x: Tensor) -> Tensor:
+    if x._array.dtype in COMPLEXES:
+        return rsqrt(x - 1) * rsqrt(x + 1)  # the root of x**2 - 1 would lose the branch
+    return rsqrt(square(x) - 1)
+
+
 SIN = Primitive("sin", np.sin, by_derivative(lambda x: cos(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
 COS = Primitive("cos", np.cos, by_derivative(lambda x: neg(sin(x))), rule=FLOAT, saves=INPUT)
 TAN = Primitive("tan", np.tan, by_derivative(lambda y: square(y) + 1), rule=FLOAT, saves_output=True)
@@ -61,10 +68,7 @@ SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, 
 COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
 TANH = Primitive("tanh", np.tanh, by_derivative(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
 ASINH = Primitive("asinh", np.arcsinh, by_derivative(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
-# The product of two roots keeps the branch of complex arguments, which the root of x**2 - 1 would lose.
-ACOSH = Primitive(
-    "acosh", np.arccosh, by_derivative(lambda x: rsqrt(x - 1) * rsqrt(x + 1)), rule=FLOAT, saves=INPUT
-)
+ACOSH = Primitive("acosh", np.arccosh, by_derivative(_acosh_slope), rule=FLOAT, saves=INPUT)
 ATANH = Primitive("atanh", np.arctanh, by_inverse(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
 
 sin: Any = unary(SIN, "The sine of an angle in radians.")
@@ -466,7 +470,7 @@ def _xlogy_impl(x: Any, y: Any) -> Any:
 
 
 XLOGY = Primitive(
-    "xlogy", widened(_xlogy_impl), _xlogy_vjp, rule=FLOAT, saves=((0, (1,)), (1, BOTH)), refuses="c"
+    "xlogy", widened(_xlogy_impl), _xlogy_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
 )
 xlogy = binary(XLOGY, "x * log(y); 0 where x is 0, unless y is nan.", float_only=True)
 

@@ -23,7 +23,7 @@ from .accumulation import add_along, counted_from_front, update_at
 from .conversion import element_array
 from .define import Primitive
 from .dispatch import compute, is_number, type_name, write_out
-from .inplace import changed, check_leaf, check_no_overlap, check_partial_overlap, overwrite
+from .inplace import announce, changed, check_leaf, check_no_overlap, check_partial_overlap, overwrite
 from .movement import cast, clone, reshape
 
 grad_enabled = GRAD_MODE.get
@@ -77,17 +77,18 @@ def write_in_place(
         _warn_expanded(target, name)
     else:
         check_no_overlap(target)
-    storage = self._storage
-    if storage is not None:
+    shared = self._storage
+    if shared is not None:
         for operand in operands:
-            if isinstance(operand, Tensor) and operand._storage is storage and operand._array.size > 1:
+            if isinstance(operand, Tensor) and operand._storage is shared and operand._array.size > 1:
                 check_partial_overlap(target, operand._array)
+    storage = announce(self, name)
     compute(write, (target, *[o._array if isinstance(o, Tensor) else o for o in operands]), attrs)
     if not recording:
-        return changed(self, None, name)
+        return changed(self, storage, None)
     edges = (self._node, *[o._node if isinstance(o, Tensor) else None for o in operands])
     versions = versions_of(saved)
-    return changed(self, Node(record, edges, target, saved, attrs, program_site(getframe(1)), versions), name)
+    return changed(self, storage, Node(record, edges, target, saved, attrs, program_site(getframe(1)), versions))
 
 
 def _warn_expanded(target: Any, name: str) -> None:

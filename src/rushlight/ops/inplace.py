@@ -18,7 +18,7 @@ from ..core.dtypes import OF_NUMPY, can_cast
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
 from ..core.shapes import broadcast_shape
-from ..core.storage import Storage
+from ..core.storage import Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 
@@ -182,12 +182,19 @@ def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
     return self
 
 
-def changed(self: Tensor, node: Node | None, name: str) -> Tensor:
-    """``self`` after its memory was written directly; ``node`` is the history of what it holds now, if one is recorded."""
+def announce(self: Tensor, name: str) -> Storage:
+    """The storage, told what is going to write to it: where that is forbidden (inference tensors), nothing is written."""
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
-    storage.mark_changed(name)
+    storage.changed_by = name
+    return storage
+
+
+def changed(self: Tensor, storage: Storage, node: Node | None) -> Tensor:
+    """``self`` after its memory was written directly; ``node`` is the history of what it holds now, if one is recorded."""
+    storage.version += 1
+    storage.changed_at = program_site()
     if node is not None:
         rebase(self, node)
     return self

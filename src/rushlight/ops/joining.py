@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import weakref
 from collections.abc import Sequence
 from itertools import combinations as index_combinations, combinations_with_replacement
 from typing import Any
@@ -23,6 +24,7 @@ from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, re
 grad_enabled = GRAD_MODE.get
 FULL = slice(None)
 _new = object.__new__
+_weak = weakref.ref
 
 
 # --- cat and stack ----------------------------------------------------------------------------------------------------
@@ -231,9 +233,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             )
     if any(array.dtype != dtype for array in arrays):
         operands, arrays, _ = _stackable(tensors)
-    # One new array and a copy of each part into it: quicker than views with one more dimension for np.concatenate.
-    inserted = (*shape[:dim], 1, *shape[dim:])
-    joined = np.concatenate([array.reshape(inserted) for array in arrays], dim)
+    if dim == 0 and shape:
+        joined = np.concatenate(arrays).reshape(len(arrays), *shape)
+    else:
+        inserted = (*shape[:dim], 1, *shape[dim:])
+        joined = np.concatenate([array.reshape(inserted) for array in arrays], dim)
     if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
         joined = np.ascontiguousarray(joined)
     node = None
@@ -547,8 +551,11 @@ def _views(record: Primitive, self: Tensor, dim: int, indices: list[Any]) -> tup
         else:
             tensor._node = None if edge is None else UntrackedNode(tensor)
             tensor._view = (self, None, None)
-        storage.add_view(tensor)
         tensors.append(tensor)
+    if tensors:
+        storage.add_view(tensors[0])
+        if storage.views is not None:
+            storage.views.extend([_weak(tensor) for tensor in tensors[1:]])
     return tuple(tensors)
 
 

@@ -242,15 +242,15 @@ def _recorded(record: Primitive, a: Tensor, b: Tensor, array: Array) -> Tensor:
     return make_tensor(array, node)
 
 
-def _quick(record: Primitive, product: Any, a: Tensor, b: Tensor) -> Tensor:
-    """``apply(record, (a, b))`` for operands that were found to be of one dtype and to go together; ``product`` is
+def _quick(record: Primitive, direct: Any, a: Tensor, b: Tensor) -> Tensor:
+    """``apply(record, (a, b))`` for operands that were found to be of one dtype and to go together; ``direct`` is
     what the record does to float32 and float64 arrays."""
     x, y = a._array, b._array
     if (x.dtype is F32 or x.dtype is F64) and type(x) is ndarray is type(y):
         try:
-            array = product(x, y)
+            array = direct(x, y)
         except FloatingPointReport:
-            array = compute(product, (x, y), {})
+            array = compute(direct, (x, y), {})
         if type(array) is not ndarray:
             array = np.asarray(array)
         if (a._node is None and b._node is None) or not grad_enabled():
@@ -351,7 +351,7 @@ def _stacked(x: Array, y: Array) -> Any:
     if y.ndim == 2 and x.ndim > 2:
         # One matrix for all of them: a single product, for which BLAS needs one call instead of one for each matrix.
         lead = x.shape[:-1]
-        return x.reshape(count(lead), y.shape[0]).dot(y).reshape((*lead, y.shape[1]))
+        return product(x.reshape(count(lead), y.shape[0]), y).reshape((*lead, y.shape[1]))
     return np.matmul(x, y)
 
 
@@ -553,12 +553,23 @@ def _dot_vjp(g: Tensor, node: Node) -> Any:
     )
 
 
+def _vector_impl(x: Array, y: Array) -> Any:
+    """A matrix or a vector with a vector."""
+    if x.dtype in LOW_PRECISION:
+        return np.asarray(x.astype(F32).dot(y.astype(F32))).astype(x.dtype)
+    return np.asarray(x.dot(y))
+
+
 MV = Primitive(
-    "mv", _mm_impl, _mv_vjp, saves=_EACH_OTHER, samples=lambda: [(np.ones((2, 3)), np.arange(3, dtype=F64))]
+    "mv",
+    _vector_impl,
+    _mv_vjp,
+    saves=_EACH_OTHER,
+    samples=lambda: [(np.ones((2, 3)), np.arange(3, dtype=F64))],
 )
 DOT = Primitive(
     "dot",
-    lambda x, y: np.asarray(_mm_impl(x, y)),
+    _vector_impl,
     _dot_vjp,
     saves=_EACH_OTHER,
     samples=lambda: [(np.ones(3), np.arange(3, dtype=F64))],

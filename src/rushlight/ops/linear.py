@@ -60,7 +60,7 @@ def _add_product_impl(c: Array, x: Array, y: Array, beta: Number, alpha: Number)
     dtype = x.dtype
     if dtype in LOW_PRECISION:
         return _add_product_impl(c.astype(F32), x.astype(F32), y.astype(F32), beta, alpha).astype(dtype)
-    product = _scaled(matrix_product(x, y) if x.ndim == 2 else np.matmul(x, y), alpha)
+    product = _scaled(matrix_product(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y), alpha)
     # With beta 0 the input is not read at all: nan and inf in it do not matter.
     return product if beta == 0 else np.add(_scaled(c, beta), product, product)
 

@@ -89,7 +89,7 @@ def _xlog1py_vjp(g: Tensor, node: Node) -> Any:
 
 
 XLOG1PY = Primitive(
-    "xlog1py", widened(_xlog1py_impl), _xlog1py_vjp, rule=FLOAT, saves=((0, (1,)), (1, BOTH)), refuses="c"
+    "xlog1py", widened(_xlog1py_impl), _xlog1py_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
 )
 xlog1py = binary(XLOG1PY, "x * log1p(y); 0 where x is 0, unless y is nan.", float_only=True)
 

@@ -31,8 +31,8 @@ def _vjp(gradients: list[Tensor | None], node: Node) -> Any:
     w, centred, inverse = node.unpack()
     attrs = node.attrs
     columns, positions, rows = attrs["columns"], attrs["positions"], attrs["rows"]
-    g = gradients[0]
-    if g is not None and not grad_enabled():
+    g, g_centred, g_inverse = gradients[:3]
+    if g is not None and g_centred is None and g_inverse is None and not grad_enabled():
         layout = {"columns": columns, "positions": positions, "rows": rows}
         grad_x, grad_w, grad_b = apply(GRADIENT, (g, centred, inverse, w), layout)
         _, edge_w, edge_b = node.edges

@@ -16,7 +16,7 @@ from .define import Primitive
 from .dispatch import not_implemented, write_out
 from .extrema import named_result, selected_vjp
 from .movement import reshape
-from .reductions import apply_to_one, check_one_dim, check_tensor
+from .reductions import ONE_DIM, apply_to_one, check_one_dim, check_tensor, over_a_matrix
 from .sorting import at_indices, kth_order, sort, stable_order
 
 Array = NDArray[Any]
@@ -86,13 +86,32 @@ def _nanmedian_dim_impl(x: Array, dim: int, keepdims: bool) -> Any:
     return at_indices(x, indices, dim, keepdims)
 
 
-MEDIAN = Primitive("median", _median_impl, _median_vjp, saves=((0, (0,)),), saves_output=True)
-NANMEDIAN = Primitive("nanmedian", _nanmedian_impl, _median_vjp, saves=((0, (0,)),), saves_output=True)
+MEDIAN = Primitive(
+    "median", _median_impl, _median_vjp, saves=((0, (0,)),), saves_output=True, samples=over_a_matrix({})
+)
+NANMEDIAN = Primitive(
+    "nanmedian",
+    _nanmedian_impl,
+    _median_vjp,
+    saves=((0, (0,)),),
+    saves_output=True,
+    samples=over_a_matrix({}),
+)
 MEDIAN_DIM = Primitive(
-    "median_dim", _median_dim_impl, selected_vjp, saves_output=(1,), grad_name="MedianBackward1"
+    "median_dim",
+    _median_dim_impl,
+    selected_vjp,
+    saves_output=(1,),
+    grad_name="MedianBackward1",
+    samples=over_a_matrix(*ONE_DIM),
 )
 NANMEDIAN_DIM = Primitive(
-    "nanmedian_dim", _nanmedian_dim_impl, selected_vjp, saves_output=(1,), grad_name="NanmedianBackward1"
+    "nanmedian_dim",
+    _nanmedian_dim_impl,
+    selected_vjp,
+    saves_output=(1,),
+    grad_name="NanmedianBackward1",
+    samples=over_a_matrix(*ONE_DIM),
 )
 
 
@@ -170,7 +189,7 @@ def _mode_impl(x: Array, dim: int, keepdims: bool) -> Any:
     return at_indices(x, np.take_along_axis(order, ends, dim), dim, keepdims)
 
 
-MODE = Primitive("mode", _mode_impl, selected_vjp, saves_output=(1,))
+MODE = Primitive("mode", _mode_impl, selected_vjp, saves_output=(1,), samples=over_a_matrix(*ONE_DIM))
 
 
 def mode(

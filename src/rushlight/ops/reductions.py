@@ -45,6 +45,19 @@ FLOATS = (F32, F64)  # what plans are made for
 ALL: dict[str, Any] = {"axis": None, "keepdims": False}
 
 
+WAYS: tuple[dict[str, Any], ...] = (
+    {"axis": None, "keepdims": False},
+    {"axis": (1,), "keepdims": False},
+    {"axis": (0, 1), "keepdims": True},
+)
+ONE_DIM: tuple[dict[str, Any], ...] = ({"dim": 1, "keepdims": False}, {"dim": 0, "keepdims": True})
+
+
+def over_a_matrix(*attrs: dict[str, Any]) -> Any:
+    """Samples of a record of one operand: a matrix without ties, with each of these parameters."""
+    return lambda: [((np.array([[0.5, -1.5, 2.0], [3.0, 1.0, -0.75]]),), given) for given in attrs]
+
+
 # --- what reductions share --------------------------------------------------------------------------------------------
 
 
@@ -93,6 +106,15 @@ def restore_dims(reduced: Tensor, shape: Shape, axis: tuple[int, ...] | None, ke
 def numbered(name: str) -> Any:
     """PyTorch's names of the nodes of a reduction: ``SumBackward0`` over everything, ``SumBackward1`` over dimensions."""
     return lambda attrs: f"{name}Backward{0 if attrs is None or attrs['axis'] is None else 1}"
+
+
+def no_derivative(name: str) -> Any:
+    """The vjp of an operation without one: its result requires grad, and backward raises ``NotImplementedError``."""
+
+    def vjp(g: Any, node: Node) -> Any:
+        raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
+
+    return vjp
 
 
 def apply_to_one(record: Primitive, input: Tensor, attrs: dict[str, Any]) -> Any:
@@ -159,8 +181,8 @@ def _mean_vjp(g: Tensor, node: Node) -> Tensor:
     return expand_reduced(g / n, edge.shape, axis, node.attrs["keepdims"])
 
 
-SUM = Primitive("sum", sum_array, _sum_vjp, grad_name=numbered("Sum"))
-MEAN = Primitive("mean", _mean_impl, _mean_vjp, grad_name=numbered("Mean"))
+SUM = Primitive("sum", sum_array, _sum_vjp, grad_name=numbered("Sum"), samples=over_a_matrix(*WAYS))
+MEAN = Primitive("mean", _mean_impl, _mean_vjp, grad_name=numbered("Mean"), samples=over_a_matrix(*WAYS))
 
 
 def sum_dims(input: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -195,7 +217,13 @@ def sum(
         raise TypeError(
             f"sum(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         ) from None
-    if dtype is None and out is None and axis is None and not keepdims:
+    if (
+        dtype is None
+        and out is None
+        and axis is None
+        and not keepdims
+        and (keepdim is False or keepdim is True)
+    ):
         try:
             if array.dtype is F32:
                 total = PLANS32[array.shape, dim, keepdim](array)
@@ -216,7 +244,7 @@ def sum(
             else:
                 attrs = {"axis": wrap_dims(dim, array.ndim), "keepdims": keepdim}
             return make_tensor(total, Node(SUM, (edge,), total, None, attrs))
-    return _sum_general(input, dim if axis is None else axis, keepdim or keepdims, dtype, out)
+    return _sum_general(input, dim if axis is None else axis, keepdims or keepdim, dtype, out)
 
 
 def _sum_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None) -> Tensor:
@@ -254,7 +282,13 @@ def mean(
         raise TypeError(
             f"mean(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         ) from None
-    if dtype is None and out is None and axis is None and not keepdims:
+    if (
+        dtype is None
+        and out is None
+        and axis is None
+        and not keepdims
+        and (keepdim is False or keepdim is True)
+    ):
         try:
             if array.dtype is F32:
                 total = PLANS32[array.shape, dim, keepdim](array)
@@ -276,7 +310,7 @@ def mean(
             else:
                 attrs = {"axis": wrap_dims(dim, array.ndim), "keepdims": keepdim}
             return make_tensor(total, Node(MEAN, (edge,), total, None, attrs))
-    return _mean_general(input, dim if axis is None else axis, keepdim or keepdims, dtype, out)
+    return _mean_general(input, dim if axis is None else axis, keepdims or keepdim, dtype, out)
 
 
 def _mean_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None) -> Tensor:
@@ -379,7 +413,14 @@ def _others_product(x: Tensor, dim: int) -> Tensor:
     return exclusive_cumprod(x, dim) * exclusive_cumprod(x.flip(dim), dim).flip(dim)  # type: ignore[no-any-return]
 
 
-PROD = Primitive("prod", _prod_impl, _prod_vjp, saves=((0, (0,)),), grad_name=numbered("Prod"))
+PROD = Primitive(
+    "prod",
+    _prod_impl,
+    _prod_vjp,
+    saves=((0, (0,)),),
+    grad_name=numbered("Prod"),
+    samples=over_a_matrix(*WAYS[:2]),
+)
 
 
 def prod(
@@ -444,6 +485,7 @@ LOGSUMEXP = Primitive(
     saves=((0, (0,)),),
     saves_output=True,
     grad_name="LogsumexpBackward0",
+    samples=over_a_matrix(*WAYS[1:]),
 )
 
 
@@ -487,8 +529,8 @@ def _logical(ufunc: Any) -> Any:
     return impl
 
 
-EVERY = Primitive("all", _logical(np.logical_and))
-SOME = Primitive("any", _logical(np.logical_or))
+EVERY = Primitive("all", _logical(np.logical_and), samples=over_a_matrix(*WAYS))
+SOME = Primitive("any", _logical(np.logical_or), samples=over_a_matrix(*WAYS))
 
 
 def all(
@@ -553,7 +595,7 @@ def _count_impl(x: Array, axis: tuple[int, ...] | None) -> Any:
     return asarray(np.count_nonzero(x, axis)).astype(I64)
 
 
-COUNT_NONZERO = Primitive("count_nonzero", _count_impl)
+COUNT_NONZERO = Primitive("count_nonzero", _count_impl, samples=over_a_matrix({"axis": None}, {"axis": (1,)}))
 
 
 def count_nonzero(input: Tensor, dim: Dims = None, *, axis: Dims = None) -> Tensor:

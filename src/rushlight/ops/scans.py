@@ -20,7 +20,7 @@ from .extrema import named_result, selected_often_vjp
 from .inplace import overwrite
 from .joining import cat
 from .movement import cast, narrow, unsqueeze
-from .reductions import apply_to_one, check_one_dim, check_tensor, reduced_type, sum
+from .reductions import apply_to_one, check_one_dim, check_tensor, over_a_matrix, reduced_type, sum
 
 Array = NDArray[Any]
 ndarray = np.ndarray
@@ -85,9 +85,19 @@ def exclusive_cumprod(x: Tensor, dim: int) -> Tensor:
     return cumprod(_shifted(x, dim), dim)
 
 
-CUMSUM = Primitive("cumsum", _cumsum_impl, _cumsum_vjp)
+ALONG: tuple[dict[str, Any], ...] = ({"dim": 1}, {"dim": 0})
+CUMSUM = Primitive(
+    "cumsum",
+    _cumsum_impl,
+    _cumsum_vjp,
+    samples=over_a_matrix({"dim": 1, "reverse": False}, {"dim": 0, "reverse": True}),
+)
 CUMPROD = Primitive(
-    "cumprod", lambda x, dim: _accumulate(np.multiply, x, dim), _cumprod_vjp, saves=((0, (0,)),)
+    "cumprod",
+    lambda x, dim: _accumulate(np.multiply, x, dim),
+    _cumprod_vjp,
+    saves=((0, (0,)),),
+    samples=over_a_matrix(*ALONG),
 )
 
 
@@ -213,7 +223,14 @@ def _linear_scan_vjp(g: Tensor, node: Node) -> Any:
 
 
 LINEAR_SCAN = Primitive(
-    "linear_scan", _linear_scan_impl, _linear_scan_vjp, saves=((0, (0, 1)),), saves_output=True
+    "linear_scan",
+    _linear_scan_impl,
+    _linear_scan_vjp,
+    saves=((0, (0, 1)),),
+    saves_output=True,
+    samples=lambda: [
+        ((np.array([[0.5, -1.5], [0.0, 1.0]]), np.array([[1.0, 2.0], [3.0, 4.0]])), way) for way in ALONG
+    ],
 )
 
 
@@ -245,8 +262,20 @@ def _running(ufunc: Any, at_least: Any) -> Any:
     return impl
 
 
-CUMMAX = Primitive("cummax", _running(np.maximum, np.greater_equal), selected_often_vjp, saves_output=(1,))
-CUMMIN = Primitive("cummin", _running(np.minimum, np.less_equal), selected_often_vjp, saves_output=(1,))
+CUMMAX = Primitive(
+    "cummax",
+    _running(np.maximum, np.greater_equal),
+    selected_often_vjp,
+    saves_output=(1,),
+    samples=over_a_matrix(*ALONG),
+)
+CUMMIN = Primitive(
+    "cummin",
+    _running(np.minimum, np.less_equal),
+    selected_often_vjp,
+    saves_output=(1,),
+    samples=over_a_matrix(*ALONG),
+)
 
 
 def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> Any:
@@ -324,7 +353,12 @@ def _logcumsumexp_vjp(g: Tensor, node: Node) -> Tensor:
 
 
 LOGCUMSUMEXP = Primitive(
-    "logcumsumexp", _logcumsumexp_impl, _logcumsumexp_vjp, saves=((0, (0,)),), saves_output=True
+    "logcumsumexp",
+    _logcumsumexp_impl,
+    _logcumsumexp_vjp,
+    saves=((0, (0,)),),
+    saves_output=True,
+    samples=over_a_matrix(*ALONG),
 )
 
 

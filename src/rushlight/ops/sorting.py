@@ -20,7 +20,7 @@ from .define import Primitive
 from .dispatch import not_implemented
 from .extrema import named_result, selected_vjp
 from .linalg import write_exact
-from .reductions import apply_to_one, check_one_dim, check_tensor
+from .reductions import ONE_DIM, apply_to_one, check_one_dim, check_tensor, over_a_matrix
 
 Array = NDArray[Any]
 SMALL = 512  # elements up to which NumPy's stable argsort is the quickest
@@ -155,7 +155,13 @@ def _sort_impl(x: Array, dim: int, descending: bool) -> Any:
     return take_along(x, order, dim), order
 
 
-SORT = Primitive("sort", _sort_impl, selected_vjp, saves_output=(1,))
+SORT = Primitive(
+    "sort",
+    _sort_impl,
+    selected_vjp,
+    saves_output=(1,),
+    samples=over_a_matrix({"dim": 1, "descending": False}, {"dim": 0, "descending": True}),
+)
 
 
 def sort(
@@ -233,7 +239,13 @@ def _topk_impl(x: Array, k: int, dim: int, largest: bool) -> Any:
     return take_along(x, indices, dim), indices
 
 
-TOPK = Primitive("topk", _topk_impl, selected_vjp, saves_output=(1,))
+TOPK = Primitive(
+    "topk",
+    _topk_impl,
+    selected_vjp,
+    saves_output=(1,),
+    samples=over_a_matrix({"k": 2, "dim": 1, "largest": True}, {"k": 1, "dim": 0, "largest": False}),
+)
 
 
 def topk(
@@ -302,7 +314,13 @@ def _kthvalue_impl(x: Array, k: int, dim: int, keepdims: bool) -> Any:
     return at_indices(x, kth_order(x, k - 1, dim), dim, keepdims)
 
 
-KTHVALUE = Primitive("kthvalue", _kthvalue_impl, selected_vjp, saves_output=(1,))
+KTHVALUE = Primitive(
+    "kthvalue",
+    _kthvalue_impl,
+    selected_vjp,
+    saves_output=(1,),
+    samples=over_a_matrix(*[{"k": 2, **way} for way in ONE_DIM]),
+)
 
 
 def kthvalue(

@@ -9,16 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY
+from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
 from ..core.history import Node
 from ..core.return_types import maker
 from ..core.shapes import count, wrap_dims
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
 from .define import Primitive
 from .dispatch import apply, not_implemented, write_out
 from .linalg import write_exact
 from .movement import reshape
-from .reductions import Dims, apply_to_one, check_dims, check_tensor, mean, restore_dims, sum, sum_array
+from .reductions import (
+    WAYS,
+    Dims,
+    apply_to_one,
+    check_dims,
+    check_tensor,
+    mean,
+    no_derivative,
+    over_a_matrix,
+    restore_dims,
+    sum,
+    sum_array,
+)
 from .summation import ONES, SMALL, plan_for
 
 Array = NDArray[Any]
@@ -111,8 +123,24 @@ def _std_vjp(g: Tensor, node: Node) -> Tensor:
     return _var_gradient((g / (result * 2)).masked_fill(result.eq(0), 0), x, node.attrs)
 
 
-VAR = Primitive("var", _var_impl, _var_vjp, saves=((0, (0,)),), grad_name="VarBackward0")
-STD = Primitive("std", _std_impl, _std_vjp, saves=((0, (0,)),), saves_output=True, grad_name="StdBackward0")
+_CORRECTED = [{**way, "correction": 0.5} for way in WAYS]
+VAR = Primitive(
+    "var",
+    _var_impl,
+    _var_vjp,
+    saves=((0, (0,)),),
+    grad_name="VarBackward0",
+    samples=over_a_matrix(*_CORRECTED),
+)
+STD = Primitive(
+    "std",
+    _std_impl,
+    _std_vjp,
+    saves=((0, (0,)),),
+    saves_output=True,
+    grad_name="StdBackward0",
+    samples=over_a_matrix(*_CORRECTED),
+)
 
 
 def _spread(
@@ -392,7 +420,7 @@ def _bincount_impl(x: Array, weights: Array | None, minlength: int) -> Any:
     return np.bincount(x, weights.astype(F64), minlength).astype(kept)
 
 
-BINCOUNT = Primitive("bincount", _bincount_impl, value_dependent=True)
+BINCOUNT = Primitive("bincount", _bincount_impl, no_derivative("bincount"), value_dependent=True)
 
 
 def histc(
@@ -412,30 +440,31 @@ def histc(
     _check_bins(bins)
     if array.dtype not in INEXACT or array.dtype.kind == "c":
         raise not_implemented("histogram", array.dtype)
-    low, high = float(min), float(max)
-    if low == high and array.size:
-        low, high = float(np.min(array)), float(np.max(array))
+    result: Tensor = apply_to_one(HISTC, input, {"bins": int(bins), "low": float(min), "high": float(max)})
+    return result if out is None else write_exact(out, result)
+
+
+def _histc_impl(x: Array, bins: int, low: float, high: float) -> Array:
+    if low == high and x.size:
+        low, high = float(np.min(x)), float(np.max(x))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"torch.histc: range of [{low}, {high}] is not finite")
     if low > high:
         raise RuntimeError("torch.histc: max must be larger than min")
     if low == high:
         low, high = low - 1, high + 1
-    result = make_tensor(_count_in_bins(array, bins, low, high, None).astype(array.dtype))
-    return result if out is None else write_exact(out, result)
+    wide = x.reshape(-1).astype(F64)
+    inside = wide[(wide >= low) & (wide <= high)]
+    places = ((inside - low) * (bins / (high - low))).astype(I64)
+    return np.bincount(np.minimum(places, bins - 1), None, bins).astype(x.dtype)
+
+
+HISTC = Primitive("histc", _histc_impl)
 
 
 def _check_bins(bins: int, dim: int = 0) -> None:
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension {dim}")
-
-
-def _count_in_bins(x: Array, bins: int, low: float, high: float, weights: Array | None) -> Array:
-    x = x.reshape(-1).astype(F64)
-    inside = (x >= low) & (x <= high)
-    where = ((x[inside] - low) * (bins / (high - low))).astype(I64)
-    np.minimum(where, bins - 1, out=where)
-    return np.bincount(where, None if weights is None else weights.reshape(-1)[inside], bins)
 
 
 def histogram(
@@ -498,7 +527,6 @@ def histogramdd(
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     columns = points.shape[-1]
     leading = points.shape[:-1]
-    points = points.reshape(-1, columns)
     number: Any = [bins] * columns if isinstance(bins, int) else bins
     if len(number) != columns:
         raise RuntimeError(
@@ -522,7 +550,35 @@ def histogramdd(
             f"torch.histogramdd: for a {columns}-dimensional histogram range should have {2 * columns} elements, but got "
             f"{len(range)}"
         )
-    edges = [_edges_of(points, i, number[i], range) for i in _indices(columns)]
+    given = [edges if isinstance(edges, Tensor) else None for edges in number]
+    for i, edges in enumerate(given):
+        if edges is None:
+            _check_bins(int(number[i]), i)
+        else:
+            _check_edges(edges._array, points.dtype, i)
+    attrs = {
+        "bins": tuple([0 if isinstance(edges, Tensor) else int(edges) for edges in number]),
+        "range": None if range is None else tuple([float(limit) for limit in range]),
+        "density": bool(density),
+    }
+    hist, *found = apply(HISTOGRAMDD, (input, weight, *given), attrs)
+    return HistogramddResult((hist, tuple(found)))
+
+
+def _histogramdd_impl(
+    points: Array,
+    weight: Array | None,
+    *given: Array | None,
+    bins: tuple[int, ...],
+    range: tuple[float, ...] | None,
+    density: bool,
+) -> Any:
+    """The histogram, then the edges of each column: ``given`` ones, or those of ``bins`` equal parts."""
+    points = points.reshape(-1, points.shape[-1])
+    edges = [
+        _equal_parts(points, i, bins[i], range) if edge is None else edge.copy()
+        for i, edge in enumerate(given)
+    ]
     shape = [len(edge) - 1 for edge in edges]
     inside = np.ones(len(points), bool)
     flat = np.zeros(len(points), I64)
@@ -532,42 +588,42 @@ def histogramdd(
         place[x == edge[-1]] = len(edge) - 2
         inside &= (x >= edge[0]) & (x <= edge[-1])
         flat = flat * shape[i] + np.clip(place, 0, len(edge) - 2)
-    weights = None if weight is None else weight._array.reshape(-1)[inside].astype(F64)
+    weights = None if weight is None else weight.reshape(-1)[inside].astype(F64)
     hist = np.bincount(flat[inside], weights, count(shape)).reshape(shape).astype(points.dtype)
     if density:
         hist = hist / hist.sum()
         for i, edge in enumerate(edges):
-            hist = hist / np.diff(edge).reshape([-1 if j == i else 1 for j in _indices(columns)])
-    return HistogramddResult(
-        (make_tensor(hist.astype(points.dtype)), tuple([make_tensor(edge) for edge in edges]))
-    )
+            hist = hist / np.diff(edge).reshape([-1 if j == i else 1 for j in _indices(len(edges))])
+    return (hist.astype(points.dtype), *edges)
 
 
+HISTOGRAMDD = Primitive(
+    "histogramdd", _histogramdd_impl, no_derivative("_histogramdd_from_bin_cts"), value_dependent=True
+)
 _indices = range
 
 
-def _edges_of(points: Array, i: int, bins: Any, given: Sequence[float] | None) -> Array:
-    if isinstance(bins, Tensor):
-        edges = bins._array
-        if edges.dtype != points.dtype:
-            raise RuntimeError(
-                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype "
-                f"{OF_NUMPY[points.dtype].name} and bins for dimension {i} with dtype {OF_NUMPY[edges.dtype].name}"
-            )
-        if edges.ndim != 1:
-            raise RuntimeError(
-                f"torch.histogramdd: bins tensor should have one dimension, but got {edges.ndim} dimensions in the bins tensor "
-                f"for dimension {i}"
-            )
-        if not edges.size:
-            raise RuntimeError(
-                f"torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for "
-                f"dimension {i}"
-            )
-        return edges.copy()
-    _check_bins(int(bins), i)
-    if given is not None:
-        low, high = float(given[2 * i]), float(given[2 * i + 1])
+def _check_edges(edges: Array, dtype: NumpyDType, i: int) -> None:
+    if edges.dtype != dtype:
+        raise RuntimeError(
+            "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype "
+            f"{OF_NUMPY[dtype].name} and bins for dimension {i} with dtype {OF_NUMPY[edges.dtype].name}"
+        )
+    if edges.ndim != 1:
+        raise RuntimeError(
+            f"torch.histogramdd: bins tensor should have one dimension, but got {edges.ndim} dimensions in the bins tensor "
+            f"for dimension {i}"
+        )
+    if not edges.size:
+        raise RuntimeError(
+            f"torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for "
+            f"dimension {i}"
+        )
+
+
+def _equal_parts(points: Array, i: int, bins: int, range: tuple[float, ...] | None) -> Array:
+    if range is not None:
+        low, high = range[2 * i], range[2 * i + 1]
     elif len(points):
         low, high = float(np.min(points[:, i])), float(np.max(points[:, i]))
     else:
@@ -580,7 +636,7 @@ def _edges_of(points: Array, i: int, bins: Any, given: Sequence[float] | None) -
         )
     if low == high:
         low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, int(bins) + 1).astype(points.dtype)
+    return np.linspace(low, high, bins + 1).astype(points.dtype)
 
 
 METHODS: dict[str, Any] = {

@@ -13,7 +13,7 @@ from ..core.tensor import Tensor
 from .define import Primitive
 from .dispatch import apply, is_number, not_implemented, type_name
 from .linalg import write_exact
-from .reductions import apply_to_one, check_tensor
+from .reductions import apply_to_one, check_tensor, no_derivative
 
 Array = NDArray[Any]
 
@@ -68,8 +68,16 @@ def _consecutive_impl(x: Array, dim: int | None) -> Any:
     return np.compress(starts, x, dim), inverse, counts
 
 
-UNIQUE = Primitive("unique", _unique_impl, value_dependent=True)
-UNIQUE_CONSECUTIVE = Primitive("unique_consecutive", _consecutive_impl, value_dependent=True)
+UNIQUE = Primitive(
+    "unique",
+    _unique_impl,
+    no_derivative("unique"),
+    value_dependent=True,
+    grad_name=lambda attrs: "Unique2Backward0" if attrs["dim"] is None else "UniqueDimBackward0",
+)
+UNIQUE_CONSECUTIVE = Primitive(
+    "unique_consecutive", _consecutive_impl, no_derivative("unique_consecutive"), value_dependent=True
+)
 
 
 def _distinct(
@@ -87,7 +95,6 @@ def _distinct(
             raise RuntimeError(
                 "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
             )
-    # No gradient: PyTorch has none either, and raises only in backward.
     return _results(apply_to_one(record, input, {"dim": dim}), return_inverse, return_counts)
 
 
@@ -99,7 +106,7 @@ def unique(
     dim: int | None = None,
 ) -> Any:
     """The distinct elements (or, with ``dim``, slices) in order; also, if asked for, where each element went and how often
-    each distinct one occurs. nans are all distinct.
+    each distinct one occurs. nans are all distinct. Not differentiable: backward raises ``NotImplementedError``.
 
     Example:
         >>> import rushlight as torch

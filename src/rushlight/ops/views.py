@@ -120,6 +120,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """
     shape = input._array.shape
     ndim = len(shape)
+    if start_dim == 0 and end_dim == -1 and ndim > 1:
+        return reshape(input, (input._array.size,))
     start, end = wrap_dim(start_dim, ndim), wrap_dim(end_dim, ndim)
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")

@@ -111,4 +111,4 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         return soft
     index = soft.detach().max(dim, keepdim=True).indices
     one_hot = scatter(zeros_like(soft.detach()), dim, index, 1.0)
-    return add(sub(one_hot, soft.detach()), soft)
+    return add(sub(one_hot, soft.detach()), soft)  # type: ignore[no-any-return]

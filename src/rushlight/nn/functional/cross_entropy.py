@@ -428,7 +428,7 @@ def _smoothed(
         even = div(sum_of(even), counted)
     else:
         even = reduced(even, reduction)
-    return add(mul(exact, 1 - label_smoothing), mul(even, label_smoothing / classes))
+    return add(mul(exact, 1 - label_smoothing), mul(even, label_smoothing / classes))  # type: ignore[no-any-return]
 
 
 def _of_probabilities(

@@ -123,7 +123,7 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = mul(rows, per_sample_weights.unsqueeze(1))
     start = zeros((bags, weight._array.shape[1]), dtype=weight.dtype)
-    result = index_add(start, 0, make_tensor(bag_of), rows)
+    result: Tensor = index_add(start, 0, make_tensor(bag_of), rows)
     if mode == "mean":
         counts = np.maximum(np.bincount(bag_of, minlength=bags), 1).astype(weight._array.dtype)
         result = div(result, make_tensor(counts[:, None]))
@@ -177,6 +177,6 @@ def _largest(rows: Tensor, bag_of: Any, bags: int) -> Tensor:
     for bag in np.flatnonzero(sizes):
         start = ends[bag] - sizes[bag]
         places[bag] = start + values[start : ends[bag]].argmax(0)
-    result = gather(rows, 0, make_tensor(places))
+    result: Tensor = gather(rows, 0, make_tensor(places))
     filled = (sizes > 0).astype(values.dtype)
-    return result if filled.all() else mul(result, make_tensor(filled[:, None]))  # type: ignore[no-any-return]
+    return result if filled.all() else mul(result, make_tensor(filled[:, None]))
