@@ -549,5 +549,30 @@ from .ops.uniqueness import (  # noqa: E402
 )
 
 from . import nn as nn, optim as optim, utils as utils  # noqa: E402
+
+# convolution, pooling, normalization
+from .nn.functional.convolution import (  # noqa: E402
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv3d as conv3d,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+)
+from .nn.functional.normalization import (  # noqa: E402
+    group_norm as group_norm,
+    layer_norm as layer_norm,
+    rms_norm as rms_norm,
+)
+from .nn.functional.pooling import (  # noqa: E402
+    adaptive_avg_pool1d as adaptive_avg_pool1d,
+    adaptive_max_pool1d as adaptive_max_pool1d,
+    avg_pool1d as avg_pool1d,
+    max_pool1d as max_pool1d,
+    max_pool1d_with_indices as max_pool1d_with_indices,
+    max_pool2d as max_pool2d,
+    max_pool3d as max_pool3d,
+)
+
 from . import version as version  # noqa: E402
 from .version import api_version as __version__  # noqa: E402

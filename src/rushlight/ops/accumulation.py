@@ -28,17 +28,24 @@ def counted_from_front(index: Array, extent: int, wrap: bool = True, dim: int = 
         index = index.astype(np.intp)
     if not index.size:
         return index
-    low = int(index.min())
+    low, high = extremes(index)
     if low < 0 and wrap:
         if low < -extent:
             raise IndexError(f"index {low} is out of bounds for dimension {dim} with size {extent}")
         index = np.where(index < 0, index + extent, index)
     elif low < 0:
         raise IndexError(f"index {low} is out of bounds for dimension {dim} with size {extent}")
-    high = int(index.max())
     if high >= extent:
         raise IndexError(f"index {high} is out of bounds for dimension {dim} with size {extent}")
     return index
+
+
+def extremes(index: Array) -> tuple[int, int]:
+    """The least and the greatest number of an index that is not empty."""
+    if index.size <= 64:  # Python's min and max of a short list take a fifth of the time of NumPy's
+        numbers = index.ravel().tolist()
+        return min(numbers), max(numbers)
+    return int(index.min()), int(index.max())
 
 
 def all_different(index: Array, extent: int) -> bool:

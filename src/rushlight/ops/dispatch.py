@@ -487,7 +487,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
 
     def inplace(self: Tensor, other: Any) -> Tensor:
         x = self._array
-        if self._view is None and (self._node is None or not grad_enabled()) and type(x) is ndarray:
+        if (self._node is None or not grad_enabled()) and type(x) is ndarray:
             if isinstance(other, Tensor):
                 y = other._array
                 usable = (

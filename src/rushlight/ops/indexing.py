@@ -19,7 +19,7 @@ from ..core.history import Node, versions_of
 from ..core.shapes import wrap_dim
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
-from .accumulation import add_along, counted_from_front, update_at
+from .accumulation import add_along, counted_from_front, extremes, update_at
 from .conversion import element_array
 from .define import Primitive
 from .dispatch import compute, is_number, type_name, write_out
@@ -31,6 +31,7 @@ getframe = sys._getframe
 I32 = np.dtype(np.int32)
 INDEX_TYPES = frozenset((I64, I32))
 FULL = slice(None)
+ndarray = np.ndarray
 
 
 # --- how operations that keep index tensors are recorded --------------------------------------------------------------
@@ -43,7 +44,7 @@ def recorded(
 
     ``dispatch.attach`` does this for records whose ``saves`` is fixed; an index is a list of tensors of any length.
     """
-    array = result if type(result) is np.ndarray else np.asarray(result)
+    array = result if type(result) is ndarray else np.asarray(result)
     if grad_enabled() and array.dtype in INEXACT:
         edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
         if edges.count(None) != len(edges):
@@ -137,7 +138,7 @@ def _index_impl(x: Any, *arrays: Any, dims: tuple[int, ...]) -> Any:
     try:
         if len(arrays) == 1 and arrays[0].dtype != BOOL:
             return x.take(arrays[0], dims[0])
-        result = x[numpy_index(arrays, dims)]
+        result = x[arrays[0]] if len(arrays) == 1 and dims[0] == 0 else x[numpy_index(arrays, dims)]
     except IndexError as error:
         raise cast_index_error(error) from None
     return result if result.flags.c_contiguous else np.ascontiguousarray(result)
@@ -241,6 +242,8 @@ INDEX_PUT = Primitive("index_put", _put_impl, _put_vjp)
 def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Tensor:
     """The elements of ``x`` at index tensors, of which each stands at its dimension."""
     arrays = [index._array for index in indices]
+    if x._node is None:
+        return make_tensor(np.asarray(_index_impl(x._array, *arrays, dims=dims)))
     attrs = {"dims": dims}
     return recorded(INDEX, (x, *indices), attrs, _index_impl(x._array, *arrays, dims=dims), indices)
 
@@ -384,7 +387,7 @@ def check_range(index: Tensor, extent: int, error: type[Exception], message: str
     """Raise ``error`` with ``message`` (which may name ``{bad}``) if an element of ``index`` is not in [lowest, extent)."""
     array = index._array
     if array.size:
-        low, high = int(array.min()), int(array.max())
+        low, high = extremes(array)
         if low < lowest or high >= extent:
             raise error(message.format(bad=low if low < lowest else high))
 
@@ -719,8 +722,10 @@ def embedding(
         )
     if table.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
-    if index.size and (int(index.min()) < 0 or int(index.max()) >= table.shape[0]):
-        raise IndexError("index out of range in self")
+    if index.size:
+        low, high = extremes(index)
+        if low < 0 or high >= table.shape[0]:
+            raise IndexError("index out of range in self")
     rows = table.take(index, 0) if index.size else np.empty((*index.shape, table.shape[1]), table.dtype)
     if weight._node is None:
         return make_tensor(rows)

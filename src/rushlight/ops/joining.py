@@ -25,6 +25,7 @@ grad_enabled = GRAD_MODE.get
 FULL = slice(None)
 _new = object.__new__
 _weak = weakref.ref
+np_concatenate = np.concatenate
 
 
 # --- cat and stack ----------------------------------------------------------------------------------------------------
@@ -95,9 +96,11 @@ def cat(
         _check_list(tensors, "cat")
         raise ValueError("torch.cat(): expected a non-empty list of Tensors") from None
     operands: Sequence[Tensor] = tensors
+    parts = arrays
     for array in arrays:
         if array.dtype is not dtype or array.ndim != ndim:
             operands, arrays, ndim = _prepared(tensors, dim)
+            parts = [array for array in arrays if array.ndim == ndim]
             break
     if not -ndim <= dim < ndim or not ndim:
         if not ndim:
@@ -106,7 +109,7 @@ def cat(
     if dim < 0:
         dim += ndim
     try:
-        joined = np.concatenate([a for a in arrays if a.ndim == ndim] if ndim > 1 else arrays, dim)
+        joined = np_concatenate(parts, dim)
         if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
             joined = np.ascontiguousarray(joined)
     except ValueError:
@@ -226,18 +229,21 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     shape, dtype = arrays[0].shape, arrays[0].dtype
     dim = wrap_dim(dim, len(shape) + 1)
     operands: Sequence[Tensor] = tensors
+    mixed = False
     for i, array in enumerate(arrays):
         if array.shape != shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(array.shape)} at entry {i}"
             )
-    if any(array.dtype != dtype for array in arrays):
-        operands, arrays, _ = _stackable(tensors)
+        if array.dtype is not dtype:
+            mixed = True
+    if mixed:
+        operands, arrays = _stackable(tensors)
     if dim == 0 and shape:
-        joined = np.concatenate(arrays).reshape(len(arrays), *shape)
+        joined = np_concatenate(arrays).reshape(len(arrays), *shape)
     else:
         inserted = (*shape[:dim], 1, *shape[dim:])
-        joined = np.concatenate([array.reshape(inserted) for array in arrays], dim)
+        joined = np_concatenate([array.reshape(inserted) for array in arrays], dim)
     if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
         joined = np.ascontiguousarray(joined)
     node = None
@@ -249,12 +255,12 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     return result if out is None else write_out(out, result, "stack")
 
 
-def _stackable(tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Any], int]:
+def _stackable(tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Any]]:
     dtype = tensors[0]._array.dtype
     for tensor in tensors[1:]:
         dtype = PROMOTED[dtype, tensor._array.dtype]
     operands = [cast(tensor, dtype) for tensor in tensors]
-    return operands, [operand._array for operand in operands], 0
+    return operands, [operand._array for operand in operands]
 
 
 def atleast_1d(*tensors: Any) -> Any:

@@ -66,6 +66,8 @@ MASKED_FILL = Primitive("masked_fill", _fill_impl, _fill_vjp)
 
 
 def _filled(x: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    if x._node is None and value._node is None:
+        return make_tensor(_fill_impl(x._array, value._array, mask._array))
     return recorded(
         MASKED_FILL, (x, value, mask), {}, _fill_impl(x._array, value._array, mask._array), (mask,)
     )
@@ -210,9 +212,16 @@ def masked_scatter_(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 # --- nonzero ----------------------------------------------------------------------------------------------------------
 
 
+def _nonzero_impl(x: Any) -> Any:
+    if not x.ndim:
+        return np.zeros((int(x != 0), 0), np.int64)
+    found = x.nonzero()
+    return found[0][:, None] if x.ndim == 1 else np.array(found).T
+
+
 NONZERO = Primitive(
     "nonzero",
-    lambda x: np.argwhere(x) if x.ndim else np.zeros((int(x != 0), 0), np.int64),
+    _nonzero_impl,
     value_dependent=True,
 )
 

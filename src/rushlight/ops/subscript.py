@@ -26,7 +26,7 @@ from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
 from .indexing import cast_index_error, checked_index, put_at_, read_at
-from .inplace import check_no_overlap, check_partial_overlap
+from .inplace import announce, changed, check_no_overlap, check_partial_overlap, same_region
 from .masking import masked_fill_
 from .movement import SELECT, SLICE, expand, make_view, reshape, unsqueeze
 
@@ -88,6 +88,13 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     elif index is None:
         return unsqueeze(self, 0)
     else:
+        if kind is Tensor and self._node is None:
+            where = index._array
+            if where.ndim and array.ndim and (where.dtype is I64 or (where.dtype is BOOL and where.shape == array.shape)):
+                try:
+                    return make_tensor(array.take(where, 0) if where.dtype is I64 else array[where])
+                except IndexError as error:
+                    raise cast_index_error(error) from None
         return _general(self, index)
     try:
         view = array[where]
@@ -359,7 +366,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
                 return
     array = self._array
     kind = type(value)
-    if (self._node is not None and grad_enabled()) or self._view is not None:
+    if self._node is not None and grad_enabled():
         _view_set(getitem(self, index), value)
         return
     content: Any
@@ -372,6 +379,15 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         )
     elif isinstance(value, Tensor):
         storage = value._storage
+        if storage is not None and storage is self._storage and (value._node is None or not grad_enabled()):
+            # Most often what `x[i] += y` ends with: the part is written already.
+            try:
+                part = array[(*index, ...) if type(index) is tuple and ... not in index else index]
+            except IndexError:
+                part = None
+            if part is not None and same_region(part, value._array):
+                changed(self, announce(self, "copy_"), None)
+                return
         if (
             (value._node is not None and grad_enabled())
             or (storage is not None and storage is self._storage)
@@ -386,6 +402,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
+    if self._view is not None and 0 in array.strides:
+        check_no_overlap(array)
     storage.changed_by = "copy_"  # before anything is written: inference tensors may refuse
     try:
         array[index] = content
@@ -431,11 +449,44 @@ def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
     return reshape(value, shape[drop:]) if drop else value
 
 
+def _quick_set(self: Tensor, where: Any, value: Any) -> bool:
+    """``self[where] = value`` for one index or mask and no history; whether that is the case and was done."""
+    array = self._array
+    if (
+        not where.ndim
+        or (where.dtype is not I64 and (where.dtype is not BOOL or where.shape != array.shape))
+        or (self._node is not None and grad_enabled())
+        or (self._view is not None and 0 in array.strides)
+    ):
+        return False
+    if isinstance(value, Tensor):
+        if (
+            value._array.dtype is not array.dtype
+            or (value._node is not None and grad_enabled())
+            or (value._storage is not None and value._storage is self._storage)
+        ):
+            return False
+        content = value._array
+    elif isinstance(value, bool | int | float):
+        content = element_array(value, array.dtype)
+    else:
+        return False
+    storage = announce(self, "index_put_")
+    try:
+        array[where] = content
+    except (IndexError, ValueError, TypeError):
+        return False  # NumPy checks all before it writes; the general way says what is wrong
+    changed(self, storage, None)
+    return True
+
+
 def _general_set(self: Tensor, index: Any, value: Any) -> None:
     if index is False:
         return
     if index is True:
         _view_set(unsqueeze(self, 0), value)
+        return
+    if type(index) is Tensor and _quick_set(self, index._array, value):
         return
     region, tensors, dims = parse(self, index)
     if not tensors:

@@ -60,6 +60,7 @@ from .conv_tiles import (
     tiles,
 )
 from .depthwise import depthwise_forward, depthwise_weight_gradient
+from .gemm import OneThread
 from .window_shapes import check_conv_dtypes, conv_output_shape, meeting
 
 Array = NDArray[Any]
@@ -375,9 +376,15 @@ def conv_forward(
     shape = conv_output_shape(x.shape, w.shape, stride, padding, dilation, groups)
     output = shape[2:] if output_spatial_shape is None else output_spatial_shape
     window = Window(w.shape[2:], stride, padding, dilation, output, groups)
-    if x.dtype in LOW_PRECISION:
-        return _correlate(x.astype(F32), w.astype(F32), window).astype(x.dtype)
-    return _correlate(x, np.ascontiguousarray(w), window)
+    with OneThread(_work(len(x), window, w.size)):
+        if x.dtype in LOW_PRECISION:
+            return _correlate(x.astype(F32), w.astype(F32), window).astype(x.dtype)
+        return _correlate(x, np.ascontiguousarray(w), window)
+
+
+def _work(samples: int, window: Window, weights: int) -> int:
+    """The multiplications of a convolution: each position of the result meets all weights."""
+    return samples * count(window.output) * weights
 
 
 def conv_input_gradient(
@@ -404,9 +411,10 @@ def conv_input_gradient(
     """
     check_conv_dtypes("conv_input_gradient", g.dtype, w.dtype)
     window = Window(w.shape[2:], stride, padding, dilation, g.shape[2:], groups)
-    if g.dtype in LOW_PRECISION:
-        return _input_gradient(g.astype(F32), w.astype(F32), input_spatial_shape, window).astype(g.dtype)
-    return _input_gradient(g, w, input_spatial_shape, window)
+    with OneThread(_work(len(g), window, w.size)):
+        if g.dtype in LOW_PRECISION:
+            return _input_gradient(g.astype(F32), w.astype(F32), input_spatial_shape, window).astype(g.dtype)
+        return _input_gradient(g, w, input_spatial_shape, window)
 
 
 def conv_weight_gradient(
@@ -427,6 +435,8 @@ def conv_weight_gradient(
     """
     check_conv_dtypes("conv_weight_gradient", g.dtype, x.dtype)
     window = Window(kernel_shape, stride, padding, dilation, g.shape[2:], groups)
-    if g.dtype in LOW_PRECISION:
-        return _weight_gradient(g.astype(F32), x.astype(F32), window).astype(g.dtype)
-    return _weight_gradient(g, x, window)
+    weights = g.shape[1] * (x.shape[1] // groups) * count(kernel_shape)
+    with OneThread(_work(len(g), window, weights)):
+        if g.dtype in LOW_PRECISION:
+            return _weight_gradient(g.astype(F32), x.astype(F32), window).astype(g.dtype)
+        return _weight_gradient(g, x, window)

@@ -18,6 +18,8 @@ Array = NDArray[Any]
 WORTH_ASKING: Final = 1024
 _THREADED_FROM: Final = 500_000
 _THREADS_PAY_FROM: Final = 8_000_000
+# A kernel of many products waits for the other thread once for each of them.
+_KERNEL_THREADS_PAY_FROM: Final = 64_000_000
 
 _controllers: list[Any] = []
 _looked: list[bool] = []
@@ -39,6 +41,32 @@ def product(x: Array, y: Array) -> Array:
             finally:
                 blas.set_num_threads(threads)
     return x.dot(y)  # type: ignore[no-any-return]
+
+
+class OneThread:
+    """``with OneThread(work):`` holds BLAS to one thread for work that is not worth more, as ``product`` does.
+
+    For kernels of many products (convolutions): ``work`` is the number of multiplications of all of them.
+    """
+
+    __slots__ = ("_threads", "_work")
+
+    def __init__(self, work: int) -> None:
+        self._work = work
+        self._threads = 1
+
+    def __enter__(self) -> None:
+        if self._work <= _KERNEL_THREADS_PAY_FROM:
+            if not _looked:
+                _find_blas()
+            if _controllers:
+                self._threads = _controllers[0].get_num_threads()
+                if self._threads > 1:
+                    _controllers[0].set_num_threads(1)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._threads > 1:
+            _controllers[0].set_num_threads(self._threads)
 
 
 def _find_blas() -> None:

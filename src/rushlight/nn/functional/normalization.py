@@ -46,6 +46,8 @@ def batch_norm(
     elif eps < 0:
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     if len(shape) < 2:
+        if shape == (0,):
+            return input.clone()  # type: ignore[no-any-return]
         raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got 1): input has shape {list(shape)}")
     channels = shape[1]
     _check_sizes(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)

@@ -8,6 +8,7 @@ from ...core.shapes import count
 from ...core.tensor import Tensor
 from ...ops import pooling as ops
 from ...ops.convolution import per_dimension
+from ...ops.dispatch import write_out
 
 
 def _window(input: Tensor, kernel_size: Any, stride: Any, padding: Any, dims: int, name: str) -> dict[str, Any]:
@@ -98,18 +99,20 @@ def avg_pool1d(
 
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
+    count_include_pad: bool = True, divisor_override: int | None = None, *, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The average of each window of ``input`` (N, C, H, W)."""
-    return _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 2)
+    result = _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 2)
+    return result if out is None else write_out(out, result, "avg_pool2d")
 
 
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
+    count_include_pad: bool = True, divisor_override: int | None = None, *, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The average of each window of ``input`` (N, C, D, H, W)."""
-    return _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 3)
+    result = _avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 3)
+    return result if out is None else write_out(out, result, "avg_pool3d")
 
 
 def _adaptive_output(input: Tensor, output_size: Any, dims: int, name: str) -> tuple[int, ...]:
