@@ -29,13 +29,17 @@ FUNCTIONS: dict[str, Any] = {
         indices, weight, *args, **options
     ),
     # Samples bring a module of torch; Rushlight's own takes its place.
-    "nn.functional.triplet_margin_with_distance_loss": lambda *args, distance_function, **options: (
+    "nn.functional.triplet_margin_with_distance_loss": lambda *args, distance_function=None, **options: (
         F.triplet_margin_with_distance_loss(*args, distance_function=nn.PairwiseDistance(), **options)
     ),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     # Dropout is random; tests/parity/test_dropout.py compares it with seeds.
-    "scaled_dot_product_attention": {"accept": lambda sample: not sample.kwargs.get("dropout_p")},
+    # The samples' scores reach 200, where float32 numbers are 1.5e-5 apart, and their exponentials differ by that ratio.
+    "scaled_dot_product_attention": {
+        "accept": lambda sample: not sample.kwargs.get("dropout_p"),
+        "tolerance": {"float32": (5e-5, 5e-5)},
+    },
 }
 KNOWN: dict[tuple[str, str], str] = {}
 

@@ -288,7 +288,7 @@ torch.cdist(t([[1.0, 2.0]]), t([[1.0, 2.0, 3.0]])); torch.cdist(t([[1.0]]), t([[
 torch.cdist(t([[1.0]]), t([[1.0]]), compute_mode="foo")
 torch.cdist(t([[1.0]]), t([[1.0]], dtype=torch.float64)); torch.cdist(E(0, 2), E(3, 2))
 torch.cdist(E(2, 0), E(3, 0)); torch.cdist(t([[1.0]]).half(), t([[1.0]]).half())
-torch.cdist(E(2, 1, 3, 2) * 0, E(4, 5, 2) * 0)
+torch.cdist(torch.zeros(2, 1, 3, 2), torch.ones(4, 5, 2))
 torch.cdist(t([[1.0, 2.0], [nan, 1.0]]), t([[0.0, 1.0]]), p=inf)
 torch.cdist(t([[1.0, 2.0]]), t([[0.0, 1.0]]), p=0); torch.cdist(t([[1.0, 2.0]]), t([[0.0, 1.0]]), p=0.5)
 torch.cdist(t([[1.0, 2.0]]), t([[0.0, 1.0]]), compute_mode="use_mm_for_euclid_dist")

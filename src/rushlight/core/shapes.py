@@ -36,6 +36,7 @@ class Size(tuple[int, ...]):
 
 
 def count(shape: Iterable[int]) -> int:
+    """The number of elements of a tensor of this shape."""
     total = 1
     for extent in shape:
         total *= extent

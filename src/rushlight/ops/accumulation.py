@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import F32, LOW_PRECISION
+from ..core.shapes import count
 
 Array = NDArray[Any]
 # Below this many columns one flat pass beats sorting rows (measured: 100 rows × 8 columns to 50,000 × 256).
@@ -63,7 +64,9 @@ def all_different(index: Array, extent: int) -> bool:
 def update_at(target: Array, positions: Array, values: Array, ufunc: Any = np.add) -> None:
     """``target[p] = ufunc(target[p], v)`` for each flat position and value, in order; ``target`` is C-contiguous."""
     flat = target.reshape(-1)
-    values = np.ascontiguousarray(np.broadcast_to(values, positions.shape)).reshape(-1)
+    if values.shape != positions.shape:
+        values = np.broadcast_to(values, positions.shape)
+    values = np.ascontiguousarray(values).reshape(-1)
     if values.dtype != target.dtype:
         values = values.astype(target.dtype)
     positions = np.ascontiguousarray(positions).reshape(-1)
@@ -132,10 +135,11 @@ def add_along(target: Array, dim: int, index: Array, values: Array, fresh: bool 
     dimension ``dim`` replaced by ``index``'s shape. ``target`` is C-contiguous.
     """
     shape = target.shape
-    values = np.broadcast_to(values, (*shape[:dim], *index.shape, *shape[dim + 1 :]))
+    wanted = (*shape[:dim], *index.shape, *shape[dim + 1 :])
+    if values.shape != wanted:
+        values = np.broadcast_to(values, wanted)
     flat_index = index.reshape(-1)
-    lead = int(np.prod(shape[:dim], dtype=np.intp))
-    columns = int(np.prod(shape[dim + 1 :], dtype=np.intp))
+    lead, columns = count(shape[:dim]), count(shape[dim + 1 :])
     if not target.size or not flat_index.size:
         return
     if values.dtype != target.dtype:

@@ -23,6 +23,7 @@ from .inplace import overwrite
 from .movement import cast, narrow, reshape
 from .pointwise import div, in_float32, mul, neg, sub
 from .powers import exp, square
+from .quick_inplace import wrote
 from .reductions import sum_dims
 
 INPUT = ((0, (0,)),)
@@ -59,7 +60,7 @@ def _check_relu(x: Any) -> None:
 
 RELU = Primitive("relu", _relu_impl, _relu_vjp, saves_output=True, refuses="bc", check=_check_relu)
 unary(RELU)
-relu_ = RELU.inplace
+_relu_general = RELU.inplace
 _ZERO32, _ZERO64 = np.asarray(0, F32), np.asarray(0, F64)
 
 
@@ -87,6 +88,13 @@ def _relu(self: Tensor) -> Tensor:
     return tensor
 
 
+def relu_(input: Tensor) -> Tensor:
+    """In-place form of ``relu``."""
+    x = input._array
+    zero = _ZERO32 if x.dtype is F32 else _ZERO64
+    return input if wrote(input, "relu", maximum_of, zero) else _relu_general(input)
+
+
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); its gradient at 0 is 0.
 
@@ -95,7 +103,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.relu(torch.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    return RELU.inplace(input) if inplace else _relu(input)
+    return relu_(input) if inplace else _relu(input)
 
 
 def _hardtanh_impl(x: Any, lower: Any, upper: Any) -> Any:
@@ -547,7 +555,7 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
 METHODS: dict[str, Any] = {
     "relu": _relu,
-    "relu_": RELU.inplace,
+    "relu_": relu_,
     "prelu": prelu,
     "hardshrink": hardshrink,
     "softmax": softmax,

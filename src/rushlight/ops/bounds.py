@@ -30,6 +30,7 @@ from .dispatch import (
 )
 from .movement import cast, clone
 from .pointwise import require_tensor
+from .quick_inplace import wrote
 
 ndarray = np.ndarray
 asarray = np.asarray
@@ -173,6 +174,20 @@ def _clamp(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return _clamp_general(self, min, max)
 
 
+_clamp_inplace_general = inplace_form("clamp", _clamp)
+
+
+def _clamp_inplace(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    dtype = self._array.dtype
+    if dtype is F32 or dtype is F64:
+        lower, upper = type(min) is int or type(min) is float, type(max) is int or type(max) is float
+        if lower and max is None and wrote(self, "clamp", maximum_of, asarray(min, dtype)):
+            return self
+        if upper and min is None and wrote(self, "clamp", minimum_of, asarray(max, dtype)):
+            return self
+    return _clamp_inplace_general(self, min, max)  # type: ignore[no-any-return]
+
+
 def _clamp_general(self: Tensor, min: Any, max: Any) -> Tensor:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -295,9 +310,9 @@ METHODS: dict[str, Any] = {
     "fmax": fmax.method,
     "fmin": fmin.method,
     "clamp": _clamp,
-    "clamp_": inplace_form("clamp", _clamp),
+    "clamp_": _clamp_inplace,
     "clip": _clamp,
-    "clip_": inplace_form("clip", _clamp),
+    "clip_": _clamp_inplace,
     "clamp_min": _clamp_min,
     "clamp_min_": inplace_form("clamp_min", _clamp_min),
     "clamp_max": _clamp_max,

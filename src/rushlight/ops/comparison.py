@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, default_numpy
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, default_numpy
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
@@ -21,7 +21,6 @@ from .dispatch import (
     inplace_form,
     is_number,
     named,
-    not_implemented,
     number_array,
     type_name,
     write_out,
@@ -31,6 +30,7 @@ from .movement import cast
 ndarray = np.ndarray
 asarray = np.asarray
 np_where = np.where
+_INT64_END = 1 << 63
 
 # --- comparisons ------------------------------------------------------------------------------------------------------
 
@@ -47,6 +47,8 @@ def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
                 return apply(record, (self, other))
         elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
             y = asarray(other, x.dtype)
+        elif type(other) is int and x.dtype is I64 and -_INT64_END <= other < _INT64_END:
+            y = asarray(other, I64)
         elif is_number(other):
             return apply(record, (self, other))
         else:
@@ -123,11 +125,15 @@ bitwise_right_shift = binary(
 )
 
 
+BITWISE_NOT = Primitive("bitwise_not", np.invert, refuses=_INEXACT_KINDS)
+np_invert = np.invert
+
+
 def _bitwise_not(self: Tensor) -> Tensor:
     array = self._array
-    if array.dtype.kind in _INEXACT_KINDS:
-        raise not_implemented("bitwise_not", array.dtype)
-    return bitwise_xor(self, True if array.dtype == BOOL else -1)  # type: ignore[no-any-return]
+    if array.dtype.kind in _INEXACT_KINDS or not array.ndim:
+        return apply(BITWISE_NOT, (self,))  # type: ignore[no-any-return]
+    return make_tensor(np_invert(array))
 
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,15 @@ from ..core.dtypes import (
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node
 from ..core.shapes import Size, as_shape, wrap_dim
-from ..core.storage import Storage
+from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
 from .define import Primitive
 from .dispatch import alias_of, is_number, number_array
 from .inplace import OVERWRITTEN, announce, changed, check_leaf, check_no_overlap, check_partial_overlap, same_region
 from .movement import cast, clone, contiguous, sum_to_shape
+
+getframe = sys._getframe
 
 # --- history ----------------------------------------------------------------------------------------------------------
 
@@ -452,7 +455,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     recording = GRAD_MODE.get() and (self._node is not None or src._node is not None)
     if recording:
         check_leaf(self)
-    value = cast(src, target.dtype)
+    value = src if src._array.dtype is target.dtype else cast(src, target.dtype)
     source = value._array
     if source.shape != target.shape:
         check_expands(source.shape, target.shape)
@@ -506,6 +509,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def element_array(value: Any, dtype: NumpyDType) -> Any:
     """A number as a 0-dim array of ``dtype``; ``RuntimeError`` where the dtype can't hold it (uint8 wraps below 0)."""
+    if type(value) is float and (dtype is dtypes.F32 or dtype is dtypes.F64) and -_LARGE < value < _LARGE:
+        return np.asarray(value, dtype)
     kind = dtype.kind
     if isinstance(value, np.generic):
         value = value.item()
@@ -529,6 +534,7 @@ def element_array(value: Any, dtype: NumpyDType) -> Any:
     return np.asarray(value, dtype)
 
 
+_LARGE = 3.4e38  # within float32, nearly
 _INFINITY = float("inf")
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -539,8 +545,12 @@ def zero_(self: Tensor) -> Tensor:
         storage = self._storage
         if storage is None:
             storage = self._storage = Storage()
-        storage.mark_changed("zero_")  # before anything is written: inference tensors may refuse
+        storage.changed_by = "zero_"  # before anything is written: inference tensors may refuse
         self._array[...] = 0
+        storage.version += 1
+        frame: Any = getframe(1)
+        code = frame.f_code
+        storage.changed_at = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
         return self
     return fill_(self, 0)
 

@@ -18,6 +18,7 @@ from ..core.dtypes import (
     F32,
     F64,
     FLOATS,
+    I64,
     INEXACT,
     LOW_PRECISION,
     OF_NUMPY,
@@ -46,6 +47,7 @@ getframe = sys._getframe
 # NumPy reports overflow, 0/0 and the like as warnings; PyTorch computes inf and nan silently. The filter in
 # `rushlight/__init__` keeps them quiet; where a program turned warnings into errors, they arrive as these and the
 # operation runs again with NumPy's checks off (an errstate around every call would cost as much as a small operation).
+INT64_END = 1 << 63
 EXACT_KINDS = frozenset("iub")
 FloatingPointReport = (RuntimeWarning, FloatingPointError)
 
@@ -414,6 +416,9 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 return apply(record, (self, other))
         elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
             y = asarray(other, x.dtype)
+            edge_b = None
+        elif type(other) is int and x.dtype is I64 and any_dtype and -INT64_END <= other < INT64_END:
+            y = asarray(other, I64)
             edge_b = None
         elif is_number(other):
             return apply(record, (self, other))

@@ -26,6 +26,7 @@ from .dispatch import apply, binary, inplace_form, named, not_implemented, unary
 from .movement import cast
 from .pointwise import BOTH, div, in_float32, mul, neg, require_tensor, sub
 from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
+from .quick_inplace import unary_inplace, wrote
 
 _negative, _exp, _add, _reciprocal = np.negative, np.exp, np.add, np.reciprocal
 _ONE = {F32: np.asarray(1, F32), F64: np.asarray(1, F64)}
@@ -298,7 +299,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _abs_inplace(self: Tensor) -> Tensor:
     if self._array.dtype in COMPLEXES:
         raise RuntimeError("In-place abs is not supported for complex tensors.")
-    return ABS.inplace(self)  # type: ignore[no-any-return]
+    return self if wrote(self, "abs", np.abs) else ABS.inplace(self)
 
 
 def _copysign_vjp(g: Tensor, node: Node) -> Any:
@@ -630,7 +631,7 @@ for _record in (
     ERFINV, LGAMMA, ABS,
 ):  # fmt: skip
     METHODS[_record.name] = _record.method
-    METHODS.setdefault(_record.name + "_", _record.inplace)
+    METHODS.setdefault(_record.name + "_", unary_inplace(_record))
     if _record.name.startswith("a") and _record is not ABS:  # asin is arcsin too
         METHODS["arc" + _record.name[1:]] = _record.method
-        METHODS["arc" + _record.name[1:] + "_"] = _record.inplace
+        METHODS["arc" + _record.name[1:] + "_"] = METHODS[_record.name + "_"]

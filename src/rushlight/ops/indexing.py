@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, I64, INEXACT
+from ..core.dtypes import BOOL, I64, INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
 from ..core.shapes import wrap_dim
@@ -187,6 +187,9 @@ def write_at(
 def _accumulate_at(
     target: Any, value: Any, arrays: tuple[Any, ...], dims: tuple[int, ...], fresh: bool
 ) -> None:
+    if target.ndim == 1 and len(arrays) == 1 and np.shape(value) == arrays[0].shape and target.dtype not in LOW_PRECISION:
+        np.add.at(target, arrays[0], value)
+        return
     if not target.flags.c_contiguous:
         whole = np.ascontiguousarray(target)
         _accumulate_at(whole, value, arrays, dims, fresh)

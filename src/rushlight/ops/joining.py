@@ -88,20 +88,30 @@ def cat(
         _check_list(tensors, "cat")
     if axis is not None:
         dim = axis
+    arrays: list[Any] = []
+    mixed = needs_grad = False
+    dtype: Any = None
+    ndim = 0
     try:
-        arrays = [tensor._array for tensor in tensors]
-        array = arrays[0]
-        dtype, ndim = array.dtype, array.ndim
-    except (AttributeError, IndexError):
+        for tensor in tensors:
+            array = tensor._array
+            if not arrays:
+                dtype, ndim = array.dtype, array.ndim
+            elif array.dtype is not dtype or array.ndim != ndim:
+                mixed = True
+            if tensor._node is not None:
+                needs_grad = True
+            arrays.append(array)
+    except AttributeError:
         _check_list(tensors, "cat")
-        raise ValueError("torch.cat(): expected a non-empty list of Tensors") from None
+        raise
+    if not arrays:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     operands: Sequence[Tensor] = tensors
     parts = arrays
-    for array in arrays:
-        if array.dtype is not dtype or array.ndim != ndim:
-            operands, arrays, ndim = _prepared(tensors, dim)
-            parts = [array for array in arrays if array.ndim == ndim]
-            break
+    if mixed:
+        operands, arrays, ndim = _prepared(tensors, dim)
+        parts = [array for array in arrays if array.ndim == ndim]
     if not -ndim <= dim < ndim or not ndim:
         if not ndim:
             _refuse_shapes(arrays, 0)
@@ -115,14 +125,11 @@ def cat(
     except ValueError:
         _refuse_shapes(arrays, dim)
         raise
-    result: Tensor
-    if grad_enabled() and joined.dtype.kind not in "iub":
-        edges = tuple([operand._node for operand in operands])
-        if edges.count(None) != len(edges):
-            lengths = [a.shape[dim] if a.ndim == ndim else 0 for a in arrays]
-            result = make_tensor(joined, Node(CAT, edges, joined, None, {"dim": dim, "lengths": lengths}))
-            return result if out is None else _cat_out(out, result, arrays)
     result = make_tensor(joined)
+    if needs_grad and grad_enabled() and joined.dtype.kind not in "iub":
+        edges = tuple([operand._node for operand in operands])
+        lengths = [a.shape[dim] if a.ndim == ndim else 0 for a in arrays]
+        result._node = Node(CAT, edges, joined, None, {"dim": dim, "lengths": lengths})
     return result if out is None else _cat_out(out, result, arrays)
 
 

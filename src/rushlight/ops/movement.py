@@ -269,16 +269,48 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 
 def _expand_impl(x: Any, shape: Shape) -> Any:
+    """``x`` in ``shape``, in which -1 keeps an extent, with strides of 0 where its own extent of 1 is repeated."""
     lead = len(shape) - x.ndim
-    strides = (0,) * lead + tuple(
-        [0 if n == 1 and shape[lead + i] != 1 else s for i, (n, s) in enumerate(zip(x.shape, x.strides, strict=True))]
-    )
+    strides = [0] * lead
+    target = list(shape[:lead]) if lead >= 0 else []
+    if lead < 0 or (lead and min(target) < 0):
+        raise _expansion_error(x.shape, shape)
+    for own, stride, extent in zip(x.shape, x.strides, shape[lead:], strict=True):
+        if own == extent or extent == -1:
+            target.append(own)
+            strides.append(stride)
+        elif own == 1 and extent >= 0:
+            target.append(extent)
+            strides.append(0)
+        else:
+            raise _expansion_error(x.shape, shape)
     if x.flags.c_contiguous:
         try:
-            return np.ndarray(shape, x.dtype, x, 0, strides)  # a tenth of the time of as_strided
+            return np.ndarray(target, x.dtype, x, 0, strides)  # a tenth of the time of as_strided
         except (ValueError, TypeError, BufferError):
             pass  # an empty array, or a dtype that is not NumPy's own
-    return np_as_strided(x, shape, strides)
+    return np_as_strided(x, target, strides)
+
+
+def _expansion_error(shape: Shape, target: Shape) -> RuntimeError:
+    lead = len(target) - len(shape)
+    if lead < 0:
+        return RuntimeError(
+            f"expand(tensor of shape {list(shape)}, size={list(target)}): the number of sizes provided ({len(target)}) must "
+            f"be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    for i, extent in enumerate(target):
+        own = shape[i - lead] if i >= lead else None
+        if extent == -1 and own is None:
+            return RuntimeError(
+                f"The expanded size of the tensor ({extent}) isn't allowed in a leading, non-existing dimension {i}"
+            )
+        if extent >= 0 and own is not None and own not in (1, extent):
+            return RuntimeError(
+                f"The expanded size of the tensor ({extent}) must match the existing size ({own}) at non-singleton "
+                f"dimension {i}.  Target sizes: {list(target)}.  Tensor sizes: {list(shape)}"
+            )
+    return RuntimeError(f"expand: sizes must be -1 or not negative, got {list(target)}")
 
 
 EXPAND = Primitive("expand", _expand_impl, lambda g, node: sum_to_shape(g, node.edges[0].shape))
@@ -286,30 +318,10 @@ EXPAND = Primitive("expand", _expand_impl, lambda g, node: sum_to_shape(g, node.
 
 def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """A view in which dimensions of extent 1 are repeated without copying; -1 keeps an extent."""
-    target = list(as_shape(sizes if size is None else (size,), "expand"))
-    shape = self._array.shape
-    lead = len(target) - len(shape)
-    if lead < 0:
-        raise RuntimeError(
-            f"expand(torch.FloatTensor{{{list(shape)}}}, size={target}): the number of sizes provided ({len(target)}) must "
-            f"be greater or equal to the number of dimensions in the tensor ({len(shape)})"
-        )
-    for i, extent in enumerate(target):
-        own = shape[i - lead] if i >= lead else None
-        if extent == -1:
-            if own is None:
-                raise RuntimeError(
-                    f"The expanded size of the tensor ({extent}) isn't allowed in a leading, non-existing dimension {i}"
-                )
-            target[i] = own
-        elif extent < 0:
-            raise RuntimeError(f"expand: sizes must be -1 or not negative, got {target}")
-        elif own is not None and own not in (1, extent):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({extent}) must match the existing size ({own}) at non-singleton "
-                f"dimension {i}.  Target sizes: {target}.  Tensor sizes: {list(shape)}"
-            )
-    return view_of(EXPAND, self, {"shape": tuple(target)})
+    given = sizes if size is None else (size,)
+    target = given[0] if len(given) == 1 and type(given[0]) is tuple else as_shape(given, "expand")
+    result = _expand_impl(self._array, target)
+    return make_view(EXPAND, self, result, {"shape": result.shape})
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.tensor import Tensor
 from .comparison import eq, lt, where
@@ -27,9 +28,11 @@ from .dispatch import (
 )
 from .inplace import overwrite
 from .movement import cast
+from .quick_inplace import unary_inplace, wrote
 
 BOTH = (0, 1)
 PROMOTE = Rule.PROMOTE
+grad_enabled = GRAD_MODE.get
 
 
 def require_tensor(name: str, input: object) -> None:
@@ -154,6 +157,10 @@ def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
                 and other._array.dtype is dtype
                 and (dtype is F32 or dtype is F64)
             ):
+                if other._node is None or not grad_enabled():
+                    step = np.multiply(other._array, np.asarray(alpha, dtype))
+                    if step.shape == self._array.shape and wrote(self, name, record.impl, step):
+                        return self
                 other = mul.operator(other, alpha)
             else:
                 return overwrite(self, method, (other, third), {"alpha": alpha}, name + "_")
@@ -561,13 +568,13 @@ METHODS: dict[str, Any] = {
     "fmod_": FMOD.inplace,
     "__neg__": NEG.method,
     "neg": NEG.method,
-    "neg_": NEG.inplace,
+    "neg_": unary_inplace(NEG),
     "negative": NEG.method,
-    "negative_": NEG.inplace,
+    "negative_": unary_inplace(NEG),
     "__pos__": _positive,
     "positive": _positive,
     "reciprocal": RECIPROCAL.method,
-    "reciprocal_": RECIPROCAL.inplace,
+    "reciprocal_": unary_inplace(RECIPROCAL),
     "addcmul": _addcmul,
     "addcdiv": _addcdiv,
     "lerp": _lerp,

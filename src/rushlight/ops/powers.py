@@ -43,6 +43,7 @@ from .dispatch import (
 from .inplace import overwrite
 from .movement import cast
 from .pointwise import BOTH, PROMOTE, div, mul, reciprocal, require_tensor
+from .quick_inplace import unary_inplace
 
 FLOAT = Rule.PROMOTE_FLOAT
 INPUT = ((0, (0,)),)
@@ -316,4 +317,4 @@ METHODS: dict[str, Any] = {
 }
 for _record in (EXP, EXPM1, EXP2, LOG, LOG2, LOG10, LOG1P, SQRT):
     METHODS[_record.name] = _record.method
-    METHODS[_record.name + "_"] = _record.inplace
+    METHODS[_record.name + "_"] = unary_inplace(_record)

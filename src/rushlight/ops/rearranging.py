@@ -20,12 +20,23 @@ from .movement import clone, expand, reshape, transpose
 
 # --- triangles --------------------------------------------------------------------------------------------------------
 
-TRIL = Primitive(
-    "tril", lambda x, diagonal: np.tril(x, diagonal), lambda g, node: apply(TRIL, (g,), node.attrs)
-)
-TRIU = Primitive(
-    "triu", lambda x, diagonal: np.triu(x, diagonal), lambda g, node: apply(TRIU, (g,), node.attrs)
-)
+
+
+def _below(x: Any, diagonal: int) -> Any:
+    rows, columns = x.shape[-2:]
+    return np.arange(rows)[:, None] >= np.arange(-diagonal, columns - diagonal)
+
+
+def _tril_impl(x: Any, diagonal: int) -> Any:
+    return np.where(_below(x, diagonal), x, np.zeros((), x.dtype))
+
+
+def _triu_impl(x: Any, diagonal: int) -> Any:
+    return np.where(_below(x, diagonal - 1), np.zeros((), x.dtype), x)
+
+
+TRIL = Primitive("tril", _tril_impl, lambda g, node: apply(TRIL, (g,), node.attrs))
+TRIU = Primitive("triu", _triu_impl, lambda g, node: apply(TRIU, (g,), node.attrs))
 
 
 def _triangle(record: Primitive, input: Tensor, diagonal: int, out: Tensor | None) -> Tensor:
@@ -131,9 +142,14 @@ def triu_indices(
 
 # --- flip, roll, rot90 ------------------------------------------------------------------------------------------------
 
-FLIP = Primitive(
-    "flip", lambda x, dims: np.flip(x, dims).copy(), lambda g, node: apply(FLIP, (g,), node.attrs)
-)
+BACKWARDS = slice(None, None, -1)
+
+
+def _flip_impl(x: Any, dims: tuple[int, ...]) -> Any:
+    return x[tuple([BACKWARDS if dim in dims else slice(None) for dim in range(x.ndim)])].copy()
+
+
+FLIP = Primitive("flip", _flip_impl, lambda g, node: apply(FLIP, (g,), node.attrs))
 
 
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
@@ -187,7 +203,17 @@ def _roll_vjp(g: Tensor, node: Node) -> Tensor:
     return apply(ROLL, (g,), {"shifts": back, "dims": node.attrs["dims"]})  # type: ignore[no-any-return]
 
 
-ROLL = Primitive("roll", lambda x, shifts, dims: np.roll(x, shifts, dims), _roll_vjp)
+def _roll_impl(x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
+    for shift, dim in zip(shifts, dims, strict=True):
+        extent = x.shape[dim]
+        if extent:
+            cut = extent - shift % extent
+            lead = (slice(None),) * dim
+            x = np.concatenate((x[(*lead, slice(cut, None))], x[(*lead, slice(0, cut))]), dim)
+    return x.copy() if not dims or not x.size else x
+
+
+ROLL = Primitive("roll", _roll_impl, _roll_vjp)
 
 
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:

@@ -26,7 +26,7 @@ from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
 from .indexing import cast_index_error, checked_index, put_at_, read_at
-from .inplace import announce, changed, check_no_overlap, check_partial_overlap, same_region
+from .inplace import announce, changed, check_no_overlap, check_partial_overlap
 from .masking import masked_fill_
 from .movement import SELECT, SLICE, expand, make_view, reshape, unsqueeze
 
@@ -36,6 +36,11 @@ _new = object.__new__
 _weak = weakref.ref
 FULL = slice(None)
 _LARGE = 3.4e38  # what a float32 holds, nearly: numbers beyond it are looked at more closely
+
+
+# A slice under the name that PyTorch's graphs show where None comes last.
+WITH_NEW_DIMENSION = Primitive("with_new_dimension", SLICE.impl, SLICE.vjp, grad_name="UnsqueezeBackward0")
+_VIEWS = (SELECT, SLICE, WITH_NEW_DIMENSION)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -80,21 +85,29 @@ def getitem(self: Tensor, index: Any) -> Tensor:
             elif part is ... and open_ended:
                 open_ended = False
             elif part is None:
-                record = SLICE
+                record = WITH_NEW_DIMENSION
             else:
                 return _general(self, index)
         if open_ended:
             where = (*index, ...)
     elif index is None:
-        return unsqueeze(self, 0)
+        where = (None, ...)
+        record = WITH_NEW_DIMENSION
     else:
-        if kind is Tensor and self._node is None:
-            where = index._array
-            if where.ndim and array.ndim and (where.dtype is I64 or (where.dtype is BOOL and where.shape == array.shape)):
-                try:
-                    return make_tensor(array.take(where, 0) if where.dtype is I64 else array[where])
-                except IndexError as error:
-                    raise cast_index_error(error) from None
+        if kind is Tensor:
+            chosen = index._array
+            if (
+                chosen.ndim
+                and array.ndim
+                and (chosen.dtype is I64 or (chosen.dtype is BOOL and chosen.shape == array.shape))
+            ):
+                return read_at(self, (index,), (0,))
+        elif kind is list and index and array.ndim:
+            for part in index:
+                if type(part) is not int:
+                    break
+            else:
+                return read_at(self, (make_tensor(np.array(index, np.int64)),), (0,))
         return _general(self, index)
     try:
         view = array[where]
@@ -154,6 +167,12 @@ def _index_error(error: IndexError, array: Any, index: Any) -> Exception:
 
 
 def _general(self: Tensor, index: Any) -> Tensor:
+    if type(index) is tuple and len(index) <= self._array.ndim:
+        for part in index:
+            if type(part) is not Tensor or part._array.dtype is not I64 or not part._array.ndim:
+                break
+        else:
+            return read_at(self, index, tuple(range(len(index))))
     region, tensors, dims = parse(self, index)
     if tensors:
         return read_at(region, tensors, dims)
@@ -381,13 +400,12 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         storage = value._storage
         if storage is not None and storage is self._storage and (value._node is None or not grad_enabled()):
             # Most often what `x[i] += y` ends with: the part is written already.
-            try:
-                part = array[(*index, ...) if type(index) is tuple and ... not in index else index]
-            except IndexError:
-                part = None
-            if part is not None and same_region(part, value._array):
-                changed(self, announce(self, "copy_"), None)
-                return
+            view = value._view
+            if view is not None and view[0] is self and view[1] in _VIEWS:
+                where = index if type(index) is slice else (*index, ...) if type(index) is tuple else (index, ...)
+                if view[2]["index"] == where:
+                    changed(self, announce(self, "copy_"), None)
+                    return
         if (
             (value._node is not None and grad_enabled())
             or (storage is not None and storage is self._storage)
@@ -402,7 +420,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
-    if self._view is not None and 0 in array.strides:
+    if 0 in array.strides:
         check_no_overlap(array)
     storage.changed_by = "copy_"  # before anything is written: inference tensors may refuse
     try:
@@ -456,7 +474,7 @@ def _quick_set(self: Tensor, where: Any, value: Any) -> bool:
         not where.ndim
         or (where.dtype is not I64 and (where.dtype is not BOOL or where.shape != array.shape))
         or (self._node is not None and grad_enabled())
-        or (self._view is not None and 0 in array.strides)
+        or 0 in array.strides
     ):
         return False
     if isinstance(value, Tensor):

@@ -101,15 +101,27 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 # --- with the input's own elements ------------------------------------------------------------------------------------
 
 
-def _mirrored(places: Any, extent: int) -> Any:
+def _mirrored(extent: int, before: int, after: int) -> Any:
     last = extent - 1
-    return last - np.abs(last - np.abs(places))
+    return last - np.abs(last - np.abs(np.arange(-before, extent + after, dtype=I64)))
 
 
-_SOURCES: dict[str, Callable[[Any, int], Any]] = {
+def _repeated(extent: int, before: int, after: int) -> Any:
+    return np.arange(-before, extent + after, dtype=I64).clip(0, extent - 1)
+
+
+def _continued(extent: int, before: int, after: int) -> Any:
+    # What is taken away goes first: the rest is what is continued.
+    start = max(-before, 0)
+    kept = extent + min(after, 0) - start
+    return start + np.arange(-max(before, 0), kept + max(after, 0), dtype=I64) % max(kept, 1)
+
+
+# For each mode the place in the input of each element of the padded dimension.
+_SOURCES: dict[str, Callable[[int, int, int], Any]] = {
     "reflect": _mirrored,
-    "replicate": lambda places, extent: places.clip(0, extent - 1),
-    "circular": lambda places, extent: places % extent,
+    "replicate": _repeated,
+    "circular": _continued,
 }
 _NAMES = {"reflect": "reflection_pad", "replicate": "replication_pad"}
 _AXES = "WHD"
@@ -134,8 +146,7 @@ def _pad_with_itself(input: Tensor, amounts: list[int], mode: str) -> Tensor:
         before, after = amounts[2 * i], amounts[2 * i + 1]
         if before or after:
             dim = len(shape) - 1 - i
-            places = np.arange(-before, shape[dim] + after, dtype=I64)
-            input = index_select(input, dim, make_tensor(_SOURCES[mode](places, shape[dim])))
+            input = index_select(input, dim, make_tensor(_SOURCES[mode](shape[dim], before, after)))
     return clone(input) if input._array is array else input
 
 
@@ -158,10 +169,11 @@ def _check_extents(shape: Shape, amounts: list[int], mode: str) -> None:
                 f"({before}, {after}) at dimension {dim} of input {list(shape)}"
             )
         if mode == "circular":
-            if before > extent or after > extent:
-                raise RuntimeError("Padding value causes wrapping around more than once.")
-            if extent + before + after < 0:
+            kept = extent + min(before, 0) + min(after, 0)
+            if kept < 0:
                 raise RuntimeError("Negative padding value is resulting in an empty dimension")
+            if before > kept or after > kept:
+                raise RuntimeError("Padding value causes wrapping around more than once.")
         elif extent + before + after < 1:
             raise RuntimeError(
                 f"input ({_AXES[i]}: {extent}) is too small. Calculated output {_AXES[i]}: {extent + before + after}"
