@@ -111,7 +111,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
     return target, copy
 
 
-def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+def as_type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The type's name such as ``'torch.FloatTensor'``; with an argument, ``self`` cast to that type."""
     if dtype is None:
         return f"torch.{_TYPE_NAMES[OF_NUMPY[self._array.dtype].name]}Tensor"
@@ -509,7 +509,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 def element_array(value: Any, dtype: NumpyDType) -> Any:
     """A number as a 0-dim array of ``dtype``; ``RuntimeError`` where the dtype can't hold it (uint8 wraps below 0)."""
-    if type(value) is float and (dtype is dtypes.F32 or dtype is dtypes.F64) and -_LARGE < value < _LARGE:
+    if value.__class__ is float and (dtype is dtypes.F32 or dtype is dtypes.F64) and -_LARGE < value < _LARGE:
         return np.asarray(value, dtype)
     kind = dtype.kind
     if isinstance(value, np.generic):
@@ -691,7 +691,7 @@ METHODS: dict[str, Any] = {
     "detach_": detach_,
     "data": property(_get_data, _set_data, doc="The same memory without history and without the version counter."),
     "to": to,
-    "type": type,
+    "type": as_type,
     "type_as": type_as,
     **{name: _caster(target, name) for name, target in _CASTS.items()},
     "cpu": cpu,
