@@ -211,7 +211,8 @@ class Program:
         r = self.random
         fitting = [j for j, t in enumerate(tensors) if broadcasts(tuple(t.shape), shape)]
         # PyTorch refuses other parts of the same memory, or, where it can't tell, leaves undefined what happens.
-        fitting = [j for j in fitting if j == i or not same_memory(tensors[i], tensors[j])]
+        itself = 0 not in tensors[i].stride()
+        fitting = [j for j in fitting if (j == i and itself) or not same_memory(tensors[i], tensors[j])]
         if fitting and r.random() < 0.7:
             j = r.choice(fitting)
             return f"t{j}", lambda t: t[j]

@@ -268,7 +268,7 @@ def put_at_(
     """``put_at`` in place."""
     attrs = {"dims": dims, "accumulate": accumulate}
     return write_in_place(
-        self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name, name == "index_put_"
+        self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name, name in ("index_put_", "index_fill_")
     )
 
 

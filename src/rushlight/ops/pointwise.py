@@ -568,9 +568,10 @@ METHODS: dict[str, Any] = {
     "fmod_": FMOD.inplace,
     "__neg__": NEG.method,
     "neg": NEG.method,
-    "neg_": unary_inplace(NEG),
+    # Not the quick form: NumPy 2.4's negative writes to wrong places where the output's stride is a vector's length.
+    "neg_": NEG.inplace,
     "negative": NEG.method,
-    "negative_": unary_inplace(NEG),
+    "negative_": NEG.inplace,
     "__pos__": _positive,
     "positive": _positive,
     "reciprocal": RECIPROCAL.method,

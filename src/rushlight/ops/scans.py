@@ -11,7 +11,7 @@ from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.return_types import maker
-from ..core.shapes import wrap_dim
+from ..core.shapes import count, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .complex_numbers import conj_of
 from .define import Primitive
@@ -26,6 +26,7 @@ Array = NDArray[Any]
 ndarray = np.ndarray
 grad_enabled = GRAD_MODE.get
 CummaxResult, CumminResult = maker("cummax"), maker("cummin")
+WIDE = 128  # elements of a row from which running sums go row by row
 LOOPED = 64  # steps up to which a linear scan runs as a loop
 
 
@@ -37,8 +38,25 @@ def _accumulate(ufunc: Any, x: Array, dim: int) -> Array:
     if not x.ndim:
         return x.copy()
     if x.dtype == F32 or x.dtype in LOW_PRECISION:
+        width = count(x.shape[dim + 1 :])
+        if width >= WIDE and x.size > 16 * WIDE:
+            return _accumulate_rows(ufunc, x, dim, width)
         return ufunc.accumulate(x, dim, F64).astype(x.dtype)  # type: ignore[no-any-return]
     return ufunc.accumulate(x, dim, x.dtype)  # type: ignore[no-any-return]
+
+
+def _accumulate_rows(ufunc: Any, x: Array, dim: int, width: int) -> Array:
+    """Row by row, which is quicker than NumPy's accumulate where rows are wide."""
+    result = np.empty(x.shape, x.dtype)
+    for source, target in zip(
+        x.reshape(-1, x.shape[dim], width), result.reshape(-1, x.shape[dim], width), strict=True
+    ):
+        total = source[0].astype(F64)
+        target[0] = source[0]
+        for i in range(1, len(source)):
+            ufunc(total, source[i], total)
+            target[i] = total
+    return result
 
 
 def _cumsum_impl(x: Array, dim: int, reverse: bool) -> Array:
@@ -137,11 +155,12 @@ def cumsum(
             and -array.ndim <= dim < array.ndim
             and type(array) is ndarray
         ):
+            dim %= array.ndim
             total = compute(_accumulate, (np.add, array, dim), {})
             if edge is None or not grad_enabled():
                 return make_tensor(total)
             return make_tensor(
-                total, Node(CUMSUM, (edge,), total, None, {"dim": dim % array.ndim, "reverse": False})
+                total, Node(CUMSUM, (edge,), total, None, {"dim": dim, "reverse": False})
             )
     input, dim = _scan_input("cumsum", input, dim if axis is None else axis, dtype, out)
     result: Tensor = apply_to_one(CUMSUM, input, {"dim": dim, "reverse": False})

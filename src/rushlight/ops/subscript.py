@@ -385,7 +385,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
                 return
     array = self._array
     kind = type(value)
-    if self._node is not None and grad_enabled():
+    if (self._node is not None and grad_enabled()) or 0 in array.strides:
         _view_set(getitem(self, index), value)
         return
     content: Any
@@ -420,8 +420,6 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
-    if 0 in array.strides:
-        check_no_overlap(array)
     storage.changed_by = "copy_"  # before anything is written: inference tensors may refuse
     try:
         array[index] = content

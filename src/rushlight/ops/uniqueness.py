@@ -14,6 +14,7 @@ from .define import Primitive
 from .dispatch import apply, is_number, not_implemented, type_name
 from .linalg import write_exact
 from .reductions import apply_to_one, check_tensor, no_derivative
+from .sorting import stable_order
 
 Array = NDArray[Any]
 
@@ -34,27 +35,52 @@ def _rows(x: Array, dim: int) -> Array:
     return first.reshape(first.shape[0], count(first.shape[1:]))
 
 
-def _unique_impl(x: Array, dim: int | None) -> Any:
-    """The distinct elements in order (slices of ``dim`` in lexicographic order), the place of each in them, their counts."""
-    wide = x.astype(F32) if x.dtype in LOW_PRECISION else x
+def _unique_impl(x: Array, dim: int | None, inverse: bool) -> Any:
+    """The distinct elements in order (slices of ``dim`` in lexicographic order), the place of each in them (nothing unless
+    ``inverse``), and their counts."""
     if dim is None:
-        flat = wide.reshape(-1)
-        order = flat.argsort(kind="stable")
-        ordered = flat[order]
-        starts = np.ones(len(flat), bool)
-        starts[1:] = ordered[1:] != ordered[:-1]
-    else:
-        rows = _rows(wide, dim)
-        order = np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
-        ordered = rows[order]
-        starts = np.ones(len(rows), bool)
-        starts[1:] = (ordered[1:] != ordered[:-1]).any(1)
-    inverse = np.empty(len(order), I64)
-    inverse[order] = np.cumsum(starts) - 1
-    counts = np.diff(np.append(np.flatnonzero(starts), len(order))).astype(I64)
-    if dim is None:
-        return x.reshape(-1)[order[starts]], inverse.reshape(x.shape), counts
-    return np.take(x, order[starts], dim), inverse, counts
+        values, places, counts = _distinct_elements(x.reshape(-1), inverse)
+        return values, places.reshape(x.shape) if inverse else places, counts
+    rows = _rows(x.astype(F32) if x.dtype in LOW_PRECISION else x, dim)
+    order = np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
+    ordered = rows[order]
+    starts = np.ones(len(rows), bool)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    return np.take(x, order[starts], dim), _places(order, starts), _run_lengths(starts)
+
+
+def _distinct_elements(flat: Array, inverse: bool) -> tuple[Array, Array, Array]:
+    none = np.empty(0, I64)
+    if flat.dtype.kind in "iub" and flat.size:
+        low = int(flat.min())
+        if int(flat.max()) - low <= 2 * flat.size + 1000:  # counting is quicker than sorting
+            offsets = flat.astype(I64) - low
+            occurrences = np.bincount(offsets)
+            present = occurrences > 0
+            values = np.flatnonzero(present)
+            counts = occurrences[values].astype(I64, copy=False)
+            values = (values + low).astype(flat.dtype)
+            return values, (np.cumsum(present) - 1)[offsets] if inverse else none, counts
+    order = stable_order(flat, 0, False) if inverse else none
+    wide = flat.astype(F32) if flat.dtype in LOW_PRECISION else flat
+    ordered = wide[order] if inverse else np.sort(wide)
+    starts = np.ones(len(flat), bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    return (
+        ordered[starts].astype(flat.dtype),
+        _places(order, starts) if inverse else none,
+        _run_lengths(starts),
+    )
+
+
+def _places(order: Array, starts: Array) -> Array:
+    places = np.empty(len(order), I64)
+    places[order] = np.cumsum(starts) - 1
+    return places
+
+
+def _run_lengths(starts: Array) -> Array:
+    return np.diff(np.append(np.flatnonzero(starts), len(starts))).astype(I64, copy=False)
 
 
 def _consecutive_impl(x: Array, dim: int | None) -> Any:
@@ -62,7 +88,7 @@ def _consecutive_impl(x: Array, dim: int | None) -> Any:
     starts = np.ones(len(rows), bool)
     starts[1:] = (rows[1:] != rows[:-1]).any(1)
     inverse = (np.cumsum(starts) - 1).astype(I64)
-    counts = np.diff(np.append(np.flatnonzero(starts), len(rows))).astype(I64)
+    counts = _run_lengths(starts)
     if dim is None:
         return x.reshape(-1)[starts], inverse.reshape(x.shape), counts
     return np.compress(starts, x, dim), inverse, counts
@@ -95,7 +121,10 @@ def _distinct(
             raise RuntimeError(
                 "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
             )
-    return _results(apply_to_one(record, input, {"dim": dim}), return_inverse, return_counts)
+    attrs: dict[str, Any] = {"dim": dim}
+    if record is UNIQUE:
+        attrs["inverse"] = return_inverse
+    return _results(apply_to_one(record, input, attrs), return_inverse, return_counts)
 
 
 def unique(

@@ -433,8 +433,8 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """The negative log likelihood of ``target`` under normal distributions of mean ``input`` and variance ``var``.
 
-    ``var`` has the input's shape, or 1 in place of its last dimension or without it, or is a number; below ``eps`` it counts
-    as ``eps``. ``full`` adds the constant part. Raises ``ValueError`` for a negative variance or another shape.
+    ``var`` has the input's shape, or one dimension of extent 1 in it, or not its last dimension, or is a number; below
+    ``eps`` it counts as ``eps``. ``full`` adds the constant part. Raises ``ValueError`` for a negative variance or another shape.
     Nix and Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
     """
     shape = input._array.shape
@@ -448,7 +448,7 @@ def gaussian_nll_loss(
     if given != shape:
         if given == shape[:-1]:
             var = unsqueeze(var, -1)
-        elif not (given[:-1] == shape[:-1] and given[-1:] == (1,)):
+        elif len(given) != len(shape) or [v for v, n in zip(given, shape, strict=True) if v != n] != [1]:
             raise ValueError("var is of incorrect size")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(reduction + " is not valid")
