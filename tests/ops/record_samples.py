@@ -41,6 +41,22 @@ def binary(name: str, *pairs: tuple[Any, Any]) -> list[Sample]:
     return at(getattr(torch, name), *(pairs or ((A, B), (A, ROW), (A[:, :1], 0.5))))
 
 
+def gradient_of(function: Callable[..., Any], point: Any) -> Callable[..., Any]:
+    """The gradient of ``function`` at ``point`` as a function of the weight of its result: for records that only backward
+    runs."""
+
+    def gradient(weight: Any) -> Any:
+        x = torch.tensor(point, requires_grad=True)
+        return torch.autograd.grad(function(x), x, weight, create_graph=True)[0]
+
+    return gradient
+
+
+def dropped(x: Any) -> Any:
+    torch.manual_seed(0)
+    return F.dropout(x, 0.4)
+
+
 SAMPLES: dict[str, list[Sample]] = {
     # movement and views
     "view": at(lambda x: x.contiguous().view(3, 2), (A,)),
@@ -53,7 +69,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "slice": at(lambda x: x[:, ::2], (A,)) + at(lambda x: x.narrow(1, 1, 2), (A,)),
     "slice_backward": at(torch.block_diag, (A, B)),
     "select": at(lambda x: x[1], (A,)) + at(lambda x: x.select(1, -1), (A,)),
-    "with_new_dimension": at(lambda x: x[:, None, 1:], (A,)),
+    "with_new_dimension": at(lambda x: x[:, None], (A,)) + at(lambda x: x[None], (A,)),
     "expand": at(lambda x: x.expand(2, 4, 3), (A[:, None],)),
     "clone": at(lambda x: x.clone(), (A,)),
     "contiguous": at(lambda x: x.t().contiguous(), (A,)),
@@ -64,7 +80,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "split": at(lambda x: x.split(2, 1), (A,)),
     "split_with_sizes": at(lambda x: x.split([1, 2], 1), (A,)),
     "diagonal": at(lambda x: x.diagonal(1), (A,)) + at(lambda x: x.diagonal(0, 0, 2), (CUBE,)),
-    "embed_view": at(lambda x, y: torch.diagonal_scatter(x, y, 1), (A, ROW[:2])),
+    "embed_view": at(gradient_of(lambda x: x.diagonal(1), A), (ROW[:2],)),
     "unfold": at(lambda x: x.unfold(1, 2, 1), (A,), (CUBE,)),
     "as_strided": at(lambda x: (x * 1).as_strided((2, 2), (1, 2), 1), (A,)),
     "tril": at(lambda x: x.tril(), (A,), (CUBE,)) + at(lambda x: x.tril(-1), (A,)),
@@ -89,7 +105,6 @@ SAMPLES: dict[str, list[Sample]] = {
     "maximum": binary("maximum", (A, B), (A, ROW)),
     "minimum": binary("minimum", (A, B), (A, ROW)),
     "clamp": at(lambda x: x.clamp(-0.5, 1.0), (A,)) + at(torch.clamp, (A, B - 1, B + 1)),
-    "heaviside": at(lambda x: torch.heaviside(x, torch.tensor(0.5, dtype=torch.float64)), (A,)),
     "exp": unary("exp", A, COMPLEX),
     "expm1": unary("expm1"),
     "exp2": unary("exp2"),
@@ -123,6 +138,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "abs": unary("abs", A, COMPLEX),
     "sgn": unary("sgn", A, COMPLEX),
     "copysign": binary("copysign", (A, B)),
+    "nextafter": binary("nextafter", (A, B)),
     "erf": unary("erf"),
     "erfc": unary("erfc"),
     "erfinv": unary("erfinv", UNIT),
@@ -151,7 +167,16 @@ SAMPLES: dict[str, list[Sample]] = {
     )
     + at(lambda x, y: torch.index_put(x, (torch.tensor([1]),), y), (A, ROW)),
     "embedding": at(lambda w: F.embedding(torch.tensor([[1, 0], [1, 1]]), w), (A,))
-    + at(lambda w: F.embedding(torch.tensor([1, 0, 1]), w, padding_idx=0, scale_grad_by_freq=True), (A,)),
+    + at(lambda w: F.embedding(torch.tensor(1), w), (A,)),
+    "embedding_dense_backward": at(
+        gradient_of(lambda w: F.embedding(torch.tensor([[1, 0], [1, 1]]), w), A), (CUBE[:, :2, :3],)
+    )
+    + at(
+        gradient_of(
+            lambda w: F.embedding(torch.tensor([1, 0, 1]), w, padding_idx=0, scale_grad_by_freq=True), A
+        ),
+        (CUBE[0, :, :3],),
+    ),
     "masked_fill": at(lambda x: x.masked_fill(torch.tensor(MASK), 0.5), (A,))
     + at(lambda x, v: x.masked_fill(torch.tensor(MASK), v), (A, np.array(0.5))),
     "masked_scatter": at(lambda x, y: x.masked_scatter(torch.tensor(MASK), y), (A, B)),
@@ -186,5 +211,16 @@ SAMPLES: dict[str, list[Sample]] = {
     + at(
         lambda x: F.nll_loss(x, torch.tensor([2, 0]), torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)), (A,)
     ),
-    "nll_loss_backward": at(lambda x: F.nll_loss(x * x, torch.tensor([2, 0]), reduction="sum"), (A,)),
+    "nll_loss_backward": at(
+        gradient_of(lambda x: F.nll_loss(x, torch.tensor([2, 0]), reduction="none"), A), (ROW[:2],)
+    ),
+    # normalization: of its several results the statistics have no gradient
+    "normalize": at(lambda x, w, b: F.layer_norm(x, (3,), w, b), (A, ROW, B[0]))
+    + at(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), (CUBE**3, ROW, B[0]))
+    + at(lambda x: F.group_norm(x, 3), (np.concatenate([CUBE, CUBE**2], 1),)),
+    # pooling
+    "avg_pool_gradient": at(gradient_of(lambda x: F.avg_pool1d(x, 2), CUBE), (CUBE[..., :2],)),
+    "adaptive_avg_pool_gradient": at(gradient_of(lambda x: F.adaptive_avg_pool1d(x, 3), CUBE), (CUBE[..., :3],)),
+    # random
+    "dropout": at(dropped, (A,)),
 }

@@ -154,9 +154,9 @@ class BatchNorm1d(_BatchNorm):
     Example:
         >>> import rushlight as torch
         >>> norm = torch.nn.BatchNorm1d(1, momentum=0.5)
-        >>> norm(torch.tensor([[1.0], [3.0]])).round(decimals=3)
+        >>> norm(torch.tensor([[1.0], [3.0]])).detach().round(decimals=3)
         tensor([[-1.],
-                [ 1.]], grad_fn=<RoundBackward1>)
+                [ 1.]])
         >>> norm.running_mean
         tensor([1.])
     """
@@ -273,7 +273,7 @@ class InstanceNorm1d(_InstanceNorm):
 
     Example:
         >>> import rushlight as torch
-        >>> torch.nn.InstanceNorm1d(1)(torch.tensor([[[1.0, 3.0]]])).round(decimals=3)
+        >>> torch.nn.InstanceNorm1d(1)(torch.tensor([[[1.0, 3.0]]])).detach().round(decimals=3)
         tensor([[[-1.,  1.]]])
     """
 

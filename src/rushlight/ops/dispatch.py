@@ -107,7 +107,7 @@ def number_array(number: Any, dtype: NumpyDType) -> Array:
     try:
         return asarray(number, dtype)
     except OverflowError:
-        if dtype.kind in "iu":
+        if dtype.kind in "iu" and -INT64_END <= int(number) < 2 * INT64_END:
             bits = 8 * dtype.itemsize
             wrapped = int(number) & ((1 << bits) - 1)
             if dtype.kind == "i" and wrapped >= 1 << (bits - 1):

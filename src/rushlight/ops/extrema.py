@@ -109,7 +109,13 @@ def _with_history(record: Primitive, input: Tensor, array: Array, edge: Node) ->
 
 
 def amax(
-    input: Tensor, dim: Dims = (), keepdim: bool = False, *, out: Tensor | None = None, axis: Dims = None
+    input: Tensor,
+    dim: Dims = (),
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The largest elements over ``dim`` (an int, several, or none for all); ties share the gradient evenly.
 
@@ -118,11 +124,18 @@ def amax(
         >>> torch.amax(torch.tensor([[1.0, 5.0], [7.0, 3.0]]), dim=1)
         tensor([5., 7.])
     """
+    keepdim = keepdims or keepdim
     return _values_over(AMAX, maximum_reduce, input, dim if axis is None else axis, keepdim, out)
 
 
 def amin(
-    input: Tensor, dim: Dims = (), keepdim: bool = False, *, out: Tensor | None = None, axis: Dims = None
+    input: Tensor,
+    dim: Dims = (),
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The smallest elements over ``dim`` (an int, several, or none for all); ties share the gradient evenly.
 
@@ -131,6 +144,7 @@ def amin(
         >>> torch.amin(torch.tensor([[1.0, 5.0], [7.0, 3.0]]), dim=1)
         tensor([1., 3.])
     """
+    keepdim = keepdims or keepdim
     return _values_over(AMIN, minimum_reduce, input, dim if axis is None else axis, keepdim, out)
 
 
@@ -298,8 +312,9 @@ def _with_indices(kind: Any, find: Any, reduce: Any, doc: str) -> Any:
         other: Tensor | None = None,
         out: Any = None,
         axis: Any = None,
+        keepdims: bool = False,
     ) -> Any:
-        if out is None and other is None and axis is None and keepdim is False:
+        if out is None and other is None and axis is None and keepdim is False and keepdims is False:
             try:
                 array = input._array
                 dtype = array.dtype
@@ -318,7 +333,7 @@ def _with_indices(kind: Any, find: Any, reduce: Any, doc: str) -> Any:
                         return result_type(attach(over_dim, (input,), attrs, (values, indices)))
             except (ValueError, AttributeError):
                 pass  # no such dimension, nothing in it, or no tensor: said in PyTorch's words below
-        return _general(kind, input, dim if axis is None else axis, keepdim, other, out)
+        return _general(kind, input, dim if axis is None else axis, keepdims or keepdim, other, out)
 
     return named(function, name, doc)
 
@@ -379,6 +394,7 @@ def argmax(
     *,
     out: Tensor | None = None,
     axis: int | None = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The index of the largest element: of the flattened tensor, or over a dimension; the first one of equal elements.
 
@@ -389,7 +405,7 @@ def argmax(
         >>> torch.argmax(torch.tensor([[1, 5], [7, 3]]), dim=1)
         tensor([1, 0])
     """
-    if out is None and axis is None and keepdim is False and isinstance(input, Tensor):
+    if out is None and axis is None and keepdim is False and keepdims is False and isinstance(input, Tensor):
         array = input._array
         dtype = array.dtype
         if (dtype is F32 or dtype is F64 or dtype is I64) and array.size and type(array) is ndarray:
@@ -397,7 +413,7 @@ def argmax(
                 return make_tensor(asarray(array.argmax()))
             if type(dim) is int and -array.ndim <= dim < array.ndim:
                 return make_tensor(asarray(array.argmax(dim)))
-    return _index_of(ARGMAX, input, dim if axis is None else axis, keepdim, out)
+    return _index_of(ARGMAX, input, dim if axis is None else axis, keepdim or keepdims, out)
 
 
 def argmin(
@@ -407,6 +423,7 @@ def argmin(
     *,
     out: Tensor | None = None,
     axis: int | None = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The index of the smallest element: of the flattened tensor, or over a dimension; the first one of equal elements.
 
@@ -417,7 +434,7 @@ def argmin(
         >>> torch.argmin(torch.tensor([[1, 5], [7, 3]]), dim=1)
         tensor([0, 1])
     """
-    if out is None and axis is None and keepdim is False and isinstance(input, Tensor):
+    if out is None and axis is None and keepdim is False and keepdims is False and isinstance(input, Tensor):
         array = input._array
         dtype = array.dtype
         if (dtype is F32 or dtype is F64 or dtype is I64) and array.size and type(array) is ndarray:
@@ -425,7 +442,7 @@ def argmin(
                 return make_tensor(asarray(array.argmin()))
             if type(dim) is int and -array.ndim <= dim < array.ndim:
                 return make_tensor(asarray(array.argmin(dim)))
-    return _index_of(ARGMIN, input, dim if axis is None else axis, keepdim, out)
+    return _index_of(ARGMIN, input, dim if axis is None else axis, keepdim or keepdims, out)
 
 
 def _index_of(record: Primitive, input: Tensor, dim: Any, keepdim: Any, out: Tensor | None) -> Tensor:

@@ -192,6 +192,8 @@ def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None)
         >>> torch.logit(torch.tensor([0.5, 1.0]), eps=0.25)
         tensor([0.0000, 1.0986])
     """
+    if eps is not None and not isinstance(eps, int | float):
+        raise TypeError(f"logit(): argument 'eps' must be float, not {type(eps).__name__}")
     result = apply(LOGIT, (input,), {"eps": eps})
     return result if out is None else write_out(out, result, "logit")
 

@@ -93,7 +93,7 @@ def write_in_place(
 
 
 def _warn_expanded(target: Any, name: str) -> None:
-    if any(s == 0 and n > 1 for s, n in zip(target.strides, target.shape, strict=True)):
+    if target.size and any(s == 0 and n > 1 for s, n in zip(target.strides, target.shape, strict=True)):
         import warnings
 
         warnings.warn(

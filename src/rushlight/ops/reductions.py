@@ -340,6 +340,7 @@ def nansum(
     dtype: dtype | None = None,
     out: Tensor | None = None,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The sum over ``dim`` with nan counted as 0; ``RuntimeError`` for complex tensors.
 
@@ -348,6 +349,7 @@ def nansum(
         >>> torch.nansum(torch.tensor([1.0, float("nan"), 2.0]))
         tensor(3.)
     """
+    keepdim = keepdims or keepdim
     check_tensor("nansum", input)
     if input._array.dtype.kind == "c":
         raise RuntimeError("nansum does not support complex inputs")
@@ -364,6 +366,7 @@ def nanmean(
     dtype: dtype | None = None,
     out: Tensor | None = None,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The mean over ``dim`` of what is not nan; nan where there is nothing else.
 
@@ -372,6 +375,7 @@ def nanmean(
         >>> torch.nanmean(torch.tensor([1.0, float("nan"), 2.0]))
         tensor(1.5000)
     """
+    keepdim = keepdims or keepdim
     check_tensor("nanmean", input)
     if input._array.dtype not in INEXACT:
         raise RuntimeError(
@@ -431,6 +435,7 @@ def prod(
     dtype: dtype | None = None,
     out: Tensor | None = None,
     axis: int | None = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The product of all elements, or over one dimension; integers and bools are multiplied in int64. Of nothing: 1.
 
@@ -439,6 +444,7 @@ def prod(
         >>> torch.prod(torch.tensor([[1, 2], [3, 4]]), 1)
         tensor([ 2, 12])
     """
+    keepdim = keepdims or keepdim
     check_tensor("prod", input)
     dim = dim if axis is None else axis
     if dim is None and dtype is None and out is None and input._node is None and input._array.dtype is F32:
@@ -496,6 +502,7 @@ def logsumexp(
     *,
     out: Tensor | None = None,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """``log(sum(exp(input)))`` over ``dim`` (an int or several), without overflow; integers become floats.
 
@@ -504,6 +511,7 @@ def logsumexp(
         >>> torch.logsumexp(torch.tensor([1000.0, 1000.0]), dim=0)
         tensor(1000.6932)
     """
+    keepdim = keepdims or keepdim
     check_tensor("logsumexp", input)
     dim = dim if axis is None else axis
     if dim is None:
@@ -534,7 +542,13 @@ SOME = Primitive("any", _logical(np.logical_or), samples=over_a_matrix(*WAYS))
 
 
 def all(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, out: Tensor | None = None, axis: Dims = None
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Whether all elements (over ``dim``: an int, several, or None for all) are true or not 0. Of nothing: True.
 
@@ -547,13 +561,26 @@ def all(
     """
     if dim is None and axis is None and out is None and isinstance(input, Tensor):
         array = input._array
-        if array.dtype is BOOL and array.ndim == 1 and array.size and not keepdim and type(array) is ndarray:
+        if (
+            array.dtype is BOOL
+            and array.ndim == 1
+            and array.size
+            and not keepdim
+            and not keepdims
+            and type(array) is ndarray
+        ):
             return make_tensor(asarray(array[array.argmin()]))
-    return _logical_form(EVERY, input, dim if axis is None else axis, keepdim, out)
+    return _logical_form(EVERY, input, dim if axis is None else axis, keepdim or keepdims, out)
 
 
 def any(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, out: Tensor | None = None, axis: Dims = None
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    out: Tensor | None = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Whether any element (over ``dim``: an int, several, or None for all) is true or not 0. Of nothing: False.
 
@@ -566,9 +593,16 @@ def any(
     """
     if dim is None and axis is None and out is None and isinstance(input, Tensor):
         array = input._array
-        if array.dtype is BOOL and array.ndim == 1 and array.size and not keepdim and type(array) is ndarray:
+        if (
+            array.dtype is BOOL
+            and array.ndim == 1
+            and array.size
+            and not keepdim
+            and not keepdims
+            and type(array) is ndarray
+        ):
             return make_tensor(asarray(array[array.argmax()]))
-    return _logical_form(SOME, input, dim if axis is None else axis, keepdim, out)
+    return _logical_form(SOME, input, dim if axis is None else axis, keepdim or keepdims, out)
 
 
 def _logical_form(record: Primitive, input: Tensor, dim: Dims, keepdim: bool, out: Tensor | None) -> Tensor:

@@ -159,9 +159,7 @@ def cumsum(
             total = compute(_accumulate, (np.add, array, dim), {})
             if edge is None or not grad_enabled():
                 return make_tensor(total)
-            return make_tensor(
-                total, Node(CUMSUM, (edge,), total, None, {"dim": dim, "reverse": False})
-            )
+            return make_tensor(total, Node(CUMSUM, (edge,), total, None, {"dim": dim, "reverse": False}))
     input, dim = _scan_input("cumsum", input, dim if axis is None else axis, dtype, out)
     result: Tensor = apply_to_one(CUMSUM, input, {"dim": dim, "reverse": False})
     return result if out is None else write_out(out, result, "cumsum")

@@ -187,6 +187,7 @@ def var(
     correction: Correction = _BY_DEFAULT,
     out: Tensor | None = None,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The variance over ``dim`` (an int, several, or None for all): squares' sum over ``n - correction``.
 
@@ -199,6 +200,7 @@ def var(
         >>> torch.var(torch.tensor([[1.0, 3.0], [2.0, 6.0]]), dim=1)
         tensor([2., 8.])
     """
+    keepdim = keepdims or keepdim
     result = _spread(VAR, input, dim, unbiased, keepdim, correction, axis)
     return result if out is None else write_out(out, result, "var")
 
@@ -212,6 +214,7 @@ def std(
     correction: Correction = _BY_DEFAULT,
     out: Tensor | None = None,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``, with the same parameters.
 
@@ -220,6 +223,7 @@ def std(
         >>> torch.std(torch.tensor([1.0, 3.0, 5.0]))
         tensor(2.)
     """
+    keepdim = keepdims or keepdim
     result = _spread(STD, input, dim, unbiased, keepdim, correction, axis)
     return result if out is None else write_out(out, result, "std")
 
@@ -232,6 +236,7 @@ def var_mean(
     *,
     correction: Correction = _BY_DEFAULT,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean over ``dim``, with the parameters of ``var``.
 
@@ -240,6 +245,7 @@ def var_mean(
         >>> torch.var_mean(torch.tensor([1.0, 3.0]))
         (tensor(2.), tensor(2.))
     """
+    keepdim = keepdims or keepdim
     spread = _spread(VAR, input, dim, unbiased, keepdim, correction, axis, "var_mean")
     return spread, mean(input, None if isinstance(dim, bool) else dim if axis is None else axis, keepdim)
 
@@ -252,6 +258,7 @@ def std_mean(
     *,
     correction: Correction = _BY_DEFAULT,
     axis: Dims = None,
+    keepdims: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean over ``dim``, with the parameters of ``var``.
 
@@ -260,6 +267,7 @@ def std_mean(
         >>> torch.std_mean(torch.tensor([1.0, 3.0, 5.0]))
         (tensor(2.), tensor(3.))
     """
+    keepdim = keepdims or keepdim
     spread = _spread(STD, input, dim, unbiased, keepdim, correction, axis, "std_mean")
     return spread, mean(input, None if isinstance(dim, bool) else dim if axis is None else axis, keepdim)
 
