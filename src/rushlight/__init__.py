@@ -42,14 +42,18 @@ from .ops.creation import (  # noqa: E402
     asarray as asarray,
     empty as empty,
     empty_like as empty_like,
+    empty_strided as empty_strided,
     eye as eye,
     from_numpy as from_numpy,
+    frombuffer as frombuffer,
     full as full,
     full_like as full_like,
     linspace as linspace,
     logspace as logspace,
     ones as ones,
     ones_like as ones_like,
+    range_ as range,
+    scalar_tensor as scalar_tensor,
     tensor as tensor,
     zeros as zeros,
     zeros_like as zeros_like,
@@ -293,6 +297,7 @@ def is_tensor(obj: object) -> _bool:
 
 # views, joins and indexing
 from .ops.indexing import (  # noqa: E402
+    embedding as embedding,
     index_add as index_add,
     index_copy as index_copy,
     index_fill as index_fill,
@@ -310,27 +315,29 @@ from .ops.joining import (  # noqa: E402
     broadcast_tensors as broadcast_tensors,
     cartesian_prod as cartesian_prod,
     cat as cat,
-    chunk as chunk,
     column_stack as column_stack,
     combinations as combinations,
     concat as concat,
     concatenate as concatenate,
-    dsplit as dsplit,
     dstack as dstack,
-    hsplit as hsplit,
     hstack as hstack,
     meshgrid as meshgrid,
     row_stack as row_stack,
+    stack as stack,
+    vstack as vstack,
+)
+from .ops.splitting import (  # noqa: E402
+    chunk as chunk,
+    dsplit as dsplit,
+    hsplit as hsplit,
     split as split,
     split_with_sizes as split_with_sizes,
-    stack as stack,
     tensor_split as tensor_split,
     unbind as unbind,
     unsafe_chunk as unsafe_chunk,
     unsafe_split as unsafe_split,
     unsafe_split_with_sizes as unsafe_split_with_sizes,
     vsplit as vsplit,
-    vstack as vstack,
 )
 from .ops.masking import (  # noqa: E402
     argwhere as argwhere,
@@ -338,6 +345,7 @@ from .ops.masking import (  # noqa: E402
     masked_scatter as masked_scatter,
     masked_select as masked_select,
     nonzero as nonzero,
+    nonzero_static as nonzero_static,
 )
 from .ops.movement import (  # noqa: E402
     clone as clone,
@@ -377,8 +385,6 @@ from .ops.searching import (  # noqa: E402
 )
 from .ops.views import (  # noqa: E402
     adjoint as adjoint,
-    as_strided as as_strided,
-    as_strided_ as as_strided_,
     as_strided_scatter as as_strided_scatter,
     broadcast_shapes as broadcast_shapes,
     broadcast_to as broadcast_to,
@@ -398,6 +404,12 @@ from .ops.views import (  # noqa: E402
     swapdims as swapdims,
     unflatten as unflatten,
 )
+from .ops.shape_in_place import (  # noqa: E402
+    as_strided_ as as_strided_,
+)
+from .ops.strided import (  # noqa: E402
+    as_strided as as_strided,
+)
 
 # autograd
 from . import autograd as autograd  # noqa: E402
@@ -405,12 +417,14 @@ from .autograd.anomaly_mode import (  # noqa: E402
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
 )
+from .core.grad_mode import (  # noqa: E402
+    is_grad_enabled as is_grad_enabled,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+)
 from .autograd.grad_mode import (  # noqa: E402
     enable_grad as enable_grad,
     inference_mode as inference_mode,
-    is_grad_enabled as is_grad_enabled,
     is_inference as is_inference,
-    is_inference_mode_enabled as is_inference_mode_enabled,
     no_grad as no_grad,
     set_grad_enabled as set_grad_enabled,
 )

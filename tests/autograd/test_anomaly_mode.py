@@ -32,7 +32,9 @@ def test_nan_names_the_forward_line(anomaly):
     y = x.sqrt()  # the line to be named
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always", UserWarning)
-        with pytest.raises(RuntimeError, match="^Function 'SqrtBackward0' returned nan values in its 0th") as caught:
+        with pytest.raises(
+            RuntimeError, match=r"^Function 'SqrtBackward0' returned nan values in its 0th"
+        ) as caught:
             (y * 0).sum().backward()
     assert str(record[0].message).startswith("Error detected in SqrtBackward0")
     assert "the line to be named" in str(caught.value)
@@ -42,16 +44,23 @@ def test_nan_names_the_forward_line(anomaly):
 
 def test_an_error_names_the_forward_line(anomaly):
     y = Bad.apply(torch.ones(1, requires_grad=True))  # named
-    with pytest.warns(UserWarning, match=r"(?s)Error detected in BadBackward\. Traceback of forward call.*# named"):
-        with pytest.raises(ValueError, match="^bad$"):
-            y.backward()
+    with (
+        pytest.warns(
+            UserWarning, match=r"(?s)Error detected in BadBackward\. Traceback of forward call.*# named"
+        ),
+        pytest.raises(ValueError, match=r"^bad$"),
+    ):
+        y.backward()
 
 
 def test_without_a_forward_pass_under_it():
     y = Bad.apply(torch.ones(1, requires_grad=True))
-    with torch.autograd.set_detect_anomaly(True), pytest.warns(UserWarning, match="No forward pass information available"):
-        with pytest.raises(ValueError):
-            y.backward()
+    with (
+        torch.autograd.set_detect_anomaly(True),
+        pytest.warns(UserWarning, match="No forward pass information available"),
+        pytest.raises(ValueError),
+    ):
+        y.backward()
 
 
 def test_the_backward_that_recorded_an_operation_is_named(anomaly):
@@ -67,9 +76,13 @@ def test_the_backward_that_recorded_an_operation_is_named(anomaly):
     x = torch.ones(1, requires_grad=True)
     y = Indirect.apply(x * x)
     (g,) = torch.autograd.grad(y, x, create_graph=True, grad_outputs=torch.ones(1, requires_grad=True))
-    with pytest.warns(UserWarning, match=r"(?s)BadBackward.*Previous calculation was induced by IndirectBackward"):
-        with pytest.raises(ValueError):
-            g.backward()
+    with (
+        pytest.warns(
+            UserWarning, match=r"(?s)BadBackward.*Previous calculation was induced by IndirectBackward"
+        ),
+        pytest.raises(ValueError),
+    ):
+        g.backward()
 
 
 def test_check_nan_can_be_left_out():

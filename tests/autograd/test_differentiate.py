@@ -107,7 +107,9 @@ def test_batched_gradients():
     assert rows.tolist() == [[2.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 6.0]]
     (rows,) = grad(x * x, x, torch.zeros(0, 3), is_grads_batched=True)
     assert rows.shape == (0, 3)
-    with pytest.raises(RuntimeError, match="interpret the first dimension of each grad_output as the batch dimension"):
+    with pytest.raises(
+        RuntimeError, match="interpret the first dimension of each grad_output as the batch dimension"
+    ):
         grad(x * x, x, torch.eye(2), is_grads_batched=True)
 
 
@@ -193,18 +195,50 @@ def test_one_element_needs_no_gradient(shape):
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda x: torch.ones(2).sum().backward(), RuntimeError, "element 0 of tensors does not require grad and does not have"),
-        (lambda x: backward([x.sum(), torch.ones(())]), RuntimeError, "element 1 of tensors does not require grad"),
-        (lambda x: (x * 2).backward(), RuntimeError, "grad can be implicitly created only for scalar outputs"),
-        (lambda x: (x * 1j).sum().backward(), RuntimeError, "only for real scalar outputs but got torch.complex64"),
-        (lambda x: (x * 2).backward(torch.ones(3)), RuntimeError, r"grad_output\[0\] has a shape of torch.Size\(\[3\]\)"),
-        (lambda x: x.sum().backward(torch.ones((), dtype=torch.complex64)), RuntimeError, "required to have the same dtype"),
+        (
+            lambda x: torch.ones(2).sum().backward(),
+            RuntimeError,
+            "element 0 of tensors does not require grad and",
+        ),
+        (
+            lambda x: backward([x.sum(), torch.ones(())]),
+            RuntimeError,
+            "element 1 of tensors does not require grad",
+        ),
+        (
+            lambda x: (x * 2).backward(),
+            RuntimeError,
+            "grad can be implicitly created only for scalar outputs",
+        ),
+        (
+            lambda x: (x * 1j).sum().backward(),
+            RuntimeError,
+            "only for real scalar outputs but got torch.complex64",
+        ),
+        (
+            lambda x: (x * 2).backward(torch.ones(3)),
+            RuntimeError,
+            r"grad_output\[0\] has a shape of torch.Size\(\[3\]\)",
+        ),
+        (
+            lambda x: x.sum().backward(torch.ones((), dtype=torch.complex64)),
+            RuntimeError,
+            "required to have the same dtype",
+        ),
         (lambda x: backward([x.sum()], [None, None]), RuntimeError, "got 1 tensors and 2 gradients"),
-        (lambda x: backward([x.sum()], [3]), TypeError, "gradients can be either Tensors or None, but got int"),
+        (
+            lambda x: backward([x.sum()], [3]),
+            TypeError,
+            "gradients can be either Tensors or None, but got int",
+        ),
         (lambda x: backward([3]), TypeError, "got int"),
         (lambda x: backward(3), TypeError, "iterable"),
         (lambda x: grad(x.sum(), []), RuntimeError, "cannot be empty"),
-        (lambda x: grad(x.sum(), torch.ones(1)), RuntimeError, "One of the differentiated Tensors does not require grad"),
+        (
+            lambda x: grad(x.sum(), torch.ones(1)),
+            RuntimeError,
+            "One of the differentiated Tensors does not require grad",
+        ),
         (lambda x: grad(x.sum(), [3]), RuntimeError, "but got int"),
         (lambda x: grad(x * 2, x, [None]), RuntimeError, "only for scalar outputs"),
         (lambda x: grad(x.sum(), x, is_grads_batched=True), ValueError, "batch dimension"),
@@ -246,7 +280,11 @@ def test_assigning_grad():
     x.grad = torch.ones(2)
     (x * 2).sum().backward()
     assert x.grad.tolist() == [3.0, 3.0]
-    for wrong, kind in ((torch.ones(3), RuntimeError), (torch.ones(2, dtype=torch.float64), RuntimeError), (3, TypeError)):
+    for wrong, kind in (
+        (torch.ones(3), RuntimeError),
+        (torch.ones(2, dtype=torch.float64), RuntimeError),
+        (3, TypeError),
+    ):
         with pytest.raises(kind):
             x.grad = wrong
     with pytest.raises(RuntimeError, match="own grad"):
@@ -268,8 +306,11 @@ def test_next_functions_lead_to_the_leaves():
     node = (x * 2).grad_fn
     assert node.name() == "MulBackward0"
     (accumulate, number), second = node.next_functions
-    assert (accumulate.name(), number, second) == ("AccumulateGrad", 0, (None, 0))
+    assert (accumulate.name(), number, second) == ("torch::autograd::AccumulateGrad", 0, (None, 0))
     assert accumulate.variable is x
+    assert type(node).__name__ == "MulBackward0"
+    assert isinstance(node, torch.autograd.graph.Node)
+    assert type((x * 2).grad_fn) is type(node)
     node.metadata["note"] = 1
     assert node.metadata == {"note": 1}
 

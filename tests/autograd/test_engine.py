@@ -132,7 +132,7 @@ def test_a_second_backward_needs_retain_graph():
     y.backward(retain_graph=True)
     y.backward()
     assert x.grad.tolist() == [4.0, 8.0]
-    with pytest.raises(RuntimeError, match="^Trying to backward through the graph a second time"):
+    with pytest.raises(RuntimeError, match=r"^Trying to backward through the graph a second time"):
         y.backward()
 
 
@@ -558,7 +558,12 @@ def test_changed_saved_values_name_both_lines():
 def test_public_names():
     for name in torch.autograd.__all__:
         assert hasattr(torch.autograd, name), name
-    for module in (torch.autograd.function, torch.autograd.functional, torch.autograd.grad_mode, torch.autograd.graph):
+    for module in (
+        torch.autograd.function,
+        torch.autograd.functional,
+        torch.autograd.grad_mode,
+        torch.autograd.graph,
+    ):
         for name in module.__all__:
             assert hasattr(module, name), name
 

@@ -104,7 +104,20 @@ def test_setup_context():
 
 
 def test_ctx_takes_any_attribute_name():
-    names = ["shape", "dtype", "saved", "edges", "operation", "output", "attrs", "order", "special", "versions", "site", "x"]
+    names = [
+        "shape",
+        "dtype",
+        "saved",
+        "edges",
+        "operation",
+        "output",
+        "attrs",
+        "order",
+        "special",
+        "versions",
+        "site",
+        "x",
+    ]
 
     def forward(ctx, x):
         for i, name in enumerate(names):
@@ -228,6 +241,32 @@ def test_saved_results_of_several_have_their_own_history():
     x = torch.tensor([0.5, 1.0], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(Pair.apply, x)
     assert torch.autograd.gradgradcheck(Pair.apply, x)
+
+
+def test_gradients_reach_a_result_through_what_was_saved_of_it():
+    """The saved result is the result, also for hooks and for those who ask for its gradient."""
+
+    class Pair(Function):
+        @staticmethod
+        def forward(ctx, x):
+            a, b = x * 2, x * 3
+            ctx.save_for_backward(a)
+            return a, b
+
+        @staticmethod
+        def backward(ctx, ga, gb):
+            (a,) = ctx.saved_tensors
+            return a * a * gb
+
+    x = leaf(5.0)
+    a, b = Pair.apply(x)
+    seen = []
+    a.register_hook(lambda g: seen.append(g.item()))
+    (g,) = torch.autograd.grad(b, x, create_graph=True)
+    assert torch.autograd.grad(g, a, retain_graph=True)[0].item() == 20.0
+    del a
+    g.backward()
+    assert seen == [20.0, 20.0]
 
 
 def test_vjp_may_stand_for_backward():
@@ -436,9 +475,9 @@ def test_freed_saved_tensors():
     x = leaf(1.0)
     y = Square.apply(x)
     y.backward()
-    with pytest.raises(RuntimeError, match="^Trying to backward through the graph a second time"):
+    with pytest.raises(RuntimeError, match=r"^Trying to backward through the graph a second time"):
         y.backward()
-    with pytest.raises(RuntimeError, match="^Trying to backward through the graph a second time"):
+    with pytest.raises(RuntimeError, match=r"^Trying to backward through the graph a second time"):
         _ = y.grad_fn.saved_tensors
 
 
@@ -460,7 +499,9 @@ def test_only_tensors_can_be_saved():
         ctx.save_for_backward(3)
         return x * 1
 
-    with pytest.raises(TypeError, match="save_for_backward can only save variables, but argument 0 is of type int"):
+    with pytest.raises(
+        TypeError, match="save_for_backward can only save variables, but argument 0 is of type int"
+    ):
         make(forward, lambda ctx, g: g).apply(leaf(1.0))
 
 
@@ -497,8 +538,14 @@ def test_saving_makes_no_cycle():
     [
         (lambda g: (g, g), r"returned an incorrect number of gradients \(expected 1, got 2\)"),
         (lambda g: (), r"returned an incorrect number of gradients \(expected 1, got 0\)"),
-        (lambda g: torch.ones(2), r"invalid gradient at index 0 - got \[2\] but expected shape compatible with \[3\]"),
-        (lambda g: torch.ones(()), r"invalid gradient at index 0 - got \[\] but expected shape compatible with \[3\]"),
+        (
+            lambda g: torch.ones(2),
+            r"invalid gradient at index 0 - got \[2\] but expected shape compatible with \[3\]",
+        ),
+        (
+            lambda g: torch.ones(()),
+            r"invalid gradient at index 0 - got \[\] but expected shape compatible with \[3\]",
+        ),
         (lambda g: 3, r"expected Variable or None \(got int\)"),
         (lambda g: [g], r"expected Variable or None \(got list\)"),
     ],

@@ -36,11 +36,17 @@ def test_jacobian_is_detached_unless_asked():
 
 
 def test_strict():
-    with pytest.raises(RuntimeError, match="Output 0 of the user-provided function does not require gradients"):
+    with pytest.raises(
+        RuntimeError, match="Output 0 of the user-provided function does not require gradients"
+    ):
         jacobian(lambda x: torch.ones(2), X, strict=True)
-    with pytest.raises(RuntimeError, match="Output 0 of the user-provided function is independent of input 1"):
+    with pytest.raises(
+        RuntimeError, match="Output 0 of the user-provided function is independent of input 1"
+    ):
         jacobian(lambda x, y: x * 2, (X, Y), strict=True)
-    with pytest.raises(RuntimeError, match="jacobian of the user-provided function is independent of input 0"):
+    with pytest.raises(
+        RuntimeError, match="jacobian of the user-provided function is independent of input 0"
+    ):
         jacobian(lambda x: x * 2, X, strict=True, create_graph=True)
     with pytest.raises(RuntimeError, match="not supported together"):
         jacobian(lambda x: x * 2, X, strict=True, vectorize=True)
@@ -53,7 +59,9 @@ def test_strict():
 
 
 def test_jacobian_arguments():
-    with pytest.raises(TypeError, match="inputs given to jacobian must be either a Tensor or a tuple of Tensors"):
+    with pytest.raises(
+        TypeError, match="inputs given to jacobian must be either a Tensor or a tuple of Tensors"
+    ):
         jacobian(lambda x: x, [X])
     with pytest.raises(TypeError, match="the value at index 1"):
         jacobian(lambda x: x, (X, 3))
@@ -63,7 +71,10 @@ def test_jacobian_arguments():
         jacobian(lambda x: x, X, strategy="sideways")
     with pytest.raises(NotImplementedError):
         jacobian(lambda x: x, X, strategy="forward-mode")
-    assert jacobian(lambda x: x * 2, X, vectorize=True, strategy="forward-mode").tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    assert jacobian(lambda x: x * 2, X, vectorize=True, strategy="forward-mode").tolist() == [
+        [2.0, 0.0],
+        [0.0, 2.0],
+    ]
     with pytest.raises(RuntimeError, match="real scalar outputs"):
         jacobian(lambda x: x * x, torch.tensor([1 + 2j]))
 
@@ -111,9 +122,15 @@ def test_vectors():
     assert vjp(lambda x: x.sum(), X)[1].tolist() == [1.0, 1.0]
     assert jvp(lambda x: x * x, X[:1])[1].tolist() == [2.0]
     for call, match in (
-        (lambda: vjp(lambda x: x * x, X), "v can only be None if the user-provided function returns a single Tensor"),
+        (
+            lambda: vjp(lambda x: x * x, X),
+            "v can only be None if the user-provided function returns a single Tensor",
+        ),
         (lambda: jvp(lambda x: x * x, X), "v can only be None if the input to the user-provided function"),
-        (lambda: vjp(lambda x: x * x, X, torch.ones(3)), r"v has invalid size: should be torch.Size\(\[2\]\)"),
+        (
+            lambda: vjp(lambda x: x * x, X, torch.ones(3)),
+            r"v has invalid size: should be torch.Size\(\[2\]\)",
+        ),
         (lambda: vjp(lambda x: (x, x), X, (torch.ones(2),)), "should be 2 but got 1"),
         (lambda: hvp(lambda x: x * x, X, torch.ones(2)), "should contain a single element"),
     ):

@@ -233,7 +233,12 @@ def test_inference_tensors_cannot_be_saved_for_backward():
         def backward(ctx, g):
             return g, None
 
-    for use in (lambda: x * y, lambda: y * x, lambda: x.view(1, 2).mm(y.view(2, 1)), lambda: Save.apply(x, y)):
+    for use in (
+        lambda: x * y,
+        lambda: y * x,
+        lambda: x.view(1, 2).mm(y.view(2, 1)),
+        lambda: Save.apply(x, y),
+    ):
         with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
             use()
 
@@ -252,7 +257,9 @@ def test_inference_tensors_cannot_be_saved_for_backward():
 )
 def test_inference_tensors_cannot_be_changed_outside(change):
     y = inference_tensor(1.0, 2.0)
-    with pytest.raises(RuntimeError, match="Inplace update to inference tensor outside InferenceMode is not allowed"):
+    with pytest.raises(
+        RuntimeError, match="Inplace update to inference tensor outside InferenceMode is not allowed"
+    ):
         change(y)
     assert y.tolist() == [1.0, 2.0]
 
@@ -261,15 +268,21 @@ def test_inference_tensors_cannot_be_changed_outside(change):
     "change", [lambda y: y.fill_(3.0), lambda y: y.copy_(torch.ones(2)), lambda y: torch.add(y, 1, out=y)]
 )
 def test_every_change_of_an_inference_tensor_is_refused(change):
-    with pytest.raises(RuntimeError, match="Inplace update to inference tensor outside InferenceMode is not allowed"):
+    with pytest.raises(
+        RuntimeError, match="Inplace update to inference tensor outside InferenceMode is not allowed"
+    ):
         change(inference_tensor(1.0, 2.0))
 
 
 def test_inference_tensors_cannot_start_to_require_grad_outside():
     y = inference_tensor(1.0)
-    with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"):
+    with pytest.raises(
+        RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"
+    ):
         y.requires_grad_()
-    with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"):
+    with pytest.raises(
+        RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"
+    ):
         y.requires_grad = True
     y.requires_grad_(False)
     with pytest.raises(RuntimeError, match="do not track version counter"):

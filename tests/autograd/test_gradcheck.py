@@ -17,7 +17,9 @@ def leaf(*shape: int, dtype=torch.float64, seed=0):
 
 def function(forward, backward):
     return type(
-        "Made", (torch.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+        "Made",
+        (torch.autograd.Function,),
+        {"forward": staticmethod(forward), "backward": staticmethod(backward)},
     ).apply
 
 
@@ -100,14 +102,18 @@ def test_wrong_gradients_are_found(name, fast_mode):
 
 
 def test_the_error_shows_both():
-    with pytest.raises(GradcheckError, match=r"(?s)Jacobian mismatch for output 0 with respect to input 0.*numerical:.*analytical:"):
+    with pytest.raises(
+        GradcheckError, match=r"(?s)for output 0 with respect to input 0.*numerical:.*analytical:"
+    ):
         gradcheck(WRONG["factor"], leaf(3))
     assert issubclass(GradcheckError, RuntimeError)
 
 
 def test_a_wrong_second_derivative_is_found():
     # Right, but its own derivative is lost on the way.
-    detached = function(save_and(lambda x: x * x * x), lambda ctx, g: 3 * (ctx.saved_tensors[0] ** 2).detach() * g)
+    detached = function(
+        save_and(lambda x: x * x * x), lambda ctx, g: 3 * (ctx.saved_tensors[0] ** 2).detach() * g
+    )
     x = leaf(3)
     assert gradcheck(detached, x)
     with pytest.raises(GradcheckError):

@@ -99,8 +99,8 @@ HOLDERS = {
     "the array": lambda g: g.numpy(),
     "a slice of the array": lambda g: g.numpy()[1:],
     "a memoryview": lambda g: memoryview(g.numpy()),
-    "a DLPack importer": lambda g: np.from_dlpack(g),
-    "an array made from it": lambda g: np.asarray(g),
+    "a DLPack importer": np.from_dlpack,
+    "an array made from it": np.asarray,
     "a tensor made from its array": lambda g: torch.from_numpy(g.numpy()),
 }
 
@@ -440,7 +440,9 @@ def test_no_two_gradients_share_memory_in_random_programs(seed):
             value.register_hook(lambda g: g * 1)
     total = sum((value * (i + 1.0)).sum() for i, value in enumerate(values))
     total.backward()
-    grads = [value.grad for value in {id(v): v for v in values}.values() if value.is_leaf or value.retains_grad]
+    grads = [
+        value.grad for value in {id(v): v for v in values}.values() if value.is_leaf or value.retains_grad
+    ]
     for first, second in itertools.combinations(grads, 2):
         assert not is_shared(first, second)
     for grad in grads:

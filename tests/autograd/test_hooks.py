@@ -71,7 +71,11 @@ def test_a_hook_added_by_another_runs_next_time():
     [
         (lambda g: 3, TypeError, "expected Variable, but hook returned 'int'"),
         (lambda g: torch.ones(5), RuntimeError, "hook '<lambda>' has changed the size of value"),
-        (lambda g: g.double(), RuntimeError, "has changed the type of value .was torch.FloatTensor got torch.DoubleTensor"),
+        (
+            lambda g: g.double(),
+            RuntimeError,
+            "has changed the type of value .was torch.FloatTensor got torch.DoubleTensor",
+        ),
     ],
 )
 @pytest.mark.parametrize("on", ["leaf", "result"])
@@ -84,9 +88,13 @@ def test_a_hook_must_keep_shape_and_dtype(replacement, kind, message, on):
 
 
 def test_hooks_need_a_gradient():
-    with pytest.raises(RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"):
+    with pytest.raises(
+        RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"
+    ):
         torch.ones(1).register_hook(print)
-    with pytest.raises(RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"):
+    with pytest.raises(
+        RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"
+    ):
         torch.ones(1).register_post_accumulate_grad_hook(print)
     with pytest.raises(RuntimeError, match="cannot be registered on non-leaf tensors"):
         (leaf(1.0) * 1).register_post_accumulate_grad_hook(print)
@@ -129,7 +137,9 @@ def test_node_hooks():
     y = x * 2
     seen = []
     y.grad_fn.register_prehook(lambda outputs: (outputs[0] * 3,))
-    y.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs[0].item(), inputs[1], outputs[0].item())))
+    y.grad_fn.register_hook(
+        lambda inputs, outputs: seen.append((inputs[0].item(), inputs[1], outputs[0].item()))
+    )
     y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] + 1, None))
     y.backward()
     assert seen == [(6.0, None, 3.0)] and x.grad.item() == 7.0
@@ -165,7 +175,9 @@ def test_hooks_on_the_accumulating_node():
     node = x.expand_as(x).grad_fn.next_functions[0][0]
     seen = []
     node.register_prehook(lambda outputs: seen.append(("pre", outputs[0].item())))
-    node.register_hook(lambda inputs, outputs: seen.append(("post", inputs, outputs[0].item(), x.grad.item())))
+    node.register_hook(
+        lambda inputs, outputs: seen.append(("post", inputs, outputs[0].item(), x.grad.item()))
+    )
     x.register_post_accumulate_grad_hook(lambda p: seen.append("accumulated"))
     x.register_hook(lambda g: seen.append("tensor"))
     (x * 2).backward()
@@ -257,7 +269,9 @@ def test_hooks_get_none_where_no_gradient_arrives():
 def test_multi_grad_hook_all():
     a, b, c = leaf(1.0), leaf(2.0), leaf(3.0)
     seen = []
-    handle = register_multi_grad_hook([a, b, c], lambda grads: seen.append([g if g is None else g.item() for g in grads]))
+    handle = register_multi_grad_hook(
+        [a, b, c], lambda grads: seen.append([g if g is None else g.item() for g in grads])
+    )
     (a * b).backward()
     (a * b * c).backward()
     torch.autograd.grad(a * b * c, [a])

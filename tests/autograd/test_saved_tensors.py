@@ -26,7 +26,7 @@ class Recorder:
         self.unpacked = 0
 
     def pack(self, tensor):
-        assert isinstance(tensor, torch.Tensor) and not tensor.requires_grad
+        assert isinstance(tensor, torch.Tensor) and not torch.is_grad_enabled()
         self.packed.append(tensor.tolist())
         return tensor.tolist(), tensor.dtype
 
@@ -107,6 +107,16 @@ def test_what_is_packed():
     assert len(recorder.packed) == 2
 
 
+def test_the_saved_tensor_itself_is_packed():
+    x, w, seen = leaf(1.0), torch.nn.Parameter(torch.ones(1)), []
+    with saved_tensors_hooks(lambda t: seen.append(t) or t, lambda t: t):
+        y = x * w
+        Cube.apply(y)
+    assert seen[0] is x and seen[1] is w and seen[2] is y
+    y.backward()
+    assert x.grad is not None and w.grad is not None
+
+
 def test_the_innermost_hooks_count():
     outer, inner = Recorder(), Recorder()
     x = leaf(2.0)
@@ -138,7 +148,7 @@ def test_freed_and_changed_values():
     with recorder.hooks:
         y = x.exp() * x
     y.backward()
-    with pytest.raises(RuntimeError, match="^Trying to backward through the graph a second time"):
+    with pytest.raises(RuntimeError, match=r"^Trying to backward through the graph a second time"):
         y.backward()
 
 
@@ -148,9 +158,9 @@ def test_bad_hooks():
         y = x * x
     with pytest.raises(TypeError, match="unpack_hook expected to be a Tensor but got result of type int"):
         y.backward()
-    with pytest.raises(RuntimeError, match="pack hook is modifying its input in place"):
-        with saved_tensors_hooks(lambda t: t.mul_(2), lambda t: t):
-            x * x
+    modifying = saved_tensors_hooks(lambda t: t.mul_(2), lambda t: t)
+    with pytest.raises(RuntimeError, match="pack hook is modifying its input in place"), modifying:
+        x * x
     with pytest.raises(ZeroDivisionError), saved_tensors_hooks(lambda t: 1 / 0, lambda t: t):
         x * x
     (x * x).backward()

@@ -163,7 +163,8 @@ SAMPLES: dict[str, list[Sample]] = {
     "copy": at(lambda x, y: (x * 1).copy_(y) * x, (A, B), (A, ROW)),
     "index": at(lambda x: x[torch.tensor([1, 0, 1])], (A,)) + at(lambda x: x[:, torch.tensor([2, 2])], (A,)),
     "index_put": at(
-        lambda x, y: (x * 1).index_put_((torch.tensor([1, 0]), torch.tensor([0, 0])), y, accumulate=True), (A, ROW[:2])
+        lambda x, y: (x * 1).index_put_((torch.tensor([1, 0]), torch.tensor([0, 0])), y, accumulate=True),
+        (A, ROW[:2]),
     )
     + at(lambda x, y: torch.index_put(x, (torch.tensor([1]),), y), (A, ROW)),
     "embedding": at(lambda w: F.embedding(torch.tensor([[1, 0], [1, 1]]), w), (A,))
@@ -181,7 +182,7 @@ SAMPLES: dict[str, list[Sample]] = {
     + at(lambda x, v: x.masked_fill(torch.tensor(MASK), v), (A, np.array(0.5))),
     "masked_scatter": at(lambda x, y: x.masked_scatter(torch.tensor(MASK), y), (A, B)),
     "gather": at(lambda x: x.gather(1, torch.tensor(INDEX)), (A,)),
-    "scatter": at(lambda x, y: x.scatter(0, torch.tensor(INDEX[:1]), y), (A, B))
+    "scatter": at(lambda x, y: x.scatter(0, torch.tensor(INDEX[:1]), y), (A, B[:1]))
     + at(lambda x, y: x.scatter_add(0, torch.tensor(INDEX), y), (A, B)),
     "scatter_reduce": at(lambda x, y: x.scatter_reduce(0, torch.tensor(INDEX), y, "prod"), (A, B))
     + at(lambda x, y: x.scatter_reduce(0, torch.tensor(INDEX), y, "amax"), (A, B))
@@ -191,7 +192,8 @@ SAMPLES: dict[str, list[Sample]] = {
         lambda x: torch.linalg.cholesky(x.mT @ x + torch.eye(2, dtype=torch.float64)), (A[:, :2] + np.eye(2),)
     ),
     "linalg_eigh": at(
-        lambda x: tuple(part.abs() for part in torch.linalg.eigh(x + x.mT)), (np.array([[2.0, 0.3], [1.0, -1.0]]),)
+        lambda x: tuple(part.abs() for part in torch.linalg.eigh(x + x.mT)),
+        (np.array([[2.0, 0.3], [1.0, -1.0]]),),
     ),
     "linalg_eig": at(
         lambda x: tuple(part.abs() for part in torch.linalg.eig(x)), (np.array([[2.0, 0.3], [1.0, -1.0]]),)
@@ -209,7 +211,8 @@ SAMPLES: dict[str, list[Sample]] = {
     + at(lambda x: F.cross_entropy(x, torch.tensor([[2, 0, 1, 1], [0, 0, -100, 2]])), (CUBE,)),
     "nll_loss": at(lambda x: F.nll_loss(x, torch.tensor([2, 0])), (A,))
     + at(
-        lambda x: F.nll_loss(x, torch.tensor([2, 0]), torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)), (A,)
+        lambda x: F.nll_loss(x, torch.tensor([2, 0]), torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)),
+        (A,),
     ),
     "nll_loss_backward": at(
         gradient_of(lambda x: F.nll_loss(x, torch.tensor([2, 0]), reduction="none"), A), (ROW[:2],)
@@ -220,7 +223,9 @@ SAMPLES: dict[str, list[Sample]] = {
     + at(lambda x: F.group_norm(x, 3), (np.concatenate([CUBE, CUBE**2], 1),)),
     # pooling
     "avg_pool_gradient": at(gradient_of(lambda x: F.avg_pool1d(x, 2), CUBE), (CUBE[..., :2],)),
-    "adaptive_avg_pool_gradient": at(gradient_of(lambda x: F.adaptive_avg_pool1d(x, 3), CUBE), (CUBE[..., :3],)),
+    "adaptive_avg_pool_gradient": at(
+        gradient_of(lambda x: F.adaptive_avg_pool1d(x, 3), CUBE), (CUBE[..., :3],)
+    ),
     # random
     "dropout": at(dropped, (A,)),
 }

@@ -135,9 +135,9 @@ def test_linear_names_its_neighbours_as_addmm_does() -> None:
     node = linear(x * 2, w, b).grad_fn
     assert node.name() == "AddmmBackward0"
     assert [edge[0].name() for edge in node.next_functions] == [
-        "AccumulateGrad",
+        "torch::autograd::AccumulateGrad",
         "MulBackward0",
-        "AccumulateGrad",
+        "torch::autograd::AccumulateGrad",
     ]
     assert (x @ w.t()).grad_fn.name() == "MmBackward0"
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -52,13 +53,21 @@ def oracle() -> Any:
     return torch
 
 
+def load_database() -> list[Any]:
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    return op_db  # type: ignore[no-any-return]
+
+
 @cache
 def database() -> dict[str, list[Any]]:
     """The database's operators (each with its variants) by name."""
     oracle()
-    with warnings.catch_warnings():
+    # Each entry looks up the stack that it is made on, module by module: under pytest's deep one the import takes a
+    # minute, at the top of a thread's seconds.
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as thread:
         warnings.simplefilter("ignore")
-        from torch.testing._internal.common_methods_invocations import op_db
+        op_db = thread.submit(load_database).result()
     found: dict[str, list[Any]] = {}
     for operator in op_db:
         found.setdefault(operator.name, []).append(operator)

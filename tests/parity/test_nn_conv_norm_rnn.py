@@ -306,6 +306,7 @@ nn.GRUCell(3, 4)(torch.ones(2, 3), torch.ones(2, 2, 4))
 OTHER_TEXT = (
     "padding='foo'", "padding_mode='foo'", "3.5", "-2,", "int()", "bool", "(None)", "(3, 3, 3)", "double()", "MaxPool",
     "AvgPool", "padding=9", "output_padding", "RMSNorm(3)(torch.ones(2, 4))", "foo=1", "(5, 5))", "LocalResponseNorm",
+    "dropout='a'",
 )  # fmt: skip
 
 
@@ -326,7 +327,8 @@ def test_refused(expression: str) -> None:
         return None, [str(warning.message) for warning in seen]
 
     (theirs, their_warnings), (ours, our_warnings) = outcome(torch), outcome(rushlight)
-    assert our_warnings == their_warnings
+    # What PyTorch's kernels say about themselves is left out.
+    assert our_warnings == [text for text in their_warnings if "Triggered internally" not in text]
     if theirs is None:
         assert ours is None
         return

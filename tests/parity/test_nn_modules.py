@@ -114,7 +114,9 @@ def case_sample(case: tuple[str, tuple[Any, ...], dict[str, Any], tuple[Any, ...
     torch.manual_seed(0)
     # In-place layers can't write over a leaf that requires grad.
     requires_grad = not kwargs.get("inplace") and True not in args
-    inputs = [torch.randn(shape, dtype=getattr(torch, dtype), requires_grad=requires_grad) for shape in shapes]
+    inputs = [
+        torch.randn(shape, dtype=getattr(torch, dtype), requires_grad=requires_grad) for shape in shapes
+    ]
     return Sample(args, kwargs, inputs, {}, f"{name}{args}{kwargs}")
 
 

@@ -47,6 +47,4 @@ KNOWN: dict[tuple[str, str], str] = {}
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("check", opinfo.CHECKS)
 def test_opinfo(check: str, name: str) -> None:
-    opinfo.run(
-        check, f"nn.functional.{name}", known=KNOWN, functions=FUNCTIONS, **OPTIONS.get(name, {})
-    )
+    opinfo.run(check, f"nn.functional.{name}", known=KNOWN, functions=FUNCTIONS, **OPTIONS.get(name, {}))

@@ -13,22 +13,29 @@ from . import opinfo
 
 pytestmark = pytest.mark.parity
 
-NAMES = """
-__radd__ __rand__ __rdiv__ __rmod__ __rmul__ __ror__ __rpow__ __rsub__ __rxor__ abs acos acosh add addcdiv addcmul
-allclose angle asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
-bitwise_xor ceil clamp clamp_max clamp_min complex conj conj_physical copysign cos cosh deg2rad digamma div eq equal erf
-erfc erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod frac gcd ge gt heaviside hypot imag isclose
-isfinite isinf isnan isneginf isposinf isreal lcm ldexp le lerp lgamma log log10 log1p log2 log_softmax logaddexp
-logaddexp2 logical_and logical_not logical_or logical_xor logit lt maximum minimum mul mvlgamma nan_to_num ne neg nextafter polar
-polygamma positive pow rad2deg real reciprocal remainder resolve_conj resolve_neg round rsqrt rsub sgn sigmoid sign
-signbit sin sinc sinh softmax special.entr special.erfcx special.log_ndtr special.ndtr special.ndtri
-special.polygamma special.xlog1py sqrt square sub tan tanh true_divide trunc view_as_complex view_as_real where xlogy
-""".split()
+NAMES = [
+    "__radd__", "__rand__", "__rdiv__", "__rmod__", "__rmul__", "__ror__", "__rpow__", "__rsub__", "__rxor__",
+    "abs", "acos", "acosh", "add", "addcdiv", "addcmul", "allclose", "angle", "asin", "asinh", "atan",
+    "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "complex", "conj", "conj_physical", "copysign",
+    "cos", "cosh", "deg2rad", "digamma", "div", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2",
+    "expm1", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gcd", "ge", "gt",
+    "heaviside", "hypot", "imag", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal",
+    "lcm", "ldexp", "le", "lerp", "lgamma", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp",
+    "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "maximum",
+    "minimum", "mul", "mvlgamma", "nan_to_num", "ne", "neg", "nextafter", "polar", "polygamma", "positive",
+    "pow", "rad2deg", "real", "reciprocal", "remainder", "resolve_conj", "resolve_neg", "round", "rsqrt",
+    "rsub", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "special.entr",
+    "special.erfcx", "special.log_ndtr", "special.ndtr", "special.ndtri", "special.polygamma",
+    "special.xlog1py", "sqrt", "square", "sub", "tan", "tanh", "true_divide", "trunc", "view_as_complex",
+    "view_as_real", "where", "xlogy",
+]  # fmt: skip
 
-ACTIVATIONS = """
-celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish prelu relu relu6 rrelu selu silu
-softmin softplus softshrink softsign tanhshrink threshold
-""".split()
+ACTIVATIONS = [
+    "celu", "elu", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "logsigmoid", "mish", "prelu", "relu", "relu6", "rrelu", "selu", "silu", "softmin", "softplus",
+    "softshrink", "softsign", "tanhshrink", "threshold",
+]  # fmt: skip
 FUNCTIONS: dict[str, Any] = {f"nn.functional.{name}": getattr(activations, name) for name in ACTIVATIONS}
 NAMES += FUNCTIONS
 # The database calls these with their arguments in another order.

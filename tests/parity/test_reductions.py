@@ -100,6 +100,19 @@ grad(lambda x: x.prod(1, True), t([[0.0, 2.0], [3.0, 4.0]])); grad(lambda x: x.p
 grad(lambda x: x.prod(0), t(3.0)); grad(lambda x: x.mean(), E(0)); grad(lambda x: x.sum(0), E(0, 2))
 grad(lambda x: x.nanmean(), t([nan, 2.0]))
 """
+NUMPY_NAMES = """
+t([[1.0, 2.0]]).sum(axis=1, keepdims=True); t([[1.0, 2.0]]).mean(axis=1, keepdims=True)
+t([[1.0, 2.0]]).prod(axis=1, keepdims=True); t([[1.0, 2.0]]).nansum(axis=1, keepdims=True)
+t([[1.0, 2.0]]).nanmean(axis=1, keepdims=True); t([[1.0, 2.0]]).logsumexp(axis=1, keepdims=True)
+t([[1.0, 2.0]]).all(axis=1, keepdims=True); t([[1.0, 2.0]]).any(axis=1, keepdims=True)
+t([[1.0, 2.0]]).max(axis=1, keepdims=True); t([[1.0, 2.0]]).min(axis=0, keepdims=True)
+t([[1.0, 2.0]]).amax(axis=1, keepdims=True); t([[1.0, 2.0]]).amin(axis=(0, 1), keepdims=True)
+t([[1.0, 2.0]]).argmax(axis=1, keepdims=True); t([[1.0, 2.0]]).argmin(axis=1, keepdims=True)
+t([[1.0, 2.0]]).std(axis=1, keepdims=True); t([[1.0, 2.0]]).var(axis=1, keepdims=True)
+torch.var_mean(t([[1.0, 2.0]]), axis=1, keepdims=True); torch.std_mean(t([[1.0, 2.0]]), axis=1)
+t([[1.0, 2.0]]).cumsum(axis=1); t([[1.0, 2.0]]).cumprod(axis=1); t([[2.0, 1.0]]).sort(axis=1)
+t([[2.0, 1.0]]).argsort(axis=1); t([[1.0, 2.0]]).count_nonzero(axis=1); t([1.0]).sum(axis=3)
+"""
 EXTREMA = """
 E(0).max(); E(0).min(); E(0).max(0); E(0, 3).max(1); E(0, 3).max(0); E(0, 3).amax(0); E(0, 3).amax(1)
 E(0).amax(); E(0).amin(0); E(0).argmax(); E(0, 3).argmax(0); E(0, 3).argmin(1); E(0).aminmax()
@@ -316,8 +329,8 @@ DIFFER = {
 
 @pytest.mark.parametrize(
     "lines",
-    [SUMS, EXTREMA, SPREADS, SORTS, SCANS, NORMS],
-    ids=["sums", "extrema", "spreads", "sorts", "scans", "norms"],
+    [SUMS, NUMPY_NAMES, EXTREMA, SPREADS, SORTS, SCANS, NORMS],
+    ids=["sums", "numpy names", "extrema", "spreads", "sorts", "scans", "norms"],
 )
 def test_agrees_with_pytorch(lines: str) -> None:
     wrong = []

@@ -89,7 +89,9 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def compare(expected: Callable[..., Any], actual: Callable[..., Any], *columns: Any, dtype: Any = torch.float64) -> None:
+def compare(
+    expected: Callable[..., Any], actual: Callable[..., Any], *columns: Any, dtype: Any = torch.float64
+) -> None:
     theirs = [torch.tensor(column, dtype=dtype, requires_grad=True) for column in columns]
     own = [opinfo.to_rushlight(tensor) for tensor in theirs]
     want, got = expected(*theirs), actual(*own)
@@ -139,7 +141,9 @@ def test_clamp_by_tensors() -> None:
     columns = tuple(zip(*rows, strict=True))
     compare(torch.clamp, rushlight.clamp, *columns)
     compare(lambda x, low: torch.clamp(x, min=low), lambda x, low: rushlight.clamp(x, min=low), *columns[:2])
-    compare(lambda x, high: torch.clamp(x, max=high), lambda x, high: rushlight.clamp(x, max=high), *columns[:2])
+    compare(
+        lambda x, high: torch.clamp(x, max=high), lambda x, high: rushlight.clamp(x, max=high), *columns[:2]
+    )
 
 
 @pytest.mark.parametrize("exponent", [2, 3, 0.5, -0.5, -1, -2, 1, 0, 2.5, -3])

@@ -35,18 +35,75 @@ REFUSALS = ("leaf Variable", "unsupported operation", "is being modified inplace
 # Without recording, PyTorch leaves the history of these at the old shape, and backward fails.
 RESHAPING = ("squeeze_()", "unsqueeze_(", "transpose_(", ".t_(")
 SHAPES = [(4,), (3, 4), (2, 3), (1, 3), (2, 1, 3), (2, 2, 2), (6,), ()]
-VIEWS = """
-index index slice none view reshape transpose permute unsqueeze squeeze expand narrow select
-diagonal detach unbind split flatten unfold as_strided t movedim
-""".split()
-CHANGES = """
-add_ mul_ sub_ div_ copy_ fill_ zero_ sin_ tanh_ neg_ sqrt_ sigmoid_ exp_ masked_fill_
-index_add_ index_fill_ index_copy_ scatter_ scatter_add_ index_put_ squeeze_ unsqueeze_
-transpose_ t_ requires_grad_ retain_grad += *= masked_scatter_
-""".split()
-COMPUTATIONS = """
-index index mul add sin tanh exp clone cat stack index_select sum
-""".split()
+VIEWS = [
+    "index",
+    "index",
+    "slice",
+    "none",
+    "view",
+    "reshape",
+    "transpose",
+    "permute",
+    "unsqueeze",
+    "squeeze",
+    "expand",
+    "narrow",
+    "select",
+    "diagonal",
+    "detach",
+    "unbind",
+    "split",
+    "flatten",
+    "unfold",
+    "as_strided",
+    "t",
+    "movedim",
+]
+CHANGES = [
+    "add_",
+    "mul_",
+    "sub_",
+    "div_",
+    "copy_",
+    "fill_",
+    "zero_",
+    "sin_",
+    "tanh_",
+    "neg_",
+    "sqrt_",
+    "sigmoid_",
+    "exp_",
+    "masked_fill_",
+    "index_add_",
+    "index_fill_",
+    "index_copy_",
+    "scatter_",
+    "scatter_add_",
+    "index_put_",
+    "squeeze_",
+    "unsqueeze_",
+    "transpose_",
+    "t_",
+    "requires_grad_",
+    "retain_grad",
+    "+=",
+    "*=",
+    "masked_scatter_",
+]
+COMPUTATIONS = [
+    "index",
+    "index",
+    "mul",
+    "add",
+    "sin",
+    "tanh",
+    "exp",
+    "clone",
+    "cat",
+    "stack",
+    "index_select",
+    "sum",
+]
 
 Step = tuple[str, Callable[[Any, list[Any]], Any]]
 

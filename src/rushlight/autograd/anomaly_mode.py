@@ -158,9 +158,7 @@ def _check_nan(node: Node, gradients: tuple[Any, ...]) -> None:
 
 def _origin(node: Node) -> str:
     if node.traceback is None:
-        return (
-            "No forward pass information available. Enable detect anomaly during forward pass for more information."
-        )
+        return "No forward pass information available. Enable detect anomaly during forward pass for more information."
     text = f"Traceback of forward call that caused the error:\n{node.traceback}"
     cause = node.caused_by
     while cause is not None:

@@ -61,7 +61,9 @@ def backward(
     if grad_variables is not None:
         import warnings
 
-        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
         if grad_tensors is not None:
             raise RuntimeError(
                 "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
@@ -299,14 +301,14 @@ def _batched(
                 "consider using vmap."
             )
         if count is not None and len(batch) != count:
-            raise ValueError(f"grad(is_grads_batched=True): batches of {count} and of {len(batch)} gradients; all must agree")
+            raise ValueError(
+                f"grad(is_grads_batched=True): batches of {count} and of {len(batch)} gradients; all must agree"
+            )
         count = len(batch)
     if count is None:
         raise ValueError("grad(is_grads_batched=True): grad_outputs must have tensors with a batch dimension")
     if not count:
-        return [
-            None if zeros is None else zeros[None][:0] for zeros in [_zeros_for(item) for item in inputs]
-        ]
+        return [None if zeros is None else zeros[None][:0] for zeros in [_zeros_for(item) for item in inputs]]
     rows = [
         grad(
             outputs,

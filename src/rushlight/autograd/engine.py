@@ -25,8 +25,7 @@ from ..core.history import LeafNode, Node, OutputNode
 from ..core.tensor import Tensor, make_tensor
 from ..ops.movement import cast, sum_to_shape
 from ..ops.pointwise import ADD, real
-from .anomaly_mode import MODE as ANOMALY
-from .anomaly_mode import checked_vjp
+from .anomaly_mode import MODE as ANOMALY, checked_vjp
 
 add: Any = ADD.method
 grad_enabled = GRAD_MODE.get
@@ -96,9 +95,7 @@ def _run(
         for edge, part in zip(edges, gradients, strict=True):
             if edge is None or (active is not None and edge not in active):
                 continue
-            if part is not None and (
-                part._array.shape != edge.shape or part._array.dtype is not edge.dtype
-            ):
+            if part is not None and (part._array.shape != edge.shape or part._array.dtype is not edge.dtype):
                 part = _conform(part, edge)
             if edge in shared:
                 state = shared[edge]
@@ -126,6 +123,8 @@ def _run(
                 if captured and leaf in captured:
                     captured[leaf] = gradient
                 elif type(leaf) is LeafNode:
+                    if leaf.special and leaf.node_pre_hooks:
+                        (gradient,) = _run_node_pre_hooks(leaf, (gradient,))
                     if gradient is not None:
                         _accumulate(leaf, gradient)
                     if leaf.special:
@@ -138,7 +137,9 @@ def _run(
             _, node, gradient = ready.pop()
             edges = node.edges
             if needed is not None and node in captured and node in needed:
-                captured[node] = gradient  # PyTorch takes it before the hooks here, and after them if the node won't run
+                captured[node] = (
+                    gradient  # PyTorch takes it before the hooks here, and after them if the node won't run
+                )
             if node.special:
                 gradient = _before(node, gradient)
                 if type(node) is OutputNode:
@@ -261,7 +262,7 @@ def _deliver_to_parent(
             return
         del shared[parent]
     del parts[parent]
-    arrived = None if all([part is None for part in collected]) else collected
+    arrived = None if all(part is None for part in collected) else collected
     insort_left(ready, (parent.order, parent, arrived), key=_order_of_entry)
 
 
@@ -328,7 +329,9 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
         elif sole:
             tensor._grad = gradient if gradient._node is None else make_tensor(array)
         else:
-            copy = np.empty(like.shape, like.dtype) if like.flags.c_contiguous else np.empty_like(like)
+            copy = np.empty_like(like)
+            if copy.strides != like.strides:  # the leaf has gaps, or elements that are one place in memory
+                copy = np.empty(like.shape, like.dtype)
             copy[...] = array
             tensor._grad = make_tensor(copy)
 
@@ -340,8 +343,8 @@ def _after_accumulate(leaf: LeafNode, gradient: Tensor | None) -> None:
         for hook in list(hooks.values()) if tensor is not None else ():
             _must_be_tensor(hook(tensor))
     if leaf.post_hooks:
-        for hook in list(leaf.post_hooks.values()):
-            hook((), (gradient,))
+        for node_hook in list(leaf.post_hooks.values()):
+            node_hook((), (gradient,))
 
 
 # --- hooks ------------------------------------------------------------------------------------------------------------
@@ -352,15 +355,13 @@ def _before(node: Node, gradient: Any) -> Any:
     hooks = node.pre_hooks
     if hooks:
         for hook in list(hooks.values()):
-            replacement = hook(gradient)
+            replacement: Any = hook(gradient)
             if replacement is not None:
                 gradient = _checked_replacement(hook, gradient, replacement)
     if node.retain_into is not None and gradient is not None:
         tensor = node.retain_into()
         if tensor is not None:
             tensor._grad = gradient.clone() if tensor._grad is None else add(tensor._grad, gradient)
-    if node.node_pre_hooks and not node.edges:
-        (gradient,) = _run_node_pre_hooks(node, (gradient,))
     return gradient
 
 
@@ -472,7 +473,11 @@ def _measure_sole_references() -> None:
     """
     global _sole_tensor, _sole_array
     _sole_tensor = _sole_array = 0
-    if getrefcount is None or sys.gettrace() is not None or not getattr(sys, "_is_gil_enabled", lambda: True)():
+    if (
+        getrefcount is None
+        or sys.gettrace() is not None
+        or not getattr(sys, "_is_gil_enabled", lambda: True)()
+    ):
         return
     held: list[Any] = []
 
@@ -507,7 +512,7 @@ def _measure_sole_references() -> None:
         lambda gradient: memoryview(gradient._array),
         lambda gradient: make_tensor(gradient._array),
     )
-    if not array_count or any([_taken_over(held_by(get)) for get in others]):
+    if not array_count or any(_taken_over(held_by(get)) for get in others):
         _sole_tensor = _sole_array = 0
 
 

@@ -26,7 +26,9 @@ __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 class FunctionCtx:
     """What ``forward`` (or ``setup_context``) leaves for ``backward``: any attribute, and the tensors that it saved."""
 
-    needs_input_grad: tuple[bool, ...] = ()  # for each argument of apply: whether backward must give its gradient
+    needs_input_grad: tuple[
+        bool, ...
+    ] = ()  # for each argument of apply: whether backward must give its gradient
     materialize_grads = True
     to_save: tuple[Any, ...] = ()
     saved_for_forward: tuple[Any, ...] = ()
@@ -87,13 +89,13 @@ class _Record:
             gradients: tuple[Any, ...] = (None,) * len(node.outputs)
         else:
             gradients = tuple(gradient) if type(gradient) is list else (gradient,)
-        if ctx.materialize_grads and any([part is None for part in gradients]):
+        if ctx.materialize_grads and any(part is None for part in gradients):
             gradients = node.materialized(gradients)
         if function.backward is not Function.backward:
             if function.vjp is not Function.vjp:
                 raise RuntimeError(
-                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one "
-                    "of them."
+                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
+                    "one of them."
                 )
             result = function.backward(ctx, *gradients)
         else:
@@ -119,7 +121,11 @@ def _checked_gradients(record: _Record, node: Node, ctx: FunctionCtx, result: An
             continue
         if not isinstance(part, Tensor):
             raise RuntimeError(f"expected Variable or None (got {type(part).__name__})")
-        if edge is not None and part._array.shape != edge.shape and not _sums_to(part._array.shape, edge.shape):
+        if (
+            edge is not None
+            and part._array.shape != edge.shape
+            and not _sums_to(part._array.shape, edge.shape)
+        ):
             raise RuntimeError(
                 f"Function {record.grad_name} returned an invalid gradient at index {i} - got {list(part._array.shape)} but "
                 f"expected shape compatible with {list(edge.shape)}"
@@ -140,6 +146,7 @@ class FunctionNode(Node):
 
     accepts_none = True  # backward runs with zeros if nothing arrived
     tensor_positions: tuple[int, ...]  # which arguments were tensors, where not all were
+    result_nodes: dict[int, weakref.ref[Node]]  # of several results
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -157,7 +164,7 @@ class FunctionNode(Node):
             return ()
         if saved is RELEASED:
             return super().unpack()  # raises
-        values = []
+        values: list[Any] = []
         for entry in saved:
             if entry is None:
                 values.append(None)
@@ -180,9 +187,13 @@ class FunctionNode(Node):
         return tuple(values)
 
     def _result_node(self, index: int) -> Node | None:
+        """The history of result ``index``: the very node that the tensor has, while there is one."""
         outputs = self.outputs
         if outputs is None:
             return self
+        own: Node | None = self.result_nodes[index]() if index in self.result_nodes else None
+        if own is not None:
+            return own
         shape, dtype = outputs[index]
         if dtype not in INEXACT or shape is None:
             return None
@@ -309,7 +320,9 @@ class Function(metaclass=FunctionMeta):
                 if kwargs or getattr(getattr(cls.forward, "__code__", None), "co_argcount", -1) != len(args):
                     args = _bound_arguments(cls.forward, args, kwargs)
                     if len(args) != len(needs):
-                        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+                        ctx.needs_input_grad = tuple(
+                            [isinstance(a, Tensor) and a.requires_grad for a in args]
+                        )
                         edges = [a._node for a in args if isinstance(a, Tensor)]
                         recording = True in ctx.needs_input_grad and token.old_value is not False
                 result = cls.forward(*args)
@@ -340,7 +353,7 @@ class Function(metaclass=FunctionMeta):
         if not recording:
             outputs = tuple([_unrecorded(output, args, ctx) for output in outputs])
             return outputs if isinstance(result, tuple) else outputs[0]
-        if not any([isinstance(output, Tensor) for output in outputs]):
+        if not any(isinstance(output, Tensor) for output in outputs):
             return result
         node = _make_node(cls, ctx, edges, args, outputs)
         wrapped = tuple(
@@ -379,7 +392,9 @@ def _bound_arguments(forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 def _check_dirty(dirty: tuple[Any, ...], outputs: Sequence[Any], name: str) -> None:
     for i, tensor in enumerate(dirty):
         if not isinstance(tensor, Tensor):
-            raise RuntimeError(f"mark_dirty can only accept variables, but argument {i} is of type {type(tensor).__name__}")
+            raise RuntimeError(
+                f"mark_dirty can only accept variables, but argument {i} is of type {type(tensor).__name__}"
+            )
         storage_of(tensor).mark_changed(name)
         if not _holds(outputs, tensor):
             raise RuntimeError(
@@ -417,20 +432,26 @@ def _make_node(
     if len(edges) != len(args):
         node.tensor_positions = tuple([i for i, arg in enumerate(args) if isinstance(arg, Tensor)])
     if len(outputs) > 1:
+        node.result_nodes = {}
         node.outputs = tuple(
             [(o._array.shape, o._array.dtype) if isinstance(o, Tensor) else None for o in outputs]
         )
     return node
 
 
-def _with_history(output: Tensor, i: int, node: FunctionNode, ctx: FunctionCtx, args: tuple[Any, ...]) -> Tensor:
+def _with_history(
+    output: Tensor, i: int, node: FunctionNode, ctx: FunctionCtx, args: tuple[Any, ...]
+) -> Tensor:
     """``output`` as a result of ``node``: itself, or an alias where it is an input or has a history already."""
     array = output._array
     if array.dtype not in INEXACT or (ctx.non_differentiable and _holds(ctx.non_differentiable, output)):
         if _holds(args, output) and not _holds(ctx.dirty_tensors, output):
             return alias_of(output)
         return output
-    own = node if node.outputs is None else OutputNode(node, i, array)
+    own: Node = node
+    if node.outputs is not None:
+        own = OutputNode(node, i, array)
+        node.result_nodes[i] = weakref.ref(own)
     if ctx.dirty_tensors and _holds(ctx.dirty_tensors, output):
         if isinstance(output._node, LeafNode):
             raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
@@ -479,7 +500,10 @@ def _saved_entries(
                 index = j
         storage: Storage | None = tensor._storage
         if hooks:
-            entries.append((Packed(tensor, None if index is not None else tensor._node), None, 0, index))
+            packed = (
+                Packed(tensor, tensor._node) if index is None else Packed(make_tensor(tensor._array), None)
+            )
+            entries.append((packed, None, 0, index))
         elif index is None:
             entries.append((tensor, None, 0 if storage is None else storage.version, None))
         else:
@@ -500,7 +524,9 @@ class _DifferentiatedTwice:
 
     @staticmethod
     def vjp(gradient: Tensor, node: Node) -> Any:
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -522,7 +548,9 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         values = result if isinstance(result, tuple) else (result,)
         marked = tuple(
             [
-                make_tensor(v._array, Node(_DifferentiatedTwice, edges, v._array)) if isinstance(v, Tensor) else v
+                make_tensor(v._array, Node(_DifferentiatedTwice, edges, v._array))
+                if isinstance(v, Tensor)
+                else v
                 for v in values
             ]
         )

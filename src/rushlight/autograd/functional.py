@@ -42,8 +42,8 @@ def jacobian(
         vectorize: accepted; the rows are computed one after the other all the same.
         strategy: ``"reverse-mode"`` or (with ``vectorize``) ``"forward-mode"``; the result is the same.
 
-    Returns a tensor of shape ``output.shape + input.shape``; where there are several outputs a tuple with an entry for each, and
-    where there are several inputs a tuple of those.
+    Returns a tensor of shape ``output.shape + input.shape``; where there are several outputs a tuple with an entry for each,
+    and where there are several inputs a tuple of those.
 
     Example:
         >>> import rushlight as torch
@@ -78,7 +78,9 @@ def jacobian(
             for j in range(output._array.size):
                 one = np.zeros(output._array.size, output._array.dtype)
                 one[j] = 1
-                parts = _gradients((output,), xs, (make_tensor(one.reshape(output._array.shape)),), create_graph)
+                parts = _gradients(
+                    (output,), xs, (make_tensor(one.reshape(output._array.shape)),), create_graph
+                )
                 for k, (part, x, column) in enumerate(zip(parts, xs, columns, strict=True)):
                     if part is None and strict:
                         raise RuntimeError(
@@ -90,10 +92,7 @@ def jacobian(
                     column.append(_zeros_like(x) if part is None else part)
             rows.append(
                 tuple(
-                    [
-                        _stacked(column, output._array.shape, x)
-                        for column, x in zip(columns, xs, strict=True)
-                    ]
+                    [_stacked(column, output._array.shape, x) for column, x in zip(columns, xs, strict=True)]
                 )
             )
     result = [_finished(row, create_graph, several_inputs) for row in rows]
@@ -169,7 +168,9 @@ def vjp(
     with _recording(create_graph):
         parts = _gradients(outputs, xs, weights, create_graph)
         products = _filled(parts, xs, strict, create_graph, "vjp")
-    return _finished(outputs, create_graph, several_outputs), _finished(products, create_graph, several_inputs)
+    return _finished(outputs, create_graph, several_outputs), _finished(
+        products, create_graph, several_inputs
+    )
 
 
 def jvp(
@@ -233,12 +234,17 @@ def vhp(
         if strict:
             _check_depends(parts, "vhp")
     with _recording(create_graph):
-        slopes = [(part, direction) for part, direction in zip(parts, directions, strict=True) if part is not None]
+        slopes = [
+            (part, direction) for part, direction in zip(parts, directions, strict=True) if part is not None
+        ]
         products: Any = [None] * len(xs)
-        if any([part.requires_grad for part, _ in slopes]):
+        if any(part.requires_grad for part, _ in slopes):
             kept = [(part, direction) for part, direction in slopes if part.requires_grad]
             products = _gradients(
-                tuple([part for part, _ in kept]), xs, tuple([direction for _, direction in kept]), create_graph
+                tuple([part for part, _ in kept]),
+                xs,
+                tuple([direction for _, direction in kept]),
+                create_graph,
             )
         result = _filled(products, xs, strict, create_graph, "vhp")
     return _finished((output,), create_graph, False), _finished(result, create_graph, several)
@@ -338,7 +344,9 @@ def _single_element(func: Function, xs: Tensors, name: str, strict: bool) -> Ten
     if several:
         raise RuntimeError(f"The function given to {name} should return a single Tensor")
     if outputs[0]._array.size != 1:
-        raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
+        raise RuntimeError(
+            f"The Tensor returned by the function given to {name} should contain a single element"
+        )
     return outputs[0]
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
-from ..core.grad_mode import is_grad_enabled as is_grad_enabled
-from ..core.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from ..core.storage import InferenceStorage
 from ..core.tensor import MARKING, Tensor
 
@@ -46,10 +44,20 @@ class _Mode:
                 FutureWarning,
                 stacklevel=2,
             )
-            return _within(self._fresh, lambda *args, **kwargs: function(*args, **kwargs))
+            return _within(self._fresh, _calling(function))
         if inspect.isgeneratorfunction(function):
             return _stepping_within(self._fresh, function)
         return _within(self._fresh, function)
+
+
+def _calling(cls: Any) -> Callable[..., Any]:
+    """A function in place of a class: what is decorated is how instances are made."""
+
+    @functools.wraps(cls, updated=())
+    def make(*args: Any, **kwargs: Any) -> Any:
+        return cls(*args, **kwargs)
+
+    return make
 
 
 def _within(fresh: Callable[[], _Mode], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,7 +206,7 @@ class inference_mode(_Mode):
     mode: bool
 
     def __new__(cls, mode: Any = True) -> Any:
-        self: Self = object.__new__(cls)
+        self = object.__new__(cls)
         if isinstance(mode, bool):
             self.mode = mode
             return self

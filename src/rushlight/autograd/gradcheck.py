@@ -227,10 +227,10 @@ class _Check:
                     stacklevel=3,
                 )
             array = x._array
-            if array.size and any([s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)]):
+            if array.size and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)):
                 raise ValueError(
-                    f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping to "
-                    "be able to compute the numerical gradients correctly. You should call .contiguous on the input before "
+                    f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping "
+                    "to be able to compute the numerical gradients correctly. You should call .contiguous on the input before "
                     "passing it to gradcheck."
                 )
         self.outputs = _differentiable(func(*inputs))
@@ -291,7 +291,9 @@ class _Check:
                     f"Analytical gradient of input {place} has incorrect size: {list(part._array.shape)} for "
                     f"{list(x._array.shape)}"
                 )
-            values.append(_components(np.zeros(x._array.shape, x._array.dtype) if part is None else part._array))
+            values.append(
+                _components(np.zeros(x._array.shape, x._array.dtype) if part is None else part._array)
+            )
         return values
 
     def analytical(self, output: Tensor) -> list[Array]:
@@ -313,7 +315,7 @@ class _Check:
         """Backward against differences; and against itself, for it must give the same twice."""
         if not self.outputs:
             for i, x in zip(self.places, self.points, strict=True):
-                if any([matrix.any() for matrix in self.numerical(x)]):
+                if any(matrix.any() for matrix in self.numerical(x)):
                     raise GradcheckError(f"Numerical gradient for function expected to be zero (input {i})")
             return
         if fast:
@@ -330,15 +332,15 @@ class _Check:
     def compare_projections(self) -> None:
         """``v · J u`` for random ``u`` and ``v``: one difference and one backward for each pair of input and output."""
         source = np.random.default_rng(0)
-        weights = [_random_weight(output._array, False, 1 + i)._array for i, output in enumerate(self.outputs)]
+        weights = [
+            _random_weight(output._array, False, 1 + i)._array for i, output in enumerate(self.outputs)
+        ]
         parts = [self.gradients(output, weight) for output, weight in zip(self.outputs, weights, strict=True)]
         again = [self.gradients(output, weight) for output, weight in zip(self.outputs, weights, strict=True)]
         for k, (place, x) in enumerate(zip(self.places, self.points, strict=True)):
             direction = source.uniform(-1, 1, _components(x._array).size)
-            if x._array.dtype in COMPLEXES:
-                move = direction.view(C128).reshape(x._array.shape)
-            else:
-                move = direction.reshape(x._array.shape)
+            numbers: Array = direction.view(C128) if x._array.dtype in COMPLEXES else direction
+            move = numbers.reshape(x._array.shape)
 
             def step(array: Array, size: float, move: Array = move) -> None:
                 array += (size * move).astype(array.dtype)
@@ -375,7 +377,9 @@ class _Check:
             if np.any(part._array != 0):
                 raise GradcheckError("backward not multiplied by grad_output")
             if dtypes and part._array.dtype != x._array.dtype:
-                raise GradcheckError(f"grad is incorrect type: {part.dtype} for an input of {OF_NUMPY[x._array.dtype]}")
+                raise GradcheckError(
+                    f"grad is incorrect type: {part.dtype} for an input of {OF_NUMPY[x._array.dtype]}"
+                )
             if part._array.shape != x._array.shape:
                 raise GradcheckError("grad is incorrect size")
 

@@ -37,7 +37,9 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """
     node = tensor._node
     if node is None:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        )
     if isinstance(node, OutputNode):
         return GradientEdge(node.parent, node.index, node)
     return GradientEdge(node, 0, node)
@@ -101,7 +103,9 @@ class _Gathered:
     def __init__(self, tensors: tuple[Tensor, ...], fn: Callable[..., None]) -> None:
         self.nodes = tuple([tensor._node for tensor in tensors])
         self.fn = fn
-        self.runs: dict[Run, list[Any]] = {}  # for each backward: how many are still missing, and the gradients
+        self.runs: dict[
+            Run, list[Any]
+        ] = {}  # for each backward: how many are still missing, and the gradients
 
     def hook_for(self, i: int) -> Callable[[Tensor], None]:
         def hook(gradient: Tensor) -> None:

@@ -26,15 +26,14 @@ class Packed:
     def __init__(self, tensor: Tensor, node: Node | None) -> None:
         pack, self._unpack = HOOKS.get()[-1]
         self._node = node
-        alias = tensor.detach()
-        version = alias._version
+        version = tensor._version
         grad, hooks = GRAD_MODE.set(False), HOOKS.set(())
         try:
-            self._content = pack(alias)
+            self._content = pack(tensor)
         finally:
             HOOKS.reset(hooks)
             GRAD_MODE.reset(grad)
-        if alias._version != version:
+        if tensor._version != version:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
                 "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
@@ -78,7 +77,7 @@ class _PackedNode(Node):
 
     # Results are saved after the node is made: they go through the hooks, too.
     @property
-    def saved(self) -> Any:  # type: ignore[override]
+    def saved(self) -> Any:
         return _saved_slot.__get__(self)
 
     @saved.setter
@@ -89,7 +88,7 @@ class _PackedNode(Node):
         _saved_slot.__set__(self, value)
 
     @property
-    def output(self) -> None:  # type: ignore[override]
+    def output(self) -> None:
         return None
 
     @output.setter
@@ -111,7 +110,9 @@ class saved_tensors_hooks:
     through ``unpack_hook`` when backward needs it.
 
     Args:
-        pack_hook: from a tensor to anything; it must not change the tensor.
+        pack_hook: from a tensor to anything; it must not change the tensor. It gets the very tensor that is saved, so a
+            hook may leave an ``nn.Parameter`` as it is; an operation's own result comes without its history, which would be
+            a cycle.
         unpack_hook: from that back to a tensor with the same content.
 
     Raises ``RuntimeError`` where ``disable_saved_tensors_hooks`` is in force.
@@ -119,7 +120,7 @@ class saved_tensors_hooks:
     Example:
         >>> import rushlight as torch
         >>> x = torch.ones(2, requires_grad=True)
-        >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.numpy().copy(), torch.from_numpy):
+        >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().numpy().copy(), torch.from_numpy):
         ...     y = (x * x).sum()
         >>> y.backward()
         >>> x.grad

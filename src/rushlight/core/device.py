@@ -24,12 +24,15 @@ class device:
     index: int | None
 
     def __init__(self, type: str | int | device, index: int | None = None) -> None:
-        if isinstance(type, device):
+        if isinstance(type, device) and index is None:
             self.type, self.index = type.type, type.index
             return
-        if isinstance(type, int):
-            number, type = type, "cuda"
-            index = number
+        if isinstance(type, int) and not isinstance(type, bool):
+            raise RuntimeError("Cannot access accelerator device when none is available.")
+        if index is not None and (not isinstance(index, int) or isinstance(index, bool)):
+            raise TypeError(f"device: expected an int as index, got {index!r}")
+        if index is not None and index < 0:
+            raise RuntimeError(f"Device index must not be negative, got {index}")
         if not isinstance(type, str):
             raise TypeError(f"device: expected a string such as 'cpu' or 'cuda:0', got {type!r}")
         name, colon, digits = type.partition(":")
@@ -38,7 +41,7 @@ class device:
                 f"Expected one of {', '.join(_KNOWN)} device type at start of device string: {name or type}"
             )
         if colon:
-            if not digits.isdigit() or index is not None:
+            if not (digits.isascii() and digits.isdigit()) or str(int(digits)) != digits or index is not None:
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(digits)
         self.type, self.index = name, index

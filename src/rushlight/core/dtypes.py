@@ -166,12 +166,16 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
         >>> torch.promote_types(torch.int32, torch.float16)
         torch.float16
     """
+    if not isinstance(type1, dtype) or not isinstance(type2, dtype):
+        raise TypeError(f"promote_types: expected two dtypes, got {type1!r} and {type2!r}")
     return OF_NUMPY[PROMOTED[type1.numpy, type2.numpy]]
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether a result of dtype ``from_`` may be written into ``to``: never down the ladder
     complex → float → int → bool."""
+    if not isinstance(from_, dtype) or not isinstance(to, dtype):
+        raise TypeError(f"can_cast: expected two dtypes, got {from_!r} and {to!r}")
     return from_.category <= to.category
 
 

@@ -149,13 +149,18 @@ class Node:
         given: Any = getattr(self.operation, "grad_name", None)
         if callable(given):  # PyTorch numbers the overloads of one operation: SumBackward0, SumBackward1
             given = given(self.attrs)
-        return given if given is not None else grad_name_of(self.operation.name)  # type: ignore[no-any-return]
+        return given if given is not None else grad_name_of(self.operation.name)
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes of the inputs, each with the number of the result that was used."""
         return tuple(
-            (edge.parent, edge.index) if isinstance(edge, OutputNode) else (edge, 0) for edge in self.edges
+            [
+                (named_by_class(edge.parent), edge.index)
+                if isinstance(edge, OutputNode)
+                else (named_by_class(edge), 0)
+                for edge in self.edges
+            ]
         )
 
     @property
@@ -185,7 +190,20 @@ class Node:
         return RemovableHandle(self.pre_hooks, hook)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
+
+
+_named_classes: Final[dict[str, type[Node]]] = {}
+
+
+def named_by_class(node: Node | None) -> Node | None:
+    """``node``, which from now on is of a class with its name: programs print ``type(y.grad_fn)``."""
+    if node.__class__ is Node and node is not None:
+        name = node.name()
+        if name not in _named_classes:
+            _named_classes[name] = type(name, (Node,), {"__slots__": (), "__module__": "builtins"})
+        node.__class__ = _named_classes[name]
+    return node
 
 
 LEAF_ORDER: Final = 1 << 62  # leaves come first whenever they are ready
@@ -205,7 +223,7 @@ class LeafNode(Node):
     """
 
     __slots__ = ("tensor_ref",)
-    _operation = _Named("leaf", "AccumulateGrad")
+    _operation = _Named("leaf", "torch::autograd::AccumulateGrad")
 
     post_accumulate_hooks: dict[int, Callable[[Any], Any]] | None = None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import ml_dtypes
 import numpy as np
 
-from .dtypes import dtype, get_default_dtype
+from .dtypes import dtype, float64, get_default_dtype
+
+_DEFAULT: Final = object()
 
 
 class finfo:
@@ -21,8 +23,10 @@ class finfo:
         65504.0
     """
 
-    def __init__(self, type: dtype | None = None) -> None:
-        kind = type or get_default_dtype()
+    def __init__(self, type: Any = _DEFAULT) -> None:
+        kind = float64 if type is float else get_default_dtype() if type is _DEFAULT else type
+        if not isinstance(kind, dtype):
+            raise TypeError(f"finfo(): expected a dtype, got {kind!r}")
         if not (kind.is_floating_point or kind.is_complex):
             raise TypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{kind.name}'"
@@ -54,6 +58,8 @@ class iinfo:
     """
 
     def __init__(self, type: dtype) -> None:
+        if not isinstance(type, dtype):
+            raise TypeError(f"iinfo(): expected a dtype, got {type!r}")
         if type.is_floating_point or type.is_complex:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'"
@@ -67,4 +73,4 @@ class iinfo:
         self.max = int(limits.max)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -390,8 +390,8 @@ def dropout_noise(generator: Generator, shape: Shape, dtype: NumpyDType, p: floa
         return np.full(shape, 1.0 - p).astype(dtype)
     kept = generator.units64(size_of(shape)) < 1.0 - p
     computed = F64 if dtype == F64 else F32
-    scale = narrowed(np.ones(1, computed) / computed.type(1.0 - p), dtype)
-    return np.multiply(kept, scale, dtype=dtype).reshape(shape)
+    scale = np.asarray(computed.type(1.0) / computed.type(1.0 - p))
+    return np.multiply(kept, scale if dtype == computed else narrowed(scale, dtype)).reshape(shape)
 
 
 def geometric(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -> Array:

@@ -69,7 +69,7 @@ class InferenceStorage(Storage):
     __slots__ = ()
 
     @property
-    def version(self) -> int:  # type: ignore[override]
+    def version(self) -> int:
         if INFERENCE_MODE.get():
             return 0
         raise RuntimeError(
@@ -83,7 +83,7 @@ class InferenceStorage(Storage):
         pass
 
     @property
-    def changed_by(self) -> str:  # type: ignore[override]
+    def changed_by(self) -> str:
         return ""
 
     @changed_by.setter

@@ -36,7 +36,9 @@ class Switch:
         self._other: CodeType = other.__code__
         self._users = 0
         self._lock = _thread.allocate_lock()
-        self.original = FunctionType(self._code, function.__globals__, function.__name__, function.__defaults__)
+        self.original = FunctionType(
+            self._code, function.__globals__, function.__name__, function.__defaults__
+        )
 
     def turn_on(self) -> None:
         """Run the other body from now on."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .dtypes import OF_NUMPY, dtype
 from .grad_mode import INFERENCE_MODE
-from .history import LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode
+from .history import LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode, named_by_class
 from .shapes import Size
 from .storage import InferenceStorage, Storage
 from .switch import Switch
@@ -125,7 +125,7 @@ class Tensor:
         node = self._node
         if isinstance(node, LeafNode):
             return None
-        return node.parent if isinstance(node, OutputNode) else node
+        return named_by_class(node.parent if isinstance(node, OutputNode) else node)
 
     @property
     def output_nr(self) -> int:

@@ -40,6 +40,16 @@ from .containers import (
     ParameterList as ParameterList,
     Sequential as Sequential,
 )
+
+# convolution, pooling, normalization, recurrent
+from .conv import (
+    Conv1d as Conv1d,
+    Conv2d as Conv2d,
+    Conv3d as Conv3d,
+    ConvTranspose1d as ConvTranspose1d,
+    ConvTranspose2d as ConvTranspose2d,
+    ConvTranspose3d as ConvTranspose3d,
+)
 from .distance import CosineSimilarity as CosineSimilarity, PairwiseDistance as PairwiseDistance
 from .dropout import (
     AlphaDropout as AlphaDropout,
@@ -78,6 +88,18 @@ from .loss import (
     TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
 )
 from .module import Module as Module
+from .normalization import (
+    BatchNorm1d as BatchNorm1d,
+    BatchNorm2d as BatchNorm2d,
+    BatchNorm3d as BatchNorm3d,
+    GroupNorm as GroupNorm,
+    InstanceNorm1d as InstanceNorm1d,
+    InstanceNorm2d as InstanceNorm2d,
+    InstanceNorm3d as InstanceNorm3d,
+    LayerNorm as LayerNorm,
+    LocalResponseNorm as LocalResponseNorm,
+    RMSNorm as RMSNorm,
+)
 from .padding import (
     CircularPad1d as CircularPad1d,
     CircularPad2d as CircularPad2d,
@@ -96,40 +118,6 @@ from .padding import (
     ZeroPad3d as ZeroPad3d,
 )
 from .parameter import Buffer as Buffer, Parameter as Parameter
-from .resampling import (
-    ChannelShuffle as ChannelShuffle,
-    Fold as Fold,
-    PixelShuffle as PixelShuffle,
-    PixelUnshuffle as PixelUnshuffle,
-    Unfold as Unfold,
-    Upsample as Upsample,
-    UpsamplingBilinear2d as UpsamplingBilinear2d,
-    UpsamplingNearest2d as UpsamplingNearest2d,
-)
-from .sparse import Embedding as Embedding, EmbeddingBag as EmbeddingBag
-
-# convolution, pooling, normalization, recurrent
-from . import utils as utils
-from .conv import (
-    Conv1d as Conv1d,
-    Conv2d as Conv2d,
-    Conv3d as Conv3d,
-    ConvTranspose1d as ConvTranspose1d,
-    ConvTranspose2d as ConvTranspose2d,
-    ConvTranspose3d as ConvTranspose3d,
-)
-from .normalization import (
-    BatchNorm1d as BatchNorm1d,
-    BatchNorm2d as BatchNorm2d,
-    BatchNorm3d as BatchNorm3d,
-    GroupNorm as GroupNorm,
-    InstanceNorm1d as InstanceNorm1d,
-    InstanceNorm2d as InstanceNorm2d,
-    InstanceNorm3d as InstanceNorm3d,
-    LayerNorm as LayerNorm,
-    LocalResponseNorm as LocalResponseNorm,
-    RMSNorm as RMSNorm,
-)
 from .pooling import (
     AdaptiveAvgPool1d as AdaptiveAvgPool1d,
     AdaptiveAvgPool2d as AdaptiveAvgPool2d,
@@ -152,11 +140,24 @@ from .pooling import (
 )
 from .recurrent import (
     GRU as GRU,
-    GRUCell as GRUCell,
     LSTM as LSTM,
-    LSTMCell as LSTMCell,
     RNN as RNN,
+    GRUCell as GRUCell,
+    LSTMCell as LSTMCell,
     RNNBase as RNNBase,
     RNNCell as RNNCell,
     RNNCellBase as RNNCellBase,
 )
+from .resampling import (
+    ChannelShuffle as ChannelShuffle,
+    Fold as Fold,
+    PixelShuffle as PixelShuffle,
+    PixelUnshuffle as PixelUnshuffle,
+    Unfold as Unfold,
+    Upsample as Upsample,
+    UpsamplingBilinear2d as UpsamplingBilinear2d,
+    UpsamplingNearest2d as UpsamplingNearest2d,
+)
+from .sparse import Embedding as Embedding, EmbeddingBag as EmbeddingBag
+
+from . import modules as modules  # isort: skip - an index of what is above

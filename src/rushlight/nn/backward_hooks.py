@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..core.grad_mode import GRAD_MODE
@@ -56,12 +57,20 @@ class BackwardWatcher:
         """``forward``'s result with its tensors passed through the second identity."""
         single = isinstance(result, Tensor)
         parts = (result,) if single else result
-        if not isinstance(parts, tuple | list) or not GRAD_MODE.get():
+        if not isinstance(parts, tuple):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(result)}",
+                stacklevel=5,
+            )
+            self.hooks = []
+            return result
+        if not GRAD_MODE.get():
             return result
         self.output_count = len(parts)
         self.output_places = [i for i, p in enumerate(parts) if isinstance(p, Tensor) and p.requires_grad]
         passed = self._through(OUTPUTS, tuple(parts), self.output_places)
-        return passed[0] if single else type(result)(passed) if type(result) in (tuple, list) else result
+        return passed[0] if single else passed
 
     def _through(self, record: Primitive, values: tuple[Any, ...], places: list[int]) -> tuple[Any, ...]:
         if not places:
@@ -80,7 +89,12 @@ class BackwardWatcher:
             if changed is not None:
                 full = changed if isinstance(changed, tuple) else (changed,)
         self.grad_outputs = full
-        if not self.input_places:
+        if not self.input_places and self.hooks:
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
+                "require gradients.",
+                stacklevel=2,
+            )
             self._run_hooks((None,) * self.input_count)
         return tuple([full[place] for place in self.output_places])
 

@@ -319,8 +319,11 @@ class ParameterList(Module):
             self.append(value)
         return self
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("ParameterList should not be called.")
+
     def extra_repr(self) -> str:
-        return "\n".join(f"({i}): {_described(value)}" for i, value in enumerate(self))
+        return "\n".join([f"  ({i}): {_described(value, 'dtype')}" for i, value in enumerate(self)])
 
 
 class ParameterDict(Module):
@@ -334,7 +337,7 @@ class ParameterDict(Module):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._keys:
-            raise KeyError(key)
+            raise AttributeError(f"'ParameterDict' object has no attribute '{key}'")  # PyTorch's choice
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -355,8 +358,25 @@ class ParameterDict(Module):
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
+
     def __contains__(self, key: str) -> bool:
         return key in self._keys
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        merged = self.copy()
+        merged.update(other)
+        return merged
+
+    def __ror__(self, other: ParameterDict) -> ParameterDict:
+        merged = ParameterDict(other)
+        merged.update(self)
+        return merged
+
+    def __ior__(self, other: ParameterDict) -> Self:
+        self.update(other)
+        return self
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter called ``key``, or ``default``."""
@@ -373,6 +393,15 @@ class ParameterDict(Module):
         value = self[key]
         del self[key]
         return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove and return the name and parameter added last."""
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new dictionary with ``default`` under each of ``keys``."""
+        return ParameterDict(dict.fromkeys(keys, default))
 
     def clear(self) -> None:
         """Remove all parameters."""
@@ -401,17 +430,20 @@ class ParameterDict(Module):
         for key, value in pairs:
             self[key] = value
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("ParameterDict should not be called.")
+
     def extra_repr(self) -> str:
-        return "\n".join(f"({key}): {_described(value)}" for key, value in self.items())
+        return "\n".join([f"  ({key}): {_described(value, 'type')}" for key, value in self.items()])
 
 
 def _as_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _described(value: Any) -> str:
+def _described(value: Any, by: str) -> str:
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     extents = "x".join(map(str, value.shape))
-    return f"{kind} containing: [{value.dtype} of size {extents}]"
+    return f"{kind} containing: [{value.dtype if by == 'dtype' else value.type()} of size {extents}]"

@@ -70,7 +70,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
         return tensor.uniform_(a, b, generator=generator)  # type: ignore[no-any-return]
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
     """Fill with normal numbers. Raises ``RuntimeError`` for a negative ``std``."""
     with _Unrecorded():
         return tensor.normal_(mean, std, generator=generator)  # type: ignore[no-any-return]
@@ -103,7 +105,9 @@ def trunc_normal_(
 _ENOUGH_ACCEPTED = 0.3
 
 
-def _truncate_normal(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> Tensor:
+def _truncate_normal(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
     array = tensor._array
     low, high = np.asarray(a, array.dtype), np.asarray(b, array.dtype)
     tensor.normal_(mean, std, generator=generator)
@@ -117,7 +121,9 @@ def _truncate_normal(tensor: Tensor, mean: float, std: float, a: float, b: float
     return tensor.copy_(make_tensor(values))  # type: ignore[no-any-return]
 
 
-def _thin_uniform(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> Tensor:
+def _thin_uniform(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Tensor:
     array = tensor._array
     highest = -0.5 * ((min(max(mean, a), b) - mean) / std) ** 2
 
@@ -274,9 +280,15 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     rows, columns = shape[0], count(shape) // shape[0]
     with _Unrecorded():
-        drawn = make_tensor(np.empty((rows, columns), tensor._array.dtype)).normal_(0, 1, generator=generator)._array
+        drawn = (
+            make_tensor(np.empty((rows, columns), tensor._array.dtype))
+            .normal_(0, 1, generator=generator)
+            ._array
+        )
         q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
-        q = q * np.sign(np.diag(r))  # one of the two signs of each column, so that all orthogonal matrices are as likely
+        q = q * np.sign(
+            np.diag(r)
+        )  # one of the two signs of each column, so that all orthogonal matrices are as likely
         if rows < columns:
             q = q.T
         return tensor.copy_(make_tensor(np.ascontiguousarray(q).reshape(shape))).mul_(gain)  # type: ignore[no-any-return]
@@ -302,7 +314,9 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def old(*args: Any, **kwargs: Any) -> Tensor:
         warnings.warn(
-            f"`nn.init.{old_name}` is now deprecated in favor of `nn.init.{new_name}`.", FutureWarning, stacklevel=2
+            f"`nn.init.{old_name}` is now deprecated in favor of `nn.init.{new_name}`.",
+            FutureWarning,
+            stacklevel=2,
         )
         return function(*args, **kwargs)
 

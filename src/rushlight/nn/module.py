@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 from ..core.device import require_available
 from ..core.dtypes import dtype
@@ -14,35 +13,44 @@ from ..core.history import RemovableHandle
 from ..core.tensor import Tensor
 from ..ops.conversion import dtype_from, parse_to
 from ..ops.movement import cast
+from . import global_hooks
+from .global_hooks import (
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    registered,
+)
+from .module_state import IncompatibleKeys, ModuleState, type_name_of
 from .parameter import Buffer, Parameter
 
-# Hooks that every module runs (register_module_forward_hook and friends).
-_global_forward_pre_hooks: dict[int, Any] = {}
-_global_forward_hooks: dict[int, Any] = {}
-_global_backward_hooks: dict[int, Any] = {}
+__all__ = [
+    "IncompatibleKeys",
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
+
+# The tables themselves: looked at in every call.
+_global_forward_pre_hooks = global_hooks.FORWARD_PRE
+_global_forward_hooks = global_hooks.FORWARD
+_global_backward_hooks = global_hooks.BACKWARD
+_global_backward_pre_hooks = global_hooks.BACKWARD_PRE
 
 _RESERVED = "_parameters", "_buffers", "_modules"
 
 
-class _Keys(NamedTuple):
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class IncompatibleKeys(_Keys):
-    """What ``load_state_dict(strict=False)`` found: keys it missed and keys it did not expect."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-    __str__ = __repr__
-
-
-class Module:
+class Module(ModuleState):
     """Base class of layers and models. Assign parameters and other modules to attributes and define ``forward``.
 
     Example:
@@ -53,9 +61,6 @@ class Module:
         >>> Double()(torch.ones(2))
         tensor([2., 2.])
     """
-
-    training: bool
-    _version = 1
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
@@ -75,6 +80,7 @@ class Module:
         state["_forward_hooks"] = OrderedDict()
         state["_forward_hooks_with_kwargs"] = {}
         state["_forward_hooks_always_called"] = {}
+        state["_is_full_backward_hook"] = None
         state["_backward_hooks"] = OrderedDict()
         state["_backward_pre_hooks"] = OrderedDict()
         state["_state_dict_hooks"] = OrderedDict()
@@ -99,6 +105,7 @@ class Module:
             or _global_forward_hooks
             or _global_forward_pre_hooks
             or _global_backward_hooks
+            or _global_backward_pre_hooks
         ):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
@@ -122,36 +129,45 @@ class Module:
                     if changed is not None:
                         args = changed if isinstance(changed, tuple) else (changed,)
             watcher = None
-            if self._backward_hooks or self._backward_pre_hooks or _global_backward_hooks:
+            backward = [*_global_backward_hooks.values(), *self._backward_hooks.values()]
+            backward_pre = [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
+            if backward or backward_pre:
                 from .backward_hooks import BackwardWatcher
 
-                watcher = BackwardWatcher(
-                    self,
-                    list(self._backward_pre_hooks.values()),
-                    [*_global_backward_hooks.values(), *self._backward_hooks.values()],
-                )
+                watcher = BackwardWatcher(self, backward_pre, backward)
                 args = watcher.watch_inputs(args)
             result = self.forward(*args, **kwargs)
             for key, hook in (*_global_forward_hooks.items(), *self._forward_hooks.items()):
                 called.add(key)
-                if key in self._forward_hooks_with_kwargs:
-                    changed = hook(self, args, kwargs, result)
-                else:
-                    changed = hook(self, args, result)
+                changed = self._run_forward_hook(key, hook, args, kwargs, result)
                 if changed is not None:
                     result = changed
             if watcher is not None:
                 result = watcher.watch_outputs(result)
         except Exception:
-            for key in self._forward_hooks_always_called:
-                if key not in called and key in self._forward_hooks:
-                    hook = self._forward_hooks[key]
-                    if key in self._forward_hooks_with_kwargs:
-                        hook(self, args, kwargs, result)
-                    else:
-                        hook(self, args, result)
+            for key, hook in (*_global_forward_hooks.items(), *self._forward_hooks.items()):
+                always = key in self._forward_hooks_always_called or key in global_hooks.FORWARD_ALWAYS_CALLED
+                if always and key not in called:
+                    try:
+                        changed = self._run_forward_hook(key, hook, args, kwargs, result)
+                    except Exception as error:  # the first error is the one to report
+                        import warnings
+
+                        warnings.warn(
+                            "module forward hook with ``always_call=True`` raised an exception that was silenced as another "
+                            f"error was raised in forward: {error}",
+                            stacklevel=3,
+                        )
+                        continue
+                    if changed is not None:
+                        result = changed
             raise
         return result
+
+    def _run_forward_hook(self, key: int, hook: Any, args: Any, kwargs: Any, result: Any) -> Any:
+        if key in self._forward_hooks_with_kwargs or key in global_hooks.FORWARD_WITH_KWARGS:
+            return hook(self, args, kwargs, result)
+        return hook(self, args, result)
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
@@ -179,23 +195,23 @@ class Module:
         if parameters is not None and name in parameters:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_type_name(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{type_name_of(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
                 )
-            parameters[name] = None
+            self.register_parameter(name, None)
             return
         modules = state.get("_modules")
         if isinstance(value, Module):
             if modules is None:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, keep="_modules")
-            modules[name] = value
+            modules[name] = registered("module", self, name, value)
             return
         if modules is not None and name in modules:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{type_name_of(value)}' as child module '{name}' (torch.nn.Module or None expected)"
                 )
-            modules[name] = None
+            modules[name] = registered("module", self, name, None)
             return
         buffers = state.get("_buffers")
         if isinstance(value, Buffer):
@@ -207,9 +223,9 @@ class Module:
         if buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{_type_name(value)}' as buffer '{name}' (torch.Tensor or None expected)"
+                    f"cannot assign '{type_name_of(value)}' as buffer '{name}' (torch.Tensor or None expected)"
                 )
-            buffers[name] = value
+            buffers[name] = registered("buffer", self, name, value)
             return
         object.__setattr__(self, name, value)
 
@@ -242,9 +258,10 @@ class Module:
         if "_modules" not in self.__dict__:
             raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {_type_name(name)}")
+            raise TypeError(f"{kind} name should be a string. Got {type_name_of(name)}")
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+            given = f", got: {name}" if kind == "module" else ""
+            raise KeyError(f'{kind} name can\'t contain "."{given}')
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
         if name not in self.__dict__[table] and hasattr(self, name):
@@ -255,22 +272,22 @@ class Module:
         self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{_type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                f"cannot assign '{type_name_of(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
             )
-        self._parameters[name] = param
+        self._parameters[name] = registered("parameter", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is part of the state but not learned; ``persistent=False`` keeps it out of ``state_dict``."""
         self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{type_name_of(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -280,8 +297,8 @@ class Module:
         """Add a child module under ``name``."""
         self._check_name("module", name, "_modules")
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{_type_name(module)} is not a Module subclass")
-        self._modules[name] = module
+            raise TypeError(f"{type_name_of(module)} is not a Module subclass")
+        self._modules[name] = registered("module", self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Alias of ``add_module``."""
@@ -363,9 +380,9 @@ class Module:
                     memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
                 )
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it."""
-        for _, module in self.named_modules():
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def _named_members(
@@ -527,169 +544,6 @@ class Module:
         """Accepted for compatibility; memory is shared between threads anyway."""
         return self
 
-    # --- state --------------------------------------------------------------------------------------------------------
-
-    def get_extra_state(self) -> Any:
-        """Whatever else belongs into the state; override together with ``set_extra_state``."""
-        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
-
-    def set_extra_state(self, state: Any) -> None:
-        """Take back what ``get_extra_state`` gave."""
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
-
-    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        for name, parameter in self._parameters.items():
-            if parameter is not None:
-                destination[prefix + name] = parameter if keep_vars else parameter.detach()
-        for name, buffer in self._buffers.items():
-            if buffer is not None and name not in self._non_persistent_buffers_set:
-                destination[prefix + name] = buffer if keep_vars else buffer.detach()
-        if type(self).get_extra_state is not Module.get_extra_state:
-            destination[prefix + "_extra_state"] = self.get_extra_state()
-
-    def state_dict(
-        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> Any:
-        """Parameters and persistent buffers by dotted name, in an ``OrderedDict``; they share memory with the module."""
-        if args:
-            destination = args[0] if destination is None else destination
-            prefix = args[1] if len(args) > 1 else prefix
-            keep_vars = args[2] if len(args) > 2 else keep_vars
-        if destination is None:
-            destination = OrderedDict()
-            destination._metadata = OrderedDict()
-        local = {"version": self._version}
-        if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = local
-        for hook in self._state_dict_pre_hooks.values():
-            hook(self, prefix, keep_vars)
-        self._save_to_state_dict(destination, prefix, keep_vars)
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars)
-        for hook in self._state_dict_hooks.values():
-            changed = hook(self, destination, prefix, local)
-            if changed is not None:
-                destination = changed
-        return destination
-
-    def _load_from_state_dict(
-        self,
-        state_dict: Mapping[str, Any],
-        prefix: str,
-        local_metadata: Mapping[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        assign = bool(local_metadata.get("assign_to_params_buffers", False))
-        buffers = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
-        own = {
-            name: value for name, value in (*self._parameters.items(), *buffers.items()) if value is not None
-        }
-        for name, target in own.items():
-            key = prefix + name
-            if key not in state_dict:
-                if strict:
-                    missing_keys.append(key)
-                continue
-            given = state_dict[key]
-            if not isinstance(given, Tensor):
-                error_msgs.append(
-                    f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
-                    f"checkpoint but received {_type_name(given)}"
-                )
-                continue
-            if target._array.ndim == 0 and given._array.shape == (1,):
-                given = given[0]  # checkpoints of early PyTorch kept 0-dim tensors as vectors of one
-            if given._array.shape != target._array.shape:
-                error_msgs.append(
-                    f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape in "
-                    f"current model is {target.shape}."
-                )
-                continue
-            token = GRAD_MODE.set(False)
-            try:
-                if assign:
-                    if isinstance(target, Parameter) and not isinstance(given, Parameter):
-                        given = Parameter(given, requires_grad=target.requires_grad)
-                    setattr(self, name, given)
-                else:
-                    target.copy_(given)
-            except Exception as error:
-                error_msgs.append(
-                    f'While copying the parameter named "{key}", whose dimensions in the model are {target.shape} and '
-                    f"whose dimensions in the checkpoint are {given.shape}, an exception occurred : {error.args}."
-                )
-            finally:
-                GRAD_MODE.reset(token)
-        extra = prefix + "_extra_state"
-        if type(self).set_extra_state is not Module.set_extra_state:
-            if extra in state_dict:
-                self.set_extra_state(state_dict[extra])
-            elif strict:
-                missing_keys.append(extra)
-        elif strict and extra in state_dict:
-            unexpected_keys.append(extra)
-        if strict:
-            for key in state_dict:
-                if key.startswith(prefix) and key != extra:
-                    name = key[len(prefix) :].split(".", 1)
-                    if len(name) > 1:
-                        if name[0] not in self._modules:
-                            unexpected_keys.append(key)
-                    elif name[0] not in own:
-                        unexpected_keys.append(key)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copy (or with ``assign`` put) the tensors of ``state_dict`` into this module.
-
-        Raises ``RuntimeError`` listing every missing, unexpected (unless ``strict`` is false) and misfitting entry.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        missing: list[str] = []
-        unexpected: list[str] = []
-        errors: list[str] = []
-        metadata = getattr(state_dict, "_metadata", None)
-        entries = OrderedDict(state_dict)
-        if metadata is not None:
-            entries._metadata = metadata  # type: ignore[attr-defined]
-
-        def load(module: Module, local_entries: Mapping[str, Any], prefix: str) -> None:
-            local = {} if metadata is None else dict(metadata.get(prefix[:-1], {}))
-            if assign:
-                local["assign_to_params_buffers"] = True
-            module._load_from_state_dict(local_entries, prefix, local, True, missing, unexpected, errors)
-            for name, child in module._modules.items():
-                if child is not None:
-                    below = prefix + name + "."
-                    load(child, {k: v for k, v in local_entries.items() if k.startswith(below)}, below)
-            keys = IncompatibleKeys(missing, unexpected)
-            for hook in module._load_state_dict_post_hooks.values():
-                if hook(module, keys) is not None:
-                    raise AssertionError(
-                        "load_state_dict post hooks must return None; change the lists in place"
-                    )
-
-        load(self, entries, "")
-        if strict:
-            if unexpected:
-                errors.insert(
-                    0, f"Unexpected key(s) in state_dict: {', '.join(map(repr_double, unexpected))}. "
-                )
-            if missing:
-                errors.insert(0, f"Missing key(s) in state_dict: {', '.join(map(repr_double, missing))}. ")
-        if errors:
-            listed = "\n\t".join(errors)
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}")
-        return IncompatibleKeys(missing, unexpected)
-
     # --- hooks --------------------------------------------------------------------------------------------------------
 
     def register_forward_pre_hook(
@@ -719,7 +573,11 @@ class Module:
         return handle
 
     def register_full_backward_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the inputs are known."""
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the inputs are known.
+
+        What it returns replaces ``grad_input``. Raises ``RuntimeError`` where ``register_backward_hook`` was used before.
+        """
+        self._choose_backward_hooks(full=True)
         handle = RemovableHandle(self._backward_hooks, hook)
         if prepend:
             self._backward_hooks.move_to_end(handle.id, last=False)
@@ -727,7 +585,16 @@ class Module:
 
     def register_backward_hook(self, hook: Any) -> RemovableHandle:
         """The same as ``register_full_backward_hook`` (PyTorch's older form gave unreliable inputs)."""
-        return self.register_full_backward_hook(hook)
+        self._choose_backward_hooks(full=False)
+        return RemovableHandle(self._backward_hooks, hook)
+
+    def _choose_backward_hooks(self, *, full: bool) -> None:
+        if self._is_full_backward_hook is (not full):
+            raise RuntimeError(
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of "
+                "them."
+            )
+        self.__dict__["_is_full_backward_hook"] = full
 
     def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces ``grad_output``."""
@@ -735,29 +602,6 @@ class Module:
         if prepend:
             self._backward_pre_hooks.move_to_end(handle.id, last=False)
         return handle
-
-    def register_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after ``state_dict`` was made."""
-        return RemovableHandle(self._state_dict_hooks, hook)
-
-    _register_state_dict_hook = register_state_dict_post_hook
-
-    def register_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(module, prefix, keep_vars)`` before ``state_dict`` is made."""
-        return RemovableHandle(self._state_dict_pre_hooks, hook)
-
-    def register_load_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, …)`` before this module's part is loaded."""
-        return RemovableHandle(self._load_state_dict_pre_hooks, partial(hook, self))
-
-    def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> RemovableHandle:
-        if with_module:
-            return self.register_load_state_dict_pre_hook(hook)
-        return RemovableHandle(self._load_state_dict_pre_hooks, hook)
-
-    def register_load_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(module, incompatible_keys)`` after this module's part was loaded."""
-        return RemovableHandle(self._load_state_dict_post_hooks, hook)
 
     # --- printing -----------------------------------------------------------------------------------------------------
 
@@ -781,28 +625,3 @@ class Module:
             return f"{name}({lines[0]})"
         inner = "\n  ".join(lines + children)
         return f"{name}(\n  {inner}\n)"
-
-
-def repr_double(key: str) -> str:
-    return f'"{key}"'
-
-
-def _type_name(value: object) -> str:
-    kind = type(value)
-    module = "torch" if kind.__module__.startswith("rushlight") else kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-
-
-def register_module_forward_pre_hook(hook: Any) -> RemovableHandle:
-    """Call ``hook(module, args)`` before every module's ``forward``."""
-    return RemovableHandle(_global_forward_pre_hooks, hook)
-
-
-def register_module_forward_hook(hook: Any) -> RemovableHandle:
-    """Call ``hook(module, args, output)`` after every module's ``forward``."""
-    return RemovableHandle(_global_forward_hooks, hook)
-
-
-def register_module_full_backward_hook(hook: Any) -> RemovableHandle:
-    """Call ``hook(module, grad_input, grad_output)`` in every module's backward."""
-    return RemovableHandle(_global_backward_hooks, hook)

@@ -24,6 +24,7 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
+    _is_param = True  # printed as one
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -33,12 +34,6 @@ class Parameter(Tensor):
         if requires_grad:
             parameter.requires_grad_(True)
         return parameter
-
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + _tensor_repr(self)
-
-    def __str__(self) -> str:
-        return self.__repr__()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return (_rebuild, (type(self), self._array, self.requires_grad, dict(self.__dict__)))
@@ -65,10 +60,6 @@ def _share(tensor: Tensor, data: Tensor) -> None:
     alias = data.detach()
     init_fields(tensor, alias._array)
     tensor._storage = alias._storage
-
-
-def _tensor_repr(tensor: Tensor) -> str:
-    return Tensor.__repr__(tensor)
 
 
 def _rebuild(cls: type[Parameter], array: Any, requires_grad: bool, extra: dict[str, Any]) -> Parameter:

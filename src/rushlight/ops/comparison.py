@@ -10,6 +10,7 @@ from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, default_numpy
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.selection import select
 from .complex_numbers import imag, real
 from .define import Primitive, Rule
 from .dispatch import (
@@ -29,7 +30,6 @@ from .movement import cast
 
 ndarray = np.ndarray
 asarray = np.asarray
-np_where = np.where
 _INT64_END = 1 << 63
 
 # --- comparisons ------------------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def _where_vjp(g: Tensor, node: Node) -> Any:
     )
 
 
-WHERE = Primitive("where", np.where, _where_vjp, saves=((0, (1, 2)),))
+WHERE = Primitive("where", select, _where_vjp, saves=((0, (1, 2)),))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
@@ -346,7 +346,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
         x = x.astype(dtype) if isinstance(x, ndarray) else number_array(x, dtype)
         y = y.astype(dtype) if isinstance(y, ndarray) else number_array(y, dtype)
     try:
-        array = np_where(c, x, y)
+        array = select(c, x, y)
     except ValueError:
         broadcast_shape(c.shape, broadcast_shape(x.shape, y.shape))
         raise

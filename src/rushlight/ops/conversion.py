@@ -29,9 +29,9 @@ from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
 from .define import Primitive
-from .dispatch import alias_of, is_number, number_array
+from .dispatch import alias_of, attach, is_number, number_array
 from .inplace import OVERWRITTEN, announce, changed, check_leaf, check_no_overlap, check_partial_overlap, same_region
-from .movement import cast, clone, contiguous, sum_to_shape
+from .movement import CLONE, cast, clone, contiguous, sum_to_shape
 
 getframe = sys._getframe
 
@@ -76,8 +76,11 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
     Returns ``self`` if nothing changes and ``copy`` is false.
     """
+    order = kwargs.get("memory_format")
     target, copy = parse_to(args, kwargs)
     result = self if target is None else cast(self, target.numpy)
+    if order is not None and str(order) != "torch.preserve_format" and not is_contiguous(result, order):
+        return _in_order(result, order)
     return clone(result) if copy and result is self else result
 
 
@@ -94,7 +97,9 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
     for arg in args:
         if isinstance(arg, Tensor):
             other = arg
-        elif isinstance(arg, dtype):
+        elif isinstance(arg, dtype) or arg in (float, int, bool, complex):
+            if target is not None:
+                raise TypeError("to() received an invalid combination of arguments: two dtypes")
             target = arg
         elif isinstance(arg, bool):
             flags.append(arg)
@@ -108,7 +113,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
         target = OF_NUMPY[other._array.dtype]
     if where is not None:
         require_available(where)
-    return target, copy
+    return None if target is None else OF_NUMPY[creation.numpy_dtype(target)], copy
 
 
 def as_type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -130,23 +135,22 @@ def dtype_from(given: Any) -> dtype:
     """The dtype meant by a dtype, a Python type, or a name such as ``'torch.FloatTensor'``."""
     if isinstance(given, dtype):
         return given
-    if given in (float, int, bool, complex):
-        return {
-            float: get_default_dtype(),
-            int: dtypes.int64,
-            bool: dtypes.bool_,
-            complex: get_default_dtype().to_complex(),
-        }[given]
+    if given is Tensor:
+        return get_default_dtype()
     if isinstance(given, str) and given in _DTYPE_OF_TYPE_NAME:
         return _DTYPE_OF_TYPE_NAME[given]
     name = getattr(given, "dtype_name", None)  # the legacy classes FloatTensor, LongTensor, …
     if name is not None:
         return by_name(name)
+    if not isinstance(given, str | type):
+        raise TypeError(f"dtype must be a type, str, or dtype object, got {type(given).__name__}")
     raise ValueError(f"invalid type: {given!r}")
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """``self`` cast to the dtype of ``other``."""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
     return cast(self, other._array.dtype)
 
 
@@ -174,14 +178,20 @@ def cuda(
     return self
 
 
+def _checked(input: Any, name: str) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    return input
+
+
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a real floating-point one."""
-    return OF_NUMPY[input._array.dtype].is_floating_point
+    return _checked(input, "is_floating_point").dtype.is_floating_point
 
 
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype is a complex one."""
-    return OF_NUMPY[input._array.dtype].is_complex
+    return _checked(input, "is_complex").dtype.is_complex
 
 
 def is_signed(self: Tensor) -> bool:
@@ -206,7 +216,13 @@ def size(self: Tensor, dim: int | None = None) -> Any:
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """The strides counted in elements, or that of one dimension."""
     array = self._array
-    strides = tuple([s // array.itemsize for s in array.strides])
+    if array.size:
+        strides = tuple([s // array.itemsize for s in array.strides])
+    else:  # NumPy has zeros here
+        steps = [1]
+        for extent in reversed(array.shape[1:]):
+            steps.append(steps[-1] * max(extent, 1))
+        strides = tuple(reversed(steps))[: array.ndim]
     return strides if dim is None else strides[wrap_dim(dim, len(strides), scalar_ok=False)]
 
 
@@ -217,7 +233,7 @@ def dim(self: Tensor) -> int:
 
 def numel(input: Tensor) -> int:
     """The number of elements."""
-    return int(input._array.size)
+    return int(_checked(input, "numel")._array.size)
 
 
 def element_size(self: Tensor) -> int:
@@ -227,7 +243,34 @@ def element_size(self: Tensor) -> int:
 
 def is_contiguous(self: Tensor, memory_format: object = None) -> bool:
     """Whether the elements lie in memory in row-major order."""
-    return bool(self._array.flags.c_contiguous)
+    array = self._array
+    name = str(memory_format)
+    if name == "torch.channels_last":
+        return bool(array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous)
+    if name == "torch.channels_last_3d":
+        return bool(array.ndim == 5 and array.transpose(0, 2, 3, 4, 1).flags.c_contiguous)
+    return bool(array.flags.c_contiguous)
+
+
+def _in_order(tensor: Tensor, memory_format: object) -> Tensor:
+    laid_out = creation.laid_out(tensor._array, memory_format)
+    if np.may_share_memory(laid_out, tensor._array):
+        laid_out = laid_out.copy(order="K")
+    return attach(CLONE, (tensor,), {}, laid_out)  # type: ignore[no-any-return]
+
+
+def _contiguous(self: Tensor, memory_format: object = None) -> Tensor:
+    """``self`` if its elements lie in memory in the given order (row-major unless given), else a copy that does."""
+    if memory_format is None:
+        return contiguous(self)
+    return self if is_contiguous(self, memory_format) else _in_order(self, memory_format)
+
+
+def _clone(self: Tensor, *, memory_format: object = None) -> Tensor:
+    """A copy with its own memory, in the given order (the tensor's own unless given); gradients flow through it."""
+    if memory_format is None or str(memory_format) == "torch.preserve_format":
+        return clone(self)
+    return _in_order(self, memory_format)
 
 
 def memory_root(array: Any) -> Any:
@@ -294,8 +337,24 @@ def _bool(self: Tensor) -> bool:
     return bool(array.item())
 
 
+def _one_number(self: Tensor) -> Any:
+    array = self._array
+    if array.size != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    return item(self)
+
+
+def _real_number(self: Tensor) -> Any:
+    value = _one_number(self)
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError("value cannot be converted to a real number without overflow: it is complex")
+        return value.real
+    return value
+
+
 def _int(self: Tensor) -> int:
-    return int(item(self))
+    return int(_real_number(self))
 
 
 def _index(self: Tensor) -> int:
@@ -306,19 +365,45 @@ def _index(self: Tensor) -> int:
 
 
 def _float(self: Tensor) -> float:
-    return float(item(self))
+    return float(_real_number(self))
 
 
 def _complex(self: Tensor) -> complex:
-    return complex(item(self))
+    return complex(_one_number(self))
 
 
 def _iter(self: Tensor) -> Any:
     if not self._array.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    from .joining import unbind  # joining stands above conversion
+    from .splitting import unbind  # splitting stands above conversion
 
     return iter(unbind(self))
+
+
+def contains(self: Tensor, element: Any) -> bool:
+    """Whether any element equals ``element``, a number or a tensor that broadcasts."""
+    if not isinstance(element, Tensor) and not is_number(element):
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+        )
+    return bool((self == element).any())
+
+
+def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
+    """This tensor, sharing memory and history, as an object of the subclass ``cls``."""
+    if not isinstance(cls, type) or not issubclass(cls, Tensor):
+        raise TypeError(f"as_subclass(): expected a subclass of Tensor, got {cls!r}")
+    alias = alias_of(self)
+    made: Tensor = object.__new__(cls)
+    init_fields(made, alias._array, self._node)
+    made._storage = alias._storage
+    if isinstance(self._node, LeafNode):
+        made._node = attach(ALIAS, (self,), {}, alias._array)._node
+    return made
+
+
+# The node between a leaf and the same memory as an object of another class.
+ALIAS = Primitive("alias", lambda x: x[...], lambda g, node: g)
 
 
 def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
@@ -326,18 +411,20 @@ def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
 
     node = self.grad_fn
     default = get_default_dtype()
+    cls = type(self)
     return format_tensor(
         self._array,
         dtype_name=OF_NUMPY[self._array.dtype].name,
         default_dtype_name=default.name,
         requires_grad=self._node is not None,
         grad_fn_name=None if node is None else node.name(),
-        device_suffix=None,
+        class_name="tensor" if cls is Tensor or cls.__name__ in ("Parameter", "Buffer") else cls.__name__,
+        is_parameter=getattr(cls, "_is_param", False),
     )
 
 
 def _format(self: Tensor, spec: str) -> str:
-    if not self._array.ndim and spec:
+    if not self._array.ndim and type(self) is Tensor:
         return format(item(self), spec)
     return object.__format__(self, spec) if spec else str(self)
 
@@ -369,44 +456,13 @@ def _to_numpy(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
     return array.copy() if copy else array
 
 
-def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    # NumPy's own functions see the tensors' arrays and give tensors back, as PyTorch's __array_wrap__ does; reflected
-    # operators of NumPy scalars come here too and must run as tensor operations.
-    if (
-        method == "__call__"
-        and not kwargs
-        and len(inputs) == 2
-        and isinstance(inputs[1], Tensor)
-        and is_number(inputs[0])
-    ):
-        name = _REFLECTED.get(ufunc.__name__)
-        if name is not None:
-            return getattr(inputs[1], name)(
-                inputs[0].item() if isinstance(inputs[0], np.generic) else inputs[0]
-            )
-    outs = kwargs.get("out", ())
-    if outs:
-        kwargs["out"] = tuple([numpy(o) if isinstance(o, Tensor) else o for o in outs])
-    with np.errstate(all="ignore"):
-        result = getattr(ufunc, method)(*[numpy(x) if isinstance(x, Tensor) else x for x in inputs], **kwargs)
-    if outs:
-        return outs[0] if len(outs) == 1 else outs
-    if isinstance(result, tuple):
-        return tuple([_wrapped(part) for part in result])
-    return _wrapped(result)
-
-
-def _wrapped(result: Any) -> Any:
-    array = np.asarray(result)
-    return make_tensor(array) if array.dtype in OF_NUMPY else result
-
-
-_REFLECTED = {
-    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "true_divide": "__rtruediv__",
-    "divide": "__rtruediv__", "floor_divide": "__rfloordiv__", "power": "__rpow__", "remainder": "__rmod__",
-    "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__", "greater_equal": "__le__", "equal": "__eq__",
-    "not_equal": "__ne__", "bitwise_and": "__rand__", "bitwise_or": "__ror__", "bitwise_xor": "__rxor__",
-}  # fmt: skip
+def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+    # NumPy's functions see a tensor's array (by __array__) and give a tensor back (by this); its operators leave the work
+    # to the tensor's reflected ones (by __array_priority__). There is no __array_ufunc__, which would mix up the two.
+    array = np.asarray(array)
+    if array.dtype == BOOL:  # PyTorch wraps NumPy's bools as uint8
+        array = array.astype(np.uint8)
+    return make_tensor(array) if array.dtype in OF_NUMPY else array
 
 
 def _dlpack(self: Tensor, **options: Any) -> Any:
@@ -421,6 +477,12 @@ def _dlpack_device(self: Tensor) -> Any:
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares memory with any object that speaks DLPack (on the CPU)."""
+    if isinstance(ext_tensor, Tensor):
+        if ext_tensor._node is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return alias_of(ext_tensor)  # also dtypes that NumPy does not exchange
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise RuntimeError(f"from_dlpack: {type(ext_tensor).__name__} does not speak DLPack; it has no __dlpack__ method")
     return make_tensor(np.from_dlpack(ext_tensor))
 
 
@@ -514,6 +576,9 @@ def element_array(value: Any, dtype: NumpyDType) -> Any:
     kind = dtype.kind
     if isinstance(value, np.generic):
         value = value.item()
+    if dtype is dtypes.C64:
+        for part in (value.real, value.imag):
+            element_array(part, dtypes.F32)
     if kind in "cb" or value is True or value is False:
         return np.asarray(value, dtype)
     if isinstance(value, complex):
@@ -529,14 +594,20 @@ def element_array(value: Any, dtype: NumpyDType) -> Any:
         return number_array(int(value), dtype)
     if not isinstance(value, int | float):
         raise TypeError(f"expected a number, got {value.__class__.__name__}")
-    if dtype is dtypes.F32 and (-_LARGEST_FLOAT32 > value > -_INFINITY or _INFINITY > value > _LARGEST_FLOAT32):
-        raise RuntimeError("value cannot be converted to type float without overflow")
-    return np.asarray(value, dtype)
+    largest = _LARGEST_OF.get(dtype)
+    if largest is not None and (-largest > value > -_INFINITY or _INFINITY > value > largest):
+        raise RuntimeError(f"value cannot be converted to type {OF_NUMPY[dtype].name} without overflow")
+    with np.errstate(all="ignore"):
+        return np.asarray(float(value), dtype)
 
 
 _LARGE = 3.4e38  # within float32, nearly
 _INFINITY = float("inf")
-_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+_LARGEST_OF: dict[NumpyDType, float] = {
+    dtypes.F32: float(np.finfo(np.float32).max),
+    dtypes.F16: 65504.0,
+    dtypes.BF16: float.fromhex("0x1.fep127"),
+}
 
 
 def zero_(self: Tensor) -> Tensor:
@@ -553,24 +624,6 @@ def zero_(self: Tensor) -> Tensor:
         storage.changed_at = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
         return self
     return fill_(self, 0)
-
-
-def set_(self: Tensor, source: Tensor) -> Tensor:
-    """Make this tensor share the memory, shape and strides of ``source``."""
-    self._array = source._array
-    self._storage = source._storage
-    return self
-
-
-def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
-    """Give this tensor another shape, keeping its first elements; what is new is uninitialised."""
-    shape = as_shape(sizes, "resize_")
-    old = self._array
-    fresh = np.empty(shape, old.dtype)
-    kept = min(fresh.size, old.size)
-    fresh.reshape(-1)[:kept] = old.reshape(-1)[:kept]
-    self._array = fresh
-    return self
 
 
 # --- new tensors like this one ----------------------------------------------------------------------------------------
@@ -596,88 +649,30 @@ def new_tensor(
     return made.requires_grad_(requires_grad)
 
 
+def new(self: Tensor, *args: Any) -> Tensor:
+    """Early PyTorch's constructor with this tensor's dtype: ``x.new([1, 2])``, ``x.new(2, 3)`` (uninitialised)."""
+    return make_tensor(creation.legacy_array(args, self._array.dtype, "new"))
+
+
+def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: dtype | None = None, **options: Any) -> Tensor:
+    """``rushlight.empty_strided`` with this tensor's dtype unless given."""
+    return creation.empty_strided(size, stride, dtype=dtype or OF_NUMPY[self._array.dtype], **options)
+
+
 def legacy_tensor(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """``Tensor()``, ``Tensor(2, 3)``, ``Tensor([1, 2])``: the constructor of early PyTorch, in the default dtype."""
     numpy_dtype: NumpyDType = default_numpy()
+    if kwargs:
+        if set(kwargs) != {"size"} or args:
+            raise TypeError(f"new(): got unexpected keyword arguments {sorted(kwargs)}")
+        args = (Size(kwargs["size"]),)
     if len(args) == 1 and isinstance(args[0], Tensor):
         array = args[0]._array
-        if array.dtype != numpy_dtype and cls is Tensor:
-            raise TypeError(
-                f"expected a tensor of {OF_NUMPY[numpy_dtype]}, got {args[0].dtype}; use tensor.to(dtype)"
-            )
-    elif len(args) == 1 and not isinstance(args[0], int):
-        data = args[0]
-        array = (
-            np.empty(data, numpy_dtype) if isinstance(data, Size) else creation.array_from(data, numpy_dtype)
-        )
     else:
-        array = np.empty(as_shape(args, "Tensor") if args else (0,), numpy_dtype)
+        array = creation.legacy_array(args, numpy_dtype, cls.__name__)
     tensor: Tensor = object.__new__(cls)
     init_fields(tensor, array)
     return tensor
-
-
-# --- pickles and copies -----------------------------------------------------------------------------------------------
-
-
-def _rebuild(array: Any, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
-    tensor = make_tensor(array)
-    if requires_grad:
-        tensor.requires_grad_(True)
-    tensor.__dict__.update(extra)
-    return tensor
-
-
-def _reduce(self: Tensor, protocol: Any) -> Any:
-    if not self.is_leaf:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the pickle protocol at the moment; "
-            "detach() this tensor first"
-        )
-    return (_rebuild, (self._array, self.requires_grad, dict(self.__dict__)))
-
-
-def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    if not self.is_leaf:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. If "
-            "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage; "
-            "detach() this tensor first"
-        )
-    if id(self) in memo:
-        return memo[id(self)]  # type: ignore[no-any-return]
-    import copy
-
-    # Views of one memory stay views of one memory: the whole of it is copied once, and looked up by its owner.
-    root = memory_root(self._array)
-    key = id(root)
-    fresh = memo.get(key)
-    if fresh is None:
-        fresh = memo[key] = root.copy(order="K")
-    if root is self._array:
-        array = fresh
-    else:
-        source = np.lib.stride_tricks.as_strided
-        offset = data_ptr(self) - int(root.__array_interface__["data"][0]) if self._array.size else 0
-        if root.flags.c_contiguous and fresh.flags.c_contiguous:
-            start = fresh.reshape(-1).view(np.uint8)[offset:].view(np.uint8)
-            array = (
-                np.ndarray(self._array.shape, self._array.dtype, start, 0, self._array.strides)
-                if start.size
-                else source(np.empty(0, self._array.dtype), self._array.shape, self._array.strides)
-            )
-        else:
-            array = self._array.copy()
-    made: Tensor = object.__new__(self.__class__)
-    init_fields(made, array)
-    memo[id(self)] = made
-    if self._node is not None:
-        made.requires_grad_(True)
-    if self._grad is not None:
-        made._grad = copy.deepcopy(self._grad, memo)
-    if self.__dict__:
-        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
-    return made
 
 
 _CASTS = {
@@ -733,29 +728,29 @@ METHODS: dict[str, Any] = {
     "__float__": _float,
     "__complex__": _complex,
     "__iter__": _iter,
+    "__contains__": contains,
+    "as_subclass": as_subclass,
     "__repr__": _repr,
     "__str__": _repr,
     "__format__": _format,
     "__dir__": _dir,
     "numpy": numpy,
     "__array__": _to_numpy,
-    "__array_ufunc__": _array_ufunc,
+    "__array_wrap__": _array_wrap,
     "__dlpack__": _dlpack,
     "__dlpack_device__": _dlpack_device,
     "copy_": copy_,
     "fill_": fill_,
     "zero_": zero_,
-    "set_": set_,
-    "resize_": resize_,
     "new_zeros": _new_maker("zeros"),
     "new_ones": _new_maker("ones"),
     "new_empty": _new_maker("empty"),
     "new_full": _new_maker("full"),
     "new_tensor": new_tensor,
-    "__reduce_ex__": _reduce,
-    "__deepcopy__": _deepcopy,
-    "contiguous": contiguous,
-    "clone": clone,
+    "new": new,
+    "new_empty_strided": new_empty_strided,
+    "contiguous": _contiguous,
+    "clone": _clone,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,25 @@ import numpy as np
 from ..core.device import DeviceLike, require_available
 from ..core.dtypes import (
     BOOL,
+    C64,
+    C128,
+    F32,
+    F64,
     I64,
+    LOW_PRECISION,
     OF_NUMPY,
     NumpyDType,
     default_complex_numpy,
     default_numpy,
     dtype,
-    from_numpy_dtype,
+    natural_dtype,
 )
-from ..core.history import LeafNode
-from ..core.shapes import as_shape
+from ..core.fused_multiply_add import fused32, fused64
+from ..core.shapes import Size, as_shape
 from ..core.tensor import Tensor, make_tensor
-from .dispatch import number_array, write_out
+from .array_data import LARGEST, array_from, check_memory, checked_shape, is_sequence, shape_of
+from .dispatch import write_out
+from .movement import cast, clone
 
 Dtype = dtype | None
 
@@ -33,12 +41,13 @@ def _finish(array: Any, requires_grad: bool) -> Tensor:
     return tensor
 
 
-def _numpy_dtype(given: Dtype) -> NumpyDType:
+def numpy_dtype(given: Any) -> NumpyDType:
+    """The NumPy dtype meant by a dtype (None: the default one) or by Python's float, int, bool or complex."""
     if given is None:
         return default_numpy()
     if not isinstance(given, dtype):  # a program may pass Python's float or int
-        if given in (float, int, bool, complex):
-            return {float: default_numpy(), int: I64, bool: BOOL, complex: default_complex_numpy()}[given]
+        if given is float or given is int or given is bool or given is complex:
+            return {float: F64, int: I64, bool: BOOL, complex: C128}[given]
         raise TypeError(f"dtype: expected a rushlight.dtype such as torch.float32, got {given!r}")
     return given.numpy
 
@@ -48,142 +57,7 @@ def check_layout(layout: object) -> None:
         raise NotImplementedError(f"layout {layout}: only torch.strided tensors are supported")
 
 
-def _shape_of(size: tuple[Any, ...], kwargs_size: Any, name: str) -> tuple[int, ...]:
-    shape = as_shape(size if kwargs_size is None else (tuple(kwargs_size),), name)
-    for extent in shape:
-        if extent < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {extent}: {list(shape)}")
-    return shape
-
-
 # --- from data --------------------------------------------------------------------------------------------------------
-
-
-def array_from(data: Any, wanted: NumpyDType | None) -> Any:
-    """A fresh array with the content of ``data``: a number, nested sequences of numbers or tensors, or an array."""
-    if isinstance(data, Tensor):
-        source = data._array
-        return np.array(source, dtype=wanted or source.dtype, copy=True, order="K")
-    if isinstance(data, np.ndarray | np.generic):
-        source = np.asarray(data)
-        from_numpy_dtype(source.dtype.newbyteorder("="))
-        return _convert(source, wanted or source.dtype.newbyteorder("="))
-    if hasattr(data, "__array_interface__") or (
-        hasattr(data, "__array__") and not isinstance(data, list | tuple)
-    ):
-        return array_from(np.asarray(data), wanted)
-    return _convert(*_from_python(data, wanted))
-
-
-def _convert(source: Any, wanted: NumpyDType) -> Any:
-    if wanted.kind in "iub" and source.dtype.kind == "c":
-        raise RuntimeError("value cannot be converted to an integer type without overflow: it is complex")
-    with np.errstate(all="ignore"):
-        return np.array(source, dtype=wanted, copy=True, order="C")
-
-
-def _from_python(data: Any, wanted: NumpyDType | None) -> tuple[Any, NumpyDType]:
-    if isinstance(data, bool | int | float | complex):
-        return _python_array(data, wanted)
-    if isinstance(data, list | tuple) or (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
-        if isinstance(data, str | bytes):
-            raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-        shape = _nested_shape(data)
-        leaves: list[Any] = []
-        _flatten(data, shape, 0, leaves)
-        if leaves and any(isinstance(leaf, Tensor | np.generic | np.ndarray) for leaf in leaves):
-            leaves = [_leaf_value(leaf) for leaf in leaves]
-            kinds = [leaf.dtype for leaf in leaves if isinstance(leaf, np.generic)]
-            if wanted is None and len(kinds) == len(leaves) and len(set(kinds)) == 1:
-                wanted = kinds[0]
-        if not leaves:
-            return np.empty(shape, wanted or default_numpy()), wanted or default_numpy()
-        array, found = _python_array(leaves, wanted)
-        return array.reshape(shape), found
-    raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-
-
-def _leaf_value(leaf: Any) -> Any:
-    if isinstance(leaf, Tensor):
-        leaf = leaf._array
-    return leaf[()] if isinstance(leaf, np.ndarray) else leaf
-
-
-def _nested_shape(data: Any) -> tuple[int, ...]:
-    shape: list[int] = []
-    while not isinstance(data, str | bytes) and (
-        isinstance(data, list | tuple) or (hasattr(data, "__len__") and hasattr(data, "__getitem__"))
-    ):
-        if isinstance(data, Tensor | np.ndarray):
-            return (*shape, *data.shape)
-        shape.append(len(data))
-        if not data:
-            break
-        data = data[0]
-        if len(shape) > 100:
-            raise ValueError("too many dimensions: the data is nested more than 100 levels deep")
-    return tuple(shape)
-
-
-def _flatten(data: Any, shape: tuple[int, ...], depth: int, leaves: list[Any]) -> None:
-    if depth == len(shape):
-        if isinstance(data, list | tuple):
-            raise ValueError(f"expected a number at dimension {depth}, but got a sequence")
-        leaves.append(data)
-        return
-    if isinstance(data, Tensor):
-        data = data._array
-    if not hasattr(data, "__len__"):
-        raise TypeError(
-            f"not a sequence: {type(data).__name__} at dimension {depth} (expected length {shape[depth]})"
-        )
-    if len(data) != shape[depth]:
-        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
-    if depth == len(shape) - 1 and isinstance(data, list | tuple):
-        for item in data:
-            if isinstance(item, list | tuple):
-                raise ValueError(f"expected a number at dimension {depth + 1}, but got a sequence")
-        leaves.extend(data)
-        return
-    for item in data:
-        _flatten(item, shape, depth + 1, leaves)
-
-
-def _python_array(data: Any, wanted: NumpyDType | None) -> tuple[Any, NumpyDType]:
-    items = data if isinstance(data, list) else [data]
-    for item in items:
-        if not isinstance(item, bool | int | float | complex | np.generic):
-            if hasattr(item, "__index__") or hasattr(item, "__float__"):
-                continue
-            kind = type(item).__name__
-            if isinstance(item, str):
-                raise ValueError(f"too many dimensions '{kind}'")
-            raise RuntimeError(f"Could not infer dtype of {kind}")
-    if wanted is None:
-        if any(isinstance(item, complex) for item in items):
-            wanted = default_complex_numpy()
-        elif any(
-            isinstance(item, float | np.floating) or not hasattr(item, "__index__") for item in items
-        ) and not all(isinstance(item, bool | np.bool_) for item in items):
-            wanted = default_numpy()
-        else:
-            wanted = BOOL if all(isinstance(item, bool | np.bool_) for item in items) else I64
-    if wanted.kind in "iu" and any(isinstance(item, float) for item in items):
-        try:
-            items = [int(item) for item in items]
-        except (OverflowError, ValueError) as error:
-            raise RuntimeError(
-                f"value cannot be converted to type {wanted.name} without overflow: {error}"
-            ) from None
-        data = items if isinstance(data, list) else items[0]
-    try:
-        return np.asarray(data, wanted), wanted
-    except OverflowError:
-        if wanted == I64:
-            raise RuntimeError("Overflow when unpacking long long") from None
-        raise RuntimeError(f"value cannot be converted to type {wanted.name} without overflow") from None
-    except TypeError as error:
-        raise TypeError(f"tensor(): {error}") from None
 
 
 def tensor(
@@ -215,39 +89,28 @@ def tensor(
             UserWarning,
             stacklevel=2,
         )
-    return _finish(array_from(data, None if dtype is None else _numpy_dtype(dtype)), requires_grad)
+    return _finish(array_from(data, None if dtype is None else numpy_dtype(dtype)), requires_grad)
 
 
 def from_numpy(ndarray: Any) -> Tensor:
     """A tensor that shares memory with a NumPy array. Raises ``TypeError`` for dtypes PyTorch does not have."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    from_numpy_dtype(ndarray.dtype)
-    if any(stride < 0 for stride in ndarray.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
-        )
+    check_memory(ndarray)
     if not ndarray.flags.writeable:
-        import warnings
-
-        warnings.warn(
-            "The given NumPy array is not writable, and tensors do not support that: writing to this tensor is undefined. "
-            "Copy the array to protect its data.",
-            UserWarning,
-            stacklevel=2,
-        )
+        _warn_read_only("NumPy array")
     return make_tensor(ndarray.view(np.ndarray))
 
 
 def as_tensor(data: Any, dtype: Dtype = None, device: DeviceLike | None = None) -> Tensor:
     """``data`` as a tensor, sharing memory with a tensor or NumPy array where the dtype allows."""
     require_available(device)
+    wanted = None if dtype is None else numpy_dtype(dtype)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    if isinstance(data, np.ndarray) and (dtype is None or dtype.numpy == data.dtype):
+        return data if wanted is None else cast(data, wanted)  # type: ignore[no-any-return]
+    if isinstance(data, np.ndarray) and (wanted is None or wanted == data.dtype):
         return from_numpy(data)
-    return make_tensor(array_from(data, None if dtype is None else _numpy_dtype(dtype)))
+    return make_tensor(array_from(data, wanted))
 
 
 def asarray(
@@ -259,15 +122,21 @@ def asarray(
     requires_grad: bool = False,
 ) -> Tensor:
     """``obj`` as a tensor; ``copy=True`` always copies, ``copy=False`` raises ``ValueError`` where it can't share."""
-    shared = isinstance(obj, Tensor | np.ndarray) and (
-        dtype is None or np.dtype(dtype.numpy) == _dtype_of(obj)
-    )
+    require_available(device)
+    wanted = None if dtype is None else numpy_dtype(dtype)
+    if isinstance(obj, np.generic) and obj.dtype in OF_NUMPY:
+        obj = np.asarray(obj)
+    shared = isinstance(obj, Tensor | np.ndarray) and (wanted is None or wanted == _dtype_of(obj))
     if copy is False and not shared:
         raise ValueError("asarray: can't alias the given object without copying; pass copy=None or copy=True")
+    if isinstance(obj, Tensor):
+        result = obj if shared and not copy else clone(obj) if shared else cast(obj, wanted)
+        if requires_grad and not result.is_leaf:
+            return result.detach().requires_grad_(True)  # type: ignore[no-any-return]
+        return result.requires_grad_(True) if requires_grad else result  # type: ignore[no-any-return]
     if shared and not copy:
-        result = obj.detach() if isinstance(obj, Tensor) else from_numpy(obj)
-        return result.requires_grad_(True) if requires_grad else result
-    return _finish(array_from(obj, None if dtype is None else _numpy_dtype(dtype)), requires_grad)
+        return _finish(from_numpy(obj)._array, requires_grad)
+    return _finish(array_from(obj, wanted), requires_grad)
 
 
 def _dtype_of(obj: Any) -> NumpyDType:
@@ -275,6 +144,38 @@ def _dtype_of(obj: Any) -> NumpyDType:
 
 
 # --- filled -----------------------------------------------------------------------------------------------------------
+
+
+def out_dtype(out: Any, given: Dtype, name: str) -> NumpyDType:
+    """The dtype of ``out``; ``RuntimeError`` where another one is given."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    found = out._array.dtype
+    if given is not None and numpy_dtype(given) != found:
+        raise RuntimeError(f"dtype {given} does not match dtype of out parameter ({OF_NUMPY[found]})")
+    return found
+
+
+def allocated(make: Any, shape: tuple[int, ...], kind: NumpyDType) -> Any:
+    """``make(shape, kind)``; ``RuntimeError`` as in PyTorch where the memory does not suffice."""
+    try:
+        return make(shape, kind)
+    except (MemoryError, ValueError) as error:
+        raise RuntimeError(f"not enough memory for a tensor of shape {list(shape)}: {error}") from None
+
+
+def laid_out(array: Any, memory_format: Any) -> Any:
+    """``array`` in the order of memory that ``memory_format`` names."""
+    name = str(memory_format)
+    if name == "torch.preserve_format":
+        return array
+    if name == "torch.contiguous_format":
+        return np.ascontiguousarray(array)
+    order = (0, 2, 3, 1) if name == "torch.channels_last" else (0, 2, 3, 4, 1)
+    if array.ndim != len(order):
+        raise RuntimeError(f"required rank {len(order)} tensor to use {name} format")
+    back = (0, len(order) - 1, *range(1, len(order) - 1))
+    return np.ascontiguousarray(array.transpose(order)).transpose(back)
 
 
 def _filler(name: str, make: Any, doc: str) -> Any:
@@ -289,23 +190,17 @@ def _filler(name: str, make: Any, doc: str) -> Any:
         memory_format: object = None,
         **named_size: Any,
     ) -> Tensor:
-        shape = _shape_of(size, _named_size(name, named_size), name)
+        shape = shape_of(size, named_size, name)
         require_available(device)
         check_layout(layout)
         if out is not None:
-            return write_out(out, make_tensor(make(shape, out._array.dtype)), name)
-        return _finish(make(shape, _numpy_dtype(dtype)), requires_grad)
+            return write_out(out, make_tensor(make(shape, out_dtype(out, dtype, name))), name)
+        array = allocated(make, shape, numpy_dtype(dtype))
+        return _finish(array if memory_format is None else laid_out(array, memory_format), requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
-
-
-def _named_size(name: str, named: dict[str, Any]) -> Any:
-    size = named.pop("size", None)
-    if named:
-        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
-    return size
 
 
 zeros = _filler("zeros", np.zeros, "A tensor of zeros of the given shape, in the default dtype unless given.")
@@ -325,17 +220,141 @@ def full(
     pin_memory: bool = False,
 ) -> Tensor:
     """A tensor of shape ``size`` filled with ``fill_value``; the dtype follows the value unless given."""
-    shape = _shape_of((size,), None, "full")
+    if isinstance(size, int):
+        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
+    shape = checked_shape((size,), "full")
     require_available(device)
     check_layout(layout)
-    if isinstance(fill_value, Tensor):
-        fill_value = fill_value.item()
-    if dtype is None:
-        wanted = array_from(fill_value, None).dtype if out is None else out._array.dtype
+    numpy_dtype(dtype)  # raises for what is no dtype
+    fill_value = _fill_number(fill_value, "full")
+    if out is not None:
+        wanted = out_dtype(out, dtype, "full")
+    elif dtype is None:
+        wanted = natural_dtype(fill_value)
     else:
-        wanted = _numpy_dtype(dtype)
-    result = np.full(shape, number_array(fill_value, wanted))
+        wanted = numpy_dtype(dtype)
+    from .conversion import element_array  # conversion is built on creation
+
+    value = element_array(fill_value, wanted)
+    result = allocated(lambda extents, kind: np.full(extents, value), shape, wanted)
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "full")
+
+
+def scalar_tensor(
+    s: Any,
+    *,
+    dtype: Dtype = None,
+    layout: object = None,
+    device: DeviceLike | None = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """The 0-dim tensor of a number, in the default dtype unless given."""
+    return full(
+        (),
+        s,
+        dtype=OF_NUMPY[default_numpy()] if dtype is None else dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+def empty_strided(
+    size: Any,
+    stride: Any,
+    *,
+    dtype: Dtype = None,
+    layout: object = None,
+    device: DeviceLike | None = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """Uninitialised memory seen in the given shape and strides (counted in elements)."""
+    require_available(device)
+    shape, strides = checked_shape((size,), "empty_strided"), as_shape((stride,), "empty_strided")
+    if len(shape) != len(strides):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})"
+        )
+    if any(step < 0 for step in strides):
+        raise RuntimeError(f"empty_strided: strides must not be negative, got {list(strides)}")
+    kind = numpy_dtype(dtype)
+    elements = 0 if 0 in shape else 1 + sum([(n - 1) * s for n, s in zip(shape, strides, strict=True)])
+    memory = allocated(np.empty, checked_shape((elements,), "empty_strided"), kind)
+    array = np.lib.stride_tricks.as_strided(memory, shape, [s * kind.itemsize for s in strides])
+    return _finish(array, requires_grad)
+
+
+def frombuffer(
+    buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """A 1-dim tensor that shares memory with ``buffer``, anything with Python's buffer interface.
+
+    Raises ``ValueError`` where the buffer is empty or does not hold ``count`` elements after ``offset`` bytes.
+    """
+    kind = numpy_dtype(dtype)
+    size = memoryview(buffer).nbytes
+    if not 0 <= offset < size:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
+        )
+    if count < 0 and (size - offset) % kind.itemsize:
+        raise ValueError(
+            f"buffer size ({size - offset} bytes) must be a multiple of element size ({kind.itemsize})"
+        )
+    if count == 0 or count * kind.itemsize > size - offset:
+        raise ValueError(
+            f"requested {count} elements of {kind.itemsize} bytes, but the buffer has {size - offset} bytes"
+        )
+    array = np.frombuffer(buffer, kind, count, offset)
+    if not array.flags.writeable:
+        _warn_read_only("buffer")
+    return _finish(array, requires_grad)
+
+
+def _warn_read_only(what: str) -> None:
+    import warnings
+
+    warnings.warn(
+        f"The given {what} is not writable, and tensors do not support that: writing to this tensor is undefined. "
+        f"Copy the {what} to protect its data.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def legacy_array(args: tuple[Any, ...], kind: NumpyDType, name: str) -> Any:
+    """What early PyTorch's ``FloatTensor(...)`` holds: nothing, a shape's uninitialised memory, or a copy of data."""
+    if not args:
+        return np.empty(0, kind)
+    if len(args) == 1:
+        (data,) = args
+        if isinstance(data, Size):
+            return allocated(np.empty, checked_shape((data,), name), kind)
+        if isinstance(data, Tensor | np.ndarray | str) or is_sequence(data):
+            return array_from(data, kind)
+    if any(isinstance(extent, bool | float) or not hasattr(extent, "__index__") for extent in args):
+        kinds = ", ".join(type(extent).__name__ for extent in args)
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({kinds}), but expected ints or data"
+        )
+    return allocated(np.empty, checked_shape(args, name), kind)
+
+
+def _fill_number(value: Any, name: str) -> Any:
+    if isinstance(value, Tensor):
+        if value._array.ndim or value._node is not None:
+            raise TypeError(
+                f"{name}(): argument 'fill_value' must be Number, not Tensor; use a number or a 0-dim tensor"
+            )
+        return value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, bool | int | float | complex):
+        raise TypeError(f"{name}(): argument 'fill_value' must be Number, not {type(value).__name__}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise OverflowError(f"{name}(): {value} does not fit into 64 bits")
+    return value
 
 
 def _like(name: str, make: Any, doc: str) -> Any:
@@ -356,8 +375,8 @@ def _like(name: str, make: Any, doc: str) -> Any:
         require_available(device)
         check_layout(layout)
         array = input._array
-        result = make(array, array.dtype if dtype is None else _numpy_dtype(dtype))
-        return _finish(result, requires_grad)
+        result = make(array, array.dtype if dtype is None else numpy_dtype(dtype))
+        return _finish(result if memory_format is None else laid_out(result, memory_format), requires_grad)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -379,9 +398,9 @@ empty_like = _like(
 def full_like(input: Tensor, fill_value: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
     """``fill_value`` in the shape and dtype of ``input``."""
     result: Tensor = empty_like(input, dtype=dtype, **options)
-    if isinstance(fill_value, Tensor):
-        fill_value = fill_value.item()
-    result._array[...] = number_array(fill_value, result._array.dtype)
+    from .conversion import element_array  # conversion is built on creation
+
+    result._array[...] = element_array(_fill_number(fill_value, "full_like"), result._array.dtype)
     return result
 
 
@@ -389,9 +408,9 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Dtype = None, **options:
 
 
 def arange(
-    start: Any,
+    start: Any = None,
     end: Any = None,
-    step: Any = 1,
+    step: Any = None,
     *,
     out: Tensor | None = None,
     dtype: Dtype = None,
@@ -406,33 +425,89 @@ def arange(
     """
     require_available(device)
     if end is None:
+        if step is not None or start is None:
+            raise TypeError("arange() received an invalid combination of arguments: the end is not given")
         start, end = 0, start
-    start, end, step = (v.item() if isinstance(v, Tensor | np.generic) else v for v in (start, end, step))
+    start, end, step = (
+        _number_argument(v, "arange")
+        for v in (0 if start is None else start, end, 1 if step is None else step)
+    )
+    if dtype is not None and numpy_dtype(dtype) == BOOL:
+        raise NotImplementedError('"arange_cpu" not implemented for \'Bool\'')
     for value in (start, end, step):
+        if isinstance(value, complex):
+            raise RuntimeError("arange: the bounds must be real numbers, got a complex one")
         if isinstance(value, float) and not math.isfinite(value):
             raise RuntimeError(f"unsupported range: {start} -> {end}")
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    if dtype is not None:
-        wanted = _numpy_dtype(dtype)
-    elif out is not None:
-        wanted = out._array.dtype
+    if out is not None:
+        wanted = out_dtype(out, dtype, "arange")
+    elif dtype is not None:
+        wanted = numpy_dtype(dtype)
     elif any(isinstance(v, float) for v in (start, end, step)):
         wanted = default_numpy()
     else:
         wanted = I64
     if wanted.kind in "iu":
         start, end, step = int(start), end if isinstance(end, float) else int(end), int(step) or step
-    length = max(0, math.ceil((end - start) / step))
-    if wanted.kind in "iu":
-        values = int(start) + int(step) * np.arange(length, dtype=np.int64)
-    else:
-        values = start + step * np.arange(length, dtype=np.float64)
+    if not (-(2**63) <= start < 2**63 and abs(end) <= 2**63):
+        raise OverflowError(f"arange: bounds must fit into 64 bits, got {start} and {end}")
+    try:
+        length = max(0, math.ceil((end - start) / step))
+    except OverflowError:
+        length = LARGEST
+    if length > LARGEST // 64:
+        raise RuntimeError(f"invalid size, possible overflow? arange would have {length} elements")
+    index = allocated(
+        lambda extents, kind: np.arange(extents[0], dtype=kind),
+        (length,),
+        I64 if wanted.kind in "iu" else F64,
+    )
+    values = int(start) + int(step) * index if wanted.kind in "iu" else start + step * index
     with np.errstate(all="ignore"):
         result = values.astype(wanted)
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "arange")
+
+
+def range_(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    out: Tensor | None = None,
+    dtype: Dtype = None,
+    layout: object = None,
+    device: DeviceLike | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``torch.range``: like ``arange`` with ``end`` included, in the default dtype. Deprecated; use ``arange``."""
+    import warnings
+
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
+        UserWarning,
+        stacklevel=2,
+    )
+    require_available(device)
+    if end is None:
+        start, end = 0, start
+    start, end, step = (_number_argument(v, "range") for v in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not math.isfinite(end - start):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    wanted = numpy_dtype(dtype) if out is None else out_dtype(out, dtype, "range")
+    length = math.floor((end - start) / step) + 1
+    index = allocated(lambda extents, kind: np.arange(extents[0], dtype=kind), (length,), F64)
+    with np.errstate(all="ignore"):
+        result = (start + step * index).astype(wanted)
+    return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "range")
 
 
 def linspace(
@@ -448,29 +523,77 @@ def linspace(
 ) -> Tensor:
     """``steps`` evenly spaced values from ``start`` to ``end``, both included."""
     require_available(device)
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
+    start, end, steps = _interval(start, end, steps, "linspace")
+    if out is not None:
+        wanted = out_dtype(out, dtype, "linspace")
+    elif dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
         wanted = default_complex_numpy()
     else:
-        wanted = _numpy_dtype(dtype)
+        wanted = numpy_dtype(dtype)
     result = _linspace(start, end, int(steps), wanted)
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "linspace")
 
 
+def _number_argument(value: Any, name: str) -> Any:
+    if isinstance(value, Tensor):
+        if value._array.ndim:
+            raise TypeError(
+                f"{name}(): expected a number or a 0-dim tensor, got one of {value._array.ndim} dimensions"
+            )
+        return value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, int | float | complex):
+        raise TypeError(f"{name}(): expected a number, got {type(value).__name__}")
+    return value
+
+
+def _interval(start: Any, end: Any, steps: Any, name: str) -> tuple[Any, Any, int]:
+    for value in (start, end):
+        if isinstance(value, Tensor) and value._array.ndim:
+            raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors")
+    if isinstance(steps, bool):
+        raise TypeError(f"{name}(): argument 'steps' must be int, not bool")
+    steps = operator.index(steps)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    if steps > LARGEST // 64:
+        raise RuntimeError(f"{name}: {steps} steps need more memory than there can be")
+    return _number_argument(start, name), _number_argument(end, name), steps
+
+
 def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
+    if wanted.kind == "c":
+        start, end, part = complex(start), complex(end), F32 if wanted == C64 else F64
+        result = np.empty(steps, wanted)
+        result.real = _linspace(start.real, end.real, steps, part)
+        result.imag = _linspace(start.imag, end.imag, steps, part)
+        return result
+    # Counted from both ends, as PyTorch does, so that the last value is exactly `end`; in the dtype itself, with sums and
+    # products rounded once (integers: by way of float64).
+    kind = F64 if wanted.kind in "iu" else wanted
     if wanted.kind in "iu":
-        # PyTorch computes the step in float64's place with the integer type's own ends, and truncates.
-        start, end = int(start), int(end)
-    kind = np.complex128 if wanted.kind == "c" else np.float64
-    if steps == 1:
-        return np.array([start], kind).astype(wanted)
-    step = (end - start) / (steps - 1) if steps else 0.0
-    index = np.arange(steps, dtype=np.int64)
-    # Counted from both ends, as PyTorch does, so that the last value is exactly `end`.
-    values = np.where(index < steps // 2, start + step * index, end - step * (steps - index - 1))
-    return values.astype(wanted)
+        start, end = (int(np.array(int(value), I64).astype(wanted)) for value in (start, end))
+    with np.errstate(all="ignore"):
+        if wanted.kind == "b" and steps > 1:
+            raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
+        ends = np.array([start, end], F64).astype(kind)
+        if steps < 2:
+            return ends[:steps].astype(wanted)
+        step = (ends[1] - ends[0]) / kind.type(steps - 1)
+        near = np.arange(steps // 2).astype(kind)
+        far = np.arange(steps - 1 - steps // 2, -1, -1).astype(kind)
+        if kind in LOW_PRECISION:
+            values = np.concatenate([ends[0] + step * near, ends[1] - step * far])
+        else:
+            fused: Any = fused32 if kind == F32 else fused64
+            if not np.isfinite([*ends, step]).all():
+                values = np.concatenate([ends[0] + step * near, ends[1] - step * far])
+            else:
+                values = np.concatenate(
+                    [fused(near, float(step), float(ends[0])), fused(far, -float(step), float(ends[1]))]
+                )
+        return values.astype(wanted)
 
 
 def logspace(
@@ -487,10 +610,8 @@ def logspace(
 ) -> Tensor:
     """``base`` to the powers of ``linspace(start, end, steps)``."""
     require_available(device)
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    wanted = _numpy_dtype(dtype)
+    start, end, steps = _interval(start, end, steps, "logspace")
+    wanted = numpy_dtype(dtype) if out is None else out_dtype(out, dtype, "logspace")
     kind = np.dtype(np.complex128 if wanted.kind == "c" else np.float64)
     with np.errstate(all="ignore"):
         result = np.power(kind.type(base), _linspace(start, end, int(steps), kind)).astype(wanted)
@@ -509,10 +630,13 @@ def eye(
 ) -> Tensor:
     """The ``n`` × ``m`` matrix with ones on its diagonal."""
     require_available(device)
-    if n < 0 or (m is not None and m < 0):
-        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
-    result = np.eye(n, m, dtype=_numpy_dtype(dtype) if out is None or dtype is not None else out._array.dtype)
+    if isinstance(n, bool) or isinstance(m, bool):
+        raise TypeError("eye(): the sizes must be ints, not bool")
+    shape = (operator.index(n), operator.index(n if m is None else m))
+    if min(shape) < 0:
+        raise RuntimeError(f"n and m must be greater or equal to 0, got {shape[0]} and {shape[1]}")
+    wanted = numpy_dtype(dtype) if out is None else out_dtype(out, dtype, "eye")
+    result = allocated(
+        lambda extents, kind: np.eye(*extents, dtype=kind), checked_shape(shape, "eye"), wanted
+    )
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "eye")
-
-
-_ = (LeafNode, OF_NUMPY)

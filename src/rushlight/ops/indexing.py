@@ -1,327 +1,32 @@
-"""Indexing by tensors: records and functions. What ``x[...]`` means is in ``subscript``; ``gather`` and ``scatter`` in
-``scattering``.
-
-``INDEX`` reads and ``INDEX_PUT`` writes at the places that index tensors name; each is (part of) the other's gradient, and
-``index_select``, ``index_add``, ``index_copy``, ``index_fill``, ``take`` and ``put`` are both with other arguments.
+"""Functions that take index tensors: ``index_put``, ``index_select``, ``index_add``, ``index_copy``, ``index_fill``, ``take``,
+``put`` and ``embedding``. ``gather`` and ``scatter`` are in ``scattering``.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, I64, INEXACT, LOW_PRECISION
+from ..core.dtypes import BOOL, I64
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node, versions_of
+from ..core.history import Node
 from ..core.shapes import wrap_dim
-from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
-from .accumulation import add_along, counted_from_front, extremes, update_at
+from .accumulation import add_along, extremes
+from .comparison import ne, where
 from .conversion import element_array
 from .define import Primitive
-from .dispatch import compute, is_number, type_name, write_out
-from .inplace import announce, changed, check_leaf, check_no_overlap, check_partial_overlap, overwrite
+from .dispatch import is_number, type_name, write_out
+from .index_tensors import INDEX_TYPES, check_range, index_dims, put_at, put_at_, read_at, recorded
+from .inplace import check_leaf, overwrite
 from .movement import cast, clone, reshape
 
 grad_enabled = GRAD_MODE.get
-getframe = sys._getframe
-I32 = np.dtype(np.int32)
-INDEX_TYPES = frozenset((I64, I32))
-FULL = slice(None)
-ndarray = np.ndarray
 
 
-# --- how operations that keep index tensors are recorded --------------------------------------------------------------
-
-
-def recorded(
-    record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], result: Any, saved: tuple[Any, ...]
-) -> Tensor:
-    """``result`` as a tensor with the history of ``record`` on ``operands``; ``saved`` is what backward will unpack.
-
-    ``dispatch.attach`` does this for records whose ``saves`` is fixed; an index is a list of tensors of any length.
-    """
-    array = result if type(result) is ndarray else np.asarray(result)
-    if grad_enabled() and array.dtype in INEXACT:
-        edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
-        if edges.count(None) != len(edges):
-            site = program_site(getframe(1))
-            return make_tensor(array, Node(record, edges, array, saved, attrs, site, versions_of(saved)))
-    return make_tensor(array)
-
-
-def write_in_place(
-    self: Tensor,
-    record: Primitive,
-    operands: tuple[Any, ...],
-    attrs: dict[str, Any],
-    saved: tuple[Any, ...],
-    write: Callable[..., None],
-    name: str,
-    overlaps: bool = False,
-) -> Tensor:
-    """``self`` changed by ``write(array, *operand arrays, **attrs)``, with the history of ``record`` on (self, *operands).
-
-    Only for operations whose backward does not need the old value of ``self``. ``overlaps``: ``self`` may be an expanded
-    tensor (PyTorch allows that, with a warning, where it is filled).
-    """
-    target = self._array
-    recording = grad_enabled() and (
-        self._node is not None or any(isinstance(o, Tensor) and o._node is not None for o in operands)
-    )
-    if recording:
-        check_leaf(self)
-    if overlaps and 0 in target.strides:
-        _warn_expanded(target, name)
-    else:
-        check_no_overlap(target)
-    shared = self._storage
-    if shared is not None:
-        for operand in operands:
-            if isinstance(operand, Tensor) and operand._storage is shared and operand._array.size > 1:
-                check_partial_overlap(target, operand._array)
-    storage = announce(self, name)
-    compute(write, (target, *[o._array if isinstance(o, Tensor) else o for o in operands]), attrs)
-    if not recording:
-        return changed(self, storage, None)
-    edges = (self._node, *[o._node if isinstance(o, Tensor) else None for o in operands])
-    versions = versions_of(saved)
-    return changed(self, storage, Node(record, edges, target, saved, attrs, program_site(getframe(1)), versions))
-
-
-def _warn_expanded(target: Any, name: str) -> None:
-    if target.size and any(s == 0 and n > 1 for s, n in zip(target.strides, target.shape, strict=True)):
-        import warnings
-
-        warnings.warn(
-            f"Use of {name} on expanded tensors is deprecated. Please clone() the tensor before performing this operation. "
-            "This also applies to advanced indexing e.g. tensor[indices] = tensor",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def cast_index_error(error: IndexError) -> IndexError:
-    """NumPy's ``IndexError`` in PyTorch's words."""
-    text = str(error)
-    if text.startswith("shape mismatch: indexing arrays could not be broadcast"):
-        shapes = (
-            text[text.find("shapes ") + 7 :].strip().replace(" (", ", [").replace("(", "[").replace(")", "]")
-        )
-        text = (
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}".replace(
-                ",]", "]"
-            )
-        )
-    return IndexError(text.replace(" for axis ", " for dimension "))
-
-
-# --- reading and writing at index tensors -----------------------------------------------------------------------------
-
-
-def numpy_index(arrays: Sequence[Any], dims: tuple[int, ...]) -> tuple[Any, ...]:
-    """NumPy's index for arrays of which each stands at its dimension; a mask takes as many as it has."""
-    parts: list[Any] = []
-    for dim, array in zip(dims, arrays, strict=True):
-        parts.extend([FULL] * (dim - len(parts)))
-        parts.append(array)
-        if array.dtype == BOOL and array.ndim > 1:
-            # A mask stands for several dimensions in one part: count them by adding placeholders, dropped below.
-            parts.extend([None] * (array.ndim - 1))
-    return tuple([part for part in parts if part is not None])
-
-
-def _index_impl(x: Any, *arrays: Any, dims: tuple[int, ...]) -> Any:
-    try:
-        if len(arrays) == 1 and arrays[0].dtype != BOOL:
-            return x.take(arrays[0], dims[0])
-        result = x[arrays[0]] if len(arrays) == 1 and dims[0] == 0 else x[numpy_index(arrays, dims)]
-    except IndexError as error:
-        raise cast_index_error(error) from None
-    return result if result.flags.c_contiguous else np.ascontiguousarray(result)
-
-
-def _index_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
-    saved = node.unpack()
-    (edge, *rest) = node.edges
-    assert edge is not None
-    attrs = {"dims": node.attrs["dims"], "accumulate": True, "shape": edge.shape}
-    return (put_at(None, g, saved, attrs), *[None] * len(rest))
-
-
-INDEX = Primitive("index", _index_impl, _index_vjp)
-
-
-def write_at(
-    target: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None
-) -> None:
-    """``target[index] = value``, or ``+=`` with every repetition counted."""
-    fresh = shape is not None
-    try:
-        if not accumulate or (fresh and all(array.dtype == BOOL for array in arrays)):
-            target[numpy_index(arrays, dims)] = value
-        elif all(array.dtype == BOOL for array in arrays) and len(arrays) == 1:
-            target[numpy_index(arrays, dims)] += value
-        else:
-            _accumulate_at(target, value, arrays, dims, fresh)
-    except IndexError as error:
-        raise cast_index_error(error) from None
-    except (ValueError, TypeError) as error:
-        if "broadcast" not in str(error) and "assign" not in str(error):
-            raise
-        try:
-            wanted = list(np.broadcast_to(False, target.shape)[numpy_index(arrays, dims)].shape)
-        except IndexError as outside:
-            if any(target.shape[dim] == 0 for dim in dims):
-                raise cast_index_error(outside) from None
-            wanted = ["?"]
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast to indexing result of shape "
-            f"{wanted}"
-        ) from None
-
-
-def _accumulate_at(
-    target: Any, value: Any, arrays: tuple[Any, ...], dims: tuple[int, ...], fresh: bool
-) -> None:
-    if target.ndim == 1 and len(arrays) == 1 and np.shape(value) == arrays[0].shape and target.dtype not in LOW_PRECISION:
-        np.add.at(target, arrays[0], value)
-        return
-    if not target.flags.c_contiguous:
-        whole = np.ascontiguousarray(target)
-        _accumulate_at(whole, value, arrays, dims, fresh)
-        target[...] = whole
-        return
-    if len(arrays) == 1:
-        dim = dims[0]
-        add_along(target, dim, counted_from_front(arrays[0], target.shape[dim], dim=dim), value, fresh)
-    elif dims == tuple(range(len(dims))) and all(array.dtype != BOOL for array in arrays):
-        # Index tensors for the leading dimensions: one for those dimensions taken together.
-        lead = target.shape[: len(dims)]
-        each = [
-            counted_from_front(array, extent, dim=i)
-            for i, (array, extent) in enumerate(zip(arrays, lead, strict=True))
-        ]
-        try:
-            index = (
-                np.ravel_multi_index(np.broadcast_arrays(*each), lead)
-                if 0 not in lead
-                else np.broadcast_arrays(*each)[0]
-            )
-        except ValueError:
-            target[numpy_index(arrays, dims)]  # raises what reading there raises
-            raise
-        add_along(target.reshape(-1, *target.shape[len(dims) :]), 0, np.asarray(index), value, fresh)
-    else:
-        positions = np.arange(target.size).reshape(target.shape)[numpy_index(arrays, dims)]
-        update_at(target, positions, np.broadcast_to(value, positions.shape))
-
-
-def _put_impl(
-    x: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None
-) -> Any:
-    result = np.zeros(shape, value.dtype) if x is None else x.copy()
-    write_at(result, value, *arrays, dims=dims, accumulate=accumulate, shape=shape)
-    return result
-
-
-def _put_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
-    saved = node.unpack()
-    edge, value_edge, *rest = node.edges
-    dims, accumulate = node.attrs["dims"], node.attrs["accumulate"]
-    old = None
-    if edge is not None:
-        attrs = {"dims": dims, "accumulate": False}
-        old = g if accumulate else put_at(g, make_tensor(np.zeros((), g._array.dtype)), saved, attrs)
-    return (old, None if value_edge is None else read_at(g, saved, dims), *[None] * len(rest))
-
-
-INDEX_PUT = Primitive("index_put", _put_impl, _put_vjp)
-
-
-def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Tensor:
-    """The elements of ``x`` at index tensors, of which each stands at its dimension."""
-    arrays = [index._array for index in indices]
-    if x._node is None:
-        return make_tensor(np.asarray(_index_impl(x._array, *arrays, dims=dims)))
-    attrs = {"dims": dims}
-    return recorded(INDEX, (x, *indices), attrs, _index_impl(x._array, *arrays, dims=dims), indices)
-
-
-def put_at(x: Tensor | None, value: Tensor, indices: tuple[Tensor, ...], attrs: dict[str, Any]) -> Tensor:
-    """``x`` (or zeros of ``attrs["shape"]``) with ``value`` written, or added, at index tensors."""
-    arrays = [None if x is None else x._array, value._array, *[index._array for index in indices]]
-    return recorded(INDEX_PUT, (x, value, *indices), attrs, compute(_put_impl, arrays, attrs), indices)
-
-
-def put_at_(
-    self: Tensor,
-    value: Tensor,
-    indices: tuple[Tensor, ...],
-    dims: tuple[int, ...],
-    accumulate: bool,
-    name: str,
-) -> Tensor:
-    """``put_at`` in place."""
-    attrs = {"dims": dims, "accumulate": accumulate}
-    return write_in_place(
-        self, INDEX_PUT, (value, *indices), attrs, indices, write_at, name, name in ("index_put_", "index_fill_")
-    )
-
-
-# --- index tensors ----------------------------------------------------------------------------------------------------
-
-
-def checked_index(index: Any, masks: bool = True) -> Tensor:
-    """``index`` if it can select: an int64 or int32 tensor, or a bool mask (uint8 ones become such, with a warning)."""
-    if not isinstance(index, Tensor):
-        raise TypeError(f"expected Tensor as an index, but got {type(index).__name__}")
-    dtype = index._array.dtype
-    if dtype in INDEX_TYPES or (masks and dtype == BOOL):
-        return index
-    if masks and dtype == np.uint8:
-        import warnings
-
-        warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-            UserWarning,
-            stacklevel=3,
-        )
-        return cast(index, BOOL)
-    raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-
-
-def index_dims(x: Tensor, indices: Sequence[Any]) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-    """The tensors of an index given as a list (None for a whole dimension), and the dimension at which each stands."""
-    kept, dims = [], []
-    at = 0
-    shape = x._array.shape
-    for position, index in enumerate(indices):
-        if index is None:
-            at += 1
-            continue
-        index = checked_index(index)
-        array = index._array
-        kept.append(index)
-        dims.append(at)
-        if array.dtype == BOOL:
-            for i, extent in enumerate(array.shape):
-                if at + i < len(shape) and shape[at + i] != extent:
-                    raise IndexError(
-                        f"The shape of the mask {list(array.shape)} at index {i} does not match the shape of the indexed "
-                        f"tensor {list(shape)} at index {at + i}"
-                    )
-            at += array.ndim
-        else:
-            at += 1
-        if at > len(shape):
-            raise IndexError(
-                f"too many indices for tensor of dimension {len(shape)} (got {len(indices)}; number {position + 1} is too many)"
-            )
-    return tuple(kept), tuple(dims)
+# --- any dimensions: index_put ----------------------------------------------------------------------------------------
 
 
 def index_put_(self: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
@@ -361,8 +66,8 @@ def index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumula
 def _check_put_dtype(x: Tensor, value: Tensor) -> None:
     if value._array.dtype != x._array.dtype:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {type_name(x._array.dtype)} for the destination and "
-            f"{type_name(value._array.dtype)} for the source."
+            "Index put requires the source and destination dtypes match, got "
+            f"{type_name(x._array.dtype)} for the destination and {type_name(value._array.dtype)} for the source."
         )
 
 
@@ -384,15 +89,6 @@ def _vector(
             f"{name}(): Index is supposed to be a vector, but got dim: {array.ndim} and size: {list(array.shape)}"
         )
     return index if array.ndim else reshape(index, (1,))
-
-
-def check_range(index: Tensor, extent: int, error: type[Exception], message: str, lowest: int = 0) -> None:
-    """Raise ``error`` with ``message`` (which may name ``{bad}``) if an element of ``index`` is not in [lowest, extent)."""
-    array = index._array
-    if array.size:
-        low, high = extremes(array)
-        if low < lowest or high >= extent:
-            raise error(message.format(bad=low if low < lowest else high))
 
 
 def _at_least_vector(x: Tensor) -> Tensor:
@@ -430,7 +126,7 @@ def _checked_source(self: Tensor, dim: int, index: Tensor, source: Any, name: st
     x, s = self._array, source._array
     if x.dtype != s.dtype:
         raise RuntimeError(
-            f"{name}(): self ({type_name(self._array.dtype)}) and source ({type_name(source._array.dtype)}) must have the same scalar type"
+            f"{name}(): self ({type_name(x.dtype)}) and source ({type_name(s.dtype)}) must have the same scalar type"
         )
     length = s.shape[dim] if dim < s.ndim else 1
     if index._array.size != length and (s.ndim or index._array.size != 1):
@@ -553,11 +249,7 @@ def _checked_fill(self: Tensor, dim: int, index: Tensor, value: Any) -> tuple[in
     extent = self._array.shape[dim] if self._array.ndim else 1
     message = "index {bad} is out of bounds for dimension " + f"{dim} with size {extent}"
     check_range(index, extent, IndexError, message, lowest=-extent)
-    content = scalar_content(value, self, "index_fill_")
-    if content._node is not None and index._array.size > 1:
-        # A number that comes twice must not give the value its gradient twice.
-        index = make_tensor(np.unique(np.where(index._array < 0, index._array + extent, index._array)))
-    return dim, index, content
+    return dim, index, scalar_content(value, self, "index_fill_")
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
@@ -569,14 +261,27 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         tensor([-1.,  0., -1.])
     """
     dim, index, content = _checked_fill(input, dim, index, value)
+    if content._node is not None:
+        return _fill_by_mask(input, dim, index, content)
     attrs = {"dims": (dim,), "accumulate": False}
     result = put_at(_at_least_vector(input), content, (index,), attrs)
     return result if input._array.ndim else reshape(result, ())
 
 
+def _fill_by_mask(x: Tensor, dim: int, index: Tensor, content: Tensor) -> Tensor:
+    # A number that comes twice in the index must not give the value its gradient twice.
+    extent = x._array.shape[dim] if x._array.ndim else 1
+    nothing = make_tensor(np.zeros(extent, BOOL))
+    mask = put_at(nothing, make_tensor(np.ones((), BOOL)), (index,), {"dims": (0,), "accumulate": False})
+    behind = (1,) * (x._array.ndim - dim - 1)
+    return where(reshape(mask, (extent, *behind) if x._array.ndim else ()), content, x)  # type: ignore[no-any-return]
+
+
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """In-place form of ``index_fill``."""
     dim, index, content = _checked_fill(self, dim, index, value)
+    if content._node is not None:
+        return overwrite(self, _fill_by_mask, (dim, index, content), {}, "index_fill_", keeps_inputs=False)
     put_at_(_at_least_vector(self), content, (index,), (dim,), False, "index_fill_")
     return self
 
@@ -680,16 +385,16 @@ def _embedding_backward_vjp(gg: Tensor, node: Node) -> Any:
     (indices,) = node.unpack()
     edge = node.edges[0]
     assert edge is not None
-    rows, padding_idx, scale = node.attrs["rows"], node.attrs["padding_idx"], node.attrs["scale_grad_by_freq"]
+    shape = (node.attrs["rows"], 1)
     result = read_at(gg, (indices,), (0,))
-    index = indices._array
-    factor = None
-    if scale:
-        factor = 1 / np.bincount(index.reshape(-1), minlength=rows)[index].astype(edge.dtype)
-    if padding_idx >= 0:
-        kept = (index != padding_idx).astype(edge.dtype)
-        factor = kept if factor is None else factor * kept
-    return (result if factor is None else result * make_tensor(factor[..., None]), None)
+    if node.attrs["scale_grad_by_freq"]:
+        ones = make_tensor(np.ones((*indices._array.shape, 1), edge.dtype))
+        times = put_at(None, ones, (indices,), {"dims": (0,), "accumulate": True, "shape": shape})
+        result = result / read_at(times, (indices,), (0,))
+    if node.attrs["padding_idx"] >= 0:
+        kept = cast(ne(indices, node.attrs["padding_idx"]), edge.dtype)
+        result = result * reshape(kept, (*indices._array.shape, 1))
+    return (result, None)
 
 
 EMBEDDING = Primitive(

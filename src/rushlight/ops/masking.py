@@ -11,12 +11,14 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.selection import select
+from .comparison import logical_not
 from .conversion import element_array
 from .define import Primitive
-from .dispatch import is_number, type_name, write_out
-from .indexing import read_at, recorded, write_in_place
-from .inplace import check_inplace_shape, overwrite
-from .movement import cast, expand, narrow, reshape, sum_to_shape
+from .dispatch import apply, is_number, type_name, write_out
+from .index_tensors import read_at, recorded, write_in_place
+from .inplace import check_inplace_shape
+from .movement import cast, expand, reshape, sum_to_shape
 
 grad_enabled = GRAD_MODE.get
 
@@ -35,6 +37,8 @@ def _checked_mask(mask: Any, name: str) -> Tensor:
 
 
 def _fill_impl(x: Any, value: Any, mask: Any) -> Any:
+    if value.dtype == x.dtype:
+        return select(mask, value, x)
     if mask.shape == x.shape or x.ndim >= mask.ndim:
         result = x.copy()
         try:
@@ -58,7 +62,7 @@ def _fill_vjp(g: Tensor, node: Node) -> Any:
     kept = None if old is None else _filled(g, zero, mask)
     taken = None
     if value is not None:
-        taken = sum_to_shape(_filled(g, zero, make_tensor(np.logical_not(mask._array))), ())
+        taken = sum_to_shape(_filled(g, zero, logical_not(mask)), ())
     return (kept, taken, None)
 
 
@@ -172,7 +176,8 @@ def _checked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         raise TypeError("masked_scatter(): arguments 'mask' and 'source' must be Tensors")
     if self._array.dtype != source._array.dtype:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes but got {type_name(self._array.dtype)} and {type_name(source._array.dtype)}"
+            f"masked_scatter: expected self and source to have same dtypes but got {type_name(self._array.dtype)} and "
+            f"{type_name(source._array.dtype)}"
         )
     if mask._array.dtype != BOOL:
         raise RuntimeError(
@@ -240,8 +245,27 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     array = input._array
     if as_tuple:
         return tuple([make_tensor(found) for found in np.nonzero(array if array.ndim else array.reshape(1))])
-    result = make_tensor(np.asarray(NONZERO.impl(array)))
+    result: Tensor = apply(NONZERO, (input,))
     return result if out is None else write_out(out, result, "nonzero")
+
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
+    """The first ``size`` rows of ``nonzero(input)``, with rows of ``fill_value`` where there are not as many.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.nonzero_static(torch.tensor([0, 7, 8]), size=3)
+        tensor([[ 1],
+                [ 2],
+                [-1]])
+    """
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = apply(NONZERO, (input,))._array[:size]
+    padded = np.full((size, found.shape[1]), fill_value, np.int64)
+    padded[: len(found)] = found
+    result = make_tensor(padded)
+    return result if out is None else write_out(out, result, "nonzero_static")
 
 
 def argwhere(input: Tensor) -> Tensor:
@@ -263,7 +287,6 @@ METHODS: dict[str, Any] = {
     "masked_scatter": masked_scatter,
     "masked_scatter_": masked_scatter_,
     "nonzero": nonzero,
+    "nonzero_static": nonzero_static,
     "argwhere": argwhere,
 }
-
-_ = (overwrite, narrow)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as np_as_strided
 
-from ..core.dtypes import INEXACT, OF_NUMPY, NumpyDType, dtype
+from ..core.dtypes import F32, F64, OF_NUMPY, NumpyDType, dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
@@ -94,6 +94,11 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     return make_view(VIEW, input, result, {"shape": result.shape})
 
 
+def handed_over(fresh: Tensor, shape: Shape) -> Tensor:
+    """``fresh``, which nothing else holds, in another shape, and no view of it."""
+    return attach(RESHAPED_COPY, (fresh,), {"shape": shape}, fresh._array.reshape(shape))  # type: ignore[no-any-return]
+
+
 def view(self: Tensor, *shape: Any) -> Tensor:
     """``self`` in another shape, sharing memory; ``view(dtype)`` reinterprets the bytes.
 
@@ -149,12 +154,12 @@ def _permute_vjp(g: Tensor, node: Node) -> Tensor:
 
 
 PERMUTE = Primitive("permute", lambda x, dims: x.transpose(dims), _permute_vjp)
-TRANSPOSE = Primitive(
+TRANSPOSE: Primitive = Primitive(
     "transpose",
     lambda x, dim0, dim1: x.swapaxes(dim0, dim1) if x.ndim else x[...],
     lambda g, node: view_of(TRANSPOSE, g, node.attrs),
 )
-T = Primitive("t", lambda x: x.T, lambda g, node: view_of(T, g, {}), grad_name="TBackward0")
+T: Primitive = Primitive("t", lambda x: x.T, lambda g, node: view_of(T, g, {}), grad_name="TBackward0")
 
 
 def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
@@ -216,7 +221,7 @@ SLICE = Primitive(
     lambda x, index: x[index],
     lambda g, node: apply(SLICE_BACKWARD, (g,), {"shape": node.edges[0].shape, "index": node.attrs["index"]}),
 )
-SLICE_BACKWARD = Primitive(
+SLICE_BACKWARD: Primitive = Primitive(
     "slice_backward",
     _slice_backward_impl,
     lambda g, node: view_of(SLICE, g, {"index": node.attrs["index"]}),
@@ -239,7 +244,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         raise IndexError(
             f"select(): index {index} out of range for tensor of size {list(array.shape)} at dimension {dim}"
         )
-    where = (*(slice(None),) * dim, int(index), ...)
+    where: Any = (*(slice(None),) * dim, int(index), ...)
     return make_view(SELECT, input, array[where], {"index": where})
 
 
@@ -261,7 +266,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         start += extent
     if start + length > extent:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({extent}).")
-    where = (*(slice(None),) * dim, slice(start, start + length), ...)
+    where: Any = (*(slice(None),) * dim, slice(start, start + length), ...)
     return make_view(SLICE, input, array[where], {"index": where})
 
 
@@ -350,7 +355,25 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 CLONE = Primitive("clone", lambda x: x.copy(), lambda g, node: g)
 CONTIGUOUS = Primitive("contiguous", np.ascontiguousarray, lambda g, node: g, grad_name="CloneBackward0")
-CAST = Primitive("to_copy", lambda x, dtype: x.astype(dtype), lambda g, node: g, grad_name="ToCopyBackward0")
+
+
+def _cast_impl(x: Any, dtype: NumpyDType) -> Any:
+    kind, source = dtype.kind, x.dtype.kind
+    if 0 in x.strides and x.size:
+        x = np.ascontiguousarray(x).reshape(x.shape)  # an expanded tensor's layout is not kept
+    if kind == "b":
+        return x.astype(dtype)
+    if source == "c" and kind != "c":
+        x, source = x.real, "f"
+    if kind in "iu" and source in "fV" and dtype.itemsize < 8:
+        # C truncates through int64, so that 300.0 becomes 44 as a uint8, as in PyTorch.
+        return x.astype(np.int64).astype(dtype)
+    if dtype.itemsize == 2 and x.dtype == F64:  # to half precision by way of float32, as PyTorch rounds
+        return x.astype(F32).astype(dtype)
+    return x.astype(dtype)
+
+
+CAST = Primitive("to_copy", _cast_impl, lambda g, node: g, grad_name="ToCopyBackward0")
 
 
 def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
@@ -377,18 +400,8 @@ def cast(input: Tensor, numpy_dtype: NumpyDType) -> Tensor:
     array = input._array
     if array.dtype == numpy_dtype:
         return input
-    if array.dtype.kind == "c" and numpy_dtype.kind != "c":
-        result = array.real.astype(numpy_dtype)
-    elif numpy_dtype.kind in "iu" and array.dtype in INEXACT:
-        with np.errstate(all="ignore"):
-            # C truncates through int64, so that 300.0 becomes 44 as a uint8, as in PyTorch.
-            result = array.astype(np.int64).astype(numpy_dtype)
-    else:
-        try:
-            result = array.astype(numpy_dtype)
-        except (RuntimeWarning, FloatingPointError):
-            with np.errstate(all="ignore"):
-                result = array.astype(numpy_dtype)
+    with np.errstate(all="ignore"):
+        result = _cast_impl(array, numpy_dtype)
     return attach(CAST, (input,), {"dtype": numpy_dtype}, result)  # type: ignore[no-any-return]
 
 

@@ -12,9 +12,9 @@ from ..core.device import DeviceLike, require_available
 from ..core.dtypes import I64, NumpyDType, default_numpy, dtype
 from ..core.generator import Generator as Generator, default_generator as default_generator
 from ..core.grad_mode import GRAD_MODE
-from ..core.shapes import as_shape
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
+from .array_data import checked_shape, shape_of
 from .creation import check_layout
 from .define import Primitive
 from .dispatch import attach, compute, write_out
@@ -75,17 +75,6 @@ def _finish(array: Any, out: Tensor | None, requires_grad: bool, name: str) -> T
     return tensor.requires_grad_(True) if requires_grad else tensor
 
 
-def _sized(size: tuple[Any, ...], named: dict[str, Any], name: str) -> tuple[int, ...]:
-    given = named.pop("size", None)
-    if named:
-        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
-    shape = as_shape(size if given is None else (tuple(given),), name)
-    for extent in shape:
-        if extent < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {extent}: {list(shape)}")
-    return shape
-
-
 def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
     def function(
         *size: Any,
@@ -98,7 +87,7 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
         pin_memory: bool = False,
         **named_size: Any,
     ) -> Tensor:
-        shape = _sized(size, named_size, name)
+        shape = shape_of(size, named_size, name)
         kind = _options(out, dtype, device, layout)
         return _finish(draw(generator or default_generator, shape, kind), out, requires_grad, name)
 
@@ -164,7 +153,7 @@ def randint(
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
-    shape = as_shape((tuple(size),), "randint")
+    shape = checked_shape((size,), "randint")
     kind = I64 if dtype is None and out is None else _options(out, dtype, device, layout)
     require_available(device)
     values = streams.random_integers(generator or default_generator, shape, kind, int(low), int(high))
@@ -243,7 +232,7 @@ def normal(
         if std < 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
         kind = _options(out, dtype, device, layout)
-        values = streams.normal(source, as_shape((tuple(size),), "normal"), kind, float(mean), float(std))
+        values = streams.normal(source, checked_shape((size,), "normal"), kind, float(mean), float(std))
         return _finish(values, out, requires_grad, "normal")
     arrays = [v._array if isinstance(v, Tensor) else v for v in (mean, std)]
     values = streams.normal_from_arrays(source, arrays[0], arrays[1])

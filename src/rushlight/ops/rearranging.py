@@ -14,12 +14,10 @@ from ..core.shapes import as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import apply, inplace_form, type_name, write_out
-from .indexing import read_at
-from .movement import clone, expand, reshape, transpose
-
+from .index_tensors import read_at
+from .movement import clone, expand, handed_over, reshape, transpose
 
 # --- triangles --------------------------------------------------------------------------------------------------------
-
 
 
 def _below(x: Any, diagonal: int) -> Any:
@@ -35,8 +33,8 @@ def _triu_impl(x: Any, diagonal: int) -> Any:
     return np.where(_below(x, diagonal - 1), np.zeros((), x.dtype), x)
 
 
-TRIL = Primitive("tril", _tril_impl, lambda g, node: apply(TRIL, (g,), node.attrs))
-TRIU = Primitive("triu", _triu_impl, lambda g, node: apply(TRIU, (g,), node.attrs))
+TRIL: Primitive = Primitive("tril", _tril_impl, lambda g, node: apply(TRIL, (g,), node.attrs))
+TRIU: Primitive = Primitive("triu", _triu_impl, lambda g, node: apply(TRIU, (g,), node.attrs))
 
 
 def _triangle(record: Primitive, input: Tensor, diagonal: int, out: Tensor | None) -> Tensor:
@@ -86,7 +84,7 @@ def _triangle_indices(
             raise RuntimeError(f"{what} must be non-negative, got{extent}")
     kind = (dtype or int64).numpy
     if kind in INEXACT or kind.kind == "b":
-        shown = type_name(make_tensor(np.empty(0, kind)))
+        shown = type_name(kind)
         raise NotImplementedError(f"\"{name}\" not implemented for '{shown}'")
     rows, columns = np.nonzero(inside(np.arange(row)[:, None], np.arange(col)))
     return make_tensor(np.stack((rows, columns)).astype(kind))
@@ -149,7 +147,7 @@ def _flip_impl(x: Any, dims: tuple[int, ...]) -> Any:
     return x[tuple([BACKWARDS if dim in dims else slice(None) for dim in range(x.ndim)])].copy()
 
 
-FLIP = Primitive("flip", _flip_impl, lambda g, node: apply(FLIP, (g,), node.attrs))
+FLIP: Primitive = Primitive("flip", _flip_impl, lambda g, node: apply(FLIP, (g,), node.attrs))
 
 
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
@@ -232,7 +230,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
         raise RuntimeError("`shifts` required")
     if not along and len(by) == 1:
         flat = reshape(input, (input._array.size,))
-        return reshape(apply(ROLL, (flat,), {"shifts": by, "dims": (0,)}), input._array.shape)
+        return handed_over(apply(ROLL, (flat,), {"shifts": by, "dims": (0,)}), input._array.shape)
     if len(by) != len(along):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(along)}")
     wrapped = tuple([wrap_dim(dim, input._array.ndim, scalar_ok=False) for dim in along])
@@ -299,8 +297,7 @@ def repeat(self: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     spread = [part for pair in zip(times, own, strict=True) for part in pair]
     inserted = [part for n in own for part in (1, n)]
     repeated = expand(reshape(self, tuple(inserted)), tuple(spread))
-    # Always a copy: without any repetition the reshapes above would be views.
-    return reshape(clone(repeated), target)
+    return handed_over(clone(repeated), target)
 
 
 def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
@@ -335,7 +332,7 @@ def repeat_interleave(
         tensor([0, 1, 1])
     """
     if repeats is None:
-        return make_tensor(_slice_numbers(input, None, output_size))
+        return _slice_numbers(input, None, output_size)
     if not isinstance(repeats, Tensor) and (isinstance(repeats, bool) or not hasattr(repeats, "__index__")):
         raise TypeError(
             f"repeat_interleave() received an invalid combination of arguments - got ({type(repeats).__name__}): repeats must "
@@ -348,8 +345,7 @@ def repeat_interleave(
     if not input._array.ndim:
         input = reshape(input, (1,))
     if isinstance(repeats, Tensor):
-        index = make_tensor(_slice_numbers(repeats, input._array.shape[dim], output_size))
-        return read_at(input, (index,), (dim,))
+        return read_at(input, (_slice_numbers(repeats, input._array.shape[dim], output_size),), (dim,))
     shape = input._array.shape
     times = int(repeats)
     if times < 0:
@@ -360,10 +356,17 @@ def repeat_interleave(
         )
     inserted = reshape(input, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
     spread = expand(inserted, (*shape[: dim + 1], times, *shape[dim + 1 :]))
-    return reshape(clone(spread), (*shape[:dim], shape[dim] * times, *shape[dim + 1 :]))
+    return handed_over(clone(spread), (*shape[:dim], shape[dim] * times, *shape[dim + 1 :]))
 
 
-def _slice_numbers(repeats: Tensor, extent: int | None, output_size: int | None) -> Any:
+def _numbers_impl(counts: Any, extent: int) -> Any:
+    return np.repeat(np.arange(extent), counts)
+
+
+REPEATED_NUMBERS = Primitive("repeated_numbers", _numbers_impl, value_dependent=True)
+
+
+def _slice_numbers(repeats: Tensor, extent: int | None, output_size: int | None) -> Tensor:
     """The number of the slice at each place of the result."""
     counts = repeats._array
     if counts.ndim > 1 or (extent is None and counts.ndim != 1):
@@ -378,23 +381,27 @@ def _slice_numbers(repeats: Tensor, extent: int | None, output_size: int | None)
                 f"\"repeat_interleave_cpu\" not implemented for '{type_name(repeats._array.dtype)}'"
             )
         raise RuntimeError("repeats has to be Long or Int tensor")
-    if extent is not None:
-        if counts.ndim == 0 or (counts.size == 1 and extent != 1):
-            counts = np.broadcast_to(counts.reshape(-1), (extent,))
-        elif counts.size != extent:
-            raise RuntimeError(
-                "repeats must have the same size as input along dim, but got repeats.size(0) = "
-                f"{counts.size} and input.size(0) = {extent}"
-            )
+    if extent is not None and counts.ndim and counts.size not in (1, extent):
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{counts.size} and input.size(0) = {extent}"
+        )
     if counts.size and int(counts.min()) < 0:
         raise RuntimeError("repeats can not be negative")
-    numbers = np.repeat(np.arange(counts.size), counts)
-    if output_size is not None and output_size != numbers.size:
+    numbers: Tensor = apply(
+        REPEATED_NUMBERS, (repeats,), {"extent": counts.size if extent is None else extent}
+    )
+    if output_size is not None and output_size != numbers._array.size:
         raise RuntimeError("allocated size does not match required size")
     return numbers
 
 
+def _reversed(self: Tensor) -> Tensor:
+    return flip(self, 0) if self._array.ndim else self
+
+
 METHODS: dict[str, Any] = {
+    "__reversed__": _reversed,
     "tril": tril,
     "tril_": inplace_form("tril", tril, keeps_inputs=False),
     "triu": triu,

@@ -10,16 +10,15 @@ import numpy as np
 from ..core.dtypes import I64
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor, make_tensor, storage_of
 from .accumulation import positions_along, update_at
+from .comparison import eq, logical_and, where
 from .conversion import element_array
 from .define import Primitive
 from .dispatch import apply, is_number, type_name, write_out
-from .indexing import INDEX_TYPES, check_range, recorded, write_in_place
+from .index_tensors import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
-from .masking import masked_fill
-from .movement import SLICE_BACKWARD, expand, reshape
-
+from .movement import SLICE_BACKWARD, cast, expand, reshape
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 
@@ -148,7 +147,7 @@ def take_along_dim(
         extent = shape[dim] if shape else 1
         if indices._array.size and int(indices._array.min()) < 0:
             # PyTorch counts negative numbers from the end here, though not in gather and not without `dim`.
-            indices = make_tensor(np.where(indices._array < 0, indices._array + extent, indices._array))
+            indices = where(indices < 0, indices + extent, indices)
         result = gather(input, dim, indices)
     return result if out is None else write_out(out, result, "take_along_dim")
 
@@ -348,87 +347,88 @@ def _reduce_impl(x: Any, src: Any, index: Any, dim: int, reduce: str, include_se
 
 
 def _reduce_vjp(g: Tensor, node: Node) -> Any:
-    x, src, index, result = node.unpack()
+    at = _Sample(node)
     old, source, _ = node.edges
-    dim, reduce, include_self = node.attrs["dim"], node.attrs["reduce"], node.attrs["include_self"]
-    gx, gs = _REDUCE_GRADIENTS[reduce](g, x, src, index, result, dim, include_self)
+    gx: Tensor | None
+    gs: Tensor | None
+    gx, gs = _REDUCE_GRADIENTS[node.attrs["reduce"]](g, at)
     if old is None:
         gx = None
-    elif not include_self and gx is not None:
-        gx = _scattered(gx, make_tensor(np.zeros((), gx._array.dtype)), index, dim, False)
+    elif not at.include_self:
+        gx = _scattered(gx, make_tensor(np.zeros((), g._array.dtype)), at.index, at.dim, False)
     if source is None:
         gs = None
-    elif gs is not None and source.shape != gs._array.shape:
+    elif source.shape != gs._array.shape:
         corner = tuple([slice(0, extent) for extent in gs._array.shape])
         gs = apply(SLICE_BACKWARD, (gs,), {"shape": source.shape, "index": corner})
     return (gx, gs, None)
 
 
-def _as_number(condition: Any, like: Tensor) -> Tensor:
-    return make_tensor(condition.astype(like._array.dtype))
+class _Sample:
+    """What the gradients of ``scatter_reduce`` are computed from; ``src`` is as far as the index reaches."""
+
+    __slots__ = ("dim", "include_self", "index", "result", "src", "x")
+
+    def __init__(self, node: Node) -> None:
+        self.x, src, self.index, self.result = node.unpack()
+        self.dim, self.include_self = node.attrs["dim"], node.attrs["include_self"]
+        shape = self.index._array.shape
+        self.src = src if src._array.shape == shape else src[tuple([slice(0, extent) for extent in shape])]
+
+    def gathered(self, values: Tensor) -> Tensor:
+        return _gathered(values, self.index, self.dim)
+
+    def times_reached(self, weights: Tensor, own: Tensor) -> Tensor:
+        """``own`` plus all weights that reach each place, but at least one (where nothing does, it is not needed)."""
+        if not self.include_self:
+            zero = make_tensor(np.zeros((), own._array.dtype))
+            own = _scattered(own, zero, self.index, self.dim, False)
+        total = _scattered(own, weights, self.index, self.dim, True)
+        return where(eq(total, 0), 1, total)  # type: ignore[no-any-return]
 
 
-def _sum_gradients(
-    g: Tensor, x: Tensor, src: Tensor, index: Tensor, result: Tensor, dim: int, include_self: bool
-) -> tuple[Any, Any]:
-    return g, _gathered(g, index, dim)
+def _ones(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    return make_tensor(np.ones(shape, like._array.dtype))
 
 
-def _mean_gradients(
-    g: Tensor, x: Tensor, src: Tensor, index: Tensor, result: Tensor, dim: int, include_self: bool
-) -> tuple[Any, Any]:
-    array = g._array
-    counts = np.full(array.shape, 1 if include_self else 0, array.dtype)
-    _scatter_write(counts, np.ones((), array.dtype), index._array, dim, True)
-    shared = g / make_tensor(np.maximum(counts.real, 1).astype(array.dtype))
-    return shared, _gathered(shared, index, dim)
+def _sum_gradients(g: Tensor, at: _Sample) -> tuple[Tensor, Tensor]:
+    return g, at.gathered(g)
 
 
-def _extreme_gradients(
-    g: Tensor, x: Tensor, src: Tensor, index: Tensor, result: Tensor, dim: int, include_self: bool
-) -> tuple[Any, Any]:
+def _mean_gradients(g: Tensor, at: _Sample) -> tuple[Tensor, Tensor]:
+    shared = g / at.times_reached(_ones(at.index._array.shape, g), _ones(g._array.shape, g))
+    return shared, at.gathered(shared)
+
+
+def _extreme_gradients(g: Tensor, at: _Sample) -> tuple[Tensor, Tensor]:
     # Ties share the gradient evenly.
-    top = result._array
-    at = _gather_impl(top, index._array, dim)
-    source_wins = _corner(src._array, index._array.shape) == at
-    self_wins = x._array == top
-    counts = self_wins.astype(g._array.dtype)
-    if not include_self:
-        _scatter_write(counts, np.zeros((), counts.dtype), index._array, dim, False)
-    _scatter_write(counts, source_wins.astype(counts.dtype), index._array, dim, True)
-    shared = g / make_tensor(np.maximum(counts, 1).astype(counts.dtype))
-    return shared * _as_number(self_wins, g), _gathered(shared, index, dim) * _as_number(source_wins, g)
+    dtype = g._array.dtype
+    source_wins = cast(eq(at.src, at.gathered(at.result)), dtype)
+    self_wins = cast(eq(at.x, at.result), dtype)
+    shared = g / at.times_reached(source_wins, self_wins)
+    return shared * self_wins, at.gathered(shared) * source_wins
 
 
-def _product_gradients(
-    g: Tensor, x: Tensor, src: Tensor, index: Tensor, result: Tensor, dim: int, include_self: bool
-) -> tuple[Any, Any]:
+def _product_gradients(g: Tensor, at: _Sample) -> tuple[Tensor, Tensor]:
     def product(values: Tensor, source: Tensor) -> Tensor:
-        return scatter_reduce(values, dim, index, source, "prod", include_self=include_self)
+        return scatter_reduce(values, at.dim, at.index, source, "prod", include_self=at.include_self)
 
-    one = make_tensor(np.ones((), x._array.dtype))
-    x_zero = make_tensor(x._array == 0)
-    x_filled = masked_fill(x, x_zero, one)
-    gx = g * product(x_filled, src) / x_filled
-    shape = index._array.shape
-    reached = src if src._array.shape == shape else _reached(src, shape)
-    zero = reached._array == 0
-    zeros = np.zeros(x._array.shape, np.int64)
-    _scatter_write(zeros, zero.astype(np.int64), index._array, dim, True)
-    single = make_tensor(zero & (_gather_impl(zeros, index._array, dim) == 1))
+    x_filled = where(eq(at.x, 0), 1, at.x)
+    gx = g * product(x_filled, at.src) / x_filled
+    zero = eq(at.src, 0)
+    zeros = at.gathered(
+        _scattered(
+            make_tensor(np.zeros(at.x._array.shape, np.int64)), cast(zero, I64), at.index, at.dim, True
+        )
+    )
+    single = logical_and(zero, eq(zeros, 1))
     # Where exactly one factor is zero its gradient is the product of the others; elsewhere result / factor.
-    others = product(x, masked_fill(reached, single, one))
-    from_others = _gathered(g * others, index, dim)
-    from_result = _gathered(g * result, index, dim) / masked_fill(reached, make_tensor(zero), one)
-    mask = _as_number(single._array, g)
-    return gx, from_others * mask + from_result * (1 - mask)
+    from_others = at.gathered(g * product(at.x, where(single, 1, at.src)))
+    from_result = at.gathered(g * at.result) / where(zero, 1, at.src)
+    return gx, where(single, from_others, from_result)
 
 
-def _reached(src: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return src[tuple([slice(0, extent) for extent in shape])]
-
-
-_REDUCE_GRADIENTS: dict[str, Callable[..., tuple[Any, Any]]] = {
+_REDUCE_GRADIENTS: dict[str, Callable[[Tensor, _Sample], tuple[Tensor, Tensor]]] = {
     "sum": _sum_gradients,
     "mean": _mean_gradients,
     "amax": _extreme_gradients,
@@ -466,14 +466,8 @@ def scatter_reduce(
     array = _reduce_impl(input._array, src._array, index._array, dim, reduce, include_self)
     result = recorded(SCATTER_REDUCE, (input, src, index), attrs, array, (input, src, index))
     if result._node is not None:
-        result._node.output = (array, _fresh(result), 0)
+        result._node.output = (array, storage_of(result), 0)
     return result if out is None else write_out(out, result, "scatter_reduce")
-
-
-def _fresh(tensor: Tensor) -> Any:
-    from ..core.tensor import storage_of
-
-    return storage_of(tensor)
 
 
 def scatter_reduce_(
@@ -516,7 +510,8 @@ def index_reduce(
         )
     if index._array.ndim > 1:
         raise IndexError(
-            f"index_reduce_(): Index is supposed to be a vector, but got dim: {index._array.ndim} with type: {type_name(index._array.dtype)}"
+            f"index_reduce_(): Index is supposed to be a vector, but got dim: {index._array.ndim} with type: "
+            f"{type_name(index._array.dtype)}"
         )
     if input._array.dtype != source._array.dtype:
         raise RuntimeError("index_reduce_(): self and source must have the same scalar type")

@@ -8,16 +8,17 @@ import numpy as np
 
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import is_number, type_name, write_out
+from .dispatch import apply, is_number, type_name, write_out
+from .movement import cast
 
 
-def _search_impl(sequence: Any, values: Any, right: bool, sorter: Any = None) -> Any:
-    side = "right" if right else "left"
+def _search_impl(sequence: Any, values: Any, sorter: Any, right: bool) -> Any:
+    side: Any = "right" if right else "left"
     common = np.result_type(sequence.dtype, values.dtype)
     sequence, values = sequence.astype(common, copy=False), values.astype(common, copy=False)
     if sequence.ndim == 1:
         return np.asarray(np.searchsorted(sequence, values, side, sorter=sorter))
-    result = np.empty(values.shape, np.int64)
+    result = np.empty(values.shape, np.int64)  # NumPy searches one sequence at a time
     if not values.size:
         return result
     rows = sequence.reshape(-1, sequence.shape[-1])
@@ -29,6 +30,7 @@ def _search_impl(sequence: Any, values: Any, right: bool, sorter: Any = None) ->
     return result
 
 
+I32 = np.dtype(np.int32)
 SEARCH = Primitive("searchsorted", _search_impl)
 
 
@@ -85,8 +87,8 @@ def searchsorted(
         )
     if sequence.ndim != 1 and sequence.shape[:-1] != values.shape[:-1]:
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
-            f"input value tensor must match, but we got boundaries tensor {list(sequence.shape)} and input value tensor "
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
+            f"and input value tensor must match, but we got boundaries tensor {list(sequence.shape)} and input value tensor "
             f"{list(values.shape)}"
         )
     order = None
@@ -103,14 +105,16 @@ def searchsorted(
             )
         if order.size and (int(order.min()) < 0 or int(order.max()) >= sequence.shape[-1]):
             raise RuntimeError("torch.searchsorted(): sorter index out of range")
-    found = _search_impl(sequence, values, right or side == "right", order)
-    result = make_tensor(found.astype(np.int32 if out_int32 else np.int64, copy=False))
+    wanted = make_tensor(values) if number else input
+    found: Tensor = apply(SEARCH, (sorted_sequence, wanted, sorter), {"right": right or side == "right"})
+    result = cast(found, I32) if out_int32 else found
     if out is None:
         return result
     if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
         raise RuntimeError(
-            f"torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on "
-            f"whether out_int32 flag is True, but we got output tensor's dtype {type_name(out._array.dtype)} and out_int32 flag is {out_int32}"
+            "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on "
+            f"whether out_int32 flag is True, but we got output tensor's dtype {type_name(out._array.dtype)} and out_int32 "
+            f"flag is {out_int32}"
         )
     return write_out(out, result, "searchsorted")
 

@@ -25,7 +25,7 @@ from .conversion import check_expands, copy_, element_array, fill_
 from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
-from .indexing import cast_index_error, checked_index, put_at_, read_at
+from .index_tensors import cast_index_error, checked_index, put_at_, read_at
 from .inplace import announce, changed, check_no_overlap, check_partial_overlap
 from .masking import masked_fill_
 from .movement import SELECT, SLICE, expand, make_view, reshape, unsqueeze
@@ -237,8 +237,8 @@ def parse(self: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[i
             # True and False (and 0-dim masks) select from a new dimension of one element.
             where.append(None)
             trivial = False
-            mask = make_tensor(np.asarray([item])) if isinstance(item, bool) else reshape(item, (1,))
-            tensors.append(mask)
+            chosen = item if isinstance(item, bool) else bool(item._array)
+            tensors.append(make_tensor(np.zeros(1 if chosen else 0, np.int64)))
             dims.append(at)
             at += 1
         else:
@@ -402,7 +402,9 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
             # Most often what `x[i] += y` ends with: the part is written already.
             view = value._view
             if view is not None and view[0] is self and view[1] in _VIEWS:
-                where = index if type(index) is slice else (*index, ...) if type(index) is tuple else (index, ...)
+                where = (
+                    index if type(index) is slice else (*index, ...) if type(index) is tuple else (index, ...)
+                )
                 if view[2]["index"] == where:
                     changed(self, announce(self, "copy_"), None)
                     return
@@ -426,8 +428,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     except IndexError as error:
         raise _index_error(error, array, index) from None
     except ValueError:
-        _view_set(getitem(self, index), value)  # raises in PyTorch's words
-        raise
+        _view_set(getitem(self, index), value)  # a vector of one for one element; or raises in PyTorch's words
+        return
     storage.version += 1
     frame: Any = getframe(1)
     code = frame.f_code
@@ -515,30 +517,26 @@ def _general_set(self: Tensor, index: Any, value: Any) -> None:
         )
     if len(tensors) == 1 and tensors[0]._array.dtype == BOOL and (number or value._array.size == 1):
         mask = tensors[0]._array
-        if dims[0] == 0 and (number or value._node is None):
-            spread = reshape(tensors[0], mask.shape + (1,) * (region._array.ndim - mask.ndim))
-            masked_fill_(region, spread, value if number else reshape(value, ()))
-            return
-    content = make_tensor(element_array(value, region._array.dtype)) if number else _without_leading_ones(value, 0)
+        behind = region._array.ndim - dims[0] - mask.ndim
+        masked_fill_(
+            region, reshape(tensors[0], mask.shape + (1,) * behind), value if number else reshape(value, ())
+        )
+        return
+    content = (
+        make_tensor(element_array(value, region._array.dtype)) if number else _without_leading_ones(value, 0)
+    )
     if content._array.dtype != region._array.dtype:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {type_name(region._array.dtype)} for the destination and "
-            f"{type_name(content._array.dtype)} for the source."
+            "Index put requires the source and destination dtypes match, got "
+            f"{type_name(region._array.dtype)} for the destination and {type_name(content._array.dtype)} for the source."
         )
     if content._storage is not None and content._storage is region._storage and content is not region:
         check_partial_overlap(region._array, content._array)
     put_at_(region, content, tensors, dims, False, "index_put_")
 
 
-def _contains(self: Tensor, element: Any) -> bool:
-    if isinstance(element, Tensor | bool | int | float | complex):
-        found: Tensor = self == element
-        return bool(found._array.any())
-    raise RuntimeError(
-        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-    )
+def _delete(self: Tensor, index: Any) -> None:
+    raise TypeError("Tensor does not support deleting items")
 
 
-METHODS: dict[str, Any] = {"__getitem__": getitem, "__setitem__": setitem}
-
-_ = (I64, _contains)
+METHODS: dict[str, Any] = {"__getitem__": getitem, "__setitem__": setitem, "__delitem__": _delete}

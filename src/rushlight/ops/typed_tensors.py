@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..core.dtypes import by_name
-from ..core.shapes import Size, as_shape
 from ..core.tensor import Tensor, make_tensor
-from .creation import array_from
+from .creation import legacy_array
 
 
 class _TypedTensorType(type):
@@ -22,9 +19,12 @@ class _TypedTensorType(type):
 
     def __call__(cls, *args: Any) -> Tensor:
         kind = by_name(cls.dtype_name).numpy
-        if len(args) == 1 and not isinstance(args[0], int | Size):
-            return make_tensor(array_from(args[0], kind))
-        return make_tensor(np.empty(as_shape(args, cls.__name__) if args else (0,), kind))
+        if len(args) == 1 and isinstance(args[0], Tensor):
+            if args[0]._array.dtype != kind:
+                wanted = by_name(cls.dtype_name)
+                raise TypeError(f"{cls.__name__}: expected a tensor of {wanted}, got {args[0].dtype}; use tensor.to(dtype)")
+            return args[0].detach()
+        return make_tensor(legacy_array(args, kind, cls.__name__))
 
     def __repr__(cls) -> str:
         return f"<class 'torch.{cls.__name__}'>"

@@ -1,5 +1,5 @@
-"""Views beyond reshape and permute: flatten, movedim, the transposing properties, diagonal, unfold, as_strided; the forms
-that change a tensor's own shape in place; and copies with a view of them replaced (``select_scatter`` and the like)."""
+"""Views beyond reshape and permute: flatten, movedim, the transposing properties, diagonals; and copies with a view of them
+replaced (``select_scatter`` and the like)."""
 
 from __future__ import annotations
 
@@ -8,34 +8,30 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided as np_as_strided
 
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import LeafNode, Node
+from ..core.history import Node
 from ..core.shapes import Shape, Size, as_shape, broadcast_shape, count, infer_shape, wrap_dim
-from ..core.tensor import Tensor, make_tensor, storage_of
-from .conversion import copy_, data_ptr, memory_root, storage_offset
+from ..core.tensor import Tensor
+from .complex_numbers import conj
+from .conversion import copy_, fill_
 from .define import Primitive
 from .dispatch import apply, write_out
-from .indexing import put_at, read_at
-from .inplace import LAYOUT_DEPENDENT, check_leaf, follow
 from .movement import (
     clone,
     expand,
-    make_view,
     narrow,
     permute,
     reshape,
     select,
-    squeeze,
+    sum_to_shape,
     t,
     transpose,
-    unsqueeze,
     view,
     view_of,
 )
-from .complex_numbers import conj
+from .strided import AS_STRIDED, strided_attrs
 
 grad_enabled = GRAD_MODE.get
 
@@ -258,7 +254,7 @@ def _warn_scalar(name: str, instead: str = "x") -> None:
 
 
 def _conjugated(self: Tensor) -> Tensor:
-    return conj(self) if self._array.dtype in COMPLEXES else self  # type: ignore[no-any-return]
+    return conj(self) if self._array.dtype in COMPLEXES else self
 
 
 def adjoint(input: Tensor) -> Tensor:
@@ -403,247 +399,47 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(ravel(input), offset)
 
 
-# --- windows ----------------------------------------------------------------------------------------------------------
-
-
-def _unfold_impl(x: Any, dim: int, size: int, step: int) -> Any:
-    if not x.ndim:
-        return np_as_strided(x, (size,), (x.itemsize,))
-    windows = (x.shape[dim] - size) // step + 1
-    shape = (*x.shape[:dim], windows, *x.shape[dim + 1 :], size)
-    strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
-    return np_as_strided(x, shape, strides)
-
-
-def _unfold_vjp(g: Tensor, node: Node) -> Tensor:
-    edge = node.edges[0]
-    assert edge is not None
-    dim, size, step = node.attrs["dim"], node.attrs["size"], node.attrs["step"]
-    if not edge.shape:
-        return reshape(g, ()) if size else make_tensor(np.zeros((), g._array.dtype))
-    windows = (edge.shape[dim] - size) // step + 1
-    index = make_tensor(np.arange(windows)[:, None] * step + np.arange(size))
-    return put_at(
-        None, movedim(g, -1, dim + 1), (index,), {"dims": (dim,), "accumulate": True, "shape": edge.shape}
-    )
-
-
-UNFOLD = Primitive("unfold", _unfold_impl, _unfold_vjp)
-
-
-def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Windows of ``size`` elements along ``dimension``, every ``step``; the elements of a window are the last dimension.
-
-    A view: windows that overlap share memory.
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """The main diagonal set to a number, in place; with ``wrap`` it starts again below in a matrix that is taller than wide.
 
     Example:
         >>> import rushlight as torch
-        >>> torch.arange(5).unfold(0, 3, 2)
-        tensor([[0, 1, 2],
-                [2, 3, 4]])
+        >>> torch.zeros(2, 2).fill_diagonal_(3)
+        tensor([[3., 0.],
+                [0., 3.]])
     """
     shape = self._array.shape
-    dim = wrap_dim(dimension, len(shape))
-    extent = shape[dim] if shape else 1
-    if size < 0:
-        raise RuntimeError(f"size is {size} but must be >= 0")
-    if size > extent:
-        raise RuntimeError(f"maximum size for tensor at dimension {dim} is {extent} but size is {size}")
-    if step <= 0:
-        raise RuntimeError(f"step is {step} but must be > 0")
-    return view_of(UNFOLD, self, {"dim": dim, "size": size, "step": step})
-
-
-# --- as_strided -------------------------------------------------------------------------------------------------------
-
-
-def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any = None) -> Any:
-    """The elements of the memory of ``x``, counted from ``offset`` elements behind its first one."""
-    root = memory_root(x)
-    start = x.__array_interface__["data"][0] - root.__array_interface__["data"][0] + offset * x.itemsize
-    last = sum([(n - 1) * s for n, s in zip(size, stride, strict=True)])
-    if 0 in size:
-        return np.empty(size, x.dtype)
-    if not root.flags.forc and not _is_dense(root):
-        raise RuntimeError(
-            "as_strided: the memory of this tensor does not belong to a contiguous array; clone() it first"
-        )
-    if start < 0 or start + (last + 1) * x.itemsize > root.nbytes:
-        raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {start // x.itemsize}, and itemsize "
-            f"{x.itemsize} requiring a storage size of {start + (last + 1) * x.itemsize} are out of bounds for storage of size "
-            f"{root.nbytes}"
-        )
-    memory = np_as_strided(root, (root.size,), (root.itemsize,)).view(np.uint8)
-    elements = memory[start : start + (last + 1) * x.itemsize].view(x.dtype)
-    return np_as_strided(elements, size, tuple([s * x.itemsize for s in stride]))
-
-
-def _is_dense(array: Any) -> bool:
-    """Whether the elements fill a block of memory, in whatever order of dimensions."""
-    expected = array.itemsize
-    for stride, extent in sorted(zip(array.strides, array.shape, strict=True)):
-        if extent > 1:
-            if stride != expected:
-                return False
-            expected *= extent
-    return True
-
-
-def _element_positions(size: Shape, stride: Shape, offset: int) -> Any:
-    positions = np.full((1,) * len(size), offset, np.intp)
-    for i, (n, s) in enumerate(zip(size, stride, strict=True)):
-        positions = positions + (np.arange(n) * s).reshape((n,) + (1,) * (len(size) - i - 1))
-    return positions.reshape(size)
-
-
-def _strided_vjp(g: Tensor, node: Node) -> Tensor:
-    size, stride, offset = node.attrs["size"], node.attrs["stride"], node.attrs["offset"]
-    shape, strides = node.attrs["parent"]
-    first = min(offset, 0)
-    read = _element_positions(size, stride, offset - first)
-    own = _element_positions(shape, strides, -first)
-    length = 1 + max(int(read.max()) if read.size else 0, int(own.max()) if own.size else 0)
-    attrs = {"dims": (0,), "accumulate": True, "shape": (length,)}
-    memory = put_at(None, g, (make_tensor(read),), attrs)
-    gradient = read_at(memory, (make_tensor(own),), (0,))
-    if 0 in strides:
-        # Elements of an expanded parent share a place: each gets its part.
-        times = np.bincount(own.reshape(-1), minlength=length)[own]
-        if (times > 1).any():
-            gradient = gradient / make_tensor(times.astype(g._array.dtype))
-    return gradient
-
-
-AS_STRIDED = Primitive("as_strided", _strided_impl, _strided_vjp)
-LAYOUT_DEPENDENT.add(AS_STRIDED)
-
-
-def _strided_attrs(self: Tensor, size: Any, stride: Any, storage_offset_: int | None) -> dict[str, Any]:
-    shape, strides = as_shape((tuple(size),), "as_strided"), as_shape((tuple(stride),), "as_strided")
-    if len(shape) != len(strides):
-        raise RuntimeError("mismatch in length of strides and shape")
-    if any(s < 0 for s in strides):
-        raise RuntimeError(
-            f"as_strided: Negative strides are not supported at the moment, got strides: {list(strides)}"
-        )
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"as_strided: sizes must not be negative, got {list(shape)}")
-    offset = 0
-    if storage_offset_ is not None:
-        if storage_offset_ < 0:
-            raise RuntimeError(f"as_strided: storage_offset must not be negative, got {storage_offset_}")
-        offset = storage_offset_ - storage_offset(self)
-    array = self._array
-    parent = (array.shape, tuple([s // array.itemsize for s in array.strides]))
-    return {"size": shape, "stride": strides, "offset": offset, "parent": parent}
-
-
-def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
-    """A view of the memory of ``input`` with any shape and strides (in elements, not negative), from ``storage_offset``.
-
-    Raises ``RuntimeError`` where that would leave the memory.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.as_strided(torch.arange(6), (2, 2), (1, 3))
-        tensor([[0, 3],
-                [1, 4]])
-    """
-    return view_of(AS_STRIDED, input, _strided_attrs(input, size, stride, storage_offset))
-
-
-# --- a tensor's own shape, in place -----------------------------------------------------------------------------------
-
-
-def _become(
-    self: Tensor, change: Callable[[Tensor], Tensor], undo: Callable[[Tensor], Tensor], name: str
-) -> Tensor:
-    """Give ``self`` the shape, strides and history of ``change(self)``, a view of it; ``undo`` is the way back."""
-    if self._node is not None and grad_enabled():
-        check_leaf(self)
-    token = GRAD_MODE.set(True)  # a view taken without recording would not say how it was taken
-    try:
-        viewed = change(self)
-    finally:
-        GRAD_MODE.reset(token)
-    old_array, old_node, old_view = self._array, self._node, self._view
-    assert viewed._view is not None
-    storage = storage_of(self)
-    views = storage.views or []
-    _, record, attrs = viewed._view
-    alive = [view for reference in views if (view := reference()) is not None and view is not viewed]
-    children = [view for view in alive if view._view is not None and view._view[0] is self]
-    self._array = viewed._array
-    if isinstance(old_node, LeafNode):
-        old_node.shape = self._array.shape
-    elif old_node is not None:
-        self._node = Node(record, (old_node,), self._array, None, attrs) if record is not None else old_node
-    storage.mark_changed(name)
-    if old_view is not None or children:
-        # The shape that self had lives on in a tensor of its own: what self, if it is a view, or its views are views of.
-        former: Tensor
-        if old_view is not None:
-            former = make_tensor(old_array, old_node)
-            former._storage, former._view = storage, old_view
-            self._view = (former, record, attrs)
-        else:
-            token = GRAD_MODE.set(True)
-            former = undo(self)
-            GRAD_MODE.reset(token)
-        for child in children:
-            assert child._view is not None
-            child._view = (former, *child._view[1:])
-        # Parents stay before their children in the list.
-        storage.views = None
-        if old_view is None:
-            storage.add_view(former)
-        for other in alive:
-            if other is self:
-                storage.add_view(former)
-            storage.add_view(other)
-        base = self._base
-        follow(self if base is None else base)
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    if len(shape) == 2:
+        fill_(view_of(DIAGONAL, self, {"offset": 0, "dim1": 0, "dim2": 1}), fill_value)
+        rows, columns = shape
+        if wrap:
+            for start in range(columns + 1, rows, columns + 1):
+                below = narrow(self, 0, start, rows - start)
+                fill_(view_of(DIAGONAL, below, {"offset": 0, "dim1": 0, "dim2": 1}), fill_value)
+        return self
+    for i in range(shape[0]):
+        self[(i,) * len(shape)] = fill_value
     return self
 
 
-def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Drop dimensions of extent 1 from this tensor itself."""
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """The sum over the dimensions that broadcasting from ``size`` would have added or repeated.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.ones(2, 3).sum_to_size(1, 3)
+        tensor([[2., 2., 2.]])
+    """
+    target = as_shape(size, "sum_to_size")
     shape = self._array.shape
-    return _become(self, lambda x: squeeze(x, dim), lambda x: view(x, shape), "squeeze_")
-
-
-def unsqueeze_(self: Tensor, dim: int) -> Tensor:
-    """Insert a dimension of extent 1 into this tensor itself."""
-    shape = self._array.shape
-    return _become(self, lambda x: unsqueeze(x, dim), lambda x: view(x, shape), "unsqueeze_")
-
-
-def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Swap two dimensions of this tensor itself."""
-    return _become(self, lambda x: transpose(x, dim0, dim1), lambda x: transpose(x, dim0, dim1), "transpose_")
-
-
-def t_(self: Tensor) -> Tensor:
-    """Transpose this matrix itself."""
-    if self._array.ndim > 2:
-        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self._array.ndim}D")
-    return _become(self, t, t, "t_")
-
-
-def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
-    """Give this tensor itself another shape and strides over its memory."""
-    attrs = _strided_attrs(self, size, stride, storage_offset)
-    shape, strides = attrs["parent"]
-    back = {
-        "size": shape,
-        "stride": strides,
-        "offset": -attrs["offset"],
-        "parent": (attrs["size"], attrs["stride"]),
-    }
-    return _become(
-        self, lambda x: view_of(AS_STRIDED, x, attrs), lambda x: view_of(AS_STRIDED, x, back), "as_strided_"
-    )
+    lead = len(shape) - len(target)
+    if lead < 0 or any(n not in (1, own) for n, own in zip(target, shape[lead:], strict=True)):
+        raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")
+    return sum_to_shape(self, target)
 
 
 # --- copies with a view of them replaced ------------------------------------------------------------------------------
@@ -722,7 +518,7 @@ def as_strided_scatter(
         >>> torch.as_strided_scatter(torch.zeros(4), torch.ones(2), (2,), (2,))
         tensor([1., 0., 1., 0.])
     """
-    attrs = _strided_attrs(input, size, stride, storage_offset)
+    attrs = strided_attrs(input, size, stride, storage_offset)
     shape, strides = attrs["parent"]
     if input._array.size and not input._array.flags.forc:
         input = clone(input)
@@ -769,20 +565,11 @@ METHODS: dict[str, Any] = {
     "diag": diag,
     "diag_embed": diag_embed,
     "diagflat": diagflat,
-    "unfold": unfold,
-    "as_strided": as_strided,
-    "squeeze_": squeeze_,
-    "unsqueeze_": unsqueeze_,
-    "transpose_": transpose_,
-    "swapaxes_": transpose_,
-    "swapdims_": transpose_,
-    "t_": t_,
-    "as_strided_": as_strided_,
+    "fill_diagonal_": fill_diagonal_,
+    "sum_to_size": sum_to_size,
     "select_scatter": select_scatter,
     "slice_scatter": slice_scatter,
     "diagonal_scatter": diagonal_scatter,
     "as_strided_scatter": as_strided_scatter,
     "narrow_copy": narrow_copy,
 }
-
-_ = (data_ptr, make_view)

@@ -18,12 +18,14 @@ that shares the statistics)
 
     for b: Σ g        for w: Σ g·c·i        for x: i·(g·w - mean(g·w) - c·i²·mean(g·w·c))
 
-NumPy makes a pass over memory for each step, so the steps are ordered to need few of them, and a vector with one value for
-each column is written out to a whole sample's length where the planes are small: loops over 64 elements cost twice as much.
+NumPy makes a pass over an array for each step. So the steps are ordered to need few, large arrays are worked through in blocks
+that stay in the processor's cache, and a vector with one value for each column is written out to a whole sample's length
+where the planes are small: loops over 64 elements cost twice as much.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,75 +38,153 @@ Array = NDArray[Any]
 _SMALL_PLANE = 256  # positions; measured between 64 (1.3 times as fast written out) and 784 (no difference)
 _LONGEST_SUM = 256  # samples that are added one after the other: more of them would lose digits
 _FEW_SAMPLES = 4  # from here on adding up samples first, which runs along whole samples, is faster
+_BLOCK = 1 << 17  # elements; with 2 million, the gradient of LayerNorm takes a fifth less time than without blocks
 
 
 def normalize_forward(
     x: Array, w: Array | None, b: Array | None, columns: int, positions: int, rows: int | None, eps: float
-) -> tuple[Array, Array, Array, Array, Array]:
-    """The result, x - mean (both of the shape of ``x``), and 1 / √(variance + eps), mean, and variance, one each for a group.
+) -> tuple[Array, Array, Array, Array]:
+    """The result, and of each group of elements mean, variance, and 1 / √(variance + eps).
 
-    float16 and bfloat16 are computed in float32, in which all but the first of the results then are.
+    float16 and bfloat16 are computed in float32, in which the statistics then are.
     """
     kind = x.dtype
-    wide = x.astype(F32) if kind in LOW_PRECISION else x
+    wide = np.ascontiguousarray(x, F32 if kind in LOW_PRECISION else None)
     w, b = _like(w, wide), _like(b, wide)
-    real = wide.dtype.type
-    if rows is None:
-        size = x.size // columns if columns else 0
-        values = _as_columns(wide, columns, positions)
-        mean = _sums(wide, columns, positions) * real(_share(size))
-        centred = values - _spread(mean, positions)
-        variance = _products(centred, centred, columns, positions) * real(_share(size))
-        inverse = 1 / np.sqrt(variance + real(eps))
-        y = centred * _spread(inverse if w is None else inverse * w, positions)
-    else:
-        values = wide.reshape(x.size // rows if rows else 0, rows)
-        mean = np.add.reduce(values, 1) * real(_share(rows))
-        centred = values - mean[:, None]
-        variance = np.einsum("rd,rd->r", centred, centred) * real(_share(rows))
-        inverse = 1 / np.sqrt(variance + real(eps))
-        y = _as_columns(centred * inverse[:, None], columns, positions)
-        if w is not None:
-            y *= _spread(w, positions)
-    if b is not None:
-        y += _spread(b, positions)
-    shape = x.shape
-    return y.reshape(shape).astype(kind, copy=False), centred.reshape(shape), inverse, mean, variance
+    along = _forward_by_columns if rows is None else _forward_by_rows
+    y, mean, variance, inverse = along(wide, w, b, columns, positions, rows or 0, eps)
+    return y.reshape(x.shape).astype(kind, copy=False), mean, variance, inverse
+
+
+def _forward_by_columns(
+    x: Array, w: Array | None, b: Array | None, columns: int, positions: int, _: int, eps: float
+) -> tuple[Array, Array, Array, Array]:
+    share = x.dtype.type(_share(x.size // columns if columns else 0))
+    values = _as_columns(x, columns, positions)
+    mean = _sums(x, columns, positions) * share
+    y = np.empty_like(values)
+    spread = _spread(mean, positions)
+    variance = np.zeros_like(mean)
+    for block in _blocks(values):
+        centred = np.subtract(values[block], spread, out=y[block])
+        variance += _products(centred, centred, columns, positions)
+    variance *= share
+    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
+    scale = _spread(inverse if w is None else inverse * w, positions)
+    shift = None if b is None else _spread(b, positions)
+    for block in _blocks(values):
+        part = y[block]
+        part *= scale
+        if shift is not None:
+            part += shift
+    return y, mean, variance, inverse
+
+
+def _forward_by_rows(
+    x: Array, w: Array | None, b: Array | None, columns: int, positions: int, rows: int, eps: float
+) -> tuple[Array, Array, Array, Array]:
+    values = x.reshape(x.size // rows if rows else 0, rows)
+    share, small = x.dtype.type(_share(rows)), x.dtype.type(eps)
+    y = np.empty_like(values)
+    mean, variance = np.empty(len(values), x.dtype), np.empty(len(values), x.dtype)
+    inverse = np.empty_like(mean)
+    scale, shift = [None if v is None else _spread(v, positions) for v in (w, b)]
+    for block in _blocks(values, columns * positions):
+        given, part = values[block], y[block]
+        np.einsum("rd->r", given, out=mean[block])
+        mean[block] *= share
+        np.subtract(given, mean[block, None], out=part)
+        np.einsum("rd,rd->r", part, part, out=variance[block])
+        variance[block] *= share
+        inverse[block] = 1 / np.sqrt(variance[block] + small)
+        part *= inverse[block, None]
+        part = _as_columns(part, columns, positions)
+        if scale is not None:
+            part *= scale
+        if shift is not None:
+            part += shift
+    return y, mean, variance, inverse
 
 
 def normalize_gradient(
-    g: Array, centred: Array, inverse: Array, w: Array | None, columns: int, positions: int, rows: int | None
+    g: Array,
+    x: Array,
+    mean: Array,
+    inverse: Array,
+    w: Array | None,
+    columns: int,
+    positions: int,
+    rows: int | None,
 ) -> tuple[Array, Array, Array]:
-    """The gradients for x, w and b from ``g``, that for the result of ``normalize_forward``, and what that gave."""
+    """The gradients for ``x``, ``w`` and ``b`` from ``g``, that for the result of ``normalize_forward``."""
     kind = g.dtype
-    wide = np.ascontiguousarray(g, centred.dtype)
-    w = _like(w, wide)
-    real = wide.dtype.type
-    shift = _sums(wide, columns, positions)
-    if rows is None:
-        share = real(_share(wide.size // columns if columns else 0))
-        products = _products(wide, centred, columns, positions)
-        scale = products * inverse
-        slope = scale * inverse
-        slope *= -share
-        total = _as_columns(centred, columns, positions) * _spread(slope, positions)
-        total += _as_columns(wide, columns, positions)
-        total -= _spread(shift * share, positions)
-        total *= _spread(inverse if w is None else inverse * w, positions)
-    else:
-        share = real(_share(rows))
-        c = centred.reshape(len(inverse), rows)
-        total = wide.reshape(len(inverse), rows) * inverse[:, None]
-        scale = _products(total, c, columns, positions)
-        if w is not None:
-            by_column = _as_columns(total, columns, positions)
-            by_column *= _spread(w, positions)
-        slope = np.einsum("rd,rd->r", total, c)
-        slope *= inverse * inverse * share
-        correction = c * slope[:, None]
-        correction += (np.add.reduce(total, 1) * share)[:, None]
-        total -= correction
+    wide, x = np.ascontiguousarray(g, mean.dtype), np.ascontiguousarray(x, mean.dtype)
+    along = _gradient_by_columns if rows is None else _gradient_by_rows
+    total, scale, shift = along(wide, x, mean, inverse, _like(w, wide), columns, positions, rows or 0)
     return total.reshape(g.shape).astype(kind, copy=False), scale, shift
+
+
+def _gradient_by_columns(
+    g: Array, x: Array, mean: Array, inverse: Array, w: Array | None, columns: int, positions: int, _: int
+) -> tuple[Array, Array, Array]:
+    share = g.dtype.type(_share(g.size // columns if columns else 0))
+    given, values = _as_columns(g, columns, positions), _as_columns(x, columns, positions)
+    total = np.empty_like(given)
+    spread = _spread(mean, positions)
+    scale = np.zeros_like(mean)
+    for block in _blocks(given):
+        centred = np.subtract(values[block], spread, out=total[block])
+        scale += _products(given[block], centred, columns, positions)
+    scale *= inverse
+    shift = _sums(g, columns, positions)
+    slope = _spread(scale * inverse * -share, positions)
+    offset = _spread(shift * share, positions)
+    factor = _spread(inverse if w is None else inverse * w, positions)
+    for block in _blocks(given):
+        part = total[block]
+        part *= slope
+        part += given[block]
+        part -= offset
+        part *= factor
+    return total, scale, shift
+
+
+def _gradient_by_rows(
+    g: Array, x: Array, mean: Array, inverse: Array, w: Array | None, columns: int, positions: int, rows: int
+) -> tuple[Array, Array, Array]:
+    given, values = g.reshape(len(mean), rows), x.reshape(len(mean), rows)
+    share = g.dtype.type(_share(rows))
+    total = np.empty_like(given)
+    scale, shift = np.zeros(columns, g.dtype), np.zeros(columns, g.dtype)
+    factor = None if w is None else _spread(w, positions)
+    for block in _blocks(given, columns * positions):
+        part, own = total[block], inverse[block, None]
+        centred = values[block] - mean[block, None]
+        np.multiply(given[block], own, out=part)
+        scale += _products(part, centred, columns, positions)
+        shift += _sums(given[block], columns, positions)
+        if factor is not None:
+            by_column = _as_columns(part, columns, positions)
+            by_column *= factor
+        slope = np.einsum("rd,rd->r", part, centred)[:, None]
+        slope *= own * own * share
+        centred *= slope
+        centred += (np.einsum("rd->r", part) * share)[:, None]
+        part -= centred
+    return total, scale, shift
+
+
+def _blocks(x: Array, sample: int = 1) -> Iterator[slice]:
+    """Slices of the first dimension that together cover ``x``, each with whole samples of ``sample`` elements."""
+    if x.size <= _BLOCK:
+        if len(x):
+            yield slice(0, len(x))
+        return
+    length = x.size // len(x)
+    least = max(1, sample // length)
+    step = max(1, _BLOCK // (least * length)) * least
+    for start in range(0, len(x), step):
+        yield slice(start, start + step)
 
 
 def _share(size: int) -> float:
@@ -134,8 +214,7 @@ def _sums(x: Array, columns: int, positions: int) -> Array:
     """The sum of each column."""
     samples = x.size // (columns * positions) if x.size else 0
     if samples < _FEW_SAMPLES:
-        inner = np.add.reduce(x.reshape(samples, columns, positions), 2)
-        return np.add.reduce(inner, 0)  # type: ignore[no-any-return]
+        return np.einsum("ncp->c", x.reshape(samples, columns, positions))  # type: ignore[no-any-return]
     return _over_positions(_sum_samples(x.reshape(samples, columns * positions)), columns, positions)
 
 

@@ -65,7 +65,9 @@ def _get_softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None) -> Tensor:
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
+) -> Tensor:
     """exp(x) divided by its sum along ``dim``; ``dtype`` is what to convert to first.
 
     Example:
@@ -78,21 +80,27 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     return _softmax(input, dim, dtype)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None) -> Tensor:
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
+) -> Tensor:
     """The softmax of -x."""
     if dim is None:
         dim = _get_softmax_dim("softmin", input._array.ndim, _stacklevel)
     return _softmax(neg(input), dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None) -> Tensor:
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
+) -> Tensor:
     """log(softmax(x)), without loss of digits where the softmax is small."""
     if dim is None:
         dim = _get_softmax_dim("log_softmax", input._array.ndim, _stacklevel)
     return _log_softmax(input, dim, dtype)
 
 
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
     """A random, differentiable choice along ``dim``: the softmax of (logits + Gumbel noise) / tau.
 
     With ``hard`` the result is one-hot, with the gradient of the soft one. ``eps`` is not used.

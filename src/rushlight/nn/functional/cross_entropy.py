@@ -33,11 +33,23 @@ asarray = np.asarray
 max_reduce: Any = np.maximum.reduce
 min_reduce: Any = np.minimum.reduce
 
-_COUNTS: Final = np.arange(4096)
+_SMALL: Final = 4096
+_COUNTS: Final = np.arange(_SMALL)
+_ONES: Final = {F32: np.ones(_SMALL, F32), F64: np.ones(_SMALL, F64)}
 
 
 def _count_to(n: int) -> Any:
-    return _COUNTS[:n] if n <= len(_COUNTS) else np.arange(n)
+    return _COUNTS[:n] if n <= _SMALL else np.arange(n)
+
+
+def _row_maxima(x: Any) -> Any:
+    """The greatest of each row (dimension 1), which stays with extent 1."""
+    if x.ndim == 2 and x.flags.c_contiguous:
+        # NumPy finds the place of the maximum of a short row five times as fast as the maximum.
+        places = x.argmax(1)
+        places += _count_to(len(x)) * x.shape[1]
+        return x.take(places)[:, None]
+    return max_reduce(x, 1, None, None, True)
 
 
 def _in_rows(x: Any, target: Any) -> tuple[Any, Any]:
@@ -114,7 +126,11 @@ def _nll_impl(x: Any, target: Any, weight: Any, reduction: str, ignore_index: in
 
 def _nothing(losses: Any, weight: Any) -> Any:
     """What a share of 0 leaves of losses: 0, also of infinite ones; nan of those if it is a class's weight that is 0."""
-    return losses.dtype.type(0) if weight is None else np.where(np.isfinite(losses), 0, np.nan).astype(losses.dtype)
+    return (
+        losses.dtype.type(0)
+        if weight is None
+        else np.where(np.isfinite(losses), 0, np.nan).astype(losses.dtype)
+    )
 
 
 def _nll_vjp(g: Tensor, node: Node) -> tuple[Tensor, None, None]:
@@ -164,13 +180,17 @@ def _nll_samples() -> Any:
 NLL = Primitive(
     "nll_loss", _nll_impl, _nll_vjp, saves=((1, (0,)), (2, (0,))), samples=_nll_samples
 )  # operands: input, target, weight
-NLL_BACKWARD = Primitive("nll_loss_backward", _nll_backward_impl, _nll_backward_vjp, saves=((1, (0,)), (2, (0,))))
+NLL_BACKWARD = Primitive(
+    "nll_loss_backward", _nll_backward_impl, _nll_backward_vjp, saves=((1, (0,)), (2, (0,)))
+)
 
 
 def _checked_target(name: str, input: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
     """``target`` as int64; raises what PyTorch raises where shapes and dtypes do not go together."""
     if not isinstance(target, Tensor):
-        raise TypeError(f"{name}(): argument 'target' (position 2) must be Tensor, not {type(target).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'target' (position 2) must be Tensor, not {type(target).__name__}"
+        )
     x, t = input._array, target._array
     if not x.ndim:
         raise ValueError("Expected 1 or more dimensions (got 0)")
@@ -185,9 +205,7 @@ def _checked_target(name: str, input: Tensor, target: Tensor, weight: Tensor | N
     if x.ndim > 2 and t.shape != (len(x), *x.shape[2:]):
         raise RuntimeError(f"Expected target size {[len(x), *x.shape[2:]]}, got {list(t.shape)}")
     if t.dtype != I64 and OF_NUMPY[t.dtype] is not uint8:
-        raise RuntimeError(
-            f"expected target dtype to be Long or Byte, but got {type_name(t.dtype)}"
-        )
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {type_name(t.dtype)}")
     if weight is not None:
         check_class_weight("nll_loss_forward", x, weight)
     return target if t.dtype == I64 else cast(target, I64)
@@ -201,7 +219,9 @@ def check_class_weight(name: str, x: Any, weight: Tensor) -> None:
             f"{list(weight._array.shape)}"
         )
     if weight._array.dtype != x.dtype:
-        raise RuntimeError(f"expected scalar type {type_name(x.dtype)} but found {type_name(weight._array.dtype)}")
+        raise RuntimeError(
+            f"expected scalar type {type_name(x.dtype)} but found {type_name(weight._array.dtype)}"
+        )
     refuse_gradient(name, "weight", weight)
 
 
@@ -248,7 +268,7 @@ def _cross_entropy_forward(x: Any, target: Any, weight: Any, reduction: str, ign
         losses = np.zeros(target.shape, x.dtype)
         exponentials, sums = x, losses
     else:
-        exponentials = x - max_reduce(x, 1, None, None, True)
+        exponentials = x - _row_maxima(x)
         try:
             chosen = exponentials[_at_targets(target)]
         except IndexError:
@@ -328,13 +348,47 @@ def _cross_entropy_backward_impl(
 CROSS_ENTROPY_BACKWARD = Primitive("cross_entropy_loss_backward", _cross_entropy_backward_impl)
 
 
+def _mean_of_rows(x: Any, target: Any) -> Any:
+    """``_cross_entropy_forward`` for the common case: the mean over at most ``_SMALL`` rows, none of them ignored."""
+    rows, classes = x.shape
+    exponentials = x - _row_maxima(x)
+    chosen = exponentials[_COUNTS[:rows], target]
+    np.exp(exponentials, exponentials)
+    ones = _ONES[x.dtype]
+    # One BLAS call for few elements only: more would wake its threads.
+    sums = exponentials.dot(ones[:classes]) if x.size <= _SMALL else sum_array(exponentials, (1,), False)
+    losses = np.log(sums)
+    losses -= chosen
+    return asarray(losses.dot(ones[:rows]) / x.dtype.type(rows)), exponentials, sums
+
+
 def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
-    weights = None if weight is None else weight._array
-    arrays = (input._array, target._array, weights, reduction, ignore_index)
+    x, t = input._array, target._array
+    forward: Any
+    arrays: tuple[Any, ...]
+    if (
+        reduction == "mean"
+        and weight is None
+        and ignore_index < 0
+        and x.ndim == 2
+        and t.ndim == 1
+        and x.dtype in _ONES
+        and 0 < len(x) <= _SMALL
+        and x.shape[1]
+        and min_reduce(t, None) >= 0
+    ):
+        forward, arrays = _mean_of_rows, (x, t)
+    else:
+        forward = _cross_entropy_forward
+        arrays = (x, t, None if weight is None else weight._array, reduction, ignore_index)
     try:
-        loss, exponentials, sums = _cross_entropy_forward(*arrays)
+        loss, exponentials, sums = forward(*arrays)
     except FloatingPointReport:
-        loss, exponentials, sums = compute(_cross_entropy_forward, arrays, {})
+        loss, exponentials, sums = compute(forward, arrays, {})
+    except IndexError:
+        if forward is _mean_of_rows:
+            raise _out_of_bounds(t, x.shape[1]) from None
+        raise
     edge = input._node
     if edge is None or not grad_enabled():
         return make_tensor(loss)
@@ -407,7 +461,12 @@ def _over_classes(weight: Tensor, input: Tensor) -> Tensor:
 
 
 def _smoothed(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> Tensor:
     _check_smoothing(label_smoothing)
     dim = 1 if input._array.ndim > 1 else 0
@@ -432,7 +491,12 @@ def _smoothed(
 
 
 def _of_probabilities(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> Tensor:
     x = input._array
     if target._array.dtype not in FLOATS:

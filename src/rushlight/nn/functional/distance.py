@@ -14,7 +14,11 @@ from ...ops.reductions import sum as sum_of
 
 
 def normalize(
-    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
+    input: Tensor,
+    p: float = 2.0,
+    dim: int | tuple[int, ...] = 1,
+    eps: float = 1e-12,
+    out: Tensor | None = None,
 ) -> Tensor:
     """``input`` divided by its ``p``-norm along ``dim``, which counts as at least ``eps``.
 
@@ -40,7 +44,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     common = common_dtype((x1, x2))
     if common not in INEXACT:
-        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {type_name(common)}")
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {type_name(common)}"
+        )
     x1, x2 = broadcast_tensors(cast(x1, common), cast(x2, common))
     return sum_of(mul(_unit(x1, dim, eps), _unit(x2, dim, eps)), dim)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.dtypes import F32, F64, FLOATS, LOW_PRECISION
 from ...core.grad_mode import GRAD_MODE
 from ...core.history import Node
-from ...core.shapes import broadcast_shape
+from ...core.shapes import broadcast_shape, count
 from ...core.storage import program_site
 from ...core.tensor import Tensor, make_tensor
 from ...ops.activations import logsigmoid
@@ -19,11 +19,11 @@ from ...ops.bounds import clamp, clamp_min
 from ...ops.comparison import gt, lt, where
 from ...ops.define import Primitive
 from ...ops.dispatch import FloatingPointReport, apply, common_dtype, compute, not_implemented, type_name
-from ...ops.functions import abs as abs_of, xlogy
+from ...ops.functions import abs as abs_of, sigmoid, xlogy
 from ...ops.movement import cast, unsqueeze
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
-from ...ops.reductions import sum as sum_of
+from ...ops.reductions import sum as sum_of, sum_array
 from .loss_reduction import (
     check_reduction,
     chosen_reduction,
@@ -36,6 +36,7 @@ from .loss_reduction import (
 grad_enabled = GRAD_MODE.get
 ndarray = np.ndarray
 asarray = np.asarray
+_ZERO = {F32: np.zeros((), F32), F64: np.zeros((), F64)}
 _BLOCK = 8192  # elements of one BLAS dot product: OpenBLAS wakes its threads for more than 10,000
 
 
@@ -311,6 +312,72 @@ def _check_broadcast(weight: Tensor, shape: tuple[int, ...]) -> None:
         )
 
 
+def _logits_losses(x: Any, y: Any, weight: Any, pos_weight: Any) -> Any:
+    # log(1 + exp(-x)) where the target is 1, and x more where it is 0: both from log(1 + exp(-|x|)), which is at most log 2.
+    losses = asarray(np.abs(x))
+    np.negative(losses, losses)
+    np.exp(losses, losses)
+    np.log1p(losses, losses)
+    zero = _ZERO[x.dtype]  # an array: NumPy takes longer to look at a number than to compute
+    if pos_weight is None:
+        losses += np.maximum(x, zero)
+        losses -= x * y
+    else:
+        losses -= np.minimum(x, zero)
+        losses = losses * (y * (pos_weight - 1) + 1) + (1 - y) * x
+    return losses if weight is None else losses * weight
+
+
+def _logits_impl(x: Any, y: Any, weight: Any, pos_weight: Any, reduction: str) -> Any:
+    if x.dtype in LOW_PRECISION:
+        weight, pos_weight = [None if a is None else a.astype(F32) for a in (weight, pos_weight)]
+        return asarray(_logits_impl(x.astype(F32), y.astype(F32), weight, pos_weight, reduction)).astype(
+            x.dtype
+        )
+    losses = _logits_losses(x, y, weight, pos_weight)
+    if reduction == "none":
+        return losses
+    total = sum_array(losses, None, False)
+    return total if reduction == "sum" else np.true_divide(total, losses.size).astype(losses.dtype)
+
+
+def _logits_vjp(g: Tensor, node: Node) -> tuple[Tensor | None, ...]:
+    x, y, weight, pos_weight = node.unpack()
+    edge_x, edge_y, *_ = node.edges
+    if node.attrs["reduction"] == "mean":
+        shape = x._array.shape if weight is None else broadcast_shape(x._array.shape, weight._array.shape)
+        g = div(g, max(count(shape), 1))
+    if weight is not None:
+        g = mul(g, weight)
+    gradient = target_gradient = None
+    if edge_x is not None:
+        if pos_weight is None:
+            gradient = mul(sub(sigmoid(x), y), g)
+        else:
+            positive = mul(sigmoid(neg(x)), add(mul(y, sub(pos_weight, 1)), 1))
+            gradient = mul(sub(sub(1, y), positive), g)
+    if edge_y is not None:
+        slope = neg(x) if pos_weight is None else neg(add(x, mul(sub(pos_weight, 1), logsigmoid(x))))
+        target_gradient = mul(slope, g)
+    return gradient, target_gradient, None, None
+
+
+def _logits_samples() -> Any:
+    x, y = np.array([-3.0, 0.0, 2.0]), np.array([0.0, 1.0, 0.25])
+    for reduction in ("mean", "sum", "none"):
+        yield (x, y, None, None), {"reduction": reduction}
+        yield (x, y, np.array([1.0, 2.0, 0.5]), np.array([3.0])), {"reduction": reduction}
+
+
+BCE_WITH_LOGITS = Primitive(
+    "binary_cross_entropy_with_logits",
+    _logits_impl,
+    _logits_vjp,
+    saves=((0, (0, 1)), (1, (0,)), (2, (0, 1)), (3, (0, 1))),
+    samples=_logits_samples,
+)  # operands: input, target, weight, pos_weight
+
+
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -329,25 +396,26 @@ def binary_cross_entropy_with_logits(
         >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([-1000.0]), torch.tensor([1.0]))
         tensor(1000.)
     """
-    reduction = chosen_reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
     x, y = input._array, target._array
     if x.shape != y.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
-    refuse_gradient("binary_cross_entropy_with_logits", "weight", weight)
-    refuse_gradient("binary_cross_entropy_with_logits", "pos_weight", pos_weight)
+    if weight is not None:
+        refuse_gradient("binary_cross_entropy_with_logits", "weight", weight)
+    if pos_weight is not None:
+        refuse_gradient("binary_cross_entropy_with_logits", "pos_weight", pos_weight)
     if y.dtype.kind in "biu":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {type_name(y.dtype)}")
     if x.dtype not in FLOATS:
         raise not_implemented("log_sigmoid", x.dtype)
-    # log(1 + exp(-x)) = -logsigmoid(x), and x more where the target is 0.
-    likelihood = logsigmoid(input)
-    if pos_weight is not None:
-        likelihood = mul(likelihood, add(mul(target, sub(pos_weight, 1)), 1))
-    losses = sub(mul(sub(1, target), input), likelihood)
-    if weight is not None:
-        losses = mul(losses, weight)
-    return reduced(losses, reduction)
+    if x.dtype != y.dtype:
+        common = common_dtype((input, target))
+        input, target = cast(input, common), cast(target, common)
+    return apply(  # type: ignore[no-any-return]
+        BCE_WITH_LOGITS, (input, target, weight, pos_weight), {"reduction": reduction}
+    )
 
 
 # --- likelihoods ------------------------------------------------------------------------------------------------------
@@ -441,7 +509,9 @@ def gaussian_nll_loss(
     if isinstance(var, float):
         var = make_tensor(np.full(shape, var, input._array.dtype))
     elif not isinstance(var, Tensor):
-        raise TypeError(f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}")
+        raise TypeError(
+            f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}"
+        )
     if var._array.size and compute(np.min, (var._array,), {}) < 0:
         raise ValueError("var has negative entry/entries")
     given = var._array.shape

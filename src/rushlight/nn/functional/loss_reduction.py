@@ -19,7 +19,8 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     averages = size_average is None or size_average
     meant = "none" if not (reduce is None or reduce) else "mean" if averages else "sum"
     warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=3
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.",
+        stacklevel=3,
     )
     return meant
 

@@ -297,5 +297,3 @@ def triplet_margin_with_distance_loss(
     if swap:
         far = minimum(far, distance(positive, negative))
     return reduced(clamp_min(add(sub(near, far), margin), 0), reduction)
-
-

@@ -38,7 +38,7 @@ def batch_norm(
     """
     shape = input._array.shape
     if training:
-        _verify_batch_size(shape)
+        _verify_batch_size(input.shape)
         if eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
         if (running_mean is None) != (running_var is None):
@@ -51,6 +51,8 @@ def batch_norm(
         raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got 1): input has shape {list(shape)}")
     channels = shape[1]
     _check_sizes(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if input._array.dtype.kind in "biuc":
+        raise not_implemented("batch_norm", input._array.dtype)
     check_same_dtype(input, running_mean, running_var)
     if not training:
         return _by_running_statistics(input, running_mean, running_var, weight, bias, eps)
@@ -98,8 +100,6 @@ def _by_running_statistics(
     assert mean is not None and variance is not None
     check_same_dtype(input, weight, bias)
     dtype = input.dtype
-    if input._array.dtype.kind in "biuc":
-        raise not_implemented("batch_norm", input._array.dtype)
     scale = (_wide(variance) + eps).rsqrt()
     if weight is not None:
         scale = scale * _wide(weight)
@@ -248,6 +248,8 @@ def instance_norm(
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
     channels = shape[1]
     _check_sizes(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if input._array.dtype.kind in "biuc":
+        raise not_implemented("batch_norm", input._array.dtype)
     check_same_dtype(input, running_mean, running_var)
     if not use_input_stats:
         return _by_running_statistics(input, running_mean, running_var, weight, bias, eps)

@@ -17,7 +17,9 @@ from ...ops.dispatch import apply, not_implemented
 from ...ops.indexing import index_select
 from ...ops.movement import clone
 
-Pads = tuple[tuple[int, int], ...]  # for each dimension how much is added before and after; negative: taken away
+Pads = tuple[
+    tuple[int, int], ...
+]  # for each dimension how much is added before and after; negative: taken away
 
 
 def _constant_impl(x: Any, pads: Pads, value: Any) -> Any:

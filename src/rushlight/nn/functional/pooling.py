@@ -261,7 +261,7 @@ def lp_pool3d(
 def _lp_pool(input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool, dims: int) -> Tensor:
     size = count(per_dimension(kernel_size, dims, f"lp_pool{dims}d", "kernel_size"))
     if norm_type == float("inf"):
-        return _max_pool(input, kernel_size, stride, 0, 1, ceil_mode, False, dims)  # type: ignore[no-any-return]
+        return _max_pool(input.abs(), kernel_size, stride, 0, 1, ceil_mode, False, dims)  # type: ignore[no-any-return]
     mean = _avg_pool(input**norm_type, kernel_size, stride, 0, ceil_mode, True, None, dims)
     sums: Tensor = (mean.sign() * mean.abs().relu()) * size
     return sums ** (1.0 / norm_type)

@@ -86,7 +86,11 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
             "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch dimension "
             "(i.e. 2D or 3D inputs)."
         )
-    return _unbatched(input, p, training, inplace) if ndim == 2 else _feature_dropout(input, p, training, inplace)
+    return (
+        _unbatched(input, p, training, inplace)
+        if ndim == 2
+        else _feature_dropout(input, p, training, inplace)
+    )
 
 
 def _unbatched(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
@@ -122,7 +126,11 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     ndim = input._array.ndim
     if ndim not in (4, 5):
         _warn_of_dimensions("dropout3d", ndim, 3)
-    return _feature_dropout(input, p, training, inplace) if ndim == 5 else _unbatched(input, p, training, inplace)
+    return (
+        _feature_dropout(input, p, training, inplace)
+        if ndim == 5
+        else _unbatched(input, p, training, inplace)
+    )
 
 
 def _warn_of_dimensions(name: str, ndim: int, spatial: int) -> None:
@@ -144,7 +152,9 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _alpha_dropout(input, p, training, inplace, channels=False)
 
 
-def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """``alpha_dropout`` of whole channels (dimension 1)."""
     _check("feature_alpha_dropout", input, p, training)
     return _alpha_dropout(input, p, training, inplace, channels=True)

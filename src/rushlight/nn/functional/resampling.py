@@ -140,7 +140,9 @@ def _check_extents(input: Tensor, sizes: list[int], mode: str) -> None:
             f"Input and output sizes should be greater than 0, but got input {list(shape[2:])} output {sizes}"
         )
     if not shape[1]:
-        raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
+        raise RuntimeError(
+            f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}"
+        )
     dtype = input._array.dtype
     if dtype not in FLOATS and not (dtype == np.uint8 and (len(shape) == 4 or mode.startswith("nearest"))):
         raise not_implemented(f"upsample_{mode.replace('-', '_')}{len(shape) - 2}d", dtype)
@@ -208,7 +210,12 @@ def _filter_matrix(extent: int, out: int, scale: float, align_corners: bool, cub
 
 
 def _smooth(
-    input: Tensor, sizes: list[int], scales: list[float] | None, mode: str, align_corners: bool, antialias: bool
+    input: Tensor,
+    sizes: list[int],
+    scales: list[float] | None,
+    mode: str,
+    align_corners: bool,
+    antialias: bool,
 ) -> Tensor:
     dtype = input._array.dtype
     wide = F64 if dtype == F64 else F32
@@ -223,11 +230,15 @@ def _smooth(
             matrix = _filter_matrix(extent, out, scale, align_corners, mode == "bicubic")
             result = _along(result, dim, make_tensor(matrix.astype(wide)))
             continue
-        places, weights = (_cubic_taps if mode == "bicubic" else _linear_taps)(extent, out, scale, align_corners)
+        places, weights = (_cubic_taps if mode == "bicubic" else _linear_taps)(
+            extent, out, scale, align_corners
+        )
         trailing = (1,) * (len(sizes) - 1 - i)
         total: Tensor | None = None
         for place, weight in zip(places, weights.astype(wide), strict=True):
-            part = mul(index_select(result, dim, make_tensor(place)), make_tensor(weight.reshape(-1, *trailing)))
+            part = mul(
+                index_select(result, dim, make_tensor(place)), make_tensor(weight.reshape(-1, *trailing))
+            )
             total = part if total is None else add(total, part)
         assert total is not None
         result = total
@@ -258,7 +269,9 @@ def upsample(
 
 
 def upsample_nearest(
-    input: Tensor, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
 ) -> Tensor:
     """The old name of ``interpolate(mode="nearest")``."""
     _warn_of_old_name("upsample_nearest")
@@ -266,7 +279,9 @@ def upsample_nearest(
 
 
 def upsample_bilinear(
-    input: Tensor, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
 ) -> Tensor:
     """The old name of ``interpolate(mode="bilinear", align_corners=True)``."""
     _warn_of_old_name("upsample_bilinear")
@@ -339,9 +354,13 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """
     shape = input._array.shape
     if len(shape) <= 2:
-        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
+        raise RuntimeError(
+            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}"
+        )
     if groups <= 0:
-        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
     if shape[1] % groups:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
@@ -366,7 +385,9 @@ def _pair(value: Any, name: str) -> tuple[int, int]:
 class _Blocks:
     """Where sliding blocks lie in a padded image: their number in each dimension, and the places of their elements."""
 
-    def __init__(self, image: tuple[int, int], kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> None:
+    def __init__(
+        self, image: tuple[int, int], kernel_size: Any, dilation: Any, padding: Any, stride: Any
+    ) -> None:
         self.kernel = kernel = _pair(kernel_size, "kernel_size")
         self.dilation = dilation = _pair(dilation, "dilation")
         self.padding = padding = _pair(padding, "padding")
@@ -385,14 +406,15 @@ class _Blocks:
         self.counts = tuple(
             [(self.padded[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in (0, 1)]
         )
-        self.described = (
-            f"kernel_size={kernel}, dilation={dilation}, padding={padding}" + (f", stride={stride}" if stride else "")
+        self.described = f"kernel_size={kernel}, dilation={dilation}, padding={padding}" + (
+            f", stride={stride}" if stride else ""
         )
 
     def places(self) -> Any:
         """The places in the flat padded image: (elements of a block, blocks), flat."""
         rows, columns = [
-            np.arange(self.kernel[i])[:, None] * self.dilation[i] + np.arange(self.counts[i]) * self.stride[i] for i in (0, 1)
+            np.arange(self.kernel[i])[:, None] * self.dilation[i] + np.arange(self.counts[i]) * self.stride[i]
+            for i in (0, 1)
         ]
         flat = rows[:, None, :, None] * self.padded[1] + columns[None, :, None, :]
         return make_tensor(np.ascontiguousarray(flat.reshape(-1)))

@@ -36,7 +36,9 @@ def embedding(
                 [3., 4.]])
     """
     if not isinstance(input, Tensor):
-        raise TypeError(f"embedding(): argument 'indices' (position 2) must be Tensor, not {type(input).__name__}")
+        raise TypeError(
+            f"embedding(): argument 'indices' (position 2) must be Tensor, not {type(input).__name__}"
+        )
     padding = -1 if padding_idx is None else _row(padding_idx, weight)
     if max_norm is not None:
         limit_norms(weight, input, max_norm, norm_type)
@@ -170,7 +172,7 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
 def _largest(rows: Tensor, bag_of: Any, bags: int) -> Tensor:
     values = rows._array
     if not len(values):
-        return zeros((bags, values.shape[1]), dtype=rows.dtype)
+        return zeros((bags, values.shape[1]), dtype=rows.dtype)  # type: ignore[no-any-return]
     sizes = np.bincount(bag_of, minlength=bags)
     ends = np.cumsum(sizes)
     places = np.zeros((bags, values.shape[1]), np.int64)

@@ -162,7 +162,9 @@ def pack_padded_sequence(
     """
     given = lengths._array if isinstance(lengths, Tensor) else np.asarray(lengths)
     if given.ndim != 1:
-        raise RuntimeError(f"'lengths' argument should be a 1D CPU int64 tensor, but got {given.ndim}D {given.dtype} tensor")
+        raise RuntimeError(
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {given.ndim}D {given.dtype} tensor"
+        )
     sizes = given.astype(np.int64)
     order = None
     if not enforce_sorted:
@@ -185,7 +187,9 @@ def pack_padded_sequence(
             "need ONNX exportability."
         )
     if sizes[0] > steps:
-        raise RuntimeError(f"pack_padded_sequence: a sequence of length {sizes[0]} in an input of {steps} steps")
+        raise RuntimeError(
+            f"pack_padded_sequence: a sequence of length {sizes[0]} in an input of {steps} steps"
+        )
     batch_sizes = np.count_nonzero(sizes[None] > np.arange(sizes[0])[:, None], axis=1)
     step, sequence = _places(sizes, batch_sizes)
     if order is not None:
@@ -197,7 +201,10 @@ def pack_padded_sequence(
 
 
 def pad_packed_sequence(
-    sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The padded form of packed sequences, ``(steps, sequences, *)`` or with ``batch_first`` ``(sequences, steps, *)``,
     and the lengths; ``total_length`` asks for more steps than the longest has (``ValueError`` for fewer).
@@ -235,7 +242,10 @@ def pad_packed_sequence(
 
 
 def pad_sequence(
-    sequences: Iterable[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+    sequences: Iterable[Tensor],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
 ) -> Tensor:
     """Sequences ``(length, *)`` as one tensor ``(steps, sequences, *)``, or with ``batch_first`` ``(sequences, steps, *)``.
 
@@ -268,7 +278,9 @@ def pad_sequence(
     parts = [part if part._array.shape[1:] == shape else part.expand(-1, *shape) for part in parts]
     start = full((count(outer), *shape), padding_value, dtype=first.dtype)
     joined = cat(parts)
-    filled = index_copy(start, 0, make_tensor(rows), joined if joined.dtype is first.dtype else joined.to(first.dtype))
+    filled = index_copy(
+        start, 0, make_tensor(rows), joined if joined.dtype is first.dtype else joined.to(first.dtype)
+    )
     return reshape(filled, (*outer, *shape))
 
 

@@ -1,0 +1,90 @@
+"""Pickles and copies of tensors. Copies of views of one memory are views of one memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import by_name
+from ..core.tensor import Tensor, init_fields, make_tensor
+from .conversion import data_ptr, memory_root
+
+
+
+def _rebuild(array: Any, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
+    tensor = make_tensor(array)
+    if requires_grad:
+        tensor.requires_grad_(True)
+    tensor.__dict__.update(extra)
+    return tensor
+
+
+def _rebuild_view(
+    root: Any, offset: int, shape: Any, strides: Any, dtype_name: str, requires_grad: bool, extra: dict[str, Any]
+) -> Tensor:
+    memory = root.ravel(order="K").view(np.uint8).copy()[offset:]
+    array: Any = np.ndarray(shape, by_name(dtype_name).numpy, memory, 0, strides)
+    return _rebuild(array, requires_grad, extra)
+
+
+def _reduce(self: Tensor, protocol: Any) -> Any:
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the pickle protocol at the moment; "
+            "detach() this tensor first"
+        )
+    array = self._array
+    root = memory_root(array)
+    if root is array or not array.size or not root.flags.forc:
+        return (_rebuild, (array, self.requires_grad, dict(self.__dict__)))
+    # The whole memory, as in PyTorch; pickled tensors come back with memory of their own each.
+    offset = data_ptr(self) - int(root.__array_interface__["data"][0])
+    place = (root, offset, array.shape, array.strides, self.dtype.name)
+    return (_rebuild_view, (*place, self.requires_grad, dict(self.__dict__)))
+
+
+def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. If "
+            "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage; "
+            "detach() this tensor first"
+        )
+    if id(self) in memo:
+        return memo[id(self)]  # type: ignore[no-any-return]
+    import copy
+
+    # Views of one memory stay views of one memory: the whole of it is copied once, and looked up by its owner.
+    root = memory_root(self._array)
+    key = id(root)
+    fresh = memo.get(key)
+    if fresh is None:
+        fresh = memo[key] = root.copy(order="K")
+    if root is self._array:
+        array = fresh
+    else:
+        source = np.lib.stride_tricks.as_strided
+        offset = data_ptr(self) - int(root.__array_interface__["data"][0]) if self._array.size else 0
+        if root.flags.c_contiguous and fresh.flags.c_contiguous:
+            start = fresh.reshape(-1).view(np.uint8)[offset:].view(np.uint8)
+            array = (
+                np.ndarray(self._array.shape, self._array.dtype, start, 0, self._array.strides)
+                if start.size
+                else source(np.empty(0, self._array.dtype), self._array.shape, self._array.strides)
+            )
+        else:
+            array = self._array.copy()
+    made: Tensor = object.__new__(self.__class__)
+    init_fields(made, array)
+    memo[id(self)] = made
+    if self._node is not None:
+        made.requires_grad_(True)
+    if self._grad is not None:
+        made._grad = copy.deepcopy(self._grad, memo)
+    if self.__dict__:
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+    return made
+
+
+METHODS: dict[str, Any] = {"__reduce_ex__": _reduce, "__deepcopy__": _deepcopy}

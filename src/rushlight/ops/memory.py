@@ -1,0 +1,206 @@
+"""A tensor's memory itself: its storage as an object, and tensors that change which memory they see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.device import CPU, device
+from ..core.dtypes import OF_NUMPY, NumpyDType, dtype
+from ..core.shapes import as_shape
+from ..core.tensor import Tensor, make_tensor
+from .array_data import checked_shape
+from .conversion import memory_root
+
+
+class UntypedStorage:
+    """The whole memory that a tensor and its views share, as bytes.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.arange(6.)[2:4].untyped_storage().nbytes()
+        24
+    """
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+
+    @property
+    def device(self) -> device:
+        """Where the memory is."""
+        return CPU
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        return int(self._root.__array_interface__["data"][0]) if self._root.size else 0
+
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return int(self._root.nbytes)
+
+    size = nbytes
+
+    def __len__(self) -> int:
+        return self.nbytes()
+
+    def element_size(self) -> int:
+        """1: the elements are bytes."""
+        return 1
+
+    def _flat(self) -> Any:
+        return self._root.ravel(order="K").view(np.uint8)
+
+    def tolist(self) -> list[int]:
+        """The bytes as a list of numbers."""
+        return self._flat().tolist()  # type: ignore[no-any-return]
+
+    def __getitem__(self, index: int) -> int:
+        return int(self._flat()[index])
+
+    def __repr__(self) -> str:
+        return f"[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"
+
+
+class TypedStorage(UntypedStorage):
+    """The whole memory that a tensor and its views share, as elements of the tensor's dtype."""
+
+    def __init__(self, root: Any, kind: NumpyDType) -> None:
+        super().__init__(root)
+        self._kind = kind
+
+    @property
+    def dtype(self) -> dtype:
+        """The element type."""
+        return OF_NUMPY[self._kind]
+
+    def untyped(self) -> UntypedStorage:
+        """The same memory as bytes."""
+        return UntypedStorage(self._root)
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._kind.itemsize
+
+    def size(self) -> int:
+        """The number of elements."""
+        return self.nbytes() // self._kind.itemsize
+
+    def __len__(self) -> int:
+        return self.size()
+
+    def _flat(self) -> Any:
+        return super()._flat().view(self._kind)
+
+    def tolist(self) -> list[Any]:
+        """The elements as a list of numbers."""
+        return make_tensor(self._flat()).tolist()  # type: ignore[no-any-return]
+
+    def __getitem__(self, index: int) -> Any:
+        return make_tensor(self._flat()[index : index + 1 or None]).item()
+
+    def __repr__(self) -> str:
+        return f"[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}]"
+
+
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """The memory that this tensor shares with its views, as bytes."""
+    return UntypedStorage(memory_root(self._array))
+
+
+def storage(self: Tensor) -> TypedStorage:
+    """The memory that this tensor shares with its views, as elements. Deprecated; use ``untyped_storage``."""
+    return TypedStorage(memory_root(self._array), self._array.dtype)
+
+
+def set_(
+    self: Tensor,
+    source: Tensor | UntypedStorage | None = None,
+    storage_offset: int | None = None,
+    size: Any = None,
+    stride: Any = None,
+) -> Tensor:
+    """Make this tensor see other memory: that of a tensor or storage, from an offset on, in a shape with strides.
+
+    Without arguments the tensor becomes empty. Raises ``RuntimeError`` for memory of another dtype and for shapes that
+    lead out of it.
+    """
+    kind = self._array.dtype
+    if source is None:
+        self._array, self._storage = np.empty(0, kind), None
+        return self
+    if isinstance(source, Tensor):
+        if source._array.dtype != kind:
+            raise RuntimeError(f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}")
+        if size is None and storage_offset is None:
+            self._array, self._storage = source._array, source._storage
+            return self
+        shared, root = source._storage, memory_root(source._array)
+    elif isinstance(source, UntypedStorage):
+        shared, root = None, source._root
+    else:
+        raise TypeError(f"set_(): expected a Tensor or a storage, got {type(source).__name__}")
+    memory = root.ravel(order="K").view(np.uint8)
+    memory = memory[: memory.size // kind.itemsize * kind.itemsize].view(kind)
+    offset = 0 if storage_offset is None else storage_offset
+    shape = (memory.size - offset,) if size is None else checked_shape((size,), "set_")
+    steps = _contiguous_steps(shape) if stride is None else as_shape((stride,), "set_")
+    reach = 0 if 0 in shape else 1 + sum([(n - 1) * s for n, s in zip(shape, steps, strict=True)])
+    if offset < 0 or any(step < 0 for step in steps) or offset + reach > memory.size:
+        raise RuntimeError(
+            f"set_: shape {list(shape)} with strides {list(steps)} from offset {offset} leads out of a memory of "
+            f"{memory.size} elements"
+        )
+    self._array = np.lib.stride_tricks.as_strided(
+        memory[offset:], shape, [step * kind.itemsize for step in steps]
+    )
+    self._storage = shared
+    return self
+
+
+def _contiguous_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    steps = [1]
+    for extent in reversed(shape[1:]):
+        steps.append(steps[-1] * max(extent, 1))
+    return tuple(reversed(steps))[: len(shape)]
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
+    """Give this tensor another shape over its memory, in row-major order. Memory that does not suffice grows: the tensor
+    then has its own, and what is new is uninitialised.
+    """
+    if self._node is not None:
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = checked_shape(sizes, "resize_")
+    old = self._array
+    if old.shape == shape:
+        return self
+    needed = 1
+    for extent in shape:
+        needed *= extent
+    root = memory_root(old)
+    memory = root.ravel(order="K").view(np.uint8)
+    start = int(old.__array_interface__["data"][0] - root.__array_interface__["data"][0]) if old.size else 0
+    available = memory[start:]
+    if available.size >= needed * old.itemsize:
+        self._array = available[: needed * old.itemsize].view(old.dtype).reshape(shape)
+        return self
+    fresh = np.empty(shape, old.dtype)
+    kept = available.size // old.itemsize * old.itemsize
+    fresh.reshape(-1).view(np.uint8)[:kept] = available[:kept]
+    self._array = fresh
+    return self
+
+
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: object = None) -> Tensor:
+    """``resize_`` to the shape of ``the_template``."""
+    return resize_(self, the_template._array.shape)
+
+
+METHODS: dict[str, Any] = {
+    "untyped_storage": untyped_storage,
+    "storage": storage,
+    "set_": set_,
+    "resize_": resize_,
+    "resize_as_": resize_as_,
+}
