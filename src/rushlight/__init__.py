@@ -11,9 +11,9 @@ from builtins import bool as _bool
 # PyTorch computes inf and nan silently. NumPy's reports from inside this package are not the program's concern.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
 
-from . import tensor_methods as _tensor_methods  # noqa: E402 - binds the operations before anything uses them
-from .core.device import device as device  # noqa: E402
-from .core.dtypes import (  # noqa: E402
+from . import tensor_methods as _tensor_methods  # binds the operations before anything uses them
+from .core.device import device as device
+from .core.dtypes import (
     bfloat16 as bfloat16,
     bool_ as bool,
     can_cast as can_cast,
@@ -32,11 +32,11 @@ from .core.dtypes import (  # noqa: E402
     set_default_dtype as set_default_dtype,
     uint8 as uint8,
 )
-from .core.shapes import Size as Size  # noqa: E402
-from .core.tensor import Tensor as Tensor  # noqa: E402
+from .core.shapes import Size as Size
+from .core.tensor import Tensor as Tensor
 
 # creation
-from .ops.creation import (  # noqa: E402
+from .ops.creation import (
     arange as arange,
     as_tensor as as_tensor,
     asarray as asarray,
@@ -60,7 +60,7 @@ from .ops.creation import (  # noqa: E402
 )
 
 # pointwise operations, comparisons, activations
-from .ops.activations import (  # noqa: E402
+from .ops.activations import (
     celu as celu,
     celu_ as celu_,
     hardshrink as hardshrink,
@@ -76,7 +76,7 @@ from .ops.activations import (  # noqa: E402
     threshold as threshold,
     threshold_ as threshold_,
 )
-from .ops.bounds import (  # noqa: E402
+from .ops.bounds import (
     clamp as clamp,
     clamp_max as clamp_max,
     clamp_min as clamp_min,
@@ -88,7 +88,7 @@ from .ops.bounds import (  # noqa: E402
     minimum as minimum,
     nan_to_num as nan_to_num,
 )
-from .ops.comparison import (  # noqa: E402
+from .ops.comparison import (
     allclose as allclose,
     bitwise_and as bitwise_and,
     bitwise_left_shift as bitwise_left_shift,
@@ -121,7 +121,7 @@ from .ops.comparison import (  # noqa: E402
     ne as not_equal,
     where as where,
 )
-from .ops.complex_numbers import (  # noqa: E402
+from .ops.complex_numbers import (
     complex as complex,
     conj as conj,
     conj_physical as conj_physical,
@@ -134,7 +134,7 @@ from .ops.complex_numbers import (  # noqa: E402
     view_as_complex as view_as_complex,
     view_as_real as view_as_real,
 )
-from .ops.functions import (  # noqa: E402
+from .ops.functions import (
     abs as abs,
     abs as absolute,
     acos as acos,
@@ -186,9 +186,9 @@ from .ops.functions import (  # noqa: E402
     trunc as trunc,
     xlogy as xlogy,
 )
-from . import special as special  # noqa: E402
-from .ops.normal_distribution import mvlgamma as mvlgamma  # noqa: E402
-from .ops.pointwise import (  # noqa: E402
+from . import special as special
+from .ops.normal_distribution import mvlgamma as mvlgamma
+from .ops.pointwise import (
     add as add,
     addcdiv as addcdiv,
     addcmul as addcmul,
@@ -212,7 +212,7 @@ from .ops.pointwise import (  # noqa: E402
     sub as subtract,
     true_divide as true_divide,
 )
-from .ops.powers import (  # noqa: E402
+from .ops.powers import (
     exp as exp,
     exp2 as exp2,
     expm1 as expm1,
@@ -229,7 +229,7 @@ from .ops.powers import (  # noqa: E402
 )
 
 # random
-from .ops.random import (  # noqa: E402
+from .ops.random import (
     Generator as Generator,
     bernoulli as bernoulli,
     default_generator as default_generator,
@@ -249,21 +249,22 @@ from .ops.random import (  # noqa: E402
     seed as seed,
     set_rng_state as set_rng_state,
 )
-from .core.limits import finfo as finfo, iinfo as iinfo  # noqa: E402
-from .core.printing import set_printoptions as set_printoptions  # noqa: E402
-from .serialization import load as load, save as save  # noqa: E402
+from . import random as random
+from .core.limits import finfo as finfo, iinfo as iinfo
+from .core.printing import set_printoptions as set_printoptions
+from .serialization import load as load, save as save
 
 # dtypes, devices and threads
-from . import backends as backends, cuda as cuda, testing as testing  # noqa: E402
-from .core.device import get_default_device as get_default_device, set_default_device as set_default_device  # noqa: E402
-from .core.threads import (  # noqa: E402
+from . import backends as backends, cuda as cuda, testing as testing
+from .core.device import get_default_device as get_default_device, set_default_device as set_default_device
+from .core.threads import (
     get_num_interop_threads as get_num_interop_threads,
     get_num_threads as get_num_threads,
     set_num_interop_threads as set_num_interop_threads,
     set_num_threads as set_num_threads,
 )
-from .ops.conversion import (  # noqa: E402
-    STRIDED as strided,  # noqa: N811
+from .ops.conversion import (
+    STRIDED as strided,
     channels_last as channels_last,
     channels_last_3d as channels_last_3d,
     contiguous_format as contiguous_format,
@@ -276,7 +277,7 @@ from .ops.conversion import (  # noqa: E402
     numel as numel,
     preserve_format as preserve_format,
 )
-from .ops.typed_tensors import (  # noqa: E402
+from .ops.typed_tensors import (
     BFloat16Tensor as BFloat16Tensor,
     BoolTensor as BoolTensor,
     ByteTensor as ByteTensor,
@@ -296,7 +297,7 @@ def is_tensor(obj: object) -> _bool:
 
 
 # views, joins and indexing
-from .ops.indexing import (  # noqa: E402
+from .ops.indexing import (
     embedding as embedding,
     index_add as index_add,
     index_copy as index_copy,
@@ -307,7 +308,7 @@ from .ops.indexing import (  # noqa: E402
     put as put,
     take as take,
 )
-from .ops.joining import (  # noqa: E402
+from .ops.joining import (
     atleast_1d as atleast_1d,
     atleast_2d as atleast_2d,
     atleast_3d as atleast_3d,
@@ -326,7 +327,7 @@ from .ops.joining import (  # noqa: E402
     stack as stack,
     vstack as vstack,
 )
-from .ops.splitting import (  # noqa: E402
+from .ops.splitting import (
     chunk as chunk,
     dsplit as dsplit,
     hsplit as hsplit,
@@ -339,7 +340,7 @@ from .ops.splitting import (  # noqa: E402
     unsafe_split_with_sizes as unsafe_split_with_sizes,
     vsplit as vsplit,
 )
-from .ops.masking import (  # noqa: E402
+from .ops.masking import (
     argwhere as argwhere,
     masked_fill as masked_fill,
     masked_scatter as masked_scatter,
@@ -347,7 +348,7 @@ from .ops.masking import (  # noqa: E402
     nonzero as nonzero,
     nonzero_static as nonzero_static,
 )
-from .ops.movement import (  # noqa: E402
+from .ops.movement import (
     clone as clone,
     narrow as narrow,
     permute as permute,
@@ -358,7 +359,7 @@ from .ops.movement import (  # noqa: E402
     transpose as transpose,
     unsqueeze as unsqueeze,
 )
-from .ops.rearranging import (  # noqa: E402
+from .ops.rearranging import (
     flip as flip,
     fliplr as fliplr,
     flipud as flipud,
@@ -371,7 +372,7 @@ from .ops.rearranging import (  # noqa: E402
     triu as triu,
     triu_indices as triu_indices,
 )
-from .ops.scattering import (  # noqa: E402
+from .ops.scattering import (
     gather as gather,
     index_reduce as index_reduce,
     scatter as scatter,
@@ -379,11 +380,11 @@ from .ops.scattering import (  # noqa: E402
     scatter_reduce as scatter_reduce,
     take_along_dim as take_along_dim,
 )
-from .ops.searching import (  # noqa: E402
+from .ops.searching import (
     bucketize as bucketize,
     searchsorted as searchsorted,
 )
-from .ops.views import (  # noqa: E402
+from .ops.views import (
     adjoint as adjoint,
     as_strided_scatter as as_strided_scatter,
     broadcast_shapes as broadcast_shapes,
@@ -404,24 +405,24 @@ from .ops.views import (  # noqa: E402
     swapdims as swapdims,
     unflatten as unflatten,
 )
-from .ops.shape_in_place import (  # noqa: E402
+from .ops.shape_in_place import (
     as_strided_ as as_strided_,
 )
-from .ops.strided import (  # noqa: E402
+from .ops.strided import (
     as_strided as as_strided,
 )
 
 # autograd
-from . import autograd as autograd  # noqa: E402
-from .autograd.anomaly_mode import (  # noqa: E402
+from . import autograd as autograd
+from .autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
 )
-from .core.grad_mode import (  # noqa: E402
+from .core.grad_mode import (
     is_grad_enabled as is_grad_enabled,
     is_inference_mode_enabled as is_inference_mode_enabled,
 )
-from .autograd.grad_mode import (  # noqa: E402
+from .autograd.grad_mode import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
     is_inference as is_inference,
@@ -430,13 +431,13 @@ from .autograd.grad_mode import (  # noqa: E402
 )
 
 # linear algebra and products
-from . import linalg as linalg  # noqa: E402
-from .ops.decompositions import (  # noqa: E402
+from . import linalg as linalg
+from .ops.decompositions import (
     cholesky as cholesky,
     inv as inverse,
     qr as qr,
 )
-from .ops.linalg import (  # noqa: E402
+from .ops.linalg import (
     bmm as bmm,
     dot as dot,
     inner as inner,
@@ -447,14 +448,14 @@ from .ops.linalg import (  # noqa: E402
     outer as outer,
     vdot as vdot,
 )
-from .ops.linear import (  # noqa: E402
+from .ops.linear import (
     addbmm as addbmm,
     addmm as addmm,
     addmv as addmv,
     addr as addr,
     baddbmm as baddbmm,
 )
-from .ops.matrix_functions import (  # noqa: E402
+from .ops.matrix_functions import (
     det as det,
     logdet as logdet,
     matrix_exp as matrix_exp,
@@ -462,12 +463,12 @@ from .ops.matrix_functions import (  # noqa: E402
     pinverse as pinverse,
     slogdet as slogdet,
 )
-from .ops.reflections import (  # noqa: E402
+from .ops.reflections import (
     geqrf as geqrf,
     householder_product as orgqr,
     ormqr as ormqr,
 )
-from .ops.products import (  # noqa: E402
+from .ops.products import (
     bilinear as bilinear,
     chain_matmul as chain_matmul,
     cross as cross,
@@ -476,8 +477,8 @@ from .ops.products import (  # noqa: E402
     tensordot as tensordot,
     trace as trace,
 )
-from .ops.spectra import svd as svd  # noqa: E402
-from .ops.triangular import (  # noqa: E402
+from .ops.spectra import svd as svd
+from .ops.triangular import (
     cholesky_inverse as cholesky_inverse,
     cholesky_solve as cholesky_solve,
     compact_lu as lu,
@@ -486,12 +487,12 @@ from .ops.triangular import (  # noqa: E402
     triangular_solve as triangular_solve,
 )
 
-float, double, half = float32, float64, float16  # noqa: A001
-short, int, long = int16, int32, int64  # noqa: A001
+float, double, half = float32, float64, float16
+short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
 # reductions, sorting and scans
-from .core import return_types as return_types  # noqa: E402
-from .ops.distances import (  # noqa: E402
+from .core import return_types as return_types
+from .ops.distances import (
     cdist as cdist,
     dist as dist,
     norm as norm,
@@ -499,7 +500,7 @@ from .ops.distances import (  # noqa: E402
     pdist as pdist,
     renorm as renorm,
 )
-from .ops.extrema import (  # noqa: E402
+from .ops.extrema import (
     amax as amax,
     amin as amin,
     aminmax as aminmax,
@@ -508,14 +509,14 @@ from .ops.extrema import (  # noqa: E402
     max as max,
     min as min,
 )
-from .ops.order_statistics import (  # noqa: E402
+from .ops.order_statistics import (
     median as median,
     mode as mode,
     nanmedian as nanmedian,
     nanquantile as nanquantile,
     quantile as quantile,
 )
-from .ops.reductions import (  # noqa: E402
+from .ops.reductions import (
     all as all,
     any as any,
     count_nonzero as count_nonzero,
@@ -526,7 +527,7 @@ from .ops.reductions import (  # noqa: E402
     prod as prod,
     sum as sum,
 )
-from .ops.scans import (  # noqa: E402
+from .ops.scans import (
     cummax as cummax,
     cummin as cummin,
     cumprod as cumprod,
@@ -537,14 +538,14 @@ from .ops.scans import (  # noqa: E402
     trapezoid as trapezoid,
     trapz as trapz,
 )
-from .ops.sorting import (  # noqa: E402
+from .ops.sorting import (
     argsort as argsort,
     kthvalue as kthvalue,
     msort as msort,
     sort as sort,
     topk as topk,
 )
-from .ops.statistics import (  # noqa: E402
+from .ops.statistics import (
     bincount as bincount,
     corrcoef as corrcoef,
     cov as cov,
@@ -556,16 +557,16 @@ from .ops.statistics import (  # noqa: E402
     var as var,
     var_mean as var_mean,
 )
-from .ops.uniqueness import (  # noqa: E402
+from .ops.uniqueness import (
     isin as isin,
     unique as unique,
     unique_consecutive as unique_consecutive,
 )
 
-from . import nn as nn, optim as optim, utils as utils  # noqa: E402
+from . import nn as nn, optim as optim, utils as utils
 
 # convolution, pooling, normalization
-from .nn.functional.convolution import (  # noqa: E402
+from .nn.functional.convolution import (
     conv1d as conv1d,
     conv2d as conv2d,
     conv3d as conv3d,
@@ -573,12 +574,12 @@ from .nn.functional.convolution import (  # noqa: E402
     conv_transpose2d as conv_transpose2d,
     conv_transpose3d as conv_transpose3d,
 )
-from .nn.functional.normalization import (  # noqa: E402
+from .nn.functional.normalization import (
     group_norm as group_norm,
     layer_norm as layer_norm,
     rms_norm as rms_norm,
 )
-from .nn.functional.pooling import (  # noqa: E402
+from .nn.functional.pooling import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,
     adaptive_max_pool1d as adaptive_max_pool1d,
     avg_pool1d as avg_pool1d,
@@ -588,5 +589,5 @@ from .nn.functional.pooling import (  # noqa: E402
     max_pool3d as max_pool3d,
 )
 
-from . import version as version  # noqa: E402
-from .version import api_version as __version__  # noqa: E402
+from . import version as version
+from .version import api_version as __version__

@@ -90,6 +90,24 @@ def test_a_sum_of_gradients_is_taken_over():
     assert x.grad._array.__array_interface__["data"][0] == made[-1]
 
 
+def test_a_sum_of_many_gradients_does_not_change_the_parts():
+    x = leaf(1.0, 2.0)
+    parts = [torch.full((2,), float(i)) for i in range(5)]
+    total = sum((Give.apply(lambda g, p=p: p, x) for p in parts), start=torch.zeros(2))
+    total.sum().backward()
+    assert x.grad.tolist() == [10.0, 10.0]
+    assert [p.tolist() for p in parts] == [[float(i)] * 2 for i in range(5)]
+
+
+def test_a_sum_of_many_gradients_is_recorded_where_it_is_differentiated():
+    x = leaf(3.0)
+    (g,) = torch.autograd.grad(
+        sum((x * x * float(i) for i in range(1, 5)), start=torch.zeros(1)), x, create_graph=True
+    )
+    assert g.item() == 60.0
+    assert torch.autograd.grad(g, x)[0].item() == 20.0
+
+
 HOLDERS = {
     "the tensor": lambda g: g,
     "a detached alias": lambda g: g.detach(),

@@ -72,6 +72,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "with_new_dimension": at(lambda x: x[:, None], (A,)) + at(lambda x: x[None], (A,)),
     "expand": at(lambda x: x.expand(2, 4, 3), (A[:, None],)),
     "clone": at(lambda x: x.clone(), (A,)),
+    "alias": at(lambda x: x.as_subclass(torch.nn.Parameter), (A,)),
     "contiguous": at(lambda x: x.t().contiguous(), (A,)),
     "to_copy": at(lambda x: x.to(torch.complex128), (A,)),
     "cat": at(lambda x, y: torch.cat([x, y]), (A, B)) + at(lambda x, y: torch.cat([x, y], 1), (A, B[:, :1])),

@@ -25,6 +25,7 @@ WITHOUT_SAMPLES: dict[str, str] = {
     "overwritten": "made by changes in place: test_histories_made_by_changes_in_place",
     "normal": "draws: the gradients that PyTorch gives, zeros, are no derivatives",
     "bernoulli": "draws: the gradients that PyTorch gives, zeros, are no derivatives",
+    "poisson": "draws: the gradients that PyTorch gives, zeros, are no derivatives",
 }
 # Records whose vjp is there to raise what PyTorch raises.
 RAISING = frozenset(

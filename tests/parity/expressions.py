@@ -1,7 +1,7 @@
 """Runs one line of a PyTorch program under both libraries and compares what comes of it.
 
-The lines use ``torch`` (either library), ``np``, ``copy``, ``pickle``, ``math`` and ``operator``. Statements may be separated by
-``;``: the last is the expression whose value counts. Compared are types, dtypes, shapes, every value (``nan`` and the
+The lines use ``torch`` (either library), ``np``, ``copy``, ``pickle``, ``math`` and ``operator``. Statements may be
+separated by ``;``: the last is the expression whose value counts. Compared are types, dtypes, shapes, every value (``nan`` and the
 sign of zero included), ``requires_grad``, and for errors the type of the exception.
 """
 
@@ -57,7 +57,14 @@ def plain(value: Any, library: Any) -> Any:
             content = content.float()
         kind = type(value).__name__
         listed = plain(content.tolist(), library)
-        return (kind, str(value.dtype), tuple(value.shape), bool(value.requires_grad), bool(value.is_leaf), listed)
+        return (
+            kind,
+            str(value.dtype),
+            tuple(value.shape),
+            bool(value.requires_grad),
+            bool(value.is_leaf),
+            listed,
+        )
     if isinstance(value, np.ndarray):
         return ("ndarray", value.dtype.str, value.shape, plain(value.tolist(), library))
     if isinstance(value, np.generic):

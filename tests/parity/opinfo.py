@@ -74,6 +74,20 @@ def database() -> dict[str, list[Any]]:
     return found
 
 
+def seeded(items: Any) -> Iterator[Any]:
+    """The items of the database's generators, each drawn with the seed that PyTorch's own tests set."""
+    from torch.testing._internal.common_utils import set_rng_seed
+
+    iterator = iter(items)
+    while True:
+        set_rng_seed()
+        try:
+            item = next(iterator)
+        except StopIteration:
+            return
+        yield item
+
+
 # --- values of one library as values of the other -----------------------------------------------------------------
 
 
@@ -254,11 +268,11 @@ class Case:
         return self.tolerance.get(dtype) if isinstance(self.tolerance, Mapping) else self.tolerance
 
     def samples(self, operator: Any, dtype: str, requires_grad: bool = False) -> Iterator[Any]:
-        torch = oracle()
-        torch.manual_seed(0)
+        # operator.sample_inputs() does the same after a look through the whole call stack, which takes 0.1 s under pytest.
+        samples = operator.sample_inputs_func(operator, "cpu", getattr(oracle(), dtype), requires_grad)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for sample in operator.sample_inputs("cpu", getattr(torch, dtype), requires_grad=requires_grad):
+            for sample in seeded(samples):
                 if self.accept is None or self.accept(sample):
                     yield sample
 
@@ -437,14 +451,12 @@ class Case:
                         self.fail(f"out= {dtype}", sample, wrong)
 
     def errors(self) -> None:
-        torch = oracle()
         for operator in self.operators:
             if operator.error_inputs_func is None or operator.name.startswith("__"):
                 continue
-            torch.manual_seed(0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                wrong_inputs = list(operator.error_inputs("cpu"))
+                wrong_inputs = list(seeded(operator.error_inputs_func(operator, "cpu")))
             for wrong in wrong_inputs:
                 sample = wrong.sample_input
                 try:

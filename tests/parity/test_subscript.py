@@ -116,6 +116,15 @@ def attempt(function: Callable[[], Any]) -> tuple[Any, Exception | None]:
             return None, error
 
 
+def assigning(lib: Any, leaf: Any, index: Any, value: Any) -> Callable[[], Any]:
+    def run() -> Any:
+        x = leaf * 1
+        x[index(lib)] = value
+        return x
+
+    return run
+
+
 def compare(ours: tuple[Any, Any], theirs: tuple[Any, Any], what: str) -> bool:
     """Whether both gave a result, which then is the same; the same type of exception otherwise."""
     (own, own_error), (their, their_error) = ours, theirs
@@ -206,12 +215,8 @@ def test_writing(seed: int) -> None:
                 value, dtype=lib.float32 if choice == "float32" else lib.float64, requires_grad=grad
             )
 
-            def run(lib: Any = lib, leaf: Any = leaf, content: Any = content, index: Any = index) -> Any:
-                x = leaf * 1
-                x[index(lib)] = 0.25 if choice == "number" else content
-                return x
-
-            results_of.append((*attempt(run), leaf, content))
+            written = 0.25 if choice == "number" else content
+            results_of.append((*attempt(assigning(lib, leaf, index, written)), leaf, content))
         (own, own_error, own_leaf, own_value), (their, their_error, their_leaf, their_value) = results_of
         what = f"shape {shape}: x[{text}] = {choice} {value_shape}"
         if not compare((own, own_error), (their, their_error), what):

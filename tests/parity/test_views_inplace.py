@@ -431,6 +431,13 @@ def attempt(function: Callable[[], Any]) -> tuple[Any, Exception | None]:
             return None, error
 
 
+def run_step(lib: Any, run: Any, tensors: list[Any], quiet: bool) -> tuple[Any, Exception | None]:
+    if quiet:
+        with lib.no_grad():
+            return attempt(lambda: run(lib, tensors))
+    return attempt(lambda: run(lib, tensors))
+
+
 class Diverged(Exception):
     """PyTorch refused what Rushlight does: from here on there is nothing to compare."""
 
@@ -487,13 +494,7 @@ def run_program(torch: Any, seed: int, length: int = 12) -> None:
         quiet = program.random.random() < 0.08 and not any(name in text for name in RESHAPING)
         lines.append(f"{'no_grad: ' if quiet else ''}t{len(ours)} = {text}")
         listing = "\n".join(lines)
-        results = []
-        for lib, tensors in ((torch, theirs), (rushlight, ours)):
-            if quiet:
-                with lib.no_grad():
-                    results.append(attempt(lambda lib=lib, tensors=tensors: run(lib, tensors)))
-            else:
-                results.append(attempt(lambda lib=lib, tensors=tensors: run(lib, tensors)))
+        results = [run_step(torch, run, theirs, quiet), run_step(rushlight, run, ours, quiet)]
         (their_result, their_error), (our_result, our_error) = results
         check_errors(their_error, our_error, listing)
         if their_error is not None:

@@ -9,6 +9,7 @@ are recorded and can be differentiated again.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import sys
 import weakref
 from bisect import insort_left
@@ -23,6 +24,7 @@ from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node, OutputNode
 from ..core.tensor import Tensor, make_tensor
+from ..ops.dispatch import FloatingPointReport
 from ..ops.movement import cast, sum_to_shape
 from ..ops.pointwise import ADD, real
 from .anomaly_mode import MODE as ANOMALY, checked_vjp
@@ -72,8 +74,9 @@ def _run(
 ) -> list[Tensor | None]:
     if not roots:
         return [None for _ in targets or ()]
-    # Nodes with several uses: how many are still to come, and the sum of the gradients so far.
+    # Nodes with several uses: how many are still to come, the sum of the gradients so far, and whether that is our own.
     shared: dict[Node, list[Any]]
+    recording = grad_enabled()
     active: set[Node] | None = None  # with targets: the nodes to go to
     needed: set[Node] | None = None  # of these, the ones to run: a target is further down
     captured: dict[Node, Any] = {}
@@ -100,7 +103,13 @@ def _run(
             if edge in shared:
                 state = shared[edge]
                 if part is not None:
-                    state[1] = part if state[1] is None else add(state[1], part)
+                    if state[1] is None:
+                        state[1] = part
+                    elif state[2]:
+                        add_arrays(state[1]._array, part._array)
+                    else:
+                        state[1] = add(state[1], part)
+                        state[2] = not recording
                 state[0] -= 1
                 if state[0]:
                     continue
@@ -137,9 +146,8 @@ def _run(
             _, node, gradient = ready.pop()
             edges = node.edges
             if needed is not None and node in captured and node in needed:
-                captured[node] = (
-                    gradient  # PyTorch takes it before the hooks here, and after them if the node won't run
-                )
+                # As in PyTorch: before the hooks here, and after them if the node itself won't run.
+                captured[node] = gradient
             if node.special:
                 gradient = _before(node, gradient)
                 if type(node) is OutputNode:
@@ -167,8 +175,14 @@ def _run(
             break
 
 
+def add_arrays(total: Any, part: Any) -> None:
+    """Add to a sum of gradients that nothing else sees, in its own memory: a weight may have thousands of uses."""
+    with contextlib.suppress(FloatingPointReport):  # reported after the whole array was written
+        np.add(total, part, total)
+
+
 def _shared_nodes(roots: Sequence[Node | None]) -> dict[Node, list[Any]]:
-    """The nodes under ``roots`` that are used more than once, each with ``[uses, None]``."""
+    """The nodes under ``roots`` that are used more than once, each with ``[uses, None, False]``."""
     seen: set[Node] = set()
     shared: dict[Node, list[Any]] = {}
     stack: list[Sequence[Node | None]] = [roots]
@@ -181,7 +195,7 @@ def _shared_nodes(roots: Sequence[Node | None]) -> dict[Node, list[Any]]:
                 elif edge in shared:
                     shared[edge][0] += 1
                 else:
-                    shared[edge] = [2, None]
+                    shared[edge] = [2, None, False]
     return shared
 
 
@@ -214,7 +228,7 @@ def _ways_to(
         for edge in node.edges:
             if edge is not None and edge in active:
                 uses[edge] = uses.get(edge, 0) + 1
-    return {node: [count, None] for node, count in uses.items() if count > 1}, active, needed
+    return {node: [count, None, False] for node, count in uses.items() if count > 1}, active, needed
 
 
 def _reachable(roots: Sequence[Node]) -> set[Node]:

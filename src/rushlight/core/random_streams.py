@@ -299,8 +299,9 @@ def _half_distance_to_peak(x: Array, mean: float, std: float, peak: float) -> Ar
         lambda z: np.multiply(z, z),
         lambda z: np.subtract(number(peak * peak), z),
     ):
-        x = narrowed(step(x.astype(number, copy=False)), x.dtype)
-    return np.multiply(x, x.dtype.type(0.5))
+        x = narrowed(step(x.astype(number, copy=False)), x.dtype)  # type: ignore[no-untyped-call]
+    halved: Array = np.multiply(x, x.dtype.type(0.5))
+    return halved
 
 
 # Other distributions
@@ -391,7 +392,8 @@ def dropout_noise(generator: Generator, shape: Shape, dtype: NumpyDType, p: floa
     kept = generator.units64(size_of(shape)) < 1.0 - p
     computed = F64 if dtype == F64 else F32
     scale = np.asarray(computed.type(1.0) / computed.type(1.0 - p))
-    return np.multiply(kept, scale if dtype == computed else narrowed(scale, dtype)).reshape(shape)
+    noise: Array = np.multiply(kept, scale if dtype == computed else narrowed(scale, dtype))
+    return noise.reshape(shape)
 
 
 def geometric(generator: Generator, shape: Shape, dtype: NumpyDType, p: float) -> Array:

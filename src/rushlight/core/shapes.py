@@ -21,11 +21,16 @@ class Size(tuple[int, ...]):
         """The number of elements of a tensor of this shape."""
         return count(self)
 
-    def __add__(self, other: tuple[Any, ...]) -> Size:  # type: ignore[override]
+    def __add__(self, other: tuple[Any, ...]) -> Size:
         return Size(tuple.__add__(self, other))
+
+    def __radd__(self, other: tuple[Any, ...]) -> Size:
+        return Size(tuple.__add__(other, self))
 
     def __mul__(self, times: SupportsIndex) -> Size:
         return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
 
     def __getitem__(self, index: Any) -> Any:
         taken = tuple.__getitem__(self, index)
@@ -82,7 +87,9 @@ def _checked_scalar_dims(dims: Sequence[int]) -> tuple[int, ...]:
 
 def as_shape(args: tuple[Any, ...], what: str = "size") -> Shape:
     """The shape given as ``f(2, 3)``, ``f((2, 3))`` or ``f(Size)``; ints or things with ``__index__``."""
-    if (len(args) == 1 and not hasattr(args[0], "__index__")) or (len(args) == 1 and isinstance(args[0], tuple | list)):
+    if (len(args) == 1 and not hasattr(args[0], "__index__")) or (
+        len(args) == 1 and isinstance(args[0], tuple | list)
+    ):
         args = tuple(args[0])
     try:
         return tuple([operator.index(extent) for extent in args])

@@ -273,7 +273,8 @@ def _number(leaf: Any, wanted: NumpyDType) -> Any:
             raise TypeError("only arrays of one element can be converted to Python scalars")
         leaf = leaf.reshape(-1)[0]
     if isinstance(leaf, bool | int | float | complex) and not isinstance(leaf, np.generic):
-        return next(kind for kind in (bool, int, float, complex) if isinstance(leaf, kind))(leaf)
+        kinds: tuple[Any, ...] = (bool, int, float, complex)  # a subclass as the number that it is
+        return next(kind for kind in kinds if isinstance(leaf, kind))(leaf)
     if isinstance(leaf, np.bool_) and wanted.kind != "b" and wanted.kind not in "iu":
         return bool(leaf)
     if wanted.kind == "b" and isinstance(leaf, np.bool_ | np.float64 | np.complex128):

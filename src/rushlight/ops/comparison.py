@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, default_numpy
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, OF_NUMPY, default_numpy
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
@@ -51,6 +51,8 @@ def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
             y = asarray(other, I64)
         elif is_number(other):
             return apply(record, (self, other))
+        elif isinstance(other, np.ndarray) and name == "eq" and other.dtype in OF_NUMPY:
+            return apply(record, (self, make_tensor(other)))  # without an answer Python would compare identities
         else:
             return NotImplemented
         try:

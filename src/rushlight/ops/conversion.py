@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import sys
 from typing import Any
 
@@ -13,7 +12,6 @@ from ..core import dtypes
 from ..core.device import CPU, device, require_available
 from ..core.dtypes import (
     BOOL,
-    I64,
     INEXACT,
     OF_NUMPY,
     NumpyDType,
@@ -22,16 +20,25 @@ from ..core.dtypes import (
     dtype,
     get_default_dtype,
 )
-from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
-from ..core.shapes import Size, as_shape, wrap_dim
+from ..core.shapes import Size, wrap_dim
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, init_fields, make_tensor
 from . import creation
+from .array_data import array_from
 from .define import Primitive
 from .dispatch import alias_of, attach, is_number, number_array
-from .inplace import OVERWRITTEN, announce, changed, check_leaf, check_no_overlap, check_partial_overlap, same_region
-from .movement import CLONE, cast, clone, contiguous, sum_to_shape
+from .inplace import (
+    OVERWRITTEN,
+    announce,
+    changed,
+    check_leaf,
+    check_no_overlap,
+    check_partial_overlap,
+    same_region,
+)
+from .movement import CLONE, cast, clone, contiguous
 
 getframe = sys._getframe
 
@@ -150,7 +157,9 @@ def dtype_from(given: Any) -> dtype:
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """``self`` cast to the dtype of ``other``."""
     if not isinstance(other, Tensor):
-        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+        raise TypeError(
+            f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
+        )
     return cast(self, other._array.dtype)
 
 
@@ -482,7 +491,9 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return alias_of(ext_tensor)  # also dtypes that NumPy does not exchange
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise RuntimeError(f"from_dlpack: {type(ext_tensor).__name__} does not speak DLPack; it has no __dlpack__ method")
+        raise RuntimeError(
+            f"from_dlpack: {type(ext_tensor).__name__} does not speak DLPack; it has no __dlpack__ method"
+        )
     return make_tensor(np.from_dlpack(ext_tensor))
 
 
@@ -501,15 +512,36 @@ def _copy_vjp(g: Tensor, node: Node) -> Any:
 COPY = Primitive("copy", _copy_impl, _copy_vjp, grad_name="CopyBackwards")
 
 
-def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """The elements of ``src`` (broadcast, cast) written over this tensor's; gradients flow to ``src``.
 
     Raises ``RuntimeError`` where the shapes do not go together, and where both share some memory without being the same.
     """
-    if is_number(src):
+    if isinstance(src, Tensor):
+        target, source = self._array, src._array
+        storage = self._storage
+        if (
+            source.shape == target.shape
+            and source.dtype is target.dtype
+            and 0 not in target.strides
+            and (storage is None or storage is not src._storage)
+            and ((self._node is None and src._node is None) or not GRAD_MODE.get())
+        ):
+            if storage is None:
+                storage = self._storage = Storage()
+            storage.changed_by = "copy_"  # before anything is written: inference tensors may refuse
+            target[...] = source
+            storage.version += 1
+            frame: Any = getframe(1)
+            code = frame.f_code
+            storage.changed_at = (
+                program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+            )
+            return self
+    elif is_number(src):
         check_no_overlap(self._array)
         return fill_(self, src)
-    if not isinstance(src, Tensor):
+    else:
         raise TypeError(
             f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
         )
@@ -621,7 +653,9 @@ def zero_(self: Tensor) -> Tensor:
         storage.version += 1
         frame: Any = getframe(1)
         code = frame.f_code
-        storage.changed_at = program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+        storage.changed_at = (
+            program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
+        )
         return self
     return fill_(self, 0)
 
@@ -645,7 +679,7 @@ def new_tensor(
 ) -> Tensor:
     """A new leaf with a copy of ``data`` and this tensor's dtype unless given."""
     require_available(device)
-    made = make_tensor(creation.array_from(data, (dtype or OF_NUMPY[self._array.dtype]).numpy))
+    made = make_tensor(array_from(data, (dtype or OF_NUMPY[self._array.dtype]).numpy))
     return made.requires_grad_(requires_grad)
 
 
@@ -654,7 +688,9 @@ def new(self: Tensor, *args: Any) -> Tensor:
     return make_tensor(creation.legacy_array(args, self._array.dtype, "new"))
 
 
-def new_empty_strided(self: Tensor, size: Any, stride: Any, *, dtype: dtype | None = None, **options: Any) -> Tensor:
+def new_empty_strided(
+    self: Tensor, size: Any, stride: Any, *, dtype: dtype | None = None, **options: Any
+) -> Tensor:
     """``rushlight.empty_strided`` with this tensor's dtype unless given."""
     return creation.empty_strided(size, stride, dtype=dtype or OF_NUMPY[self._array.dtype], **options)
 
@@ -774,10 +810,8 @@ class memory_format:
         return f"torch.{self.name}"
 
 
-STRIDED = layout("strided")
+STRIDED: layout = layout("strided")
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
-
-_ = (BOOL, I64, INFERENCE_MODE, OVERWRITTEN, operator, sum_to_shape)

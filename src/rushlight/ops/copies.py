@@ -11,7 +11,6 @@ from ..core.tensor import Tensor, init_fields, make_tensor
 from .conversion import data_ptr, memory_root
 
 
-
 def _rebuild(array: Any, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
     tensor = make_tensor(array)
     if requires_grad:
@@ -21,7 +20,13 @@ def _rebuild(array: Any, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
 
 
 def _rebuild_view(
-    root: Any, offset: int, shape: Any, strides: Any, dtype_name: str, requires_grad: bool, extra: dict[str, Any]
+    root: Any,
+    offset: int,
+    shape: Any,
+    strides: Any,
+    dtype_name: str,
+    requires_grad: bool,
+    extra: dict[str, Any],
 ) -> Tensor:
     memory = root.ravel(order="K").view(np.uint8).copy()[offset:]
     array: Any = np.ndarray(shape, by_name(dtype_name).numpy, memory, 0, strides)

@@ -28,7 +28,7 @@ from ..core.fused_multiply_add import fused32, fused64
 from ..core.shapes import Size, as_shape
 from ..core.tensor import Tensor, make_tensor
 from .array_data import LARGEST, array_from, check_memory, checked_shape, is_sequence, shape_of
-from .dispatch import write_out
+from .dispatch import type_name, write_out
 from .movement import cast, clone
 
 Dtype = dtype | None
@@ -107,7 +107,7 @@ def as_tensor(data: Any, dtype: Dtype = None, device: DeviceLike | None = None) 
     require_available(device)
     wanted = None if dtype is None else numpy_dtype(dtype)
     if isinstance(data, Tensor):
-        return data if wanted is None else cast(data, wanted)  # type: ignore[no-any-return]
+        return data if wanted is None else cast(data, wanted)
     if isinstance(data, np.ndarray) and (wanted is None or wanted == data.dtype):
         return from_numpy(data)
     return make_tensor(array_from(data, wanted))
@@ -130,17 +130,17 @@ def asarray(
     if copy is False and not shared:
         raise ValueError("asarray: can't alias the given object without copying; pass copy=None or copy=True")
     if isinstance(obj, Tensor):
-        result = obj if shared and not copy else clone(obj) if shared else cast(obj, wanted)
+        result = obj if shared and not copy else clone(obj) if shared else cast(obj, wanted or _dtype_of(obj))
         if requires_grad and not result.is_leaf:
             return result.detach().requires_grad_(True)  # type: ignore[no-any-return]
-        return result.requires_grad_(True) if requires_grad else result  # type: ignore[no-any-return]
+        return result.requires_grad_(True) if requires_grad else result
     if shared and not copy:
         return _finish(from_numpy(obj)._array, requires_grad)
     return _finish(array_from(obj, wanted), requires_grad)
 
 
 def _dtype_of(obj: Any) -> NumpyDType:
-    return obj._array.dtype if isinstance(obj, Tensor) else obj.dtype  # type: ignore[no-any-return]
+    return obj._array.dtype if isinstance(obj, Tensor) else obj.dtype
 
 
 # --- filled -----------------------------------------------------------------------------------------------------------
@@ -432,8 +432,8 @@ def arange(
         _number_argument(v, "arange")
         for v in (0 if start is None else start, end, 1 if step is None else step)
     )
-    if dtype is not None and numpy_dtype(dtype) == BOOL:
-        raise NotImplementedError('"arange_cpu" not implemented for \'Bool\'')
+    if dtype is not None and numpy_dtype(dtype).kind in "bc":
+        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{type_name(numpy_dtype(dtype))}'")
     for value in (start, end, step):
         if isinstance(value, complex):
             raise RuntimeError("arange: the bounds must be real numbers, got a complex one")
@@ -451,12 +451,17 @@ def arange(
         wanted = default_numpy()
     else:
         wanted = I64
+    given = (start, end, step)
     if wanted.kind in "iu":
-        start, end, step = int(start), end if isinstance(end, float) else int(end), int(step) or step
+        start, end, step = int(start), int(end) if wanted == I64 else end, int(step) or step
+        if wanted == I64 and isinstance(step, float):
+            raise ValueError(f"arange: a step of {step} is 0 as an int64; use a floating-point dtype")
     if not (-(2**63) <= start < 2**63 and abs(end) <= 2**63):
         raise OverflowError(f"arange: bounds must fit into 64 bits, got {start} and {end}")
     try:
-        length = max(0, math.ceil((end - start) / step))
+        # Of the integer types only int64 counts with whole bounds.
+        first, last, by = given if wanted.kind in "iu" and wanted != I64 else (start, end, step)
+        length = max(0, math.ceil((last - first) / by))
     except OverflowError:
         length = LARGEST
     if length > LARGEST // 64:
@@ -466,7 +471,12 @@ def arange(
         (length,),
         I64 if wanted.kind in "iu" else F64,
     )
-    values = int(start) + int(step) * index if wanted.kind in "iu" else start + step * index
+    if wanted.kind in "iu":
+        values = int(start) + int(step) * index
+    elif wanted == F64 and start:
+        values = fused64(index, float(step), float(start))
+    else:
+        values = start + step * index
     with np.errstate(all="ignore"):
         result = values.astype(wanted)
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "arange")

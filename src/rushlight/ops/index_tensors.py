@@ -174,7 +174,7 @@ def write_at(
     except IndexError as error:
         raise cast_index_error(error) from None
     except (ValueError, TypeError) as error:
-        if "broadcast" not in str(error) and "assign" not in str(error):
+        if not any(word in str(error) for word in ("broadcast", "assign", "more dimensions")):
             raise
         try:
             wanted = list(np.broadcast_to(False, target.shape)[numpy_index(arrays, dims)].shape)

@@ -21,7 +21,7 @@ from .define import Primitive
 from .dispatch import is_number, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, index_dims, put_at, put_at_, read_at, recorded
 from .inplace import check_leaf, overwrite
-from .movement import cast, clone, reshape
+from .movement import cast, clone, handed_over, reshape
 
 grad_enabled = GRAD_MODE.get
 
@@ -116,7 +116,7 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     if not input._array.ndim:
         if index._array.size != 1:
             raise RuntimeError("index_select(): Index to scalar can have only 1 value")
-        result = reshape(result, ())
+        result = handed_over(result, ())
     return result if out is None else write_out(out, result, "index_select")
 
 
@@ -173,7 +173,7 @@ def _index_update(
         if in_place:
             put_at_(_at_least_vector(self), reshape(source, (1,)), (index,), (0,), accumulate, name)
             return self
-        return reshape(
+        return handed_over(
             put_at(
                 reshape(self, (1,)), reshape(source, (1,)), (index,), {"dims": (0,), "accumulate": accumulate}
             ),
@@ -265,7 +265,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         return _fill_by_mask(input, dim, index, content)
     attrs = {"dims": (dim,), "accumulate": False}
     result = put_at(_at_least_vector(input), content, (index,), attrs)
-    return result if input._array.ndim else reshape(result, ())
+    return result if input._array.ndim else handed_over(result, ())
 
 
 def _fill_by_mask(x: Tensor, dim: int, index: Tensor, content: Tensor) -> Tensor:
@@ -345,7 +345,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if not input._array.size:
         return clone(input)
     flat = put_at(reshape(input, (-1,)), source, (index,), {"dims": (0,), "accumulate": accumulate})
-    return reshape(flat, input._array.shape)
+    return handed_over(flat, input._array.shape)
 
 
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:

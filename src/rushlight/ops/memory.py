@@ -131,7 +131,9 @@ def set_(
         return self
     if isinstance(source, Tensor):
         if source._array.dtype != kind:
-            raise RuntimeError(f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}")
+            raise RuntimeError(
+                f"Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}"
+            )
         if size is None and storage_offset is None:
             self._array, self._storage = source._array, source._storage
             return self

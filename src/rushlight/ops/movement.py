@@ -127,7 +127,9 @@ def view_dtype(self: Tensor, target: dtype) -> Tensor:
     if array.dtype == target.numpy:
         return make_view(VIEW, self, array[...], {"shape": array.shape})
     if self._node is not None and grad_enabled():
-        raise RuntimeError("view(dtype): a tensor that requires grad can't be reinterpreted; detach() it first")
+        raise RuntimeError(
+            "view(dtype): a tensor that requires grad can't be reinterpreted; detach() it first"
+        )
     try:
         result = array.view(target.numpy)
     except (ValueError, TypeError):
@@ -261,7 +263,9 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     if not -extent <= start <= extent:
-        raise IndexError(f"start out of range (expected to be in range of [{-extent}, {extent}], but got {start})")
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-extent}, {extent}], but got {start})"
+        )
     if start < 0:
         start += extent
     if start + length > extent:
@@ -323,8 +327,11 @@ EXPAND = Primitive("expand", _expand_impl, lambda g, node: sum_to_shape(g, node.
 
 def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """A view in which dimensions of extent 1 are repeated without copying; -1 keeps an extent."""
-    given = sizes if size is None else (size,)
-    target = given[0] if len(given) == 1 and type(given[0]) is tuple else as_shape(given, "expand")
+    if sizes and type(sizes[0]) is int and type(sizes[-1]) is int:
+        target = sizes
+    else:
+        given = sizes if size is None else (size,)
+        target = given[0] if len(given) == 1 and type(given[0]) is tuple else as_shape(given, "expand")
     result = _expand_impl(self._array, target)
     return make_view(EXPAND, self, result, {"shape": result.shape})
 
@@ -336,7 +343,13 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
         result = array.squeeze()
     else:
         shape = array.shape
-        drop = (wrap_dim(dim, len(shape)),) if isinstance(dim, int) else wrap_dims(tuple(dim), len(shape)) if dim else ()
+        drop = (
+            (wrap_dim(dim, len(shape)),)
+            if isinstance(dim, int)
+            else wrap_dims(tuple(dim), len(shape))
+            if dim
+            else ()
+        )
         result = array.reshape([n for i, n in enumerate(shape) if i not in drop or n != 1])
     return make_view(SQUEEZE, input, result, {"shape": result.shape})
 
@@ -415,7 +428,9 @@ def sum_to_shape(input: Tensor, shape: Shape) -> Tensor:
     lead = len(have) - len(shape)
     if lead < 0:
         return expand(reshape(input, have), shape)
-    dims = tuple(range(lead)) + tuple([i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1])
+    dims = tuple(range(lead)) + tuple(
+        [i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1]
+    )
     if dims:
         input = sum_dims(input, dims, True)
     return reshape(input, shape) if lead else input
@@ -425,7 +440,20 @@ def element_type(tensor: Tensor) -> dtype:
     return OF_NUMPY[tensor._array.dtype]
 
 
-for _function in (reshape, view, permute, transpose, t, select, narrow, expand, squeeze, unsqueeze, clone, contiguous):
+for _function in (
+    reshape,
+    view,
+    permute,
+    transpose,
+    t,
+    select,
+    narrow,
+    expand,
+    squeeze,
+    unsqueeze,
+    clone,
+    contiguous,
+):
     named(_function, _function.__name__)
 
 METHODS: dict[str, Any] = {

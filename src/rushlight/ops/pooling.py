@@ -13,7 +13,6 @@ from .define import Primitive
 from .dispatch import apply
 from .movement import reshape
 
-
 # Indices are what every one of these keeps, and they are operands, so that a recording sees where they come from.
 _INDICES = ((1, (0,)),)
 
@@ -86,31 +85,31 @@ UNPOOL_GATHER = Primitive(
     saves=_INDICES,
     samples=lambda: [((_SAMPLE, _PLACES), {"output": (4, 4)})],
 )
-AVG_POOL = Primitive(
+AVG_POOL: Primitive = Primitive(
     "avg_pool",
     kernels.avg_pool_forward,
-    lambda g, node: apply(AVG_POOL_GRADIENT, (g,), {**node.attrs, "input_shape": node.edges[0].shape}),  # type: ignore[union-attr]
+    lambda g, node: apply(AVG_POOL_GRADIENT, (g,), {**node.attrs, "input_shape": node.edges[0].shape}),
     grad_name=lambda attrs: f"AvgPool{len(attrs['kernel'])}DBackward0",
     samples=lambda: [
         ((_SAMPLE,), {**_WINDOW, "ceil_mode": False, "count_include_pad": True, "divisor_override": None})
     ],
 )
-AVG_POOL_GRADIENT = Primitive(
+AVG_POOL_GRADIENT: Primitive = Primitive(
     "avg_pool_gradient",
     kernels.avg_pool_gradient,
     lambda h, node: apply(AVG_POOL, (h,), {key: v for key, v in node.attrs.items() if key != "input_shape"}),
 )
-ADAPTIVE_AVG_POOL = Primitive(
+ADAPTIVE_AVG_POOL: Primitive = Primitive(
     "adaptive_avg_pool",
     kernels.adaptive_avg_pool_forward,
-    lambda g, node: apply(ADAPTIVE_AVG_POOL_GRADIENT, (g,), {"spatial": node.edges[0].shape[2:]}),  # type: ignore[union-attr]
+    lambda g, node: apply(ADAPTIVE_AVG_POOL_GRADIENT, (g,), {"spatial": node.edges[0].shape[2:]}),
     grad_name=lambda attrs: f"AdaptiveAvgPool{len(attrs['output'])}DBackward0",
     samples=lambda: [((_SAMPLE,), {"output": (3, 2)})],
 )
-ADAPTIVE_AVG_POOL_GRADIENT = Primitive(
+ADAPTIVE_AVG_POOL_GRADIENT: Primitive = Primitive(
     "adaptive_avg_pool_gradient",
     kernels.adaptive_avg_pool_gradient,
-    lambda h, node: apply(ADAPTIVE_AVG_POOL, (h,), {"output": node.edges[0].shape[2:]}),  # type: ignore[union-attr]
+    lambda h, node: apply(ADAPTIVE_AVG_POOL, (h,), {"output": node.edges[0].shape[2:]}),
 )
 
 

@@ -12,10 +12,11 @@ from ..core.device import DeviceLike, require_available
 from ..core.dtypes import I64, NumpyDType, default_numpy, dtype
 from ..core.generator import Generator as Generator, default_generator as default_generator
 from ..core.grad_mode import GRAD_MODE
+from ..core.shapes import broadcast_shape
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from .array_data import checked_shape, shape_of
-from .creation import check_layout
+from .creation import check_layout, numpy_dtype, zeros_like
 from .define import Primitive
 from .dispatch import attach, compute, write_out
 from .inplace import check_leaf, check_no_overlap, commit
@@ -57,14 +58,34 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def draw_seed(generator: Generator | None) -> int:
     """A seed for another generator, drawn as PyTorch's data loading draws it."""
-    return int(streams.random_integers_default(generator or default_generator, (), I64))
+    return int(streams.random_integers_default(_source(generator), (), I64))
+
+
+def _source(generator: Any) -> Generator:
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"argument 'generator' must be Generator, not {type(generator).__name__}")
+    return generator
+
+
+def _float(value: Any, name: str) -> float:
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name}(): expected numbers, got {type(value).__name__}")
+    return float(value)
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, float):
+        raise TypeError(f"{name}(): the bounds must be ints, got {value}")
+    return int(value)
 
 
 def _options(out: Tensor | None, given: Dtype, device: DeviceLike | None, layout: object) -> NumpyDType:
     require_available(device)
     check_layout(layout)
     if given is not None:
-        return given.numpy
+        return numpy_dtype(given)
     return default_numpy() if out is None else out._array.dtype
 
 
@@ -73,6 +94,21 @@ def _finish(array: Any, out: Tensor | None, requires_grad: bool, name: str) -> T
         return write_out(out, make_tensor(array), name)
     tensor = make_tensor(array)
     return tensor.requires_grad_(True) if requires_grad else tensor
+
+
+def _tensor(input: Any, name: str) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    return input
+
+
+def _ordered_like(array: Any, values: Any) -> Any:
+    """``values`` in the order of memory that a new tensor like ``array`` has."""
+    target = np.empty_like(array, values.dtype, order="C" if 0 in array.strides else "K")
+    if target.flags.c_contiguous:
+        return values
+    streams.fill_in_memory_order(target, values)
+    return target
 
 
 def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
@@ -89,7 +125,7 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
     ) -> Tensor:
         shape = shape_of(size, named_size, name)
         kind = _options(out, dtype, device, layout)
-        return _finish(draw(generator or default_generator, shape, kind), out, requires_grad, name)
+        return _finish(draw(_source(generator), shape, kind), out, requires_grad, name)
 
     def like(
         input: Tensor,
@@ -103,15 +139,13 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
         memory_format: object = None,
     ) -> Tensor:
         require_available(device)
-        array = input._array
-        target = np.empty_like(
-            array, array.dtype if dtype is None else dtype.numpy, order="C" if 0 in array.strides else "K"
-        )
-        values = draw(generator or default_generator, array.shape, target.dtype)
+        array = _tensor(input, name + "_like")._array
+        kind = array.dtype if dtype is None else numpy_dtype(dtype)
+        target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")
         if target.flags.c_contiguous:
-            target = values
-        else:
-            streams.fill_in_memory_order(target, values)
+            target = draw(_source(generator), array.shape, kind)
+        else:  # the numbers that the in-place method draws for such a layout
+            (uniform_ if name == "rand" else normal_)(make_tensor(target), generator=generator)
         return _finish(target, None, requires_grad, name + "_like")
 
     function.__name__ = function.__qualname__ = name
@@ -134,7 +168,7 @@ randn, randn_like = _floats(
 
 
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -147,6 +181,8 @@ def randint(
     pin_memory: bool = False,
 ) -> Tensor:
     """Whole numbers from ``[low, high)``; ``randint(high, size)`` starts at 0. int64 unless given."""
+    if low is None:
+        low = 0
     if size is None:
         if high is None or isinstance(high, int):
             raise TypeError("randint() received an invalid combination of arguments: give high and size")
@@ -156,14 +192,16 @@ def randint(
     shape = checked_shape((size,), "randint")
     kind = I64 if dtype is None and out is None else _options(out, dtype, device, layout)
     require_available(device)
-    values = streams.random_integers(generator or default_generator, shape, kind, int(low), int(high))
+    values = streams.random_integers(
+        _source(generator), shape, kind, _whole(low, "randint"), _whole(high, "randint")
+    )
     return _finish(values, out, requires_grad, "randint")
 
 
 def randint_like(
     input: Tensor,
-    low: int,
-    high: int | None = None,
+    low: Any = None,
+    high: Any = None,
     *,
     generator: Generator | None = None,
     dtype: Dtype = None,
@@ -175,13 +213,16 @@ def randint_like(
 ) -> Tensor:
     """``randint`` in the shape and dtype of ``input``."""
     if high is None:
+        if low is None:
+            raise TypeError("randint_like(): the argument 'high' is not given")
         low, high = 0, low
+    low = 0 if low is None else low
     require_available(device)
-    kind = input._array.dtype if dtype is None else dtype.numpy
+    kind = _tensor(input, "randint_like")._array.dtype if dtype is None else numpy_dtype(dtype)
     values = streams.random_integers(
-        generator or default_generator, input._array.shape, kind, int(low), int(high)
+        _source(generator), input._array.shape, kind, _whole(low, "randint"), _whole(high, "randint")
     )
-    return _finish(values, None, requires_grad, "randint_like")
+    return _finish(_ordered_like(input._array, values), None, requires_grad, "randint_like")
 
 
 def randperm(
@@ -198,14 +239,19 @@ def randperm(
     """The numbers 0 to ``n - 1`` in random order, as int64 unless given."""
     kind = I64 if dtype is None and out is None else _options(out, dtype, device, layout)
     require_available(device)
-    return _finish(
-        streams.permutation(generator or default_generator, n, kind), out, requires_grad, "randperm"
-    )
+    return _finish(streams.permutation(_source(generator), n, kind), out, requires_grad, "randperm")
 
 
+# The results depend on the operands, but not smoothly: the gradients are zeros.
 NORMAL = Primitive(
-    "normal", lambda mean, std: None, lambda g, node: (None, None)
-)  # torch.normal's result depends on its operands, but has no gradient to give them
+    "normal",
+    lambda mean, std: None,
+    lambda g, node: tuple([None if edge is None else zeros_of(edge, g) for edge in node.edges]),
+)
+
+
+def zeros_of(edge: Any, g: Tensor) -> Tensor:
+    return make_tensor(np.zeros(edge.shape, g._array.dtype))
 
 
 def normal(
@@ -225,7 +271,7 @@ def normal(
 
     Raises ``RuntimeError`` for a negative ``std``.
     """
-    source = generator or default_generator
+    source = _source(generator)
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal(): with numbers for mean and std the size must be given")
@@ -235,17 +281,29 @@ def normal(
         values = streams.normal(source, checked_shape((size,), "normal"), kind, float(mean), float(std))
         return _finish(values, out, requires_grad, "normal")
     arrays = [v._array if isinstance(v, Tensor) else v for v in (mean, std)]
+    broadcast_shape(
+        *[array.shape for array in arrays if isinstance(array, np.ndarray)]
+    )  # raises PyTorch's error
     values = streams.normal_from_arrays(source, arrays[0], arrays[1])
     result: Tensor = attach(NORMAL, (mean, std), {}, values)
     return result if out is None else write_out(out, result, "normal")
 
 
-BERNOULLI = Primitive("bernoulli", lambda p: None, lambda g, node: None)
+BERNOULLI = Primitive("bernoulli", lambda p: None, lambda g, node: zeros_like(g))
+POISSON = Primitive("poisson", lambda rate: None, lambda g, node: zeros_like(g))
 
 
-def bernoulli(input: Tensor, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
+) -> Tensor:
     """1 with the probabilities in ``input``, else 0; no gradient flows."""
-    values = streams.bernoulli_from_array(generator or default_generator, input._array)
+    if p is not None:
+        return bernoulli_(
+            make_tensor(np.empty(_tensor(input, "bernoulli")._array.shape, input._array.dtype)),
+            p,
+            generator=generator,
+        )
+    values = streams.bernoulli_from_array(_source(generator), _tensor(input, "bernoulli")._array)
     result: Tensor = attach(BERNOULLI, (input,), {}, values)
     return result if out is None else write_out(out, result, "bernoulli")
 
@@ -263,13 +321,13 @@ def multinomial(
     Raises ``RuntimeError`` for negative or non-finite weights, a row of zeros, and more samples than categories without
     replacement.
     """
-    values = streams.multinomial(generator or default_generator, input._array, num_samples, replacement)
+    values = streams.multinomial(_source(generator), input._array, num_samples, replacement)
     return _finish(values, out, False, "multinomial")
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson numbers with the rates in ``input``."""
-    return make_tensor(streams.poisson(generator or default_generator, input._array))
+    return attach(POISSON, (input,), {}, streams.poisson(_source(generator), input._array))  # type: ignore[no-any-return]
 
 
 # --- in place ---------------------------------------------------------------------------------------------------------
@@ -301,19 +359,18 @@ def uniform_(
     self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **named: Any
 ) -> Tensor:
     """Numbers drawn evenly from ``[from, to)`` written over this tensor's."""
-    low = named.pop("from", from_)
+    low, to = _float(named.pop("from", from_), "uniform_"), _float(to, "uniform_")
     _no_more(named, "uniform_")
-    source = generator or default_generator
-    return _fill(
-        self, lambda kind: streams.uniform(source, self._array.shape, kind, float(low), float(to)), "uniform_"
-    )
+    source = _source(generator)
+    return _fill(self, lambda kind: streams.uniform(source, self._array.shape, kind, low, to), "uniform_")
 
 
 def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers written over this tensor's."""
-    source, array = generator or default_generator, self._array
+    source, array = _source(generator), self._array
+    mean, std = _float(mean, "normal_"), _float(std, "normal_")
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     contiguous = array.flags.c_contiguous
@@ -328,11 +385,13 @@ def random_(self: Tensor, *bounds: Any, generator: Generator | None = None, **na
     """Whole numbers written over this tensor's: ``random_()``, ``random_(to)`` or ``random_(from, to)``."""
     low, high = named.pop("from", None), named.pop("to", None)
     _no_more(named, "random_")
+    if len(bounds) > 2:
+        raise TypeError(f"random_() takes at most 2 bounds, got {len(bounds)}")
     if len(bounds) == 1:
         low, high = (0, bounds[0]) if high is None else (bounds[0], high)
     elif len(bounds) == 2:
         low, high = bounds
-    source, shape = generator or default_generator, self._array.shape
+    source, shape = _source(generator), self._array.shape
     if low is None and high is None:
         return _fill(self, lambda kind: streams.random_integers_default(source, shape, kind), "random_")
     if high is None:
@@ -346,7 +405,7 @@ def random_(self: Tensor, *bounds: Any, generator: Generator | None = None, **na
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability ``p`` (a number or a tensor), else 0, written over this tensor's elements."""
-    source, array = generator or default_generator, self._array
+    source, array = _source(generator), self._array
     if isinstance(p, Tensor):
         chances = np.broadcast_to(p._array, array.shape)
         return _fill(self, lambda kind: streams.bernoulli_from_array(source, chances, kind), "bernoulli_")
@@ -354,14 +413,19 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 
 
 def _parametrised(name: str, draw: Callable[..., Any], defaults: dict[str, float], doc: str) -> Any:
-    names = list(defaults)
+    names = list(defaults) or ["p"]  # geometric_ alone has no default
 
     def method(self: Tensor, *args: float, generator: Generator | None = None, **named: float) -> Tensor:
+        if len(args) > len(names):
+            raise TypeError(f"{name}() takes at most {len(names)} positional arguments, got {len(args)}")
         values = {**defaults, **dict(zip(names, args, strict=False)), **named}
-        _no_more({key: v for key, v in values.items() if key not in defaults}, name)
-        source, shape = generator or default_generator, self._array.shape
+        _no_more({key: v for key, v in values.items() if key not in names}, name)
+        for key in names:
+            if key not in values:
+                raise TypeError(f"{name}() missing 1 required positional argument: '{key}'")
+        source, shape = _source(generator), self._array.shape
         return _fill(
-            self, lambda kind: draw(source, shape, kind, *[float(values[key]) for key in names]), name
+            self, lambda kind: draw(source, shape, kind, *[_float(values[key], name) for key in names]), name
         )
 
     method.__name__ = method.__qualname__ = name
@@ -377,9 +441,7 @@ def _no_more(named: dict[str, Any], name: str) -> None:
 exponential_ = _parametrised(
     "exponential_", streams.exponential, {"lambd": 1.0}, "Exponential numbers of rate ``lambd``."
 )
-geometric_ = _parametrised(
-    "geometric_", streams.geometric, {"p": 0.5}, "Numbers of trials until the first success."
-)
+geometric_ = _parametrised("geometric_", streams.geometric, {}, "Numbers of trials until the first success.")
 log_normal_ = _parametrised(
     "log_normal_", streams.log_normal, {"mean": 1.0, "std": 2.0}, "Numbers whose logarithm is normal."
 )
@@ -409,7 +471,7 @@ def dropout(input: Tensor, p: float, generator: Generator | None = None) -> Tens
 def dropout_noise(input: Tensor, p: float, generator: Generator | None = None) -> Any:
     """What dropout multiplies ``input`` by, drawn in the order of its memory."""
     array = input._array
-    noise = streams.dropout_noise(generator or default_generator, array.shape, array.dtype, p)
+    noise = streams.dropout_noise(_source(generator), array.shape, array.dtype, p)
     if array.flags.c_contiguous or 0 in array.strides:
         return noise
     ordered = np.empty_like(array)
@@ -422,11 +484,7 @@ METHODS: dict[str, Any] = {
     "normal_": normal_,
     "random_": random_,
     "bernoulli_": bernoulli_,
-    "bernoulli": lambda self, p=None, *, generator=None: (
-        bernoulli(self, generator=generator)
-        if p is None
-        else bernoulli_(make_tensor(np.empty_like(self._array)), p)
-    ),
+    "bernoulli": bernoulli,
     "multinomial": multinomial,
     "exponential_": exponential_,
     "geometric_": geometric_,

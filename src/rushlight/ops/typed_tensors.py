@@ -7,6 +7,7 @@ from typing import Any
 from ..core.dtypes import by_name
 from ..core.tensor import Tensor, make_tensor
 from .creation import legacy_array
+from .dispatch import alias_of
 
 
 class _TypedTensorType(type):
@@ -22,8 +23,10 @@ class _TypedTensorType(type):
         if len(args) == 1 and isinstance(args[0], Tensor):
             if args[0]._array.dtype != kind:
                 wanted = by_name(cls.dtype_name)
-                raise TypeError(f"{cls.__name__}: expected a tensor of {wanted}, got {args[0].dtype}; use tensor.to(dtype)")
-            return args[0].detach()
+                raise TypeError(
+                    f"{cls.__name__}: expected a tensor of {wanted}, got {args[0].dtype}; use tensor.to(dtype)"
+                )
+            return alias_of(args[0])
         return make_tensor(legacy_array(args, kind, cls.__name__))
 
     def __repr__(cls) -> str:

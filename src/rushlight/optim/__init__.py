@@ -1,10 +1,7 @@
 """Optimizers and learning-rate schedules."""
 
 from . import lr_scheduler as lr_scheduler
-from .adam import Adam as Adam
-from .adam import AdamW as AdamW
-from .adaptive import Adadelta as Adadelta
-from .adaptive import Adagrad as Adagrad
-from .adaptive import RMSprop as RMSprop
+from .adam import Adam as Adam, AdamW as AdamW
+from .adaptive import Adadelta as Adadelta, Adagrad as Adagrad, RMSprop as RMSprop
 from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD

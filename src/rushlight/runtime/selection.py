@@ -39,10 +39,12 @@ def select(condition: Array, x: Array, y: Array) -> Array:
             bits, others = x.view(integers), y.view(integers)
             result = np.bitwise_and(np.bitwise_xor(bits, others), mask)
             # Broadcasting may make the result larger than the mask; it is never smaller.
-            return np.bitwise_xor(result, others, out=result).view(x.dtype)
+            chosen: Array = np.bitwise_xor(result, others, out=result).view(x.dtype)
+            return chosen
     given = kept.view(integers)
     into = mask if _covers(mask.shape, given.shape) else None
-    return np.bitwise_and(mask, given, out=into).view(x.dtype)
+    kept_bits: Array = np.bitwise_and(mask, given, out=into).view(x.dtype)
+    return kept_bits
 
 
 def _is_zero(x: Array) -> bool:

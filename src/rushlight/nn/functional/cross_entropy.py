@@ -108,7 +108,7 @@ def _reduce(losses: Any, shares: Any, reduction: str, shape: tuple[int, ...]) ->
 
 
 def _nll_impl(x: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
-    dtype, shape = x.dtype, target.shape
+    dtype, shape = x.dtype, target.shape if x.ndim > 1 else ()
     x, target = _in_rows(x, target)
     wide = F32 if dtype in LOW_PRECISION else dtype
     shares, target = _shares(target, weight, x.shape[1], ignore_index, wide)
@@ -258,7 +258,7 @@ def nll_loss(
 
 def _cross_entropy_forward(x: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
     """The loss, the exponentials of ``x`` less the greatest of each row, and their sums over classes."""
-    dtype, shape = x.dtype, target.shape
+    dtype, shape = x.dtype, target.shape if x.ndim > 1 else ()
     x, target = _in_rows(x, target)
     if dtype in LOW_PRECISION:
         x = x.astype(F32)

@@ -20,15 +20,25 @@ from ...ops.random import dropout as _dropout, dropout_noise as _noise_for
 _SATURATION = 1.7580993408473766
 
 
-def _check(name: str, input: Any, p: float, training: bool) -> None:
+def _check(name: str, input: Any, p: float) -> None:
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    if training and p > 0 and input._array.dtype.kind in "biu":
-        raise RuntimeError(
-            f"result type Float can't be cast to the desired output type {type_name(input._array.dtype)}"
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
+
+
+def _drops(input: Tensor, p: float, training: bool) -> bool:
+    """Whether there is anything to do. Raises ``RuntimeError`` where it can't be done to integers."""
+    array = input._array
+    if not training or p == 0 or not array.size:
+        return False
+    if array.dtype.kind in "biu":
+        raise RuntimeError(
+            f"result type Float can't be cast to the desired output type {type_name(array.dtype)}"
+        )
+    return True
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -43,8 +53,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         >>> torch.nn.functional.dropout(torch.ones(5), 0.5)
         tensor([0., 0., 2., 0., 0.])
     """
-    _check("dropout", input, p, training)
-    if not training or p == 0 or not input._array.size:
+    _check("dropout", input, p)
+    if not _drops(input, p, training):
         return input
     if not inplace:
         return _dropout(input, p)
@@ -67,7 +77,7 @@ def _channel_shape(shape: Shape) -> Shape:
 
 
 def _feature_dropout(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    if not training or p == 0 or not input._array.size:
+    if not _drops(input, p, training):
         return input
     noise = _channel_noise(input, p)
     return input.mul_(noise) if inplace else mul(input, noise)  # type: ignore[no-any-return]
@@ -78,7 +88,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
     Raises ``RuntimeError`` for another number of dimensions.
     """
-    _check("dropout1d", input, p, training)
+    _check("dropout1d", input, p)
     ndim = input._array.ndim
     if ndim not in (2, 3):
         raise RuntimeError(
@@ -105,7 +115,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     Tompson et al., "Efficient object localization using convolutional networks", 2015. A 3-dimensional input counts as
     ``(N, C, L)``, with a warning, as in PyTorch.
     """
-    _check("dropout2d", input, p, training)
+    _check("dropout2d", input, p)
     ndim = input._array.ndim
     if ndim not in (3, 4):
         _warn_of_dimensions("dropout2d", ndim, 2)
@@ -122,7 +132,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zeroes whole channels of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` with probability ``p``; scales the others."""
-    _check("dropout3d", input, p, training)
+    _check("dropout3d", input, p)
     ndim = input._array.ndim
     if ndim not in (4, 5):
         _warn_of_dimensions("dropout3d", ndim, 3)
@@ -148,7 +158,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
     Klambauer et al., "Self-normalizing neural networks", 2017.
     """
-    _check("alpha_dropout", input, p, training)
+    _check("alpha_dropout", input, p)
     return _alpha_dropout(input, p, training, inplace, channels=False)
 
 
@@ -156,12 +166,12 @@ def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """``alpha_dropout`` of whole channels (dimension 1)."""
-    _check("feature_alpha_dropout", input, p, training)
+    _check("feature_alpha_dropout", input, p)
     return _alpha_dropout(input, p, training, inplace, channels=True)
 
 
 def _alpha_dropout(input: Tensor, p: float, training: bool, inplace: bool, *, channels: bool) -> Tensor:
-    if not training or p == 0 or not input._array.size:
+    if not _drops(input, p, training):
         return input
     if p == 1:
         zero = make_tensor(np.zeros((), input._array.dtype))

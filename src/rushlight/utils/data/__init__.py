@@ -1,20 +1,23 @@
 """Datasets, samplers, and the loader that makes batches of them."""
 
-from .collate import default_collate as default_collate
-from .collate import default_convert as default_convert
-from .dataset import ChainDataset as ChainDataset
-from .dataset import ConcatDataset as ConcatDataset
-from .dataset import Dataset as Dataset
-from .dataset import IterableDataset as IterableDataset
-from .dataset import StackDataset as StackDataset
-from .dataset import Subset as Subset
-from .dataset import TensorDataset as TensorDataset
-from .dataset import random_split as random_split
+from .collate import default_collate as default_collate, default_convert as default_convert
+from .dataset import (
+    ChainDataset as ChainDataset,
+    ConcatDataset as ConcatDataset,
+    Dataset as Dataset,
+    IterableDataset as IterableDataset,
+    StackDataset as StackDataset,
+    Subset as Subset,
+    TensorDataset as TensorDataset,
+    random_split as random_split,
+)
 from .loader import DataLoader as DataLoader
-from .sampler import BatchSampler as BatchSampler
-from .sampler import RandomSampler as RandomSampler
-from .sampler import Sampler as Sampler
-from .sampler import SequentialSampler as SequentialSampler
-from .sampler import SubsetRandomSampler as SubsetRandomSampler
-from .sampler import WeightedRandomSampler as WeightedRandomSampler
+from .sampler import (
+    BatchSampler as BatchSampler,
+    RandomSampler as RandomSampler,
+    Sampler as Sampler,
+    SequentialSampler as SequentialSampler,
+    SubsetRandomSampler as SubsetRandomSampler,
+    WeightedRandomSampler as WeightedRandomSampler,
+)
 from .worker import get_worker_info as get_worker_info

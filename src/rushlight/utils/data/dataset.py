@@ -115,7 +115,8 @@ class ChainDataset(IterableDataset):
         return chain.from_iterable(self.datasets)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return sum([len(dataset) for dataset in self.datasets])  # type: ignore[arg-type]
+        lengths: list[int] = [len(dataset) for dataset in self.datasets]  # type: ignore[arg-type]
+        return sum(lengths)
 
 
 class Subset(Dataset):
