@@ -62,8 +62,6 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]
     "Unflatten": (lambda: nn.Unflatten(1, (2, 2)), lambda: (numbers(2, 4),)),
     "Dropout": (lambda: nn.Dropout(0.5).eval(), lambda: (numbers(3, 4),)),
     "Embedding": (lambda: nn.Embedding(5, 3), lambda: (torch.tensor([0, 4, 4]),)),
-    "Embedding with padding": (lambda: nn.Embedding(5, 3, padding_idx=4), lambda: (torch.tensor([[0, 4], [4, 1]]),)),
-    "Embedding by frequency": (lambda: nn.Embedding(5, 3, scale_grad_by_freq=True), lambda: (torch.tensor([0, 4, 4]),)),
     "EmbeddingBag mean": (lambda: nn.EmbeddingBag(5, 3), lambda: (torch.tensor([0, 4, 4]), torch.tensor([0, 1]))),
     "EmbeddingBag max": (lambda: nn.EmbeddingBag(5, 3, mode="max"), lambda: (torch.tensor([[0, 3], [4, 1]]),)),
     "EmbeddingBag weighted": (

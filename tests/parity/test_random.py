@@ -105,7 +105,7 @@ METHODS = ("uniform_()", "uniform_(2, 5)", "uniform_(5, 2)", "uniform_(a=-1, b=1
         "torch.zeros(1).expand(3)"])
 def test_in_place(tensor: str) -> None:
     # log_normal_ and cauchy_ go through functions of the C library (expf, tan) whose last digit may differ: elsewhere.
-    seeded(f"({tensor}).{method}" for method in METHODS if not (("log_normal" in method or "cauchy" in method) and "-1" not in method))
+    seeded(f"({tensor}).{method}" for method in METHODS if not (("log_normal" in method or "cauchy" in method) and "-1" not in method))  # noqa: E501
 
 
 def test_in_place_and_history() -> None:
@@ -117,9 +117,9 @@ def test_in_place_and_history() -> None:
         "torch.nn.init.normal_(torch.nn.Parameter(torch.zeros(3)))",
     ])
     check_all([
-        "torch.manual_seed(1); x = torch.ones(3, requires_grad=True); y = x * 2; y.normal_(); (y * torch.arange(3.)).sum().backward(); x.grad", "torch.manual_seed(1); x = torch.ones(4, requires_grad=True); y = x * 2; y[:2].uniform_(); (y * 3).sum().backward(); x.grad", "t = torch.zeros(2); v = t._version; t.normal_(); t.uniform_(); t._version - v",
+        "torch.manual_seed(1); x = torch.ones(3, requires_grad=True); y = x * 2; y.normal_(); (y * torch.arange(3.)).sum().backward(); x.grad", "torch.manual_seed(1); x = torch.ones(4, requires_grad=True); y = x * 2; y[:2].uniform_(); (y * 3).sum().backward(); x.grad", "t = torch.zeros(2); v = t._version; t.normal_(); t.uniform_(); t._version - v",  # noqa: E501
         "torch.manual_seed(1); p = torch.full((4,), 0.5, requires_grad=True); torch.bernoulli(p).requires_grad",
-        "torch.manual_seed(1); p = torch.full((4,), 0.5, requires_grad=True); torch.bernoulli(p).sum().backward(); p.grad", "torch.manual_seed(1); m = torch.zeros(4, requires_grad=True); torch.normal(m, 1.0).sum().backward(); m.grad", "torch.manual_seed(1); m = torch.full((4,), 2.0, requires_grad=True); torch.poisson(m).sum().backward(); m.grad",
+        "torch.manual_seed(1); p = torch.full((4,), 0.5, requires_grad=True); torch.bernoulli(p).sum().backward(); p.grad", "torch.manual_seed(1); m = torch.zeros(4, requires_grad=True); torch.normal(m, 1.0).sum().backward(); m.grad", "torch.manual_seed(1); m = torch.full((4,), 2.0, requires_grad=True); torch.poisson(m).sum().backward(); m.grad",  # noqa: E501
         "torch.manual_seed(1); x = torch.ones(3, requires_grad=True); y = x * x; y.exponential_(); y.sum().backward(); x.grad",
     ])
 
@@ -132,13 +132,13 @@ def test_seeds_and_states() -> None:
         "torch.manual_seed(None)", "torch.manual_seed(True); torch.rand(1)",
         "torch.manual_seed(np.int64(3)); torch.rand(2)", "torch.manual_seed(torch.tensor(3)); torch.rand(2)",
         "type(torch.seed()).__name__", "torch.get_rng_state().dtype, torch.get_rng_state().shape",
-        "torch.manual_seed(3); s = torch.get_rng_state(); a = torch.rand(3); torch.set_rng_state(s); (a == torch.rand(3)).all()", "torch.manual_seed(3); torch.randn(3); s = torch.get_rng_state(); a = torch.randn(3); torch.set_rng_state(s); (a == torch.randn(3)).all()", "torch.set_rng_state(torch.zeros(3))", "torch.set_rng_state(torch.zeros(3, dtype=torch.uint8))", "torch.set_rng_state(3)", "torch.random.manual_seed(3); torch.rand(2)", "torch.random.initial_seed.__name__", "torch.manual_seed(3); torch.random.get_rng_state().sum()",
+        "torch.manual_seed(3); s = torch.get_rng_state(); a = torch.rand(3); torch.set_rng_state(s); (a == torch.rand(3)).all()", "torch.manual_seed(3); torch.randn(3); s = torch.get_rng_state(); a = torch.randn(3); torch.set_rng_state(s); (a == torch.randn(3)).all()", "torch.set_rng_state(torch.zeros(3))", "torch.set_rng_state(torch.zeros(3, dtype=torch.uint8))", "torch.set_rng_state(3)", "torch.random.manual_seed(3); torch.rand(2)", "torch.random.initial_seed.__name__", "torch.manual_seed(3); torch.random.get_rng_state().sum()",  # noqa: E501
         "torch.manual_seed(3)\nwith torch.random.fork_rng(): a = torch.rand(3)\n(a, torch.rand(3))",
         "torch.manual_seed(3)\nwith torch.random.fork_rng(devices=[]): torch.manual_seed(9)\ntorch.rand(3)",
         "torch.manual_seed(3)\nwith torch.random.fork_rng(enabled=False): torch.rand(3)\ntorch.rand(3)",
         "torch.default_generator.initial_seed() == torch.initial_seed()",
-        "g = torch.Generator(); g.manual_seed(4); torch.rand(2, generator=g), torch.randn(2, generator=g), torch.randint(5, (2,), generator=g)", "g = torch.Generator(device='cpu'); g.device", "torch.Generator('cuda')",
-        "g = torch.Generator().manual_seed(1); h = torch.Generator(); h.set_state(g.get_state()); torch.rand(3, generator=h)", "torch.cuda.manual_seed(1)", "torch.cuda.manual_seed_all(1)",
+        "g = torch.Generator(); g.manual_seed(4); torch.rand(2, generator=g), torch.randn(2, generator=g), torch.randint(5, (2,), generator=g)", "g = torch.Generator(device='cpu'); g.device", "torch.Generator('cuda')",  # noqa: E501
+        "g = torch.Generator().manual_seed(1); h = torch.Generator(); h.set_state(g.get_state()); torch.rand(3, generator=h)", "torch.cuda.manual_seed(1)", "torch.cuda.manual_seed_all(1)",  # noqa: E501
     ])
 
 

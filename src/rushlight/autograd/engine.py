@@ -177,7 +177,7 @@ def _run(
 
 def add_arrays(total: Any, part: Any) -> None:
     """Add to a sum of gradients that nothing else sees, in its own memory: a weight may have thousands of uses."""
-    with contextlib.suppress(FloatingPointReport):  # reported after the whole array was written
+    with contextlib.suppress(*FloatingPointReport):  # reported after the whole array was written
         np.add(total, part, total)
 
 

@@ -622,6 +622,8 @@ def logspace(
     require_available(device)
     start, end, steps = _interval(start, end, steps, "logspace")
     wanted = numpy_dtype(dtype) if out is None else out_dtype(out, dtype, "logspace")
+    if wanted.kind in "iu":
+        start, end = int(start), int(end)
     kind = np.dtype(np.complex128 if wanted.kind == "c" else np.float64)
     with np.errstate(all="ignore"):
         result = np.power(kind.type(base), _linspace(start, end, int(steps), kind)).astype(wanted)

@@ -118,7 +118,8 @@ def view(self: Tensor, *shape: Any) -> Tensor:
                 "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
                 "two contiguous subspaces). Use .reshape(...) instead."
             ) from None
-    return make_view(VIEW, self, result, {"shape": result.shape})
+        shape = target
+    return make_view(VIEW, self, result, {"shape": shape})
 
 
 def view_dtype(self: Tensor, target: dtype) -> Tensor:
@@ -285,7 +286,7 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
     if lead < 0 or (lead and min(target) < 0):
         raise _expansion_error(x.shape, shape)
     for own, stride, extent in zip(x.shape, x.strides, shape[lead:], strict=True):
-        if own == extent or extent == -1:
+        if extent in (own, -1):
             target.append(own)
             strides.append(stride)
         elif own == 1 and extent >= 0:

@@ -362,6 +362,8 @@ reciprocal = unary(RECIPROCAL, "1 / x.")
 
 def _rtruediv(self: Tensor, other: Any) -> Any:
     """``other / self``, computed as PyTorch does: the reciprocal, rounded, times ``other``."""
+    if isinstance(other, np.ndarray):
+        return RECIPROCAL.method(self) * other
     return (
         mul(RECIPROCAL.method(self), other)
         if is_number(other) or isinstance(other, Tensor)

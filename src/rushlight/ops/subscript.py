@@ -428,7 +428,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     except IndexError as error:
         raise _index_error(error, array, index) from None
     except ValueError:
-        _view_set(getitem(self, index), value)  # a vector of one for one element; or raises in PyTorch's words
+        # A vector of one for one element; for anything else this raises in PyTorch's words.
+        _view_set(getitem(self, index), value)
         return
     storage.version += 1
     frame: Any = getframe(1)
