@@ -75,7 +75,7 @@ CASES: list[Case] = [
     ("Conv2d", (4, 6, (3, 2)), {"stride": (2, 1), "groups": 2, "bias": False}, ((4, 8, 7),)),
     ("Conv2d", (4, 4, 3), {"groups": 4, "padding": 1}, ((3, 4, 8, 8),)),
     ("Conv1d", (2, 3, 5), {"stride": 3, "padding": 4, "dilation": 2}, ((2, 2, 11),)),
-    ("ConvTranspose2d", (4, 6, (3, 2)), {"stride": (2, 3), "padding": 1, "output_padding": (1, 2), "groups": 2}, ((2, 4, 5, 4),)),
+    ("ConvTranspose2d", (4, 6, (3, 2), (2, 3), 1), {"output_padding": (1, 2), "groups": 2}, ((2, 4, 5, 4),)),
     ("ConvTranspose1d", (2, 3, 3, 2), {"dilation": 2, "bias": False}, ((2, 5),)),
     ("ConvTranspose3d", (2, 1, 2), {"stride": 2}, ((1, 2, 2, 3, 2),)),
     ("MaxPool2d", (3,), {"stride": 2, "padding": 1, "dilation": 2, "ceil_mode": True}, ((2, 3, 9, 8),)),

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..core.dtypes import COMPLEXES, FLOATS, OF_NUMPY
-from ..core.history import LeafNode, Node, OutputNode
+from ..core.history import Node, OutputNode
 from ..core.shapes import Size
 from ..core.tensor import Tensor, make_tensor
+from ..ops.dispatch import named
 from .engine import run_backward
 
 # Copying a 0-dim array costs a tenth of making one.
@@ -328,7 +329,6 @@ def _batched(
     ]  # fmt: skip
 
 
-METHODS: dict[str, Any] = {"backward": _tensor_backward}
+METHODS: dict[str, Any] = {"backward": named(_tensor_backward, "backward")}
 
 __all__ = ["GradientEdge", "backward", "grad"]
-_ = LeafNode

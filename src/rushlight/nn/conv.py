@@ -29,6 +29,7 @@ class _ConvNd(Module):
     )  # fmt: skip
     bias: Tensor | None
     weight: Tensor
+    padding: Any  # "same", "valid", or an int for each dimension
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class _ConvNd(Module):
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
                 raise ValueError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
-            if padding == "same" and any([s != 1 for s in stride]):
+            if padding == "same" and any(s != 1 for s in stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in _PADDING_MODES:
             raise ValueError(
@@ -153,7 +154,7 @@ class _ConvNd(Module):
             )
         ]
         most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
-        if any([not low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)]):
+        if any(not low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)):
             raise ValueError(
                 f"requested an output size of {wanted}, but valid sizes range from {least} to {most} (for an input of "
                 f"{input.shape[2:]})"

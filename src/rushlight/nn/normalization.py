@@ -255,9 +255,11 @@ class _InstanceNorm(_NormBase):
                 listed = " and ".join([f'"{key}"' for key in stale])
                 error_msgs.append(
                     f"Unexpected running stats buffer(s) {listed} for {type(self).__name__} with "
-                    "track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may be expected because InstanceNorm2d did not track running stats by default since 0.4.0. Please "
-                    "remove these keys from state_dict. If the running stats are actually needed, instead set "
-                    "track_running_stats=True to enable them. See the documentation of InstanceNorm2d for details."
+                    "track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may be expected "
+                    f"because {type(self).__name__} does not track running stats by default since 0.4.0. Please remove these "
+                    "keys from state_dict. If the running stats are actually needed, instead set "
+                    "track_running_stats=True to enable them. See the documentation of "
+                    f"{type(self).__name__} for details."
                 )
                 state_dict = {key: value for key, value in state_dict.items() if key not in stale}
         super()._load_from_state_dict(

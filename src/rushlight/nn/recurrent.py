@@ -162,7 +162,7 @@ class RNNBase(Module):
         """``input`` as packed data, checked together with the given states."""
         name = type(self).__name__ if self.mode.startswith("RNN") else self.mode
         if isinstance(input, PackedSequence):
-            data, sizes, order, back = input
+            data, sizes, order, _ = input
             self.check_input(data, sizes)
             batch_sizes = tuple(sizes.tolist())
             batch = _Batch(data, batch_sizes, input)
@@ -175,7 +175,7 @@ class RNNBase(Module):
                 raise ValueError(
                     f"{name}: Expected input to be 2D or 3D, got {ndim}D {'tensor ' if name == 'RNN' else ''}instead"
                 )
-            if states is not None and any([state._array.ndim != ndim for state in states]):
+            if states is not None and any(state._array.ndim != ndim for state in states):
                 kind = f"For {'' if ndim == 3 else 'un'}batched {ndim}-D input, "
                 if len(states) == 2:
                     given = ", ".join([f"{state._array.ndim}-D" for state in states])
@@ -434,7 +434,7 @@ class LSTM(RNNBase):
 class RNNCellBase(Module):
     """What the cells share: their parameters and checks."""
 
-    __constants__ = ("input_size", "hidden_size", "bias")
+    __constants__: tuple[str, ...] = ("input_size", "hidden_size", "bias")
     nonlinearity = "tanh"
 
     def __init__(

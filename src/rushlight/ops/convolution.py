@@ -81,6 +81,10 @@ def _input_gradient_vjp(h: Tensor, node: Node) -> Any:
     )
 
 
+def _weight_gradient_impl(g: Any, x: Any, kernel: Any, **window: Any) -> Any:
+    return conv_weight_gradient(g, x, kernel, **window)
+
+
 def _weight_gradient_vjp(h: Tensor, node: Node) -> Any:
     g, x = node.unpack()
     edge_g, edge_x = node.edges
@@ -112,7 +116,7 @@ INPUT_GRADIENT = Primitive(
 )
 WEIGHT_GRADIENT = Primitive(
     "convolution_weight_gradient",
-    lambda g, x, kernel, **window: conv_weight_gradient(g, x, kernel, **window),
+    _weight_gradient_impl,
     _weight_gradient_vjp,
     saves=BOTH,
     grad_name="ConvolutionBackwardBackward0",
@@ -127,8 +131,14 @@ def per_dimension(value: Any, dims: int, operation: str, name: str) -> Shape:
     """
     if type(value) is int:
         return (value,) * dims
+    if type(value) is tuple and len(value) == dims:
+        for v in value:
+            if type(v) is not int:
+                break
+        else:
+            return value  # what modules pass
     values = value if isinstance(value, tuple | list) else (value,)
-    if any([isinstance(v, bool | str) or not hasattr(v, "__index__") for v in values]):
+    if any(isinstance(v, bool | str) or not hasattr(v, "__index__") for v in values):
         raise TypeError(f"{operation}(): argument '{name}' must be tuple of ints, not {value!r}")
     if len(values) == dims:
         return tuple([int(v) for v in values])
@@ -154,7 +164,7 @@ def convolution(
     pads: Pairs
     if isinstance(padding, str):
         if padding == "same":
-            if any([s != 1 for s in steps]):
+            if any(s != 1 for s in steps):
                 raise RuntimeError("padding='same' is not supported for strided convolutions")
             total = [d * (k - 1) for d, k in zip(spread, weight._array.shape[2:], strict=True)]
             pads = tuple([(t // 2, t - t // 2) for t in total])

@@ -131,5 +131,5 @@ def check_same_dtype(input: Tensor, *others: Tensor | None) -> None:
             if dtype in LOW_PRECISION and other._array.dtype == np.float32:
                 continue
             raise RuntimeError(
-                f"mixed dtype (CPU): all inputs must share same datatype. Got {input.dtype} and {other.dtype}; convert one of them."
+                f"mixed dtype (CPU): all inputs must share same datatype. Got {input.dtype} and {other.dtype}; convert one."
             )

@@ -8,7 +8,7 @@ Sequences of several lengths lie packed: all elements of step 0, then those of s
 length, so ``batch_sizes``, the number of elements of each step, only falls, and the sequences still running are always the
 first ones. Run in ``reverse``, a shorter sequence joins at its own last step.
 
-With h and c for the state before a step, U for ``w_hh``, and σ for the logistic function, all products with weights' transposes:
+With h and c for the state before a step, U for the transpose of ``w_hh``, and σ for the logistic function:
 
 - RNN: h' = tanh(x + h·U), or the positive part
 - LSTM (Hochreiter & Schmidhuber, 1997): i, f, o = σ(x + h·U), g = tanh(x + h·U); c' = f·c + i·g; h' = o·tanh(c'), which
@@ -111,7 +111,7 @@ class _Product:
         else:
             parts = x.reshape(len(x), self.pieces, 1, -1).transpose(1, 2, 0, 3)
             products = np.add.reduce(np.matmul(parts, self.blocks), 0)
-        return products.swapaxes(0, 1)
+        return products.swapaxes(0, 1)  # type: ignore[no-any-return]
 
     def split(self, x: Array) -> Array:
         """``x`` (rows, columns) as (rows, blocks, columns of a block)."""
@@ -179,7 +179,7 @@ def rnn_gradient(
         np.add(g[rows], carried[:size], out=d)
         d *= h > 0 if relu else 1 - h * h
         to_state.split(carried[:size])[...] = to_state(d)
-    return _narrow(kind, total, total.T @ states_before(states, h0, steps), carried)
+    return _narrow(kind, total, total.T @ states_before(states, h0, steps), carried)  # type: ignore[return-value]
 
 
 # --- LSTM -------------------------------------------------------------------------------------------------------------
@@ -292,10 +292,10 @@ def lstm_gradient(
         d_c *= f
         # The slopes: a - a² for the logistic gates, 1 - g².
         np.multiply(a, a, out=slope)
-        s_i, s_f, s_g, s_o = _quarters(slope, hidden)
+        _, _, slope_g, slope_o = _quarters(slope, hidden)
         np.subtract(a[:, : 2 * hidden], slope[:, : 2 * hidden], out=slope[:, : 2 * hidden])
-        np.subtract(1, s_g, out=s_g)
-        np.subtract(o, s_o, out=s_o)
+        np.subtract(1, slope_g, out=slope_g)
+        np.subtract(o, slope_o, out=slope_o)
         d *= slope
         to_state.split(carried_h[:size])[...] = to_state(d)
     results = total, total.T @ states_before(h_all, h0, steps), carried_h, carried_c

@@ -55,4 +55,4 @@ def _covers(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     if shape == other:
         return True
     lead = len(shape) - len(other)
-    return lead >= 0 and all([n in (1, m) for n, m in zip(other, shape[lead:], strict=True)])
+    return lead >= 0 and all(n in (1, m) for n, m in zip(other, shape[lead:], strict=True))

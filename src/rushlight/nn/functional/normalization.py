@@ -48,7 +48,9 @@ def batch_norm(
     if len(shape) < 2:
         if shape == (0,):
             return input.clone()  # type: ignore[no-any-return]
-        raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got 1): input has shape {list(shape)}")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [-1, 0], but got 1): input has shape {list(shape)}"
+        )
     channels = shape[1]
     _check_sizes(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if input._array.dtype.kind in "biuc":
@@ -85,8 +87,10 @@ def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.
     """Move a running statistic toward the one observed now."""
     token = GRAD_MODE.set(False)
     try:
+        if observed._array.dtype != running._array.dtype:
+            observed = observed.to(running.dtype)
         running.mul_(1 - momentum)
-        running.add_(observed if observed._array.dtype == running._array.dtype else observed.to(running.dtype), alpha=momentum * factor)
+        running.add_(observed, alpha=momentum * factor)
     finally:
         GRAD_MODE.reset(token)
 
