@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 from typing import Any
 
@@ -13,7 +14,14 @@ from rushlight.core.shapes import as_shape, broadcast_shape, infer_shape, wrap_d
 
 def test_size_stays_a_size() -> None:
     size = torch.Size([2, 3])
-    for other in (size + (4,), (4,) + size, size * 2, 2 * size, size[:1], pickle.loads(pickle.dumps(size))):
+    for other in (
+        operator.add(size, (4,)),
+        operator.add((4,), size),
+        size * 2,
+        2 * size,
+        size[:1],
+        pickle.loads(pickle.dumps(size)),
+    ):
         assert type(other) is torch.Size
     assert size == (2, 3) and size.numel() == 6 and repr(size) == "torch.Size([2, 3])"
     assert type(size[0]) is int

@@ -38,7 +38,7 @@ def signs(*shape: int) -> Tensor:
 # do not hit them.
 LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]]]] = {
     **{
-        kind: (lambda kind=kind: getattr(nn, kind)(), lambda: (numbers(3, 4),))  # type: ignore[misc]
+        kind: (getattr(nn, kind), lambda: (numbers(3, 4),))  # type: ignore[misc]
         for kind in (
             "CELU", "ELU", "GELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU",
             "LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus", "Softshrink", "Softsign",
@@ -46,19 +46,19 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]
         )
     },
     "GELU tanh": (lambda: nn.GELU("tanh"), lambda: (numbers(3, 4),)),
-    "GLU": (lambda: nn.GLU(), lambda: (numbers(3, 4),)),
+    "GLU": (nn.GLU, lambda: (numbers(3, 4),)),
     "PReLU of channels": (lambda: nn.PReLU(3), lambda: (numbers(2, 3, 2),)),
     "RReLU": (lambda: nn.RReLU().eval(), lambda: (numbers(3, 4),)),
     "Threshold": (lambda: nn.Threshold(0.3, 2.0), lambda: (numbers(3, 4),)),
     "Softmax": (lambda: nn.Softmax(1), lambda: (numbers(3, 4),)),
-    "Softmax2d": (lambda: nn.Softmax2d(), lambda: (numbers(2, 3, 2, 1),)),
+    "Softmax2d": (nn.Softmax2d, lambda: (numbers(2, 3, 2, 1),)),
     "Softmin": (lambda: nn.Softmin(0), lambda: (numbers(3, 4),)),
     "LogSoftmax": (lambda: nn.LogSoftmax(-1), lambda: (numbers(3, 4),)),
     "Linear": (lambda: nn.Linear(4, 3), lambda: (numbers(2, 4),)),
     "Linear of a vector": (lambda: nn.Linear(4, 3), lambda: (numbers(4),)),
     "Linear of a batch of matrices": (lambda: nn.Linear(4, 3, bias=False), lambda: (numbers(2, 2, 4),)),
     "Bilinear": (lambda: nn.Bilinear(2, 3, 2), lambda: (numbers(2, 2), numbers(2, 3, seed=1))),
-    "Flatten": (lambda: nn.Flatten(), lambda: (numbers(2, 2, 2),)),
+    "Flatten": (nn.Flatten, lambda: (numbers(2, 2, 2),)),
     "Unflatten": (lambda: nn.Unflatten(1, (2, 2)), lambda: (numbers(2, 4),)),
     "Dropout": (lambda: nn.Dropout(0.5).eval(), lambda: (numbers(3, 4),)),
     "Embedding": (lambda: nn.Embedding(5, 3), lambda: (torch.tensor([0, 4, 4]),)),
@@ -84,8 +84,8 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]
     ),
     "Unfold": (lambda: nn.Unfold((2, 1), padding=1), lambda: (numbers(1, 2, 2, 2),)),
     "Fold": (lambda: nn.Fold((2, 3), (2, 2)), lambda: (numbers(1, 4, 2),)),
-    "CosineSimilarity": (lambda: nn.CosineSimilarity(), lambda: (numbers(2, 3), numbers(2, 3, seed=1))),
-    "PairwiseDistance": (lambda: nn.PairwiseDistance(), lambda: (numbers(2, 3), numbers(2, 3, seed=1))),
+    "CosineSimilarity": (nn.CosineSimilarity, lambda: (numbers(2, 3), numbers(2, 3, seed=1))),
+    "PairwiseDistance": (nn.PairwiseDistance, lambda: (numbers(2, 3), numbers(2, 3, seed=1))),
 }  # fmt: skip
 
 PAIR = lambda: (numbers(3, 4), numbers(3, 4, seed=1))

@@ -1,8 +1,8 @@
 """Runs one line of a PyTorch program under both libraries and compares what comes of it.
 
 The lines use ``torch`` (either library), ``np``, ``copy``, ``pickle``, ``math`` and ``operator``. Statements may be
-separated by ``;``: the last is the expression whose value counts. Compared are types, dtypes, shapes, every value (``nan`` and the  # noqa: E501
-sign of zero included), ``requires_grad``, and for errors the type of the exception.
+separated by ``;``: the last is the expression whose value counts. Compared are types, dtypes, shapes, every value
+(``nan`` and the sign of zero included), ``requires_grad``, and for errors the type of the exception.
 """
 
 from __future__ import annotations

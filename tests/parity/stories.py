@@ -65,7 +65,9 @@ def compare(program: Callable[[Any], Story]) -> None:
         expected = plain(program(torch))
     with warnings.catch_warnings(record=True) as actual_warnings:
         warnings.simplefilter("always")
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")  # as the package has it
+        warnings.filterwarnings(
+            "ignore", category=RuntimeWarning, module=r"rushlight\."
+        )  # as the package has it
         actual = plain(program(rushlight))
     for i, (ours, theirs) in enumerate(zip(actual, expected, strict=False)):
         assert same(ours, theirs), f"step {i}: {ours}; expected {theirs}"

@@ -177,7 +177,9 @@ def test_unpool(dims: int) -> None:
 @pytest.mark.parametrize("output_size", [(10, 9), (10, 10), (2, 4, 9, 10), (11, 9), (8, 9), (9,), (1, 9, 9)])
 def test_output_size_of_a_transposed_convolution(output_size: tuple[int, ...]) -> None:
     torch = opinfo.oracle()
-    sample = Sample((3, 4, 3, 2), {}, (torch.ones(2, 3, 4, 4),), {"output_size": output_size}, str(output_size))
+    sample = Sample(
+        (3, 4, 3, 2), {}, (torch.ones(2, 3, 4, 4),), {"output_size": output_size}, str(output_size)
+    )
     module_database.run(Pair("ConvTranspose2d", sample, "float64", training=True), gradients=True)
 
 

@@ -11,9 +11,16 @@ pytestmark = pytest.mark.parity
 NAMES = [
     *(f"nn.functional.conv{d}d" for d in (1, 2, 3)),
     *(f"nn.functional.conv_transpose{d}d" for d in (1, 2, 3)),
-    *(f"nn.functional.{kind}_pool{d}d" for kind in ("avg", "max", "adaptive_avg", "adaptive_max") for d in (1, 2, 3)),
+    *(
+        f"nn.functional.{kind}_pool{d}d"
+        for kind in ("avg", "max", "adaptive_avg", "adaptive_max")
+        for d in (1, 2, 3)
+    ),
     *(f"nn.functional.max_unpool{d}d" for d in (1, 2, 3)),
-    *(f"nn.functional.{kind}_norm" for kind in ("batch", "group", "instance", "layer", "rms", "local_response")),
+    *(
+        f"nn.functional.{kind}_norm"
+        for kind in ("batch", "group", "instance", "layer", "rms", "local_response")
+    ),
 ]
 KNOWN: dict[tuple[str, str], str] = {}
 # A convolution's result is a sum of up to a thousand products of up to 80 each, of which either library loses other last

@@ -106,7 +106,10 @@ def regression_losses(torch: Any) -> Story:
             ]
         if name != "smooth_l1_loss":
             story += [loss(x, y, reduction=r, weight=w) for r in ("mean", "sum", "none")]
-            story += [raised(lambda loss=loss: loss(x, y, weight=w[:1])), raised(lambda loss=loss: loss(x, y, weight=w[:2]))]
+            story += [
+                raised(lambda loss=loss: loss(x, y, weight=w[:1])),
+                raised(lambda loss=loss: loss(x, y, weight=w[:2])),
+            ]
     story += [
         raised(lambda: f.smooth_l1_loss(x, y, beta=-1)),
         f.smooth_l1_loss(x, y, beta=0),
@@ -123,9 +126,9 @@ def class_losses(torch: Any) -> Story:
     x = torch.tensor([[1.0, -2.0, 0.5, 3.0], [0.0, 0.5, -1.0, 2.0], [2.0, 1.0, 0.0, -1.0]])
     t, w = torch.tensor([0, 3, 1]), torch.tensor([1.0, 2.0, 3.0, 4.0])
     story: Story = []
+    images = x.reshape(1, 3, 2, 2)
     for name in ("cross_entropy", "nll_loss"):
         loss = getattr(f, name)
-        images = x.reshape(1, 3, 2, 2)
         story += [
             raised(lambda loss=loss: loss(x, torch.tensor([0, 4, 1]))),
             raised(lambda loss=loss: loss(x, torch.tensor([0, -1, 1]))),
@@ -247,7 +250,10 @@ def binary_losses(torch: Any) -> Story:
 def other_losses(torch: Any) -> Story:
     f = torch.nn.functional
     x, y = torch.tensor([0.1, 0.5, 0.9]), torch.tensor([1.0, -1.0, 1.0])
-    rows, t = torch.tensor([[1.0, -2.0, 0.5, 3.0], [0.0, 0.5, -1.0, 2.0], [2.0, 1.0, 0.0, -1.0]]), torch.tensor([0, 3, 1])
+    rows, t = (
+        torch.tensor([[1.0, -2.0, 0.5, 3.0], [0.0, 0.5, -1.0, 2.0], [2.0, 1.0, 0.0, -1.0]]),
+        torch.tensor([0, 3, 1]),
+    )
     several = torch.tensor([[1, 0, -1, 2]] * 3)
     w = torch.tensor([1.0, 2.0, 3.0, 4.0])
     calls: list[Callable[[], Any]] = [
@@ -473,7 +479,9 @@ def dropout_errors(torch: Any) -> Story:
             drop(x, 0.5, False) is x or name.endswith("d"),
         ]
         if name[-1] == "d" and name[-2].isdigit():
-            story += [raised(lambda drop=drop, n=n: drop(torch.ones([2] * n), 0.5, True).ndim) for n in range(7)]
+            story += [
+                raised(lambda drop=drop, n=n: drop(torch.ones([2] * n), 0.5, True).ndim) for n in range(7)
+            ]
     return story
 
 
@@ -508,7 +516,11 @@ def seeds(torch: Any) -> Story:
         ("sparse_", (0.3,)),
     ]:  # fmt: skip
         for shape in ((5, 7), (7, 5), (3, 40)):
-            seeded(lambda name=name, arguments=arguments, shape=shape: getattr(nn.init, name)(torch.zeros(shape), *arguments))
+            seeded(
+                lambda name=name, arguments=arguments, shape=shape: getattr(nn.init, name)(
+                    torch.zeros(shape), *arguments
+                )
+            )
     seeded(lambda: nn.init.kaiming_uniform_(torch.zeros(3, 2, 3, 3)))
     seeded(lambda: nn.init.orthogonal_(torch.zeros(3, 2, 2)))
     seeded(lambda: nn.init.normal_(torch.zeros(6, 4).t()))
@@ -552,7 +564,17 @@ def initialisers(torch: Any) -> Story:
         lambda: init.kaiming_normal(torch.ones(0, 2)),
         *[
             lambda name=name: init.calculate_gain(name)
-            for name in ("linear", "conv2d", "conv_transpose3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu", "x")
+            for name in (
+                "linear",
+                "conv2d",
+                "conv_transpose3d",
+                "sigmoid",
+                "tanh",
+                "relu",
+                "leaky_relu",
+                "selu",
+                "x",
+            )
         ],
         *[lambda p=p: init.calculate_gain("leaky_relu", p) for p in (0.3, 1, True, "a")],
     ]
@@ -570,16 +592,22 @@ def second_order(torch: Any) -> Story:
     rows = torch.rand(3, 4, dtype=torch.float64)
     images = torch.rand(2, 3, 2, dtype=torch.float64)
     t, ti = torch.tensor([0, 3, 1]), torch.tensor([[0, 2], [1, 1]])
-    w, wi = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64), torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
+    w, wi = (
+        torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64),
+        torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64),
+    )
 
     def note(loss: Callable[..., Any], *inputs: Any) -> None:
         leaves = [x.clone().requires_grad_() for x in inputs]
         value = loss(*leaves)
         if value.ndim:
-            value = (value * torch.arange(1.0, 1 + value.numel(), dtype=torch.float64).reshape(value.shape)).sum()
+            value = (
+                value * torch.arange(1.0, 1 + value.numel(), dtype=torch.float64).reshape(value.shape)
+            ).sum()
         first = torch.autograd.grad(value * value, leaves, create_graph=True)
         total = sum(
-            (g * torch.cos(torch.arange(g.numel(), dtype=torch.float64)).reshape(g.shape)).sum() for g in first
+            (g * torch.cos(torch.arange(g.numel(), dtype=torch.float64)).reshape(g.shape)).sum()
+            for g in first
         )
         second = torch.autograd.grad(total, leaves, allow_unused=True)
         for g in (*first, *second):
@@ -595,7 +623,11 @@ def second_order(torch: Any) -> Story:
         note(lambda x, y, r=reduction: f.huber_loss(x, y, reduction=r, delta=0.3), rows, rows.flip(0))
         note(lambda x, y, r=reduction: f.smooth_l1_loss(x, y, reduction=r, beta=0.3), rows, rows.flip(0))
         note(lambda x, y, r=reduction: f.binary_cross_entropy(x, y, reduction=r), rows, rows.flip(0))
-        note(lambda x, y, r=reduction: f.binary_cross_entropy_with_logits(x, y, reduction=r), rows, rows.flip(0))
+        note(
+            lambda x, y, r=reduction: f.binary_cross_entropy_with_logits(x, y, reduction=r),
+            rows,
+            rows.flip(0),
+        )
         note(
             lambda x, r=reduction: f.binary_cross_entropy_with_logits(
                 x, rows.flip(0), w, pos_weight=w.flip(0), reduction=r

@@ -14,15 +14,17 @@ from .module_database import Pair, Sample
 
 pytestmark = pytest.mark.parity
 
-NAMES = """
-BCELoss BCEWithLogitsLoss Bilinear CELU CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d
-ConstantPad3d CosineEmbeddingLoss CrossEntropyLoss ELU Embedding GELU GLU GaussianNLLLoss Hardshrink Hardswish Hardtanh
-HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss LeakyReLU Linear LogSigmoid LogSoftmax MSELoss MarginRankingLoss Mish
-MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss PReLU PoissonNLLLoss ReLU ReLU6 ReflectionPad1d
-ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d SELU SiLU Sigmoid SmoothL1Loss
-SoftMarginLoss Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold ZeroPad1d ZeroPad2d
-ZeroPad3d
-""".split()
+NAMES = [
+    "BCELoss", "BCEWithLogitsLoss", "Bilinear", "CELU", "CircularPad1d", "CircularPad2d", "CircularPad3d",
+    "ConstantPad1d", "ConstantPad2d", "ConstantPad3d", "CosineEmbeddingLoss", "CrossEntropyLoss", "ELU",
+    "Embedding", "GELU", "GLU", "GaussianNLLLoss", "Hardshrink", "Hardswish", "Hardtanh", "HingeEmbeddingLoss",
+    "HuberLoss", "KLDivLoss", "L1Loss", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss",
+    "MarginRankingLoss", "Mish", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss",
+    "NLLLoss", "PReLU", "PoissonNLLLoss", "ReLU", "ReLU6", "ReflectionPad1d", "ReflectionPad2d",
+    "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "SELU", "SiLU", "Sigmoid",
+    "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
+    "Tanh", "Tanhshrink", "Threshold", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])

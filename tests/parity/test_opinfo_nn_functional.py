@@ -13,14 +13,16 @@ from . import opinfo
 
 pytestmark = pytest.mark.parity
 
-NAMES = """
-binary_cross_entropy binary_cross_entropy_with_logits bilinear channel_shuffle cosine_embedding_loss cosine_similarity
-cross_entropy embedding embedding_bag gaussian_nll_loss hinge_embedding_loss huber_loss interpolate kl_div l1_loss
-linear margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss
-normalize pad pairwise_distance pixel_shuffle pixel_unshuffle poisson_nll_loss scaled_dot_product_attention
-smooth_l1_loss soft_margin_loss softmin triplet_margin_loss triplet_margin_with_distance_loss unfold
-upsample_bilinear upsample_nearest
-""".split()
+NAMES = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bilinear", "channel_shuffle",
+    "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "embedding", "embedding_bag",
+    "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "interpolate", "kl_div", "l1_loss", "linear",
+    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "nll_loss", "normalize", "pad", "pairwise_distance", "pixel_shuffle",
+    "pixel_unshuffle", "poisson_nll_loss", "scaled_dot_product_attention", "smooth_l1_loss", "soft_margin_loss",
+    "softmin", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold", "upsample_bilinear",
+    "upsample_nearest",
+]  # fmt: skip
 
 # The database calls these with the weight first.
 FUNCTIONS: dict[str, Any] = {

@@ -68,7 +68,8 @@ def wrap_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     """Dimensions counted from the front, without repetition; ``None`` and ``()`` mean all of them."""
     if dims is None:
         return tuple(range(ndim))
-    if isinstance(dims, int):
+    if isinstance(dims, int) or hasattr(dims, "__index__"):
+        dims = operator.index(dims)
         return (wrap_dim(dims, ndim),) if ndim else _checked_scalar_dims((dims,))
     wrapped = tuple(wrap_dim(d, ndim) for d in dims)
     if len(set(wrapped)) != len(wrapped):

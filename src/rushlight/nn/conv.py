@@ -150,7 +150,12 @@ class _ConvNd(Module):
         least = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1
             for n, s, p, d, k in zip(
-                input._array.shape[outer:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+                input._array.shape[outer:],
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.kernel_size,
+                strict=True,
             )
         ]
         most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]

@@ -148,7 +148,10 @@ class RNNBase(Module):
         return self._states_shape(sequences, self.proj_size or self.hidden_size)
 
     def check_hidden_size(
-        self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "Expected hidden size {}, got {}"
+        self,
+        hx: Tensor,
+        expected_hidden_size: tuple[int, int, int],
+        msg: str = "Expected hidden size {}, got {}",
     ) -> None:
         """Raises ``RuntimeError`` for a state of another shape."""
         if hx._array.shape != expected_hidden_size:
@@ -180,7 +183,9 @@ class RNNBase(Module):
                 if len(states) == 2:
                     given = ", ".join([f"{state._array.ndim}-D" for state in states])
                     raise RuntimeError(f"{kind}hx and cx should also be {ndim}-D but got ({given}) tensors")
-                raise RuntimeError(f"{kind}hx should also be {ndim}-D but got {states[0]._array.ndim}-D tensor")
+                raise RuntimeError(
+                    f"{kind}hx should also be {ndim}-D but got {states[0]._array.ndim}-D tensor"
+                )
             single = ndim == 2
             if single:
                 input = input.unsqueeze(0 if self.batch_first else 1)
@@ -198,7 +203,9 @@ class RNNBase(Module):
         if states is not None:
             for state in states:
                 if state._array.dtype != data._array.dtype:
-                    raise RuntimeError(f"{name}: the state's dtype is {state.dtype}, the input's {data.dtype}; convert one")
+                    raise RuntimeError(
+                        f"{name}: the state's dtype is {state.dtype}, the input's {data.dtype}; convert one"
+                    )
         batch.states = states
         return batch
 
@@ -294,7 +301,9 @@ class _Batch:
 
     def output(self, data: Tensor) -> Any:
         if self.packed is not None:
-            return PackedSequence(data, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices)
+            return PackedSequence(
+                data, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices
+            )
         if self.single:
             return data
         padded = reshape(data, (len(self.sizes), self.sizes[0], data._array.shape[1]))
@@ -454,7 +463,9 @@ class RNNCellBase(Module):
         self.weight_ih = Parameter(empty((gates, input_size), device=device, dtype=dtype))
         self.weight_hh = Parameter(empty((gates, hidden_size), device=device, dtype=dtype))
         for name in ("bias_ih", "bias_hh"):
-            self.register_parameter(name, Parameter(empty(gates, device=device, dtype=dtype)) if bias else None)
+            self.register_parameter(
+                name, Parameter(empty(gates, device=device, dtype=dtype)) if bias else None
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -483,7 +494,9 @@ class RNNCellBase(Module):
                 which = "hidden" if len(states) == 1 else f"hx[{number}]"
                 raise ValueError(f"{name}: Expected {which} to be 1D or 2D, got {state._array.ndim}D instead")
         if features != self.input_size:
-            raise RuntimeError(f"input has inconsistent input_size: got {features} expected {self.input_size}")
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {features} expected {self.input_size}"
+            )
         for number, state in enumerate(states):
             if state is None:
                 ready.append(_zeros((sequences, self.hidden_size), input))
@@ -502,7 +515,7 @@ class RNNCellBase(Module):
         return input, ready, single
 
     def _both_biases(self) -> Tensor | None:
-        return add(self.bias_ih, self.bias_hh) if self.bias else None  # type: ignore[no-any-return]
+        return add(self.bias_ih, self.bias_hh) if self.bias else None
 
 
 class RNNCell(RNNCellBase):
@@ -551,7 +564,12 @@ class LSTMCell(RNNCellBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Dtype | None = None
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Dtype | None = None,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
@@ -576,7 +594,12 @@ class GRUCell(RNNCellBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Dtype | None = None
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Dtype | None = None,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 

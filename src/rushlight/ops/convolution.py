@@ -60,8 +60,12 @@ def _forward_vjp(g: Tensor, node: Node) -> Any:
     edge_x, edge_w = node.edges[:2]
     window = _window(node)
     return (
-        None if edge_x is None else apply(INPUT_GRADIENT, (g, conj_of(w), None), {**window, "spatial": edge_x.shape[2:]}),
-        None if edge_w is None else apply(WEIGHT_GRADIENT, (g, conj_of(x)), {**window, "kernel": edge_w.shape[2:]}),
+        None
+        if edge_x is None
+        else apply(INPUT_GRADIENT, (g, conj_of(w), None), {**window, "spatial": edge_x.shape[2:]}),
+        None
+        if edge_w is None
+        else apply(WEIGHT_GRADIENT, (g, conj_of(x)), {**window, "kernel": edge_w.shape[2:]}),
         _bias_gradient(g, node),
     )
 
@@ -75,8 +79,12 @@ def _input_gradient_vjp(h: Tensor, node: Node) -> Any:
     edge_g, edge_w = node.edges[:2]
     window = _window(node)
     return (
-        None if edge_g is None else apply(CONV, (h, conj_of(w), None), {**window, "output": edge_g.shape[2:]}),
-        None if edge_w is None else apply(WEIGHT_GRADIENT, (conj_of(g), h), {**window, "kernel": edge_w.shape[2:]}),
+        None
+        if edge_g is None
+        else apply(CONV, (h, conj_of(w), None), {**window, "output": edge_g.shape[2:]}),
+        None
+        if edge_w is None
+        else apply(WEIGHT_GRADIENT, (conj_of(g), h), {**window, "kernel": edge_w.shape[2:]}),
         _bias_gradient(h, node),
     )
 
@@ -90,7 +98,9 @@ def _weight_gradient_vjp(h: Tensor, node: Node) -> Any:
     edge_g, edge_x = node.edges
     window = _window(node)
     return (
-        None if edge_g is None else apply(CONV, (conj_of(x), h, None), {**window, "output": edge_g.shape[2:]}),
+        None
+        if edge_g is None
+        else apply(CONV, (conj_of(x), h, None), {**window, "output": edge_g.shape[2:]}),
         None
         if edge_x is None
         else apply(INPUT_GRADIENT, (conj_of(g), h, None), {**window, "spatial": edge_x.shape[2:]}),
@@ -98,7 +108,11 @@ def _weight_gradient_vjp(h: Tensor, node: Node) -> Any:
 
 
 _WINDOW: dict[str, Any] = {"stride": (2,), "padding": ((1, 0),), "dilation": (1,), "groups": 1}
-_INPUT, _KERNEL, _OUTPUT = np.arange(12.0).reshape(1, 2, 6), np.ones((3, 2, 3)), np.arange(9.0).reshape(1, 3, 3)
+_INPUT, _KERNEL, _OUTPUT = (
+    np.arange(12.0).reshape(1, 2, 6),
+    np.ones((3, 2, 3)),
+    np.arange(9.0).reshape(1, 3, 3),
+)
 CONV = Primitive(
     "convolution",
     _widened(_forward_impl),
@@ -150,7 +164,14 @@ def per_dimension(value: Any, dims: int, operation: str, name: str) -> Shape:
 
 
 def convolution(
-    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int, dims: int
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    dims: int,
 ) -> Tensor:
     """A convolution over ``dims`` spatial dimensions of ``input`` (N, C, *spatial), or (C, *spatial) without a batch.
 

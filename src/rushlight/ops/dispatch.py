@@ -207,6 +207,8 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
             site = None
             saved = None
             if record.saves:
+                if any(isinstance(operand, np.generic) for operand in operands):
+                    operands = tuple([o.item() if isinstance(o, np.generic) else o for o in operands])
                 saved = tuple(
                     [
                         operands[index] if any(edges[e] is not None for e in wanted) else None

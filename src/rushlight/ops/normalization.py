@@ -52,7 +52,7 @@ def _differentiable_gradients(g: Tensor, x: Tensor, w: Tensor | None, node: Node
     number = rows if rows is not None else size // columns if columns else 0
 
     def average(values: Tensor) -> Tensor:
-        return div(sum_dims(values, dims, True), number)  # type: ignore[no-any-return]
+        return div(sum_dims(values, dims, True), number)
 
     wide = np.dtype(np.float32) if x._array.dtype in LOW_PRECISION else x._array.dtype
     values = reshape(cast(x, wide), by_group)

@@ -69,7 +69,11 @@ SCATTER = Primitive(
     samples=lambda: [((_SAMPLE[:, :, :2, :2], _PLACES), {"spatial": (4, 4)})],
 )
 GATHER = Primitive(
-    "max_pool_gather", kernels.gather_by_indices, _gather_vjp, saves=_INDICES, samples=lambda: [(_SAMPLE, _PLACES)]
+    "max_pool_gather",
+    kernels.gather_by_indices,
+    _gather_vjp,
+    saves=_INDICES,
+    samples=lambda: [(_SAMPLE, _PLACES)],
 )
 MAX_UNPOOL = Primitive(
     "max_unpool",

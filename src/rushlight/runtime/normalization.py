@@ -38,7 +38,9 @@ Array = NDArray[Any]
 _SMALL_PLANE = 256  # positions; measured between 64 (1.3 times as fast written out) and 784 (no difference)
 _LONGEST_SUM = 256  # samples that are added one after the other: more of them would lose digits
 _FEW_SAMPLES = 4  # from here on adding up samples first, which runs along whole samples, is faster
-_BLOCK = 1 << 17  # elements; with 2 million, the gradient of LayerNorm takes a fifth less time than without blocks
+_BLOCK = (
+    1 << 17
+)  # elements; with 2 million, the gradient of LayerNorm takes a fifth less time than without blocks
 
 
 def normalize_forward(

@@ -126,9 +126,7 @@ def _narrow(kind: np.dtype[Any], *arrays: Array) -> tuple[Array, ...]:
     return tuple([array.astype(kind, copy=False) for array in arrays])
 
 
-def _backward(
-    steps: tuple[Step, ...], states: Array, initial: Array
-) -> Iterator[tuple[slice, int, Array]]:
+def _backward(steps: tuple[Step, ...], states: Array, initial: Array) -> Iterator[tuple[slice, int, Array]]:
     """The steps from the last to the first: their rows, how many, and the states before them."""
     for step in reversed(steps):
         yield slice(step.start, step.start + step.size), step.size, _state_before(states, initial, step)
@@ -150,7 +148,9 @@ def rnn_forward(
     for step in steps:
         rows = slice(step.start, step.start + step.size)
         h = states[rows]
-        np.add(from_state.split(x[rows]), from_state(_state_before(states, h0, step)), out=from_state.split(h))
+        np.add(
+            from_state.split(x[rows]), from_state(_state_before(states, h0, step)), out=from_state.split(h)
+        )
         if relu:
             np.maximum(h, zero, out=h)
         else:

@@ -502,7 +502,8 @@ def gaussian_nll_loss(
     """The negative log likelihood of ``target`` under normal distributions of mean ``input`` and variance ``var``.
 
     ``var`` has the input's shape, or one dimension of extent 1 in it, or not its last dimension, or is a number; below
-    ``eps`` it counts as ``eps``. ``full`` adds the constant part. Raises ``ValueError`` for a negative variance or another shape.
+    ``eps`` it counts as ``eps``. ``full`` adds the constant part. Raises ``ValueError`` for a negative variance and for
+    another shape.
     Nix and Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
     """
     shape = input._array.shape

@@ -96,7 +96,12 @@ def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.
 
 
 def _by_running_statistics(
-    input: Tensor, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None, bias: Tensor | None, eps: float
+    input: Tensor,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
 ) -> Tensor:
     for name, values in (("running_mean", mean), ("running_var", variance)):
         if values is None:
@@ -115,7 +120,7 @@ def _by_running_statistics(
 
 def _wide(values: Tensor) -> Tensor:
     """16-bit numbers as float32, in which they are computed."""
-    return values.float() if values._array.dtype in LOW_PRECISION else values  # type: ignore[no-any-return]
+    return values.float() if values._array.dtype in LOW_PRECISION else values
 
 
 def layer_norm(
@@ -193,7 +198,11 @@ def rms_norm(
 
 
 def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Tensor:
     """Standardises each of ``num_groups`` groups of channels of ``(N, C, …)``; scale and shift, ``(C)``, are the channels'.
 
@@ -245,11 +254,15 @@ def instance_norm(
     shape = input._array.shape
     if use_input_stats:
         if count(shape[2:]) == 1:
-            raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+            raise ValueError(
+                f"Expected more than 1 spatial element when training, got input size {input.shape}"
+            )
         if (running_mean is None) != (running_var is None):
             raise ValueError("running_mean and running_var must either both be None or neither be None")
     elif running_mean is None or running_var is None:
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+        raise RuntimeError(
+            "Expected running_mean and running_var to be defined when use_input_stats is false"
+        )
     channels = shape[1]
     _check_sizes(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if input._array.dtype.kind in "biuc":

@@ -11,7 +11,9 @@ from ...ops.convolution import per_dimension
 from ...ops.dispatch import write_out
 
 
-def _window(input: Tensor, kernel_size: Any, stride: Any, padding: Any, dims: int, name: str) -> dict[str, Any]:
+def _window(
+    input: Tensor, kernel_size: Any, stride: Any, padding: Any, dims: int, name: str
+) -> dict[str, Any]:
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     kernel = per_dimension(kernel_size, dims, name, "kernel_size")
@@ -21,7 +23,14 @@ def _window(input: Tensor, kernel_size: Any, stride: Any, padding: Any, dims: in
 
 
 def _max_pool(
-    input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool, dims: int
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+    dims: int,
 ) -> Any:
     name = f"max_pool{dims}d"
     attrs = _window(input, kernel_size, stride, padding, dims, name)
@@ -85,7 +94,9 @@ def _avg_pool(
     divisor_override: int | None, dims: int,
 ) -> Tensor:  # fmt: skip
     attrs = _window(input, kernel_size, stride, padding, dims, f"avg_pool{dims}d")
-    attrs.update(ceil_mode=bool(ceil_mode), count_include_pad=count_include_pad, divisor_override=divisor_override)
+    attrs.update(
+        ceil_mode=bool(ceil_mode), count_include_pad=count_include_pad, divisor_override=divisor_override
+    )
     return ops.run_single(ops.AVG_POOL, input, attrs, dims, f"avg_pool{dims}d")
 
 
@@ -196,7 +207,10 @@ def _max_unpool(
     spatial = input._array.shape[-dims:]
     steps = window["stride"]
     usual = tuple(
-        [(n - 1) * s + k - 2 * p for n, s, k, p in zip(spatial, steps, window["kernel"], window["padding"], strict=True)]
+        [
+            (n - 1) * s + k - 2 * p
+            for n, s, k, p in zip(spatial, steps, window["kernel"], window["padding"], strict=True)
+        ]
     )
     output = usual
     if output_size is not None:
@@ -217,21 +231,36 @@ def _max_unpool(
 
 
 def max_unpool1d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """The values of ``max_pool1d`` put back at their indices, zeros elsewhere."""
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 1)
 
 
 def max_unpool2d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """The values of ``max_pool2d`` put back at their indices, zeros elsewhere."""
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 2)
 
 
 def max_unpool3d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """The values of ``max_pool3d`` put back at their indices, zeros elsewhere."""
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 3)
@@ -258,7 +287,9 @@ def lp_pool3d(
     return _lp_pool(input, norm_type, kernel_size, stride, ceil_mode, 3)
 
 
-def _lp_pool(input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool, dims: int) -> Tensor:
+def _lp_pool(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool, dims: int
+) -> Tensor:
     size = count(per_dimension(kernel_size, dims, f"lp_pool{dims}d", "kernel_size"))
     if norm_type == float("inf"):
         return _max_pool(input.abs(), kernel_size, stride, 0, 1, ceil_mode, False, dims)  # type: ignore[no-any-return]
