@@ -32,6 +32,7 @@ from .ops import (
     movement,
     normal_distribution,
     order_statistics,
+    overwriting,
     pointwise,
     powers,
     products,
@@ -56,6 +57,7 @@ from .ops import (
 )
 
 TABLES: Final = (
+    overwriting,
     updates,
     differentiate,
     grad_mode,

@@ -233,7 +233,7 @@ def full(
         wanted = natural_dtype(fill_value)
     else:
         wanted = numpy_dtype(dtype)
-    from .conversion import element_array  # conversion is built on creation
+    from .overwriting import element_array  # overwriting is built on creation
 
     value = element_array(fill_value, wanted)
     result = allocated(lambda extents, kind: np.full(extents, value), shape, wanted)
@@ -398,7 +398,7 @@ empty_like = _like(
 def full_like(input: Tensor, fill_value: Any, *, dtype: Dtype = None, **options: Any) -> Tensor:
     """``fill_value`` in the shape and dtype of ``input``."""
     result: Tensor = empty_like(input, dtype=dtype, **options)
-    from .conversion import element_array  # conversion is built on creation
+    from .overwriting import element_array  # overwriting is built on creation
 
     result._array[...] = element_array(_fill_number(fill_value, "full_like"), result._array.dtype)
     return result

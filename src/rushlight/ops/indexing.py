@@ -16,7 +16,7 @@ from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along, extremes
 from .comparison import ne, where
-from .conversion import element_array
+from .overwriting import element_array
 from .define import Primitive
 from .dispatch import is_number, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, index_dims, put_at, put_at_, read_at, recorded

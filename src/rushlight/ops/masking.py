@@ -13,7 +13,7 @@ from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.selection import select
 from .comparison import logical_not
-from .conversion import element_array
+from .overwriting import element_array
 from .define import Primitive
 from .dispatch import apply, is_number, type_name, write_out
 from .index_tensors import read_at, recorded, write_in_place

@@ -21,7 +21,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
-from .conversion import check_expands, copy_, element_array, fill_
+from .overwriting import check_expands, copy_, element_array, fill_
 from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name

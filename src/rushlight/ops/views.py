@@ -15,7 +15,7 @@ from ..core.history import Node
 from ..core.shapes import Shape, Size, as_shape, broadcast_shape, count, infer_shape, wrap_dim
 from ..core.tensor import Tensor
 from .complex_numbers import conj
-from .conversion import copy_, fill_
+from .overwriting import copy_, fill_
 from .define import Primitive
 from .dispatch import apply, write_out
 from .movement import (

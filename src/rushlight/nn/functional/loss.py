@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.dtypes import F32, F64, FLOATS, LOW_PRECISION
 from ...core.grad_mode import GRAD_MODE
-from ...core.history import Node
+from ...core.history import Node, versions_of
 from ...core.shapes import broadcast_shape, count
 from ...core.storage import program_site
 from ...core.tensor import Tensor, make_tensor
@@ -338,7 +338,7 @@ def _logits_impl(x: Any, y: Any, weight: Any, pos_weight: Any, reduction: str) -
     if reduction == "none":
         return losses
     total = sum_array(losses, None, False)
-    return total if reduction == "sum" else np.true_divide(total, losses.size).astype(losses.dtype)
+    return asarray(total / losses.dtype.type(losses.size) if reduction == "mean" else total)
 
 
 def _logits_vjp(g: Tensor, node: Node) -> tuple[Tensor | None, ...]:
@@ -413,9 +413,18 @@ def binary_cross_entropy_with_logits(
     if x.dtype != y.dtype:
         common = common_dtype((input, target))
         input, target = cast(input, common), cast(target, common)
-    return apply(  # type: ignore[no-any-return]
-        BCE_WITH_LOGITS, (input, target, weight, pos_weight), {"reduction": reduction}
-    )
+    operands = (input, target, weight, pos_weight)
+    attrs = {"reduction": reduction}
+    dtype = x.dtype
+    if (dtype is not F32 and dtype is not F64) or weight is not None or pos_weight is not None:
+        return apply(BCE_WITH_LOGITS, operands, attrs)  # type: ignore[no-any-return]
+    array = compute(_logits_impl, (input._array, target._array, None, None, reduction), {})
+    edge_x, edge_y = input._node, target._node
+    if (edge_x is None and edge_y is None) or not grad_enabled():
+        return make_tensor(array)
+    versions = None if input._storage is None and target._storage is None else versions_of(operands)
+    edges = (edge_x, edge_y, None, None)
+    return make_tensor(array, Node(BCE_WITH_LOGITS, edges, array, operands, attrs, program_site(), versions))
 
 
 # --- likelihoods ------------------------------------------------------------------------------------------------------
