@@ -28,7 +28,9 @@ def seconds(program: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--write", metavar="FILE", help="write the table as Markdown")
     options = parser.parse_args()
@@ -41,7 +43,8 @@ def main() -> None:
             times[name].append(seconds(PROGRAMS[name]))
     medians = {name: statistics.median(values) for name, values in times.items()}
     rows = [
-        f"| `{PROGRAMS[name]}` | {medians[name]:.3f} | {medians[name] - medians['numpy']:.3f} |" for name in names
+        f"| `{PROGRAMS[name]}` | {medians[name]:.3f} | {medians[name] - medians['numpy']:.3f} |"
+        for name in names
     ]
     table = (
         f"# Start-up\n\nMade by `python benchmarks/startup.py --write benchmarks/startup.md` on {platform.machine()}, Python "

@@ -99,7 +99,9 @@ def draw(curves: dict[str, list[float]], runs: dict[str, digits.Run], data: digi
     top, bottom = figure.subfigures(2, 1, height_ratios=(3, 2))
     left, right = top.subplots(1, 2)
     for i, (name, losses) in enumerate(curves.items()):
-        left.plot(losses, label=name, linewidth=6 - 1.2 * i)  # the first three coincide: thinner lines on thicker ones
+        left.plot(
+            losses, label=name, linewidth=6 - 1.2 * i
+        )  # the first three coincide: thinner lines on thicker ones
     left.set(title="The two-layer net in five forms", xlabel="step", ylabel="squared error", yscale="log")
     left.legend()
     for name, run in runs.items():

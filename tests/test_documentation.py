@@ -65,7 +65,14 @@ def _restore(state: Any) -> None:
     assert rushlight.is_grad_enabled() == grad, "an example left grad mode changed"
 
 
-PUBLIC = [rushlight, rushlight.nn, rushlight.nn.functional, rushlight.nn.init, rushlight.optim, rushlight.utils.data]
+PUBLIC = [
+    rushlight,
+    rushlight.nn,
+    rushlight.nn.functional,
+    rushlight.nn.init,
+    rushlight.optim,
+    rushlight.utils.data,
+]
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)

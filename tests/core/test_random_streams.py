@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rushlight.core import random_integers as random_integers_module
-from rushlight.core import random_streams as streams
+from rushlight.core import random_integers as random_integers_module, random_streams as streams
 from rushlight.core.dtypes import BF16, BOOL, C64, C128, F16, F32, F64, I64
 from rushlight.core.fused_multiply_add import fused32, fused64
 from rushlight.core.generator import Generator

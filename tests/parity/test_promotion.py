@@ -94,7 +94,12 @@ def needs_complex32(a: Any, b: Any, name: str) -> bool:
     if torch.result_type(a, b) is torch.complex32:
         return True
     # ldexp first takes 2 to the power of its second operand, beside the first's category.
-    return name == "ldexp" and isinstance(b, torch.Tensor) and b.dtype is torch.float16 and torch.is_complex(torch.as_tensor(a))
+    return (
+        name == "ldexp"
+        and isinstance(b, torch.Tensor)
+        and b.dtype is torch.float16
+        and torch.is_complex(torch.as_tensor(a))
+    )
 
 
 def clone(value: Any) -> Any:

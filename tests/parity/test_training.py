@@ -26,11 +26,13 @@ def _example(name: str, library: str) -> dict[str, Any]:
         source = re.sub(r"\bfrom rushlight\b", "from torch", source)
         assert "rushlight" not in source.replace("rushlight run", "")
     space: dict[str, Any] = {"__name__": "example"}
-    exec(compile(source, name, "exec"), space)  # noqa: S102 - the project's own examples
+    exec(compile(source, name, "exec"), space)
     return space
 
 
-@pytest.mark.parametrize("form", ["manual gradients", "autograd", "custom Function", "nn + optim", "DynamicNet"])
+@pytest.mark.parametrize(
+    "form", ["manual gradients", "autograd", "custom Function", "nn + optim", "DynamicNet"]
+)
 def test_every_form_of_the_two_layer_net_gives_pytorchs_losses(form: str) -> None:
     histories = []
     for library in ("rushlight", "torch"):
@@ -54,10 +56,14 @@ def test_the_digit_classifiers_learn_as_on_pytorch(model: str) -> None:
     assert runs[0].accuracy == pytest.approx(runs[1].accuracy, abs=0.01)
 
 
-def _printed_losses(program: pathlib.Path, module: Any, capsys: pytest.CaptureFixture[str]) -> Iterator[float]:
-    source = "import random, torch\ntorch.manual_seed(0); random.seed(0)\n" + program.read_text(encoding="utf-8")
+def _printed_losses(
+    program: pathlib.Path, module: Any, capsys: pytest.CaptureFixture[str]
+) -> Iterator[float]:
+    source = "import random, torch\ntorch.manual_seed(0); random.seed(0)\n" + program.read_text(
+        encoding="utf-8"
+    )
     source = re.sub(r"(?m)^import torch$", "", source).replace("import random, torch", "import random")
-    exec(compile(source, str(program), "exec"), {"__name__": "__main__", "torch": module})  # noqa: S102
+    exec(compile(source, str(program), "exec"), {"__name__": "__main__", "torch": module})
     for line in capsys.readouterr().out.splitlines():
         yield float(line.split()[1])
 

@@ -103,7 +103,9 @@ class Tensor:
                     for reference in storage.views:
                         view = reference()
                         if view is not None and view._node is None and view._base is self:
-                            view._node = UntrackedNode(view)  # requires grad too, but was taken without recording
+                            view._node = UntrackedNode(
+                                view
+                            )  # requires grad too, but was taken without recording
         elif node is not None:
             if not isinstance(node, LeafNode):
                 raise RuntimeError(

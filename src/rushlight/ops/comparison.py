@@ -52,7 +52,9 @@ def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
         elif is_number(other):
             return apply(record, (self, other))
         elif isinstance(other, np.ndarray) and name == "eq" and other.dtype in OF_NUMPY:
-            return apply(record, (self, make_tensor(other)))  # without an answer Python would compare identities
+            return apply(
+                record, (self, make_tensor(other))
+            )  # without an answer Python would compare identities
         else:
             return NotImplemented
         try:

@@ -84,7 +84,9 @@ def common_dtype(operands: tuple[Any, ...]) -> NumpyDType:
         result = zero_dim
     elif zero_dim is not None and OF_NUMPY[zero_dim].category > OF_NUMPY[dimensional].category:
         result = PROMOTED[dimensional, zero_dim]
-        if zero_dim.kind == "c" and dimensional in FLOATS:  # the precision is that of the tensor with dimensions
+        if (
+            zero_dim.kind == "c" and dimensional in FLOATS
+        ):  # the precision is that of the tensor with dimensions
             result = OF_NUMPY[dimensional].to_complex().numpy
     else:
         result = dimensional

@@ -16,12 +16,12 @@ from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along, extremes
 from .comparison import ne, where
-from .overwriting import element_array
 from .define import Primitive
 from .dispatch import is_number, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, index_dims, put_at, put_at_, read_at, recorded
 from .inplace import check_leaf, overwrite
 from .movement import cast, clone, handed_over, reshape
+from .overwriting import element_array
 
 grad_enabled = GRAD_MODE.get
 

@@ -13,12 +13,12 @@ from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.selection import select
 from .comparison import logical_not
-from .overwriting import element_array
 from .define import Primitive
 from .dispatch import apply, is_number, type_name, write_out
 from .index_tensors import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape
 from .movement import cast, expand, reshape, sum_to_shape
+from .overwriting import element_array
 
 grad_enabled = GRAD_MODE.get
 

@@ -1,6 +1,5 @@
 """Writing over a tensor: ``copy_``, ``fill_``, ``zero_``, and numbers as elements of a dtype."""
 
-
 from __future__ import annotations
 
 import math

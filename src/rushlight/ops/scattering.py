@@ -13,12 +13,12 @@ from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor, storage_of
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
-from .overwriting import element_array
 from .define import Primitive
 from .dispatch import apply, is_number, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
 from .movement import SLICE_BACKWARD, cast, expand, reshape
+from .overwriting import element_array
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
-from .overwriting import check_expands, copy_, element_array, fill_
 from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
@@ -29,6 +28,7 @@ from .index_tensors import cast_index_error, checked_index, put_at_, read_at
 from .inplace import announce, changed, check_no_overlap, check_partial_overlap
 from .masking import masked_fill_
 from .movement import SELECT, SLICE, expand, make_view, reshape, unsqueeze
+from .overwriting import check_expands, copy_, element_array, fill_
 
 grad_enabled = GRAD_MODE.get
 getframe = sys._getframe

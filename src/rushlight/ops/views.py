@@ -15,7 +15,6 @@ from ..core.history import Node
 from ..core.shapes import Shape, Size, as_shape, broadcast_shape, count, infer_shape, wrap_dim
 from ..core.tensor import Tensor
 from .complex_numbers import conj
-from .overwriting import copy_, fill_
 from .define import Primitive
 from .dispatch import apply, write_out
 from .movement import (
@@ -31,6 +30,7 @@ from .movement import (
     view,
     view_of,
 )
+from .overwriting import copy_, fill_
 from .strided import AS_STRIDED, strided_attrs
 
 grad_enabled = GRAD_MODE.get
