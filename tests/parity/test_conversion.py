@@ -523,7 +523,7 @@ def test_pickles_and_copies() -> None:
             "t = torch.ones(2, requires_grad=True); h = t.register_hook(lambda g: g * 100); c = copy.copy(t); (c * 2).sum().backward(); c.grad, t.grad",
             "m = torch.nn.Linear(2, 2); n = copy.deepcopy(m); (n.weight == m.weight).all(), n.weight is m.weight, type(n.weight).__name__",
             "m = torch.nn.Linear(2, 2); n = copy.copy(m); n.weight is m.weight",
-            "m = torch.nn.Linear(2, 2); n = pickle.loads(pickle.dumps(m)); (n.weight == m.weight).all(), n.weight.requires_grad",  # noqa: E501
+            "m = torch.nn.Linear(2, 2); n = pickle.loads(pickle.dumps(m)); (n.weight == m.weight).all(), n.weight.requires_grad",
             "m = torch.nn.Sequential(torch.nn.Linear(2, 2)); m.append(m[0]); n = copy.deepcopy(m); n[0] is n[1], n[0].weight is n[1].weight",
             "copy.deepcopy(torch.float32) is torch.float32, copy.copy(torch.float32) is torch.float32, pickle.loads(pickle.dumps(torch.float32)) is torch.float32",
             "m = {}; t = torch.ones(2); a = copy.deepcopy(t, m); b = copy.deepcopy(t, m); a is b",
