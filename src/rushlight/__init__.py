@@ -565,6 +565,25 @@ from .ops.uniqueness import (
 
 from . import nn as nn, optim as optim, utils as utils
 
+# neural networks
+from .nn.functional import (
+    channel_shuffle as channel_shuffle,
+    cosine_similarity as cosine_similarity,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
+)
+from .nn.functional.top_level import (
+    alpha_dropout as alpha_dropout,
+    alpha_dropout_ as alpha_dropout_,
+    constant_pad_nd as constant_pad_nd,
+    dropout as dropout,
+    dropout_ as dropout_,
+    feature_alpha_dropout as feature_alpha_dropout,
+    feature_alpha_dropout_ as feature_alpha_dropout_,
+    feature_dropout as feature_dropout,
+    feature_dropout_ as feature_dropout_,
+)
+
 # convolution, pooling, normalization
 from .nn.functional.convolution import (
     conv1d as conv1d,

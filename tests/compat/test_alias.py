@@ -79,7 +79,7 @@ def test_aliased_modules_go_on_describing_themselves(tmp_path: Path) -> None:
     assert printed.splitlines() == [
         "rushlight rushlight rushlight",
         "rushlight.nn rushlight.nn rushlight.nn",
-        "rushlight.nn.functional rushlight.nn.functional rushlight.nn",
+        "rushlight.nn.functional rushlight.nn.functional rushlight.nn.functional",
         "True",
         "True",
     ]

@@ -10,7 +10,7 @@ from ..core.dtypes import LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.tensor import Tensor
-from ..runtime.normalization import normalize_forward, normalize_gradient
+from ..runtime.normalization import normalize_forward, normalize_gradient, scale_and_shift
 from .define import Primitive
 from .dispatch import apply, not_implemented
 from .movement import cast, reshape
@@ -95,6 +95,38 @@ NORMALIZE = Primitive(
 )
 # Only what runs when nothing is recorded: `_vjp` takes the other way where gradients are to be differentiated.
 GRADIENT = Primitive("normalize_gradient", normalize_gradient)
+
+
+def _scale_vjp(g: Tensor, node: Node) -> Any:
+    x, scale = node.unpack()
+    edge_x, edge_scale, edge_shift = node.edges
+    columns, positions = node.attrs["columns"], node.attrs["positions"]
+    by_column = (-1 if g._array.size else 0, columns, positions)
+
+    def sum_of(values: Tensor) -> Tensor:
+        return sum_dims(reshape(values, by_column), (0, 2), False)
+
+    return (
+        None if edge_x is None else apply(SCALE_AND_SHIFT, (g, scale, None), node.attrs),
+        None if edge_scale is None else sum_of(mul(cast(g, edge_scale.dtype), x)),
+        None if edge_shift is None else sum_of(cast(g, edge_shift.dtype)),
+    )
+
+
+# Normalisation by statistics that are known, as in evaluation.
+SCALE_AND_SHIFT = Primitive(
+    "scale_and_shift",
+    scale_and_shift,
+    _scale_vjp,
+    saves=((0, (1,)), (1, (0,))),
+    grad_name="NativeBatchNormBackward0",
+    samples=lambda: [
+        (
+            (np.arange(12.0).reshape(2, 2, 3), np.array([1.0, 2.0]), np.array([3.0, 4.0])),
+            {"columns": 2, "positions": 3},
+        ),
+    ],
+)
 
 
 def normalize(

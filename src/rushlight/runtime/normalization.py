@@ -176,6 +176,19 @@ def _gradient_by_rows(
     return total, scale, shift
 
 
+def scale_and_shift(x: Array, scale: Array, shift: Array | None, columns: int, positions: int) -> Array:
+    """Each column of ``x`` times its scale, plus its shift."""
+    kind = x.dtype
+    wide = np.ascontiguousarray(x, F32 if kind in LOW_PRECISION else None)
+    y: Array = _as_columns(wide, columns, positions) * _spread(scale, positions)
+    if shift is not None:
+        offset = _spread(shift, positions)
+        for block in _blocks(y):
+            part = y[block]
+            part += offset
+    return y.reshape(x.shape).astype(kind, copy=False)
+
+
 def _blocks(x: Array, sample: int = 1) -> Iterator[slice]:
     """Slices of the first dimension that together cover ``x``, each with whole samples of ``sample`` elements."""
     if x.size <= _BLOCK:

@@ -9,9 +9,9 @@ from ...core.dtypes import LOW_PRECISION, finfo_eps
 from ...core.grad_mode import GRAD_MODE
 from ...core.shapes import Shape, count
 from ...core.tensor import Tensor
-from ...ops.dispatch import not_implemented
+from ...ops.dispatch import apply, not_implemented
 from ...ops.movement import reshape
-from ...ops.normalization import check_same_dtype, normalize
+from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize
 
 
 def batch_norm(
@@ -108,14 +108,13 @@ def _by_running_statistics(
             raise RuntimeError(f"{name} must be defined in evaluation mode")
     assert mean is not None and variance is not None
     check_same_dtype(input, weight, bias)
-    dtype = input.dtype
     scale = (_wide(variance) + eps).rsqrt()
     if weight is not None:
         scale = scale * _wide(weight)
     shift = -_wide(mean) * scale if bias is None else _wide(bias) - _wide(mean) * scale
-    along = (-1, *(1,) * (input._array.ndim - 2))
-    result = _wide(input) * reshape(scale, along) + reshape(shift, along)
-    return result.to(dtype)  # type: ignore[no-any-return]
+    shape = input._array.shape
+    attrs = {"columns": shape[1], "positions": count(shape[2:])}
+    return apply(SCALE_AND_SHIFT, (input, scale, shift), attrs)  # type: ignore[no-any-return]
 
 
 def _wide(values: Tensor) -> Tensor:
