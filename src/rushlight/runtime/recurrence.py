@@ -109,13 +109,13 @@ class _Product:
         if self.pieces == 1:
             products = np.matmul(x, self.blocks[0])
         else:
-            parts = x.reshape(len(x), self.pieces, 1, -1).transpose(1, 2, 0, 3)
+            parts = x.reshape(len(x), self.pieces, 1, x.shape[1] // self.pieces).transpose(1, 2, 0, 3)
             products = np.add.reduce(np.matmul(parts, self.blocks), 0)
         return products.swapaxes(0, 1)  # type: ignore[no-any-return]
 
     def split(self, x: Array) -> Array:
         """``x`` (rows, columns) as (rows, blocks, columns of a block)."""
-        return x.reshape(len(x), -1, self.width)
+        return x.reshape(len(x), x.shape[1] // self.width, self.width)
 
 
 def _wide(*arrays: Array) -> list[Array]:

@@ -31,7 +31,9 @@ def _feature_dropout(input: Tensor, p: float, training: bool, inplace: bool = Fa
 
 
 dropout, dropout_ = _dropout_forms("dropout", regularization.dropout, "``nn.functional.dropout``.")
-feature_dropout, feature_dropout_ = _dropout_forms("feature_dropout", _feature_dropout, "Dropout of whole channels.")
+feature_dropout, feature_dropout_ = _dropout_forms(
+    "feature_dropout", _feature_dropout, "Dropout of whole channels."
+)
 alpha_dropout, alpha_dropout_ = _dropout_forms(
     "alpha_dropout", regularization.alpha_dropout, "``nn.functional.alpha_dropout``."
 )
