@@ -31,7 +31,6 @@ _PARTS = (
     _Part("matplotlib", "the examples' pictures", "pip install matplotlib"),
     _Part("tqdm", "the examples' progress bars", "pip install tqdm"),
     _Part("rich", "the examples' tables", "pip install rich"),
-    _Part("threadpoolctl", "a closer look at BLAS in this command", "pip install threadpoolctl"),
     _Part("safetensors", "the safetensors file format", "pip install safetensors"),
     _Part("torch", "PyTorch, to compare with", "pip install torch==2.13.0"),
     _Part("tensorboard", "logs for TensorBoard; not used yet", "pip install tensorboard"),
@@ -91,6 +90,7 @@ def _versions() -> dict[str, str]:
         "python": f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}",
         "numpy": numpy.__version__,
         "ml_dtypes": _installed_version("ml_dtypes") or "missing: pip install ml_dtypes",
+        "threadpoolctl": _installed_version("threadpoolctl") or "missing: pip install threadpoolctl",
     }
 
 
