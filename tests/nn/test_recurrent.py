@@ -160,6 +160,27 @@ def test_shapes_whose_products_are_cut_in_blocks(kind: str, batch: int, hidden: 
         torch.testing.assert_close(a, b.detach(), rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_layouts_in_memory(kind: str) -> None:
+    torch.manual_seed(0)
+    layer = getattr(nn, kind)(4, 128).double()
+    turn = {"x": (2, 1, 0), "h": (0, 2, 1), "c": (2, 0, 1)}
+    straight = {"x": numbers(9, 2, 4), "h": numbers(1, 2, 128, seed=1), "c": numbers(1, 2, 128, seed=2)}
+    turned = {}
+    for name, order in turn.items():
+        back = tuple(order.index(i) for i in range(3))
+        turned[name] = straight[name].detach().permute(order).contiguous().permute(back).requires_grad_()
+    g = numbers(2, 128, 9, seed=3).detach()
+    gradients = []
+    for given in (straight, turned):
+        output, _ = layer(given["x"], (given["h"], given["c"]) if kind == "LSTM" else given["h"])
+        weights = g.permute(2, 0, 1) if given is turned else g.permute(2, 0, 1).contiguous()
+        wanted = [given["x"], given["h"], *([given["c"]] if kind == "LSTM" else []), *layer.parameters()]
+        gradients.append([output, *torch.autograd.grad(output, wanted, weights)])
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a.detach(), b.detach())
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [

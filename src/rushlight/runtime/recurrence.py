@@ -119,7 +119,8 @@ class _Product:
 
 
 def _wide(*arrays: Array) -> list[Array]:
-    return [array.astype(F32) if array.dtype in LOW_PRECISION else array for array in arrays]
+    """The arrays in C order, in which the loops run along memory; 16-bit numbers as float32."""
+    return [np.ascontiguousarray(a, F32 if a.dtype in LOW_PRECISION else None) for a in arrays]
 
 
 def _narrow(kind: np.dtype[Any], *arrays: Array) -> tuple[Array, ...]:
