@@ -6,7 +6,7 @@ modules give is an error at import.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from .autograd import differentiate, grad_mode
 from .core.tensor import LEGACY_CONSTRUCTOR, Tensor
@@ -17,7 +17,6 @@ from .ops import (
     complex_numbers,
     conversion,
     copies,
-    creation,
     decompositions,
     distances,
     extrema,
@@ -116,4 +115,3 @@ def _bind() -> None:
 
 
 _bind()
-_: Any = creation

@@ -13,7 +13,7 @@ from ..core.history import Node
 from ..core.shapes import wrap_dim, wrap_dims
 from ..core.tensor import Tensor
 from .define import Primitive
-from .dispatch import apply, is_number, type_name, write_out
+from .dispatch import apply, is_number, type_name
 from .linalg import write_exact
 from .movement import cast, permute, reshape
 from .reductions import sum as sum_of
@@ -273,5 +273,3 @@ def linalg_norm(
 
 
 METHODS: dict[str, Any] = {}
-
-_ = write_out

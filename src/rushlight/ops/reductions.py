@@ -15,14 +15,13 @@ from ..core.dtypes import (
     I64,
     INEXACT,
     LOW_PRECISION,
-    OF_NUMPY,
     NumpyDType,
     default_numpy,
     dtype,
 )
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
-from ..core.shapes import Shape, count, wrap_dim, wrap_dims
+from ..core.shapes import Shape, count, wrap_dims
 from ..core.tensor import Tensor, make_tensor
 from .complex_numbers import conj_of
 from .define import Primitive
@@ -658,5 +657,3 @@ METHODS: dict[str, Any] = {
     "any": any,
     "count_nonzero": count_nonzero,
 }
-
-_ = (OF_NUMPY, wrap_dim)
