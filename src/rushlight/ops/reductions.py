@@ -246,6 +246,26 @@ def sum(
     return _sum_general(input, dim if axis is None else axis, keepdims or keepdim, dtype, out)
 
 
+def _sum_method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    # `x.sum()` without arguments is what losses end with: its way does not ask for any of them.
+    if args or kwargs or self._array.dtype is not F32:
+        return sum(self, *args, **kwargs)
+    array = self._array
+    try:
+        total = PLANS32[array.shape, None, False](array)
+    except NotQuick:
+        return sum(self)
+    if type(total) is not ndarray:
+        total = asarray(total)
+    edge = self._node
+    if edge is None or not grad_enabled():
+        return make_tensor(total)
+    return make_tensor(total, Node(SUM, (edge,), total, None, ALL))
+
+
+_sum_method.__doc__ = sum.__doc__
+
+
 def _sum_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, out: Tensor | None) -> Tensor:
     check_tensor("sum", input)
     check_dims("sum", dim, keepdim)
@@ -647,7 +667,7 @@ def count_nonzero(input: Tensor, dim: Dims = None, *, axis: Dims = None) -> Tens
 
 
 METHODS: dict[str, Any] = {
-    "sum": sum,
+    "sum": _sum_method,
     "nansum": nansum,
     "mean": mean,
     "nanmean": nanmean,
