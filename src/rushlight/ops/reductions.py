@@ -560,6 +560,14 @@ EVERY = Primitive("all", _logical(np.logical_and), samples=over_a_matrix(*WAYS))
 SOME = Primitive("any", _logical(np.logical_or), samples=over_a_matrix(*WAYS))
 
 
+def _is_mask(input: object) -> bool:
+    """Whether ``input`` is a vector of bools that is not empty: its first extreme element answers for all of it."""
+    if not isinstance(input, Tensor):
+        return False
+    array = input._array
+    return array.dtype is BOOL and array.ndim == 1 and array.size > 0 and type(array) is ndarray
+
+
 def all(
     input: Tensor,
     dim: Dims = None,
@@ -578,17 +586,9 @@ def all(
         >>> torch.all(torch.tensor([[True, False], [True, True]]), dim=1)
         tensor([False,  True])
     """
-    if dim is None and axis is None and out is None and isinstance(input, Tensor):
-        array = input._array
-        if (
-            array.dtype is BOOL
-            and array.ndim == 1
-            and array.size
-            and not keepdim
-            and not keepdims
-            and type(array) is ndarray
-        ):
-            return make_tensor(asarray(array[array.argmin()]))
+    if dim is None and axis is None and out is None and not keepdim and not keepdims and _is_mask(input):
+        mask = input._array
+        return make_tensor(asarray(mask[mask.argmin()]))
     return _logical_form(EVERY, input, dim if axis is None else axis, keepdim or keepdims, out)
 
 
@@ -610,17 +610,9 @@ def any(
         >>> torch.any(torch.tensor([[True, False], [False, False]]), dim=1)
         tensor([ True, False])
     """
-    if dim is None and axis is None and out is None and isinstance(input, Tensor):
-        array = input._array
-        if (
-            array.dtype is BOOL
-            and array.ndim == 1
-            and array.size
-            and not keepdim
-            and not keepdims
-            and type(array) is ndarray
-        ):
-            return make_tensor(asarray(array[array.argmax()]))
+    if dim is None and axis is None and out is None and not keepdim and not keepdims and _is_mask(input):
+        mask = input._array
+        return make_tensor(asarray(mask[mask.argmax()]))
     return _logical_form(SOME, input, dim if axis is None else axis, keepdim or keepdims, out)
 
 
