@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings as _warnings
 from builtins import bool as _bool
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # PyTorch computes inf and nan silently. NumPy's reports from inside this package are not the program's concern.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
@@ -188,6 +189,12 @@ from .ops.functions import (
 )
 from . import special as special
 from .ops.normal_distribution import mvlgamma as mvlgamma
+from .ops.special_functions import (
+    frexp as frexp,
+    i0 as i0,
+    igamma as igamma,
+    igammac as igammac,
+)
 from .ops.pointwise import (
     add as add,
     addcdiv as addcdiv,
@@ -430,6 +437,16 @@ from .autograd.grad_mode import (
     set_grad_enabled as set_grad_enabled,
 )
 
+# Fourier transforms and windows
+from . import fft as fft, signal as signal
+from .ops.windows import (
+    bartlett_window as bartlett_window,
+    blackman_window as blackman_window,
+    hamming_window as hamming_window,
+    hann_window as hann_window,
+    kaiser_window as kaiser_window,
+)
+
 # linear algebra and products
 from . import linalg as linalg
 from .ops.decompositions import (
@@ -610,3 +627,16 @@ from .nn.functional.pooling import (
 
 from . import version as version
 from .version import api_version as __version__
+
+
+if _TYPE_CHECKING:
+    from . import distributed as distributed
+else:
+
+    def __getattr__(name):
+        # Imported when a program first asks for it: most programs are one process.
+        if name == "distributed":
+            from importlib import import_module
+
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

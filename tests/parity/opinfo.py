@@ -95,8 +95,11 @@ class NotConvertible(Exception):
     """A sample that uses what is not Rushlight's business: other devices, sparse layouts, subclasses."""
 
 
-def array_of(tensor: Any) -> Any:
-    """A copy of a torch tensor's memory as an array with the same strides."""
+def array_of(tensor: Any, copies: dict[int, Any] | None = None) -> Any:
+    """A copy of a torch tensor's memory as an array with the same strides.
+
+    ``copies``: the copies of whole memories made so far; tensors that share memory become arrays that do.
+    """
     torch = oracle()
     tensor = tensor.detach().resolve_conj().resolve_neg()
     if tensor._is_zerotensor():
@@ -108,12 +111,22 @@ def array_of(tensor: Any) -> Any:
     extent = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
     if tensor.untyped_storage().nbytes() < extent * tensor.element_size():
         raise NotConvertible("a tensor whose memory was given back")
+    if copies is not None and tensor.untyped_storage().nbytes() % tensor.element_size() == 0:
+        key = tensor.untyped_storage().data_ptr()
+        if key not in copies or copies[key].itemsize != tensor.element_size():
+            whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage())
+            copies[key] = whole.numpy().copy()
+        memory = copies[key].view(tensor.numpy().dtype)
+        strides = [s * memory.itemsize for s in tensor.stride()]
+        return np.lib.stride_tricks.as_strided(memory[tensor.storage_offset() :], tuple(tensor.shape), strides)
     memory = tensor.as_strided((extent,), (1,)).numpy().copy()
     strides = [s * memory.itemsize for s in tensor.stride()]
     return np.lib.stride_tricks.as_strided(memory, tuple(tensor.shape), strides)
 
 
-def to_rushlight(value: Any, leaves: list[tuple[Any, Any]] | None = None) -> Any:
+def to_rushlight(
+    value: Any, leaves: list[tuple[Any, Any]] | None = None, copies: dict[int, Any] | None = None
+) -> Any:
     """Arguments of torch as arguments of Rushlight; pairs of tensors that require grad are added to ``leaves``."""
     torch = oracle()
     if isinstance(value, torch.Tensor):
@@ -123,7 +136,7 @@ def to_rushlight(value: Any, leaves: list[tuple[Any, Any]] | None = None) -> Any
             raise NotConvertible(str(value.dtype))
         if value.dim() > 64:
             raise NotConvertible("NumPy has at most 64 dimensions")
-        made = make_tensor(array_of(value))
+        made = make_tensor(array_of(value, copies))
         if value.requires_grad:
             made.requires_grad_(True)
             if leaves is not None:
@@ -145,13 +158,13 @@ def to_rushlight(value: Any, leaves: list[tuple[Any, Any]] | None = None) -> Any
     if isinstance(value, torch.Size):
         return rushlight.Size(value)
     if isinstance(value, slice):
-        return slice(*(to_rushlight(part, leaves) for part in (value.start, value.stop, value.step)))
+        return slice(*(to_rushlight(part, leaves, copies) for part in (value.start, value.stop, value.step)))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return tuple(to_rushlight(part, leaves) for part in value)
+        return tuple(to_rushlight(part, leaves, copies) for part in value)
     if isinstance(value, list | tuple):
-        return type(value)(to_rushlight(part, leaves) for part in value)
+        return type(value)(to_rushlight(part, leaves, copies) for part in value)
     if isinstance(value, dict):
-        return {key: to_rushlight(part, leaves) for key, part in value.items()}
+        return {key: to_rushlight(part, leaves, copies) for key, part in value.items()}
     return value
 
 
@@ -162,7 +175,7 @@ def resolve(name: str, functions: Mapping[str, Callable[..., Any]] = {}) -> Call
     if name.startswith("__"):
         return getattr(rushlight.Tensor, name)  # type: ignore[no-any-return]
     found: Any = rushlight
-    for part in name.split("."):
+    for part in name.removeprefix("torch.").split("."):
         found = getattr(found, part)
     return found  # type: ignore[no-any-return]
 
@@ -252,6 +265,8 @@ class Case:
         self.dtypes = dtypes
         self.accept = accept
         self.failures: list[str] = []
+        # What of a result is compared, given the arguments too: for results that are unique only up to something.
+        self.comparable: Callable[[Any, Any, Any], Any] = lambda result, args, kwargs: result
 
     def late(self, name: str) -> Callable[..., Any]:
         """The function of that name, looked up at the call: a missing one is a failure of the sample."""
@@ -290,6 +305,7 @@ class Case:
             args, kwargs = converted(sample)
         except NotConvertible:
             return
+        seed_both()
         told, error = call(expected, (sample.input, *sample.args), sample.kwargs)
         given, own_error = call(actual, args, kwargs)
         if error is not None:
@@ -301,7 +317,8 @@ class Case:
         if own_error is not None:
             self.fail(what, sample, f"raised {own_error!r:.300}")
             return
-        wrong = difference(given, told, tolerance)
+        seen = (self.comparable(given, args, kwargs), self.comparable(told, (sample.input, *sample.args), sample.kwargs))
+        wrong = difference(*seen, tolerance)
         if wrong:
             self.fail(what, sample, wrong)
 
@@ -337,11 +354,16 @@ class Case:
             args, kwargs = converted(sample, leaves)
         except NotConvertible:
             return
-        expected = operator.op(sample.input, *sample.args, **sample.kwargs)
+        seed_both()
+        expected, refused = call(operator.op, (sample.input, *sample.args), sample.kwargs)
+        if refused is not None:
+            return
         actual, error = call(self.function, args, kwargs)
         if error is not None:
             self.fail(f"gradient {dtype}", sample, f"raised {error!r:.300}")
             return
+        actual = self.comparable(actual, args, kwargs)
+        expected = self.comparable(expected, (sample.input, *sample.args), sample.kwargs)
         if len(flat(actual)) != len(flat(expected)) or not all(
             isinstance(a, rushlight.Tensor) for a in flat(actual)
         ):
@@ -398,8 +420,9 @@ class Case:
                 method = variant.__name__ if hasattr(variant, "__name__") else name
                 dtype = self.supported(operator)[0]
                 for sample in self.samples(operator, dtype):
+                    own = self.function if method == "<lambda>" else by_name(method)
                     what, tolerance = f"method {method} {dtype}", self.tolerance_for(dtype)
-                    self.compare(what, sample, variant, by_name(method), tolerance)
+                    self.compare(what, sample, variant, own, tolerance)
 
     def inplace(self) -> None:
         for operator in self.operators:
@@ -434,6 +457,8 @@ class Case:
                     args, kwargs = converted(sample)
                 except NotConvertible:
                     continue
+                if not self.takes_out(operator, sample, expected):
+                    continue
                 targets = [rushlight.empty(e.shape, dtype=to_rushlight(e.dtype)) for e in flat(expected)]
                 if isinstance(expected, torch.Tensor):
                     kwargs["out"] = targets[0]
@@ -443,12 +468,20 @@ class Case:
                 if error is not None:
                     self.fail(f"out= {dtype}", sample, f"raised {error!r:.300}")
                     continue
-                for target, given, e in zip(targets, flat(actual), flat(expected), strict=True):
-                    wrong = difference(target, e, self.tolerance_for(dtype))
-                    if wrong is None and given is not target:
-                        wrong = "returns something else than `out`"
-                    if wrong:
-                        self.fail(f"out= {dtype}", sample, wrong)
+                if any(g is not t for g, t in zip(flat(actual), targets, strict=True)):
+                    self.fail(f"out= {dtype}", sample, "returns something else than `out`")
+                    continue
+                told = self.comparable(expected, (sample.input, *sample.args), sample.kwargs)
+                wrong = difference(self.comparable(actual, args, kwargs), told, self.tolerance_for(dtype))
+                if wrong:
+                    self.fail(f"out= {dtype}", sample, wrong)
+
+    def takes_out(self, operator: Any, sample: Any, expected: Any) -> bool:
+        """Whether PyTorch itself takes ``out`` with these arguments."""
+        torch = oracle()
+        targets = [torch.empty_like(e) for e in flat(expected)]
+        out = targets[0] if isinstance(expected, torch.Tensor) else type(expected)(targets) if isinstance(expected, list) else tuple(targets)
+        return call(operator.op, (sample.input, *sample.args), {**sample.kwargs, "out": out})[1] is None
 
     def errors(self) -> None:
         for operator in self.operators:
@@ -497,8 +530,9 @@ def run(check: str, name: str, *, known: Mapping[tuple[str, str], str] = {}, **o
 def converted(
     sample: Any, leaves: list[tuple[Any, Any]] | None = None
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    args = tuple(to_rushlight((sample.input, *sample.args), leaves))
-    return args, to_rushlight(dict(sample.kwargs), leaves)
+    copies: dict[int, Any] = {}
+    args = tuple(to_rushlight((sample.input, *sample.args), leaves, copies))
+    return args, to_rushlight(dict(sample.kwargs), leaves, copies)
 
 
 def call(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
@@ -510,6 +544,12 @@ def call(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Exc
             return function(*args, **kwargs), None
         except Exception as error:
             return None, error
+
+
+def seed_both() -> None:
+    """Random functions start from the same seed."""
+    oracle().default_generator.manual_seed(0)
+    rushlight.manual_seed(0)
 
 
 def by_name(method: str) -> Callable[..., Any]:

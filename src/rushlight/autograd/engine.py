@@ -24,9 +24,10 @@ from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node, OutputNode
 from ..core.tensor import Tensor, make_tensor
-from ..ops.dispatch import FloatingPointReport
+from ..ops.dispatch import FloatingPointReport, held
 from ..ops.movement import cast, sum_to_shape
 from ..ops.pointwise import ADD, real
+from ..runtime.pending import Pending
 from .anomaly_mode import MODE as ANOMALY, checked_vjp
 
 add: Any = ADD.method
@@ -341,8 +342,11 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
         if gradient._node is not None and grad_enabled():
             tensor._grad = gradient if sole else gradient.clone()
         elif sole:
-            tensor._grad = gradient if gradient._node is None else make_tensor(array)
+            tensor._grad = gradient if gradient._node is None else held(make_tensor(array))
         else:
+            if type(array) is Pending:
+                tensor._grad = held(make_tensor(array.copy()))
+                return
             copy = np.empty_like(like)
             if copy.strides != like.strides:  # the leaf has gaps, or elements that are one place in memory
                 copy = np.empty(like.shape, like.dtype)

@@ -14,6 +14,8 @@ usage: rushlight COMMAND ...
 commands:
   run PROGRAM [ARGS]    run a PyTorch program with `import torch` answered by Rushlight
   run -m MODULE [ARGS]  the same for a module, as `python -m` would run it
+  launch -n N PROGRAM [ARGS]
+                        run N processes of it, for torch.distributed (`rushlight launch --help`)
   doctor [--json]       show versions, BLAS, threads, and which optional parts are here
 
 options:
@@ -41,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from rushlight.cli import run
 
             return run.main(rest)
+        case ["launch", *rest]:
+            from rushlight.cli import launch
+
+            return launch.main(rest)
         case ["doctor", *rest]:
             from rushlight.cli import doctor
 

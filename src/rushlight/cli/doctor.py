@@ -35,7 +35,7 @@ _PARTS = (
     _Part("torch", "PyTorch, to compare with", "pip install torch==2.13.0"),
     _Part("tensorboard", "logs for TensorBoard; not used yet", "pip install tensorboard"),
     _Part("cupy", "arrays on an NVIDIA GPU; not used yet", "pip install cupy-cuda13x"),
-    _Part("mpi4py", "several processes; not used yet", "pip install mpi4py mpich"),
+    _Part("mpi4py", "several processes (rushlight.distributed)", "pip install mpi4py mpich"),
 )
 
 # Distributions whose names differ from the modules that they install.

@@ -12,6 +12,23 @@ from .module import Module
 from .parameter import Parameter
 
 
+class Container(Module):
+    """The old name of a module with children: ``Container(name=module, …)``. Use ``Module``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        import warnings
+
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that "
+            "instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
+
+
 class Sequential(Module):
     """Modules that run one after the other, each on the result of the one before.
 

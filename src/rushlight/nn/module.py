@@ -26,7 +26,7 @@ from .global_hooks import (
     registered,
 )
 from .module_state import IncompatibleKeys, ModuleState, type_name_of
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, is_lazy
 
 __all__ = [
     "IncompatibleKeys",
@@ -476,12 +476,17 @@ class Module(ModuleState):
             for parameter in self._parameters.values():
                 if parameter is None:
                     continue
+                if is_lazy(parameter):
+                    parameter.data = fn(parameter.data)
+                    continue
                 parameter.data = fn(parameter)
                 if parameter._grad is not None:
                     requires = parameter._grad.requires_grad
                     parameter._grad = fn(parameter._grad).requires_grad_(requires)
             for name, buffer in self._buffers.items():
-                if buffer is not None:
+                if is_lazy(buffer):
+                    buffer.data = fn(buffer.data)
+                elif buffer is not None:
                     self._buffers[name] = fn(buffer)
         finally:
             GRAD_MODE.reset(token)
@@ -542,6 +547,9 @@ class Module(ModuleState):
 
     def share_memory(self) -> Self:
         """Accepted for compatibility; memory is shared between threads anyway."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            if is_lazy(tensor):
+                tensor.share_memory_()  # raises
         return self
 
     # --- hooks --------------------------------------------------------------------------------------------------------

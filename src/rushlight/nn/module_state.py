@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RemovableHandle
 from ..core.tensor import Tensor
-from .parameter import Parameter
+from .parameter import Parameter, is_lazy
 
 
 class _Keys(NamedTuple):
@@ -119,6 +119,10 @@ class ModuleState:
                     f"checkpoint but received {type_name_of(given)}"
                 )
                 continue
+            if is_lazy(target):
+                continue  # only another uninitialized one can be meant: LazyModuleMixin has materialized it otherwise
+            if is_lazy(given):
+                _ = given.shape  # raises, and says what to do
             if target._array.ndim == 0 and given._array.shape == (1,):
                 given = given[0]  # checkpoints of early PyTorch kept 0-dim tensors as vectors of one
             if given._array.shape != target._array.shape:

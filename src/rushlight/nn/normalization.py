@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from ..ops.creation import empty, ones, tensor, zeros
+from ..ops.linalg import matmul
 from . import init
 from .functional import normalization as functional
 from .module import Module
@@ -466,3 +467,102 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """``LocalResponseNorm`` of ``(N, C, H, W)`` as Torch 7 had it: the first channel stays in every later window.
+
+    Raises ``ValueError`` for another number of dimensions. Gradients are those of what is computed (PyTorch's leave out
+    some terms).
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        reach = int((self.size - 1) / 2)
+        channels = input.shape[1]
+        window = [
+            [float((c - reach <= other or not other) and other <= c + reach) for other in range(channels)]
+            for c in range(channels)
+        ]
+        sums = matmul(tensor(window, dtype=input.dtype), (input * input).flatten(2)).reshape(input.shape)
+        return input * (self.k + sums * (self.alpha / self.size)) ** -self.beta
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+# What computes batch normalisation over the batches of several processes: ``rushlight.distributed`` puts a function
+# ``(module, input) -> Tensor or None`` here; None leaves it to this process alone.
+ACROSS_PROCESSES: list[Any] = []
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation by the statistics of all processes of a group; in one process, as ``BatchNorm1d`` … ``3d``.
+
+    Takes ``(N, C, …)`` with at least 2 dimensions; ``ValueError`` for fewer or for no channels.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.nn.SyncBatchNorm(3)(torch.randn(2, 3, 4)).shape
+        torch.Size([2, 3, 4])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any | None = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+        if input.shape[1] == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def forward(self, input: Tensor) -> Tensor:
+        if ACROSS_PROCESSES and (self.training or not self.track_running_stats):
+            self._check_input_dim(input)
+            result: Tensor | None = ACROSS_PROCESSES[-1](self, input)
+            if result is not None:
+                return result
+        return super().forward(input)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any | None = None) -> Module:
+        """``module`` with every batch normalisation in it replaced by a ``SyncBatchNorm`` of the same state."""
+        converted = module
+        if isinstance(module, _BatchNorm):
+            converted = SyncBatchNorm(
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                process_group,
+            )
+            for name in ("weight", "bias"):
+                converted.register_parameter(name, module._parameters[name])
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                converted._buffers[name] = module._buffers[name]
+            converted.training = module.training
+        for name, child in module.named_children():
+            converted.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return converted

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.dtypes import default_numpy
-from ..core.tensor import Tensor, init_fields, make_tensor
+from ..core.dtypes import OF_NUMPY, default_numpy, dtype as dtype_class
+from ..core.tensor import Array, Tensor, init_fields, make_tensor
+from ..ops.creation import empty
 from ..serialization import PARAMETER_CLASS
 
 
@@ -66,6 +68,148 @@ def _rebuild(cls: type[Parameter], array: Any, requires_grad: bool, extra: dict[
     parameter = cls(make_tensor(array), requires_grad)
     parameter.__dict__.update(extra)
     return parameter
+
+
+_ARRAY: Any = Tensor.__dict__["_array"]  # the field itself, which uninitialized tensors hide
+
+
+class UninitializedTensorMixin:
+    """What uninitialized parameters and buffers share: no shape yet, and nothing to compute with."""
+
+    __slots__ = ()
+    _becomes: ClassVar[type[Tensor]] = Tensor
+
+    @property
+    def _array(self) -> Any:
+        # Every operation comes here for its operand's values.
+        raise ValueError(
+            "Attempted to use an uninitialized parameter in an operation. This error happens when you are using a "
+            "`LazyModule` or explicitly manipulating `torch.nn.parameter.UninitializedParameter` objects. When using "
+            "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch functions"
+        )
+
+    @_array.setter
+    def _array(self, value: Array) -> None:
+        _ARRAY.__set__(self, value)
+
+    @property
+    def shape(self) -> Any:
+        """Raises ``RuntimeError``: there is none before the first call."""
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` to "
+            "initialize the parameters before accessing their attributes."
+        )
+
+    @property
+    def dtype(self) -> dtype_class:
+        """The element type to be."""
+        return OF_NUMPY[_ARRAY.__get__(self).dtype]
+
+    @property
+    def device(self) -> Any:
+        """Where it will be."""
+        return make_tensor(_ARRAY.__get__(self)).device
+
+    @property
+    def data(self) -> Tensor:
+        """An empty tensor of the dtype to be."""
+        return make_tensor(_ARRAY.__get__(self))
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        _ARRAY.__set__(self, value._array)
+
+    def detach(self) -> Any:
+        """Itself: there is nothing to detach."""
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Ask, or stop asking, for a gradient once there is a value."""
+        kind = type(self)
+        self.__class__ = self._becomes  # type: ignore[assignment]
+        try:
+            self.requires_grad_(requires_grad)
+        finally:
+            self.__class__ = kind
+        return self
+
+    def share_memory_(self) -> Any:
+        """Raises ``RuntimeError``: there is no memory yet."""
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters before "
+            "calling `module.share_memory()`."
+        )
+
+    def materialize(self, shape: Sequence[int], device: Any = None, dtype: Any = None) -> None:
+        """Become an ordinary parameter or buffer of this shape, with uninitialised values."""
+        tensor: Any = self
+        requires_grad = tensor._node is not None
+        value = empty(tuple(shape), dtype=self.dtype if dtype is None else dtype, device=device)
+        tensor.__class__ = self._becomes
+        init_fields(tensor, value._array)
+        tensor.requires_grad_(requires_grad)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copied = memo.get(id(self))
+        if copied is None:
+            make, arguments = self.__reduce_ex__(2)
+            copied = memo[id(self)] = make(*arguments)
+        return copied
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        requires_grad: bool = self.requires_grad  # type: ignore[attr-defined]
+        return type(self), (requires_grad, None, self.dtype)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+    """A parameter without a shape, until ``materialize(shape)`` makes it an ordinary one.
+
+    Most operations raise ``ValueError``; lazy modules materialize theirs in their first call.
+
+    Example:
+        >>> import rushlight as torch
+        >>> p = torch.nn.UninitializedParameter()
+        >>> p
+        <UninitializedParameter>
+        >>> p.materialize((2, 3))
+        >>> p.shape
+        torch.Size([2, 3])
+    """
+
+    __slots__ = ()
+    cls_to_become = _becomes = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        parameter: Any = Parameter(empty(0, device=device, dtype=dtype), requires_grad)
+        parameter.__class__ = cls
+        return parameter
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
+    """A buffer without a shape, until ``materialize(shape)`` makes it an ordinary tensor."""
+
+    __slots__ = ()
+    cls_to_become = _becomes = Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
+        buffer: Any = object.__new__(Tensor)
+        init_fields(buffer, empty(0, device=device, dtype=dtype)._array)
+        buffer.persistent = persistent
+        buffer.__class__ = cls
+        return buffer
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether ``param`` is a parameter or buffer without a shape yet."""
+    return isinstance(param, UninitializedTensorMixin)
 
 
 PARAMETER_CLASS.append(Parameter)

@@ -67,6 +67,8 @@ _ZERO32, _ZERO64 = np.asarray(0, F32), np.asarray(0, F64)
 def _relu(self: Tensor) -> Tensor:
     """max(x, 0)."""
     x = self._array
+    if type(x) is not ndarray:
+        return apply(RELU, (self,))  # type: ignore[no-any-return]
     if x.dtype is F32:
         array = maximum_of(x, _ZERO32)
     elif x.dtype is F64:
@@ -481,6 +483,7 @@ def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> T
         and type(input) is Tensor
         and (input._node is None or not grad_enabled())
         and (input._array.dtype is F32 or input._array.dtype is F64)
+        and type(input._array) is ndarray
         and input._array.size
     ):
         x = input._array

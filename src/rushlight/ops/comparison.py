@@ -23,6 +23,7 @@ from .dispatch import (
     is_number,
     named,
     number_array,
+    run,
     type_name,
     write_out,
 )
@@ -43,8 +44,15 @@ def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
         x = self._array
         if isinstance(other, Tensor):
             y = other._array
-            if x.dtype is not y.dtype or x.dtype.kind in refuses:
+            if (
+                x.dtype is not y.dtype
+                or x.dtype.kind in refuses
+                or type(x) is not ndarray
+                or type(y) is not ndarray
+            ):
                 return apply(record, (self, other))
+        elif type(x) is not ndarray and is_number(other):
+            return apply(record, (self, other))
         elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
             y = asarray(other, x.dtype)
         elif type(other) is int and x.dtype is I64 and -_INT64_END <= other < _INT64_END:
@@ -347,10 +355,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     if not quick:
         check_tensors("where", (input, other))
         dtype = common_dtype((input, other))
-        x = x.astype(dtype) if isinstance(x, ndarray) else number_array(x, dtype)
-        y = y.astype(dtype) if isinstance(y, ndarray) else number_array(y, dtype)
+        x = x.astype(dtype) if isinstance(input, Tensor) else number_array(x, dtype)
+        y = y.astype(dtype) if isinstance(other, Tensor) else number_array(y, dtype)
     try:
-        array = select(c, x, y)
+        array = select(c, x, y) if type(c) is type(x) is type(y) is ndarray else run(WHERE, (c, x, y), {})
     except ValueError:
         broadcast_shape(c.shape, broadcast_shape(x.shape, y.shape))
         raise

@@ -22,6 +22,7 @@ from ..core.dtypes import (
 from ..core.history import LeafNode
 from ..core.shapes import Size, wrap_dim
 from ..core.tensor import Tensor, init_fields, make_tensor
+from ..runtime.pending import Pending
 from . import creation
 from .array_data import array_from
 from .define import Primitive
@@ -441,7 +442,8 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
         )
     if self._array.dtype == dtypes.BF16:
         raise TypeError("Got unsupported ScalarType BFloat16")
-    return self._array.view()
+    array = self._array
+    return array.tape.share(array).view() if type(array) is Pending else array.view()
 
 
 def _to_numpy(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:

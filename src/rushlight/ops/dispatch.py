@@ -8,7 +8,7 @@ The factories below specialise a closure for each record at import, so that a ca
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from ..core.history import Node, OutputNode, versions_of
 from ..core.shapes import broadcast_shape
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import NOT_RECORDED, Pending
 from .define import Primitive, Rule
 from .inplace import check_inplace_shape, check_no_overlap, overwrite
 
@@ -138,6 +139,11 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
         attrs = {}
     if record.check is not None:
         record.check(*operands)
+    tape = None
+    for operand in operands:
+        if isinstance(operand, Tensor) and type(operand._array) is Pending:
+            tape = _tape_of(operands)
+            break
     rule = record.rule
     if rule is Rule.KEEP:
         arrays = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
@@ -161,12 +167,33 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
             else:
                 arrays.append(number_array(operand, compute_dtype))
         if compute_dtype is not dtype:
-            result = _checked(record, arrays, attrs)
-            if type(result) is ndarray or isinstance(result, np.generic):
-                result = asarray(result)
+            result = _checked(record, arrays, attrs, tape)
+            if not isinstance(result, tuple):
+                result = as_array(result)
                 result = result.astype(dtype) if result.dtype == compute_dtype else result
             return attach(record, operands, attrs, result)
-    return attach(record, operands, attrs, _checked(record, arrays, attrs))
+    return attach(record, operands, attrs, _checked(record, arrays, attrs, tape))
+
+
+def _tape_of(operands: tuple[Any, ...]) -> Any:
+    """The recording that the operands belong to, with those that hold NumPy arrays adopted; None if it is over."""
+    tape = None
+    for operand in operands:
+        if isinstance(operand, Tensor) and type(operand._array) is Pending:
+            if operand._array.tape.finished:
+                operand._array = operand._array.real
+            else:
+                tape = operand._array.tape
+    if tape is not None:
+        for operand in operands:
+            if isinstance(operand, Tensor) and type(operand._array) is not Pending:
+                tape.adopt(operand)
+    return tape
+
+
+def as_array(value: Any) -> Any:
+    """``value`` as an array that a tensor can hold."""
+    return value if type(value) is ndarray or type(value) is Pending else asarray(value)
 
 
 _TYPE_NAMES = {
@@ -186,7 +213,12 @@ def not_implemented(name: str, dtype: NumpyDType) -> NotImplementedError:
     return NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(dtype)}'")
 
 
-def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any], tape: Any) -> Any:
+    if tape is not None:
+        result = tape.call(record, arrays, attrs)
+        if result is not NOT_RECORDED:
+            return result
+        arrays = [tape.share(array) if type(array) is Pending else array for array in arrays]
     try:
         return compute(record.impl, arrays, attrs)
     except ValueError as error:
@@ -220,21 +252,41 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
                 site = program_site(getframe(1))
             if isinstance(result, tuple):
                 return _attach_many(record, edges, attrs, result, saved, site)
-            array = asarray(result)
+            array = as_array(result)
             if array.dtype not in INEXACT:
-                return make_tensor(array)
+                return held(make_tensor(array))
             node = Node(
                 record, edges, array, saved, attrs, site, None if saved is None else versions_of(saved)
             )
-            tensor = make_tensor(array, node)
+            tensor = held(make_tensor(array, node))
             if record.saves_output:
                 node.output = (array, _fresh_storage(tensor), 0)
                 if site is None:
                     node.site = program_site(getframe(1))
             return tensor
     if isinstance(result, tuple):
-        return tuple([make_tensor(asarray(array)) for array in result])
-    return make_tensor(result if type(result) is ndarray else asarray(result))
+        return tuple([held(make_tensor(as_array(array))) for array in result])
+    if type(result) is ndarray:
+        return make_tensor(result)
+    return held(make_tensor(as_array(result)))
+
+
+def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """``record`` on arrays, recorded where one of them is pending: for the operations that do not go through ``apply``."""
+    for array in arrays:
+        if type(array) is Pending and not array.tape.finished:
+            result = array.tape.call(record, arrays, attrs)
+            if result is not NOT_RECORDED:
+                return result
+            break
+    return compute(record.impl, [np.asarray(a) if type(a) is Pending else a for a in arrays], attrs)
+
+
+def held(tensor: Tensor) -> Tensor:
+    """``tensor``, known to the recording that its array belongs to, if it does."""
+    if type(tensor._array) is Pending:
+        tensor._array.held_by(tensor)
+    return tensor
 
 
 def _attach_many(
@@ -245,12 +297,12 @@ def _attach_many(
     saved: Any,
     site: Any,
 ) -> tuple[Tensor, ...]:
-    arrays = tuple([asarray(array) for array in result])
+    arrays = tuple([as_array(array) for array in result])
     node = Node(record, edges, arrays[0], saved, attrs, site, None if saved is None else versions_of(saved))
     node.outputs = tuple([(array.shape, array.dtype) for array in arrays])
     tensors = tuple(
         [
-            make_tensor(array, OutputNode(node, i, array) if array.dtype in INEXACT else None)
+            held(make_tensor(array, OutputNode(node, i, array) if array.dtype in INEXACT else None))
             for i, array in enumerate(arrays)
         ]
     )
@@ -274,7 +326,7 @@ def _fresh_storage(tensor: Tensor) -> Storage:
 
 def alias_of(tensor: Tensor) -> Tensor:
     """A tensor without history that shares memory and version with ``tensor`` (``detach``)."""
-    alias = make_tensor(tensor._array)
+    alias = held(make_tensor(tensor._array))
     storage = tensor._storage
     if storage is None:
         storage = tensor._storage = Storage()
@@ -418,6 +470,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 or type(y) is not ndarray
             ):
                 return apply(record, (self, other))
+        elif type(x) is not ndarray and is_number(other):
+            return apply(record, (self, other))
         elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
             y = asarray(other, x.dtype)
             edge_b = None
@@ -501,6 +555,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 y = other._array
                 usable = (
                     x.dtype is y.dtype
+                    and type(y) is ndarray
                     and (any_dtype or x.dtype is F32 or x.dtype is F64)
                     and (other._node is None or not grad_enabled())
                 )

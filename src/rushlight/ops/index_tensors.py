@@ -20,7 +20,7 @@ from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along, counted_from_front, extremes, update_at
 from .define import Primitive
-from .dispatch import compute
+from .dispatch import as_array, compute
 from .inplace import announce, changed, check_leaf, check_no_overlap, check_partial_overlap
 from .movement import cast
 
@@ -42,7 +42,7 @@ def recorded(
 
     ``dispatch.attach`` does this for records whose ``saves`` is fixed; an index is a list of tensors of any length.
     """
-    array = result if type(result) is ndarray else np.asarray(result)
+    array = as_array(result)
     if grad_enabled() and array.dtype in INEXACT:
         edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
         if edges.count(None) != len(edges):

@@ -20,6 +20,7 @@ from ..core.history import LeafNode, Node
 from ..core.shapes import broadcast_shape
 from ..core.storage import Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending, address
 from .define import Primitive
 
 grad_enabled = GRAD_MODE.get
@@ -126,8 +127,7 @@ def check_no_overlap(array: Any) -> None:
 def check_partial_overlap(target: Any, source: Any) -> None:
     """Raise if both are parts of one block of memory and share some of it without being the same part."""
     if target.flags.forc and source.flags.forc and target.size and source.size:
-        start = target.__array_interface__["data"][0]
-        other = source.__array_interface__["data"][0]
+        start, other = address(target), address(source)
         same = start == other and target.nbytes == source.nbytes and _steps(target) == _steps(source)
         if not same and start < other + source.nbytes and other < start + target.nbytes:
             raise RuntimeError(
@@ -145,12 +145,14 @@ def same_region(a: Any, b: Any) -> bool:
     return bool(
         a.shape == b.shape
         and a.strides == b.strides
-        and a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        and address(a) == address(b)
     )
 
 
 def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
     """Write ``value`` over ``self`` and give ``self`` (and its base and views) the new history."""
+    if type(value._array) is Pending and type(self._array) is not Pending:
+        value._array.tape.adopt(self)
     target, source = self._array, value._array
     if source.shape != target.shape:
         check_inplace_shape(target.shape, source.shape)

@@ -14,8 +14,9 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending
 from .define import Primitive
-from .dispatch import apply, common_dtype, write_out
+from .dispatch import apply, common_dtype, held, run, write_out
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 
 grad_enabled = GRAD_MODE.get
@@ -116,13 +117,16 @@ def cat(
     if dim < 0:
         dim += ndim
     try:
-        joined = np_concatenate(parts, dim)
+        if any([type(part) is Pending for part in parts]):
+            joined = run(CAT, parts, {"dim": dim})
+        else:
+            joined = np_concatenate(parts, dim)
         if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
             joined = np.ascontiguousarray(joined)
     except ValueError:
         _refuse_shapes(arrays, dim)
         raise
-    result = make_tensor(joined)
+    result = held(make_tensor(joined))
     if needs_grad and grad_enabled() and joined.dtype.kind not in "iub":
         edges = tuple([operand._node for operand in operands])
         lengths = [a.shape[dim] if a.ndim == ndim else 0 for a in arrays]
@@ -244,7 +248,9 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             mixed = True
     if mixed:
         operands, arrays = _stackable(tensors)
-    if dim == 0 and shape:
+    if any([type(array) is Pending for array in arrays]):
+        joined = run(STACK, arrays, {"dim": dim})
+    elif dim == 0 and shape:
         joined = np_concatenate(arrays).reshape(len(arrays), *shape)
     else:
         inserted = (*shape[:dim], 1, *shape[dim:])
@@ -256,7 +262,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
         edges = tuple([operand._node for operand in operands])
         if edges.count(None) != len(edges):
             node = Node(STACK, edges, joined, None, {"dim": dim})
-    result = make_tensor(joined, node)
+    result = held(make_tensor(joined, node))
     return result if out is None else write_out(out, result, "stack")
 
 

@@ -15,8 +15,9 @@ from ..core.history import Node, UntrackedNode
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending
 from .define import Primitive
-from .dispatch import apply, attach, named
+from .dispatch import apply, attach, held, named
 
 grad_enabled = GRAD_MODE.get
 _new = object.__new__
@@ -39,6 +40,8 @@ def make_view(record: Primitive, parent: Tensor, array: Any, attrs: dict[str, An
     else:
         tensor._node = None if edge is None else UntrackedNode(tensor)
         tensor._view = (parent, None, None)
+    if type(array) is Pending:
+        array.held_by(tensor)
     views = storage.views
     if views is None:
         storage.add_view(tensor)
@@ -397,8 +400,8 @@ def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
     copied = array.copy() if 0 in array.strides and array.size > 1 else array.copy(order="K")
     edge = input._node
     if edge is None or not grad_enabled():
-        return make_tensor(copied)
-    return make_tensor(copied, Node(CLONE, (edge,), copied))
+        return held(make_tensor(copied))
+    return held(make_tensor(copied, Node(CLONE, (edge,), copied)))
 
 
 def contiguous(self: Tensor, *, memory_format: object = None) -> Tensor:
@@ -406,7 +409,8 @@ def contiguous(self: Tensor, *, memory_format: object = None) -> Tensor:
     array = self._array
     if array.flags.c_contiguous:
         return self
-    return attach(CONTIGUOUS, (self,), {}, np.ascontiguousarray(array))  # type: ignore[no-any-return]
+    copied = array.copy() if type(array) is Pending else np.ascontiguousarray(array)
+    return attach(CONTIGUOUS, (self,), {}, copied)  # type: ignore[no-any-return]
 
 
 def cast(input: Tensor, numpy_dtype: NumpyDType) -> Tensor:

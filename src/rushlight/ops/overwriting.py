@@ -17,6 +17,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor
+from ..runtime.pending import Pending
 from . import creation
 from .define import Primitive
 from .dispatch import is_number, number_array
@@ -52,6 +53,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     Raises ``RuntimeError`` where the shapes do not go together, and where both share some memory without being the same.
     """
     if isinstance(src, Tensor):
+        if type(src._array) is Pending and type(self._array) is not Pending:
+            src._array.tape.adopt(self)
         target, source = self._array, src._array
         storage = self._storage
         if (
@@ -122,6 +125,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value._array.ndim} dimensions."
             )
         if value._node is not None or value is self:
+            return copy_(self, value)
+        if type(value._array) is Pending:
             return copy_(self, value)
         content = value._array
     else:

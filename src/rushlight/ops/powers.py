@@ -171,7 +171,11 @@ POW_NUMBER = Primitive("pow_number", _power_of, _power_of_vjp, saves=((0, (0,)),
 
 def _pow_operator(self: Tensor, exponent: Any, modulo: None = None) -> Any:
     x = self._array
-    if (type(exponent) is int or type(exponent) is float) and (x.dtype is F32 or x.dtype is F64):
+    if (
+        (type(exponent) is int or type(exponent) is float)
+        and (x.dtype is F32 or x.dtype is F64)
+        and type(x) is ndarray
+    ):
         try:
             array = _power_of(x, exponent)
         except FloatingPointReport:

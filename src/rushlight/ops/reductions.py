@@ -222,6 +222,7 @@ def sum(
         and axis is None
         and not keepdims
         and (keepdim is False or keepdim is True)
+        and type(array) is ndarray
     ):
         try:
             if array.dtype is F32:
@@ -248,9 +249,9 @@ def sum(
 
 def _sum_method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     # `x.sum()` without arguments is what losses end with: its way does not ask for any of them.
-    if args or kwargs or self._array.dtype is not F32:
-        return sum(self, *args, **kwargs)
     array = self._array
+    if args or kwargs or array.dtype is not F32 or type(array) is not ndarray:
+        return sum(self, *args, **kwargs)
     try:
         total = PLANS32[array.shape, None, False](array)
     except NotQuick:
@@ -307,6 +308,7 @@ def mean(
         and axis is None
         and not keepdims
         and (keepdim is False or keepdim is True)
+        and type(array) is ndarray
     ):
         try:
             if array.dtype is F32:

@@ -16,7 +16,7 @@ from ..core.shapes import as_shape, wrap_dim
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply
+from .dispatch import apply, held
 from .inplace import SEVERAL_VIEWS
 from .joining import cat, stack
 from .movement import SLICE, SLICE_BACKWARD, make_view
@@ -74,7 +74,7 @@ def _views(record: Primitive, self: Tensor, dim: int, indices: list[Any]) -> tup
         else:
             tensor._node = None if edge is None else UntrackedNode(tensor)
             tensor._view = (self, None, None)
-        tensors.append(tensor)
+        tensors.append(held(tensor))
     if tensors:
         storage.add_view(tensors[0])
         if storage.views is not None:

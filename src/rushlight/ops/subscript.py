@@ -22,6 +22,7 @@ from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from .creation import from_numpy
+from ..runtime.pending import Pending
 from .define import Primitive
 from .dispatch import type_name
 from .index_tensors import cast_index_error, checked_index, put_at_, read_at
@@ -129,6 +130,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     else:
         tensor._node = None if edge is None else UntrackedNode(tensor)
         tensor._view = (self, None, None)
+    if type(view) is Pending:
+        view.held_by(tensor)
     views = storage.views
     if views is None:
         storage.add_view(tensor)

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import default_numpy
 from ..core.tensor import Tensor, make_tensor
 from ..ops.creation import zeros_like
 from .optimizer import Group, Optimizer, State, check_at_least, check_beta
 
 
 def step_counter() -> Tensor:
-    """The number of updates done, as PyTorch keeps it: a 0-dim float32 tensor."""
-    return make_tensor(np.zeros((), np.float32))
+    """The number of updates done, as PyTorch keeps it: a 0-dim tensor, float64 if that is the default, else float32."""
+    return make_tensor(np.zeros((), np.float64 if default_numpy() == np.float64 else np.float32))
 
 
 class Adam(Optimizer):
@@ -43,10 +44,14 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_at_least("learning rate", lr, 0.0)
         check_at_least("epsilon value", eps, 0.0)
         check_beta(0, betas[0])
         check_beta(1, betas[1])
+        if isinstance(betas[0], Tensor) or isinstance(betas[1], Tensor):
+            _check_tensor_betas(betas, one_by_one=capturable or not foreach)
         check_at_least("weight_decay value", weight_decay, 0.0)
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize,
@@ -82,6 +87,16 @@ class Adam(Optimizer):
         correction = (1 - beta2**step) ** 0.5
         denominator = square.sqrt().add_(group["eps"] * correction)
         param.addcdiv_(mean, denominator, value=-lr * correction / (1 - beta1**step))
+
+
+def _check_tensor_betas(betas: tuple[Any, Any], *, one_by_one: bool) -> None:
+    if not all(isinstance(beta, Tensor) for beta in betas):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for i, beta in enumerate(betas):
+        if not one_by_one:
+            raise ValueError(f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
+        if beta.numel() != 1:
+            raise ValueError(f"Tensor betas[{i}] must be 1-element")
 
 
 class AdamW(Adam):

@@ -113,7 +113,11 @@ class Adagrad(Optimizer):
                 self.state[param] = self.init_state(param, group)
 
     def init_state(self, param: Tensor, group: Group) -> State:
-        return {"step": step_counter(), "sum": full_like(param, group["initial_accumulator_value"])}
+        start = group["initial_accumulator_value"]
+        return {
+            "step": step_counter(),
+            "sum": full_like(param, complex(start, start) if param.is_complex() else start),
+        }
 
     def update(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
         total = state["sum"]

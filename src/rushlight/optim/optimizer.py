@@ -16,6 +16,8 @@ from typing import Any
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RemovableHandle
 from ..core.tensor import Tensor
+from ..nn.parameter import is_lazy
+from ..ops.complex_numbers import view_as_complex, view_as_real
 from ..ops.movement import cast
 
 Group = dict[str, Any]
@@ -28,6 +30,7 @@ class _Required:
 
 
 required = _Required()
+_NOTHING = object()
 
 
 class Optimizer:
@@ -49,6 +52,8 @@ class Optimizer:
         >>> w
         tensor([0., 0.], requires_grad=True)
     """
+
+    _has_complex = False
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -101,11 +106,12 @@ class Optimizer:
                 loss = closure()
             finally:
                 GRAD_MODE.reset(token)
-        token = GRAD_MODE.set(False)
+        token = GRAD_MODE.set(bool(self.defaults.get("differentiable")))
         try:
-            update, all_state = self.update, self.state
+            update, all_state = self._update_complex if self._has_complex else self.update, self.state
             for group in self.param_groups:
                 maximize = group.get("maximize", False)
+                options = group if isinstance(group.get("lr"), float) else _with_numbers(group)
                 for param in group["params"]:
                     grad = param._grad
                     if grad is None:
@@ -115,10 +121,28 @@ class Optimizer:
                         state = self.init_state(param, group)
                         if state:
                             all_state[param] = state
-                    update(param, -grad if maximize else grad, state, group)
+                    update(param, -grad if maximize else grad, state, options)
         finally:
             GRAD_MODE.reset(token)
         return loss
+
+    def _update_complex(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
+        """One step of a parameter that may be complex: as that of the real and imaginary parts beside each other."""
+        if param._array.dtype.kind != "c":
+            self.update(param, grad, state, group)
+            return
+        parts = {
+            key: view_as_real(value) if isinstance(value, Tensor) and value.is_complex() else value
+            for key, value in state.items()
+        }
+        before = dict(parts)
+        self.update(view_as_real(param), view_as_real(grad), parts, group)
+        for key, value in parts.items():
+            if value is not before.get(key, _NOTHING):
+                isolated = isinstance(value, Tensor) and value.shape == (*param.shape, 2)
+                state[key] = view_as_complex(value) if isolated else value
+        if parts and param not in self.state:
+            self.state[param] = state
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or zero them in place."""
@@ -193,6 +217,7 @@ class Optimizer:
         present = {id(t) for group in self.param_groups for t in group["params"]}
         if any(id(t) in present for t in tensors):
             raise ValueError("some parameters appear in more than one parameter group")
+        self._has_complex = self._has_complex or any(t._array.dtype.kind == "c" for t in tensors if not is_lazy(t))
         self.param_groups.append(param_group)
 
     # --- state --------------------------------------------------------------------------------------------------------
@@ -264,6 +289,9 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._has_complex = any(
+            p._array.dtype.kind == "c" for group in self.param_groups for p in group["params"] if not is_lazy(p)
+        )
         if "_step_pre_hooks" not in self.__dict__:
             self._make_hook_tables()
         for group in self.param_groups:
@@ -326,6 +354,16 @@ def _with_hooks(step: Any) -> Any:
     return stepped
 
 
+def _with_numbers(group: Group) -> Group:
+    """``group`` with the options that a program gave as tensors, to change them in place, as numbers."""
+    numbers: Group = {}
+    if isinstance(group.get("lr"), Tensor):
+        numbers["lr"] = group["lr"].item()
+    if isinstance(group.get("betas", (0,))[0], Tensor):
+        numbers["betas"] = tuple(beta.item() for beta in group["betas"])
+    return {**group, **numbers} if numbers else group
+
+
 Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
 
 
@@ -352,6 +390,8 @@ def _take_over(param: Tensor, value: Any, key: str | None = None) -> Any:
 
 def check_at_least(name: str, value: Any, low: float) -> None:
     """``ValueError`` unless ``value`` is at least ``low``."""
+    if isinstance(value, Tensor) and value._array.size != 1:
+        raise ValueError("Tensor lr must be 1-element")
     if not low <= value:
         raise ValueError(f"Invalid {name}: {value}")
 

@@ -15,6 +15,7 @@ from ...core.grad_mode import GRAD_MODE
 from ...core.history import Node, versions_of
 from ...core.storage import Storage, program_site
 from ...core.tensor import Tensor, make_tensor
+from ...runtime.pending import Pending
 from ...ops.activations import SOFTMAX, log_softmax
 from ...ops.comparison import ne, where
 from ...ops.creation import zeros_like
@@ -364,6 +365,10 @@ def _mean_of_rows(x: Any, target: Any) -> Any:
 
 def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
     x, t = input._array, target._array
+    if type(x) is Pending or type(t) is Pending:
+        # The compiler makes one kernel of the parts.
+        dim = 1 if x.ndim > 1 else 0
+        return nll_loss(log_softmax(input, dim), target, weight, ignore_index=ignore_index, reduction=reduction)
     forward: Any
     arrays: tuple[Any, ...]
     if (

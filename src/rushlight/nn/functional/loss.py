@@ -14,6 +14,7 @@ from ...core.history import Node, versions_of
 from ...core.shapes import broadcast_shape, count
 from ...core.storage import program_site
 from ...core.tensor import Tensor, make_tensor
+from ...runtime.pending import Pending
 from ...ops.activations import logsigmoid
 from ...ops.bounds import clamp, clamp_min
 from ...ops.comparison import gt, lt, where
@@ -23,7 +24,7 @@ from ...ops.functions import abs as abs_of, sigmoid, xlogy
 from ...ops.movement import cast, unsqueeze
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
-from ...ops.reductions import sum as sum_of, sum_array
+from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
 from .loss_reduction import (
     check_reduction,
     chosen_reduction,
@@ -105,6 +106,10 @@ def _mse(input: Tensor, target: Tensor, reduction: str) -> Tensor:
             return _mse(cast(input, common), cast(target, common), reduction)
     if x.shape != y.shape:
         broadcast_shape(x.shape, y.shape)  # raises in PyTorch's words
+    if type(x) is Pending or type(y) is Pending:
+        deviation = sub(input, target)
+        squares = mul(deviation, deviation)
+        return squares if reduction == "none" else sum_of(squares) if reduction == "sum" else mean_of(squares)
     try:
         difference = x - y
     except FloatingPointReport:

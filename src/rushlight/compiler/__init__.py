@@ -1,0 +1,1 @@
+"""The compiler: graphs in, native plans out. Read ``pipeline`` first."""

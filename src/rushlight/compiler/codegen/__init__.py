@@ -1,0 +1,1 @@
+"""Code generators: from loop kernels to LLVM IR (CPU) and CUDA (GPU)."""

@@ -1,0 +1,501 @@
+"""Loop kernels (``ir/loops.py``) as LLVM IR.
+
+The last dimension is walked in explicit vectors: blocks of ``lanes`` elements, unrolled where the code is light, then one
+block for the rest with only some lanes in use. Steps of one are vector loads, steps of zero are loaded once before the
+loop, others are gathered one by one.
+
+Sums of floats, whose order must depend on the extents alone: element i of a row goes to accumulator (i / lanes) mod
+unrolling, lane i mod lanes (rest: accumulator 0); after every 32 additions the accumulators are added up into a second
+one which keeps what it rounds off (Knuth's TwoSum), so the error does not grow with the length of the row; at the end
+the lanes are added pairwise. No operation is reassociated or contracted: units may be split anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...ir.loops import Argument, ColumnKernel, Instruction, Leaf, ReduceOp, RowKernel, Stage, Step
+from . import loop_scalars as scalars
+from .loop_text import I32, I64, PTR, Body, Module, Type, Value
+
+ADDITIONS = 32  # of one accumulator, before it goes to the second level
+NOT_NAN = frozenset({"b", "i", "u"})
+
+
+class Point(NamedTuple):
+    """Where the code of a stage is evaluated: ``lanes`` elements from ``index`` of the last dimension on.
+
+    ``index`` is None outside of loops. ``rest``: how many of the lanes are in use (None: all).
+    """
+
+    index: Value | None
+    lanes: int
+    rest: Value | None = None
+
+
+def row_kernel(kernel: RowKernel) -> str:
+    """The LLVM IR of a row kernel: a module with the function ``kernel`` of the signature of ``ir/loops.py``.
+
+    Complex dtypes and operations without a native form raise NotImplementedError.
+    """
+    module = Module()
+    body = Body(module, "kernel", None, [I64, I64, PTR, PTR, PTR], linkage="")
+    loops = Loops(body, kernel.arguments, kernel.outer, kernel.inner)
+    begin, end = body.parameters[0], body.parameters[1]
+    if _flat(kernel):
+        for stage in kernel.stages:
+            loops.run(loops.reductions(stage), stage, begin, end)
+    else:
+        with body.loop(begin, end, 1) as row:
+            loops.enter_row(row, begin)
+            loops.registers.clear()
+            for number, stage in enumerate(kernel.stages):
+                loops.stage(number, stage)
+            loops.next_row()
+    body.finish()
+    return module.text()
+
+
+def _flat(kernel: RowKernel) -> bool:
+    """Whether the work units are elements rather than rows."""
+    return (
+        kernel.outer == 0
+        and kernel.inner == 1
+        and all(
+            stage.loops and not stage.reductions and all(code.op is not Leaf.REGISTER for code in stage.code)
+            for stage in kernel.stages
+        )
+    )
+
+
+def lanes_of(stages: Sequence[Stage], arguments: Sequence[Argument]) -> int:
+    """How many elements make a vector: 64 bytes of the widest dtype that is computed with."""
+    used = {code.payload for stage in stages for code in stage.code if code.op is Leaf.LOAD}
+    sizes = [code.dtype.itemsize for stage in stages for code in stage.code if code.op is not Leaf.CONST]
+    sizes += [scalars.register_type(arguments[k].dtype).bits // 8 for k in used]
+    sizes += [4 for stage in stages for code in stage.code if scalars.is_float(code.dtype)]
+    return int(min(64, max(8, 64 // max(sizes, default=4))))
+
+
+def unrolling_of(stage: Stage, arguments: Sequence[Argument], last: int) -> int:
+    """How many vectors one iteration takes: several where the code is light, to overlap their additions and loads."""
+    gathers = any(
+        code.op is Leaf.LOAD and arguments[code.payload].steps[last] is Step.ANY for code in stage.code
+    )
+    work = sum(1 for code in stage.code if not isinstance(code.op, Leaf) or code.op is Leaf.CAST)
+    if gathers or work > 24 or any(is_heavy(code) for code in stage.code):
+        return 1
+    return 4 if work <= 8 else 2
+
+
+def is_heavy(code: Instruction) -> bool:
+    return code.op in scalars.HEAVY
+
+
+class Reduction:
+    """One reduction of a stage: its accumulators, in stack slots that LLVM makes registers of."""
+
+    def __init__(self, b: Body, op: ReduceOp, dtype: np.dtype[Any], lanes: int, count: int) -> None:
+        self.b = b
+        self.op = op
+        self.dtype = dtype
+        kept = scalars.accumulator_dtype(dtype)
+        self.type = scalars.register_type(kept, lanes)
+        self.start = b.const(self.type, scalars.neutral(op, dtype))
+        self.slots = [b.slot(self.type) for _ in range(count)]
+        self.compensated = op is ReduceOp.SUM and self.type.floating
+        self.high, self.low = (b.slot(self.type), b.slot(self.type)) if self.compensated else (None, None)
+
+    def clear(self) -> None:
+        for slot in self.slots:
+            self.b.store(self.start, slot)
+        if self.high is not None and self.low is not None:
+            self.b.store(self.start, self.high)
+            self.b.store(self.start, self.low)
+
+    def add(self, number: int, value: Value, mask: Value | None) -> None:
+        b = self.b
+        if self.dtype.kind == "b":
+            value = value.convert("zext", "i8")
+        if mask is not None:
+            value = b.select(mask, value, self.start)
+        slot = self.slots[number]
+        b.store(scalars.combine(b, self.op, b.load(self.type, slot), value, self.dtype), slot)
+
+    def total(self) -> Value:
+        """The accumulators as one vector."""
+        parts = [self.b.load(self.type, slot) for slot in self.slots]
+        while len(parts) > 1:
+            parts = [
+                scalars.combine(self.b, self.op, parts[k], parts[k + 1], self.dtype)
+                for k in range(0, len(parts), 2)
+            ]
+        return parts[0]
+
+    def _second_level(self) -> tuple[Value, Value]:
+        """The exact sum of the second level and the first, as two numbers."""
+        b = self.b
+        assert self.high is not None and self.low is not None
+        first, high, low = self.total(), b.load(self.type, self.high), b.load(self.type, self.low)
+        new = high + first
+        back = new - high
+        return new, low + ((high - (new - back)) + (first - back))
+
+    def fold(self) -> None:
+        """Move the first level to the second."""
+        high, low = self._second_level()
+        assert self.high is not None and self.low is not None
+        self.b.store(high, self.high)
+        self.b.store(low, self.low)
+        for slot in self.slots:
+            self.b.store(self.start, slot)
+
+    def vector(self) -> Value:
+        """The result of every lane."""
+        if not self.compensated:
+            return self.total()
+        high, low = self._second_level()
+        return self.b.select(low.is_nan(), high, high + low)  # with an infinity the rounded-off part is NaN
+
+    def result(self) -> Value:
+        """One number, in the register type of the dtype."""
+        value = self.vector()
+        while value.type.lanes > 1:
+            value = scalars.combine(
+                self.b, self.op, self.b.half_of(value, False), self.b.half_of(value, True), self.dtype
+            )
+        return self.finish(value)
+
+    def finish(self, value: Value) -> Value:
+        return value.compare("ne", 0) if self.dtype.kind == "b" else value
+
+
+class Loops:
+    """The state of writing one kernel: extents and steps, the present row, its pointers, and the results of stages."""
+
+    def __init__(self, b: Body, arguments: tuple[Argument, ...], outer: int, inner: int) -> None:
+        self.b = b
+        self.arguments = arguments
+        self.outer = outer
+        self.dims = outer + inner
+        self.last = self.dims - 1 if inner else None
+        self.registers: dict[tuple[int, int], Value] = {}
+        ints, pointers = b.parameters[2], b.parameters[3]
+        self.extents = [b.load(I64, b.element(I64, ints, d)) for d in range(self.dims)]
+        self.steps: list[list[Value]] = []
+        place = self.dims
+        for argument in arguments:
+            row = []
+            for step in argument.steps:
+                if step is Step.ANY:
+                    row.append(b.load(I64, b.element(I64, ints, place)))
+                else:
+                    row.append(b.i64(step.value))
+                place += 1
+            self.steps.append(row)
+        self.bases = [b.load(PTR, b.element(PTR, pointers, k)) for k in range(len(arguments))]
+        self.pointers = list(self.bases)  # to the elements at the present indices
+        self.indices: list[Value] = [b.i64(0)] * self.dims
+        self.counters: list[Value] = []
+        self.hoisted: dict[int, Value] = {}
+        self.buffers: dict[str, Value] = {}
+
+    # Rows
+
+    def enter_row(self, row: Value, begin: Value) -> None:
+        """Point at a row. Its indices count up from those of ``begin``, which are the only ones that need division."""
+        b = self.b
+        if self.outer == 1:
+            self.indices[0] = row
+        elif self.outer > 1:
+            self.counters = [b.slot(Type("i64"), align=8) for _ in range(self.outer)]
+            with b.when(row.same(begin)):
+                left = row
+                for d in reversed(range(self.outer)):
+                    # The extents are not zero, or there would be no row.
+                    index = b.binary("urem", left, self.extents[d]) if d else left
+                    b.store(index, self.counters[d])
+                    left = b.binary("udiv", left, self.extents[d]) if d else left
+            self.indices[: self.outer] = [b.load(I64, slot) for slot in self.counters]
+        self.pointers = self.moved(self.bases, range(self.outer))
+
+    def next_row(self) -> None:
+        b = self.b
+        if self.outer < 2:
+            return
+        carry: Value | None = None
+        for d in reversed(range(self.outer)):
+            up = self.indices[d] + (1 if carry is None else carry.convert("zext", "i64"))
+            full = up >= self.extents[d]
+            b.store(b.select(full, 0, up), self.counters[d])
+            carry = full
+
+    def moved(self, pointers: Sequence[Value], dims: Sequence[int]) -> list[Value]:
+        """The pointers, moved along some dimensions to their present indices."""
+        b = self.b
+        result = []
+        for k, argument in enumerate(self.arguments):
+            offset: Value | None = None
+            for d in dims:
+                if argument.steps[d] is Step.ZERO:
+                    continue
+                part = (
+                    self.indices[d] if argument.steps[d] is Step.ONE else self.indices[d] * self.steps[k][d]
+                )
+                offset = part if offset is None else offset + part
+            pointer = pointers[k]
+            if offset is not None:
+                pointer = b.element(scalars.memory_type(argument.dtype), pointer, offset)
+            result.append(pointer)
+        return result
+
+    # Stages
+
+    def reductions(self, stage: Stage) -> list[Reduction]:
+        if not stage.reductions:
+            return []
+        lanes, count = 1, 1
+        if self.last is not None:
+            lanes = lanes_of([stage], self.arguments)
+            count = unrolling_of(stage, self.arguments, self.last)
+        return [Reduction(self.b, op, stage.code[n].dtype, lanes, count) for op, n in stage.reductions]
+
+    def stage(self, number: int, stage: Stage) -> None:
+        """One stage of the present row."""
+        if not stage.loops or self.last is None:
+            values = self.evaluate(stage, Point(None, 1), True)
+            if stage.loops:
+                for n, (_, code) in enumerate(stage.reductions):
+                    self.registers[number, n] = values[code]
+            else:
+                for n, value in enumerate(values):
+                    self.registers[number, -1 - n] = value
+            return
+        reductions = self.reductions(stage)
+        for reduction in reductions:
+            reduction.clear()
+        row_pointers = self.pointers
+        self._nest(reductions, stage, self.outer, row_pointers)
+        self.pointers = row_pointers
+        for n, reduction in enumerate(reductions):
+            self.registers[number, n] = reduction.result()
+
+    def _nest(self, reductions: list[Reduction], stage: Stage, d: int, row: list[Value]) -> None:
+        b = self.b
+        assert self.last is not None
+        if d < self.last:
+            with b.loop(b.i64(0), self.extents[d], 1) as index:
+                self.indices[d] = index
+                self._nest(reductions, stage, d + 1, row)
+            return
+        self.pointers = self.moved(row, range(self.outer, self.last))
+        self.run(reductions, stage, b.i64(0), self.extents[self.last])
+
+    def run(self, reductions: list[Reduction], stage: Stage, first: Value, stop: Value) -> None:
+        """A looping stage over part of the last dimension."""
+        b = self.b
+        assert self.last is not None
+        lanes = lanes_of([stage], self.arguments)
+        count = unrolling_of(stage, self.arguments, self.last)
+        sums = [reduction for reduction in reductions if reduction.compensated]
+        with b.when(first < stop):
+            self._hoist(stage)
+            step = lanes * count
+            length = stop - first
+            whole = first + (length & -step)
+
+            def blocks(start: Value, end: Value) -> None:
+                with b.loop(start, end, step) as index:
+                    for k in range(count):
+                        at = index + k * lanes if k else index
+                        self._block(reductions, stage, Point(at, lanes), k)
+
+            if sums:
+                chunk = step * ADDITIONS
+                with b.loop(first, whole, chunk) as start:
+                    end = b.intrinsic("smin", start + chunk, whole)
+                    blocks(start, end)
+                    with b.when((end - start).same(chunk)):
+                        for reduction in sums:
+                            reduction.fold()
+            else:
+                blocks(first, whole)
+            if count > 1:
+                vectors = first + (length & -lanes)
+                with b.loop(whole, vectors, lanes) as index:
+                    self._block(reductions, stage, Point(index, lanes), 0)
+                whole = vectors
+            if self.last > self.outer:  # many runs: the rests of them must not pile up in the first level
+                self._fold_rests(sums, length, lanes * count)
+            with b.when(whole < stop):
+                self._block(reductions, stage, Point(whole, lanes, stop - whole), 0)
+            self.hoisted.clear()
+
+    def _fold_rests(self, sums: list[Reduction], length: Value, step: int) -> None:
+        for reduction in sums:
+            with self.b.when((length & (step * ADDITIONS - 1)).compare("ugt", 0)):
+                reduction.fold()
+
+    def _hoist(self, stage: Stage) -> None:
+        """Load once what does not move along the last dimension."""
+        assert self.last is not None
+        self.hoisted.clear()
+        for code in stage.code:
+            if code.op is Leaf.LOAD and self.arguments[code.payload].steps[self.last] is Step.ZERO:
+                self.hoisted[code.payload] = self._scalar(code.payload, self.pointers[code.payload])
+
+    def _block(self, reductions: list[Reduction], stage: Stage, point: Point, number: int) -> None:
+        values = self.evaluate(stage, point, point.rest is None)
+        mask = self.mask(point)
+        for reduction, (_, code) in zip(reductions, stage.reductions, strict=True):
+            reduction.add(number, values[code], mask)
+
+    # Code
+
+    def evaluate(
+        self, stage: Stage, point: Point, inline: bool, registers: Callable[[Any], Value] | None = None
+    ) -> list[Value]:
+        """Every instruction of a stage at a point; its stores are done."""
+        b = self.b
+        values: list[Value] = []
+        for code in stage.code:
+            operands = [values[k] for k in code.operands]
+            if code.op is Leaf.LOAD:
+                value = self.load(code.payload, point)
+                value = scalars.cast(b, value, self.arguments[code.payload].dtype, code.dtype)
+            elif code.op is Leaf.CONST:
+                value = scalars.constant(b, code.dtype, code.payload, point.lanes)
+            elif code.op is Leaf.REGISTER:
+                if registers is not None:
+                    value = registers(code.payload)
+                else:
+                    value = b.splat(self.registers[tuple(code.payload)], point.lanes)
+            elif code.op is Leaf.CAST:
+                value = scalars.cast(b, operands[0], stage.code[code.operands[0]].dtype, code.dtype)
+            elif code.op is Leaf.INDEX:
+                value = self.index(code.payload, point)
+            else:
+                sources = [stage.code[k] for k in code.operands]
+                numbers = [_is_number(source) for source in sources]
+                value = scalars.apply(b, code.op, operands, sources[-1].dtype, numbers, inline)
+            values.append(value)
+        for argument, code_number in stage.stores:
+            target = self.arguments[argument].dtype
+            self.save(argument, scalars.cast(b, values[code_number], stage.code[code_number].dtype, target), point)
+        return values
+
+    def index(self, dim: int, point: Point) -> Value:
+        b = self.b
+        if dim != self.last or point.index is None:
+            return b.splat(self.indices[dim], point.lanes)
+        return b.splat(point.index, point.lanes) + b.counting("i64", point.lanes)
+
+    def mask(self, point: Point) -> Value | None:
+        if point.rest is None:
+            return None
+        b = self.b
+        rest = b.splat(point.rest.convert("trunc", "i32"), point.lanes)
+        return b.counting(I32.scalar, point.lanes).compare("ult", rest)
+
+    def _scalar(self, argument: int, pointer: Value) -> Value:
+        dtype = self.arguments[argument].dtype
+        return scalars.decode(
+            self.b, self.b.load(scalars.memory_type(dtype), pointer, dtype.itemsize), dtype
+        )
+
+    def load(self, argument: int, point: Point) -> Value:
+        b = self.b
+        dtype = self.arguments[argument].dtype
+        pointer = self.pointers[argument]
+        if point.index is None:
+            return self._scalar(argument, pointer)
+        assert self.last is not None
+        step = self.arguments[argument].steps[self.last]
+        if step is Step.ZERO:
+            return b.splat(self.hoisted[argument], point.lanes)
+        element = scalars.memory_type(dtype)
+        type_ = scalars.memory_type(dtype, point.lanes)
+        if step is Step.ONE:
+            at = b.element(element, pointer, point.index)
+            if point.rest is None:
+                return scalars.decode(b, b.load(type_, at, dtype.itemsize), dtype)
+            if element.bits >= 32:
+                mask = self.mask(point)
+                assert mask is not None
+                return scalars.decode(b, b.masked_load(type_, at, dtype.itemsize, mask), dtype)
+            between: Value | int = 1
+        else:
+            between = self.steps[argument][self.last]
+            at = b.element(element, pointer, point.index * between)
+        if point.rest is None:
+            raw = Value(b, type_, "poison")
+            for lane in range(point.lanes):
+                raw = b.with_lane(raw, b.load(element, at, dtype.itemsize), lane)
+                at = b.element(element, at, between)
+            return scalars.decode(b, raw, dtype)
+        buffer = self.buffer(type_)
+        b.store(b.const(type_, 0), buffer)
+        with b.loop(b.i64(0), point.rest, 1) as lane_index:
+            source = b.element(element, at, lane_index * between)
+            b.store(b.load(element, source, dtype.itemsize), b.element(element, buffer, lane_index))
+        return scalars.decode(b, b.load(type_, buffer), dtype)
+
+    def buffer(self, type_: Type) -> Value:
+        """Stack memory for a vector whose lanes are moved one by one."""
+        if str(type_) not in self.buffers:
+            self.buffers[str(type_)] = self.b.slot(type_)
+        return self.buffers[str(type_)]
+
+    def save(self, argument: int, value: Value, point: Point) -> None:
+        b = self.b
+        dtype = self.arguments[argument].dtype
+        raw = scalars.encode(b, value, dtype)
+        pointer = self.pointers[argument]
+        if point.index is None:
+            b.store(raw, pointer, dtype.itemsize)
+            return
+        assert self.last is not None
+        step = self.arguments[argument].steps[self.last]
+        element = raw.type.of(raw.type.scalar)._replace(lanes=1)
+        if step is Step.ONE:
+            at = b.element(element, pointer, point.index)
+            if point.rest is None:
+                b.store(raw, at, dtype.itemsize)
+                return
+            if element.bits >= 32:
+                mask = self.mask(point)
+                assert mask is not None
+                b.masked_store(raw, at, dtype.itemsize, mask)
+                return
+            between: Value | int = 1
+        else:
+            between = self.steps[argument][self.last]
+            at = b.element(element, pointer, point.index * between)
+        if point.rest is None:
+            for lane in range(point.lanes):
+                b.store(b.lane(raw, lane), at, dtype.itemsize)
+                at = b.element(element, at, between)
+            return
+        buffer = self.buffer(raw.type)
+        b.store(raw, buffer)
+        with b.loop(b.i64(0), point.rest, 1) as lane_index:
+            target = b.element(element, at, lane_index * between)
+            b.store(b.load(element, b.element(element, buffer, lane_index)), target, dtype.itemsize)
+
+
+def _is_number(code: Instruction) -> bool:
+    """Whether an instruction can't be NaN."""
+    if code.dtype.kind in NOT_NAN:
+        return True
+    return code.op is Leaf.CONST and code.payload == code.payload
+
+
+def column_kernel(kernel: ColumnKernel) -> str:
+    """The LLVM IR of a column kernel: a module with the function ``kernel`` of the signature of ``ir/loops.py``.
+
+    Complex dtypes and operations without a native form raise NotImplementedError.
+    """
+    raise NotImplementedError("loop kernel: column kernels; not there yet")

@@ -1,0 +1,272 @@
+"""A thin layer over llvmlite's builder: loops and conditions as ``with`` blocks, integer arithmetic by operators.
+
+For kernels that are written out by hand (GEMM tiles, convolutions, recurrent cells); loop kernels derived from the
+graph are generated in ``loops``.
+
+Example::
+
+    f = Function("kernel")                       # the ABI of ir/loops.py
+    with f.loop(f.begin, f.end) as i:
+        x = f.load(F32, f.pointer(0), i)
+        f.store(f.b.fmul(x, x), f.pointer(1), i)
+    text = f.finish()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+F32, F64 = ir.FloatType(), ir.DoubleType()
+PTR = ir.PointerType()
+VOID = ir.VoidType()
+KERNEL_TYPE = ir.FunctionType(VOID, [I64, I64, PTR, PTR, PTR])
+
+
+def _suffix(type_: Any) -> str:
+    """A type's name inside an intrinsic's."""
+    if isinstance(type_, ir.IntType):
+        return f"i{type_.width}"
+    return "f32" if type_ == F32 else "f64"
+
+
+class Function:
+    """One native function under construction, with the kernels' signature unless ``type_`` says otherwise."""
+
+    def __init__(self, name: str = "kernel", type_: Any = KERNEL_TYPE, module: Any = None) -> None:
+        self.module = ir.Module(name=name) if module is None else module
+        self.function = ir.Function(self.module, type_, name)
+        self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        arguments = self.function.args
+        if type_ is KERNEL_TYPE:
+            self.begin, self.end, self.ints, self.pointers, self.scratch = arguments
+
+    @staticmethod
+    def i64(value: Any) -> Any:
+        """A Python int as an i64 constant; an LLVM value as it is."""
+        return ir.Constant(I64, value) if isinstance(value, int) else value
+
+    def int_(self, number: int) -> Any:
+        """``ints[number]``."""
+        return self.load(I64, self.ints, number)
+
+    def pointer(self, number: int) -> Any:
+        """``pointers[number]``."""
+        return self.load(PTR, self.pointers, number)
+
+    def at(self, type_: Any, base: Any, index: Any) -> Any:
+        """``&((type_ *)base)[index]``."""
+        return self.b.gep(base, [self.i64(index)], source_etype=type_, inbounds=True)
+
+    def load(self, type_: Any, base: Any, index: Any = 0, align: int | None = None) -> Any:
+        """``((type_ *)base)[index]``."""
+        return self.b.load(self.at(type_, base, index), typ=type_, align=align)
+
+    def store(self, value: Any, base: Any, index: Any = 0, align: int | None = None) -> None:
+        """``base[index] = value``."""
+        self.b.store(value, self.at(value.type, base, index), align=align)
+
+    def add(self, a: Any, b: Any) -> Any:
+        return self.b.add(self.i64(a), self.i64(b))
+
+    def sub(self, a: Any, b: Any) -> Any:
+        return self.b.sub(self.i64(a), self.i64(b))
+
+    def mul(self, a: Any, b: Any) -> Any:
+        return self.b.mul(self.i64(a), self.i64(b))
+
+    def divide(self, a: Any, b: Any) -> Any:
+        """Of integers that are not negative."""
+        return self.b.udiv(self.i64(a), self.i64(b))
+
+    def remainder(self, a: Any, b: Any) -> Any:
+        return self.b.urem(self.i64(a), self.i64(b))
+
+    def less(self, a: Any, b: Any) -> Any:
+        return self.b.icmp_signed("<", self.i64(a), self.i64(b))
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        a, b = self.i64(a), self.i64(b)
+        return self.b.select(self.less(a, b), a, b)
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        a, b = self.i64(a), self.i64(b)
+        return self.b.select(self.less(a, b), b, a)
+
+    def variable(self, type_: Any, value: Any = None) -> Any:
+        """A stack slot (in the entry block, so that LLVM makes a register of it), read with ``get``, written with ``set``."""
+        with self.b.goto_entry_block():
+            slot = self.b.alloca(type_)
+        if value is not None:
+            self.b.store(value, slot)
+        return slot
+
+    def get(self, slot: Any, type_: Any) -> Any:
+        return self.b.load(slot, typ=type_)
+
+    def set(self, slot: Any, value: Any) -> None:
+        self.b.store(value, slot)
+
+    @contextmanager
+    def loop(self, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
+        """``for (i = start; i < stop; i += step)``; gives ``i``."""
+        b = self.b
+        start, stop, step = self.i64(start), self.i64(stop), self.i64(step)
+        before = b.block
+        head = self.function.append_basic_block("head")
+        body = self.function.append_basic_block("body")
+        after = self.function.append_basic_block("after")
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(I64)
+        index.add_incoming(start, before)
+        b.cbranch(b.icmp_signed("<", index, stop), body, after)
+        b.position_at_end(body)
+        yield index
+        index.add_incoming(b.add(index, step), b.block)
+        b.branch(head)
+        b.position_at_end(after)
+
+    @contextmanager
+    def when(self, condition: Any) -> Iterator[None]:
+        """``if (condition) { ... }``."""
+        with self.b.if_then(condition):
+            yield
+
+    @contextmanager
+    def carried(self, start: Any, stop: Any, values: list[Any], step: Any = 1) -> Iterator[tuple[Any, list[Any]]]:
+        """A ``loop`` with values that each turn gives to the next: ``values`` at first, then what the body leaves in the list.
+
+        The list that is given out holds this turn's values; the body replaces its elements. After the loop the list holds the
+        last ones. For sums in registers: no stack slot, nothing for LLVM to find out.
+        """
+        b = self.b
+        start, stop, step = self.i64(start), self.i64(stop), self.i64(step)
+        before = b.block
+        head = self.function.append_basic_block("head")
+        body = self.function.append_basic_block("body")
+        after = self.function.append_basic_block("after")
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(I64)
+        index.add_incoming(start, before)
+        phis = []
+        for value in values:
+            phi = b.phi(value.type)
+            phi.add_incoming(value, before)
+            phis.append(phi)
+        b.cbranch(b.icmp_signed("<", index, stop), body, after)
+        b.position_at_end(body)
+        current = list(phis)
+        yield index, current
+        index.add_incoming(b.add(index, step), b.block)
+        for phi, value in zip(phis, current, strict=True):
+            phi.add_incoming(value, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        current[:] = phis
+
+    def select(self, condition: Any, a: Any, b: Any) -> Any:
+        return self.b.select(condition, self.i64(a), self.i64(b))
+
+    # Vectors
+
+    def splat(self, value: Any, lanes: int) -> Any:
+        """A vector with ``value`` in every lane."""
+        type_ = ir.VectorType(value.type, lanes)
+        if isinstance(value, ir.Constant):
+            return ir.Constant(type_, [value.constant] * lanes)
+        first = self.b.insert_element(ir.Constant(type_, ir.Undefined), value, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(
+            first, ir.Constant(type_, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
+        )
+
+    def zero(self, type_: Any, lanes: int) -> Any:
+        """A vector of floating-point zeros."""
+        return ir.Constant(ir.VectorType(type_, lanes), [0.0] * lanes)
+
+    def shuffle(self, a: Any, b: Any, order: list[int]) -> Any:
+        """The lanes of ``a`` followed by those of ``b``, as ``order`` names them."""
+        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(order)), order))
+
+    def lanes_below(self, count: Any, lanes: int) -> Any:
+        """A mask of the lanes whose number is less than ``count`` (an i64)."""
+        numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+        return self.b.icmp_signed("<", numbers, self.splat(self.i64(count), lanes))
+
+    def lanes_between(self, low: Any, high: Any, lanes: int) -> Any:
+        """A mask of the lanes whose number is at least ``low`` and less than ``high``."""
+        numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+        return self.b.and_(
+            self.b.icmp_signed(">=", numbers, self.splat(self.i64(low), lanes)),
+            self.b.icmp_signed("<", numbers, self.splat(self.i64(high), lanes)),
+        )
+
+    def load_vector(self, type_: Any, lanes: int, base: Any, index: Any = 0, mask: Any = None) -> Any:
+        """``lanes`` elements from ``base[index]`` on; those that the mask leaves out are not read and are zero."""
+        vector = ir.VectorType(type_, lanes)
+        address = self.at(type_, base, index)
+        align = 8 if type_ in (F64, I64) else 4
+        if mask is None:
+            return self.b.load(address, typ=vector, align=align)
+        zero = ir.Constant(vector, [0 if isinstance(type_, ir.IntType) else 0.0] * lanes)
+        return self.call(
+            f"llvm.masked.load.v{lanes}{_suffix(type_)}.p0", vector, [address, ir.Constant(I32, align), mask, zero]
+        )
+
+    def store_vector(self, value: Any, base: Any, index: Any = 0, mask: Any = None) -> None:
+        """The lanes of ``value`` (those in the mask) to ``base[index]`` and what follows."""
+        type_, lanes = value.type.element, value.type.count
+        address = self.at(type_, base, index)
+        align = 8 if type_ in (F64, I64) else 4
+        if mask is None:
+            self.b.store(value, address, align=align)
+        else:
+            self.call(
+                f"llvm.masked.store.v{lanes}{_suffix(type_)}.p0", VOID, [value, address, ir.Constant(I32, align), mask]
+            )
+
+    def gather(self, type_: Any, lanes: int, base: Any, index: Any, step: Any, mask: Any) -> Any:
+        """``base[index + i · step]`` for every lane i in the mask, zero in the others."""
+        numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+        offsets = self.b.mul(numbers, self.splat(self.i64(step), lanes))
+        addresses = self.b.gep(self.at(type_, base, index), [offsets], source_etype=type_)
+        vector = ir.VectorType(type_, lanes)
+        addresses.type = ir.VectorType(PTR, lanes)  # llvmlite takes a gep for a scalar
+        return self.call(
+            f"llvm.masked.gather.v{lanes}{_suffix(type_)}.v{lanes}p0",
+            vector,
+            [addresses, ir.Constant(I32, 8 if type_ == F64 else 4), mask, ir.Constant(vector, [0.0] * lanes)],
+        )
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """``a · b + c`` of floating-point numbers or vectors, rounded once where the processor can."""
+        type_ = a.type
+        vector = isinstance(type_, ir.VectorType)
+        name = f"v{type_.count}{_suffix(type_.element)}" if vector else _suffix(type_)
+        return self.call(f"llvm.fmuladd.{name}", type_, [a, b, c])
+
+    def call(self, name: str, result: Any, arguments: list[Any]) -> Any:
+        """Call an external C function (or an intrinsic) by name."""
+        function = self.module.globals.get(name)
+        if function is None:
+            function = ir.Function(
+                self.module, ir.FunctionType(result, [argument.type for argument in arguments]), name
+            )
+        return self.b.call(function, arguments)
+
+    def call_address(self, address: Any, result: Any, arguments: list[Any]) -> Any:
+        """Call the function at ``address`` (an i64 or a pointer)."""
+        type_ = ir.FunctionType(result, [argument.type for argument in arguments]).as_pointer()
+        pointer = self.b.inttoptr(address, type_) if address.type == I64 else self.b.bitcast(address, type_)
+        return self.b.call(pointer, arguments)
+
+    def finish(self) -> str:
+        """Return from the function; the module's text."""
+        self.b.ret_void()
+        return str(self.module)
+

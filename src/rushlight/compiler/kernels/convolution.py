@@ -1,0 +1,360 @@
+"""Convolutions and their gradients in the input: products of packed weights with panels of the input, in register tiles.
+
+A work unit is a block of outputs of one sample and group. It packs the block's panel (``windows``) into the worker's
+scratch, small enough for the second-level cache, and multiplies: for each block of output channels and each few vectors of
+positions, the sums stay in registers while channels and taps go by. There is never more of the im2col matrix than one block's
+copies for the taps along the last dimension.
+
+Measured against OpenBLAS on packed tiles: that packs again what has been packed, and its tile loses a third of its
+speed on 32 or 64 output channels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from ..codegen.structured import F32, F64, I64, Function
+from ..launch import KernelCall, Pointer, Role
+from .vector_registers import FLOATS, registers, widths
+from .windows import HEADER, Axis, Panel, PanelCode, forward_axis, gradient_axes, panel, panel_ints, panel_tables
+
+_BUDGET: Final = 320 << 10  # bytes of a panel: with the weights of a block it should stay in 512 KiB
+_UNROLLED: Final = 8  # row taps
+_MOST_PHASES: Final = 64
+_BLOCKS, _ROWS, _GROUP_WEIGHTS, _SAMPLE, _GROUP, _CHANNEL, _DEPTH, _ROW, _COLUMN, _BASE, _TAPS, _PLANES, _BUFFER = range(
+    len(HEADER), len(HEADER) + 13
+)
+_ONE_POINT: Final = Axis(1, 1, (0,), (0,), 1, 0, 1, 1)
+
+
+def element_of(dtype: np.dtype[Any]) -> Any:
+    return F32 if dtype.itemsize == 4 else F64
+
+
+# --- packing of weights -----------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=16)
+def _weights_text(dtype: np.dtype[Any], rows: int) -> str:
+    """Units: (group, block of ``rows`` outputs). ints: blocks, outputs, channels, taps, strides of group, output and
+    channel, then each tap's place. To (group, block, channel, tap, row), zeros for outputs that do not exist."""
+    element = element_of(dtype)
+    f = Function("kernel")
+    blocks, outputs, channels, taps, group, output, channel = [f.int_(i) for i in range(7)]
+    source, target = f.pointer(0), f.pointer(1)
+    with f.loop(f.begin, f.end) as unit:
+        block = f.remainder(unit, blocks)
+        first = f.mul(block, rows)
+        here = f.at(
+            element, source, f.add(f.mul(f.divide(unit, blocks), group), f.mul(first, output))
+        )
+        into = f.at(element, target, f.mul(unit, f.mul(f.mul(channels, taps), rows)))
+        with f.loop(0, channels) as c, f.loop(0, taps) as t:
+            at = f.add(f.mul(c, channel), f.load(I64, f.ints, f.add(t, 7)))
+            place = f.mul(f.add(f.mul(c, taps), t), rows)
+            for row in range(rows):
+                exists = f.less(f.add(first, row), outputs)
+                # An output that does not exist reads the block's first, which does.
+                x = f.load(element, here, f.add(at, f.mul(f.select(exists, row, 0), output)))
+                f.store(f.b.select(exists, x, x.type(0.0)), into, f.add(place, row))
+    return f.finish()
+
+
+# --- the product ------------------------------------------------------------------------------------------------------
+
+
+
+@lru_cache(maxsize=64)
+def _product_text(
+    dtype: np.dtype[Any],
+    lanes: int,
+    rows: int,
+    vectors: int,
+    taps: int,
+    packed: bool,
+    unit_step: bool,
+    bias: bool,
+    scattered: bool,
+    whole: bool,
+) -> str:
+    """``taps``: those along the rows, -1 for too many to unroll; ``whole``: the outputs are a multiple of ``rows``."""
+    element = element_of(dtype)
+    f = Function("kernel")
+    code = PanelCode(f, element, lanes, unit_step)
+    v = code.value
+    blocks, outputs, group_weights, planes = f.int_(_BLOCKS), f.int_(_ROWS), f.int_(_GROUP_WEIGHTS), f.int_(_PLANES)
+    row_step, column_step = f.int_(_ROW), f.int_(_COLUMN)
+    x, weights, out = f.pointer(0), f.pointer(1), f.pointer(2)
+    biases = f.pointer(3) if bias else None
+    known = [code.table(code.row_table, i) for i in range(max(taps, 0))]
+    tap_count = f.int_(_TAPS)
+    buffer = f.at(element, f.scratch, f.int_(_BUFFER))
+    room = f.mul(f.divide(f.add(f.mul(v["rows"], v["columns"]), lanes - 1), lanes), lanes)
+
+    def turn(current: list[Any], w: Any, source: Any, mask: Any, width: int) -> None:
+        """One tap: its vectors times the weights of all rows."""
+        xs = [f.load_vector(element, lanes, source, i * lanes, mask) for i in range(width)]
+        for m in range(rows):
+            weight = f.splat(f.load(element, w, m), lanes)
+            for i in range(width):
+                number = m * width + i
+                current[number] = f.multiply_add(xs[i], weight, current[number])
+
+    def tile(panel: Any, w: Any, start: Any, width: int, mask: Any, store: Any, first: Any, last: Any) -> None:
+        """``rows`` × ``width`` vectors at position ``start``; ``store(m, i, sums)``."""
+        sums = []
+        for m in range(rows):
+            initial = f.zero(element, lanes)
+            if biases is not None:
+                at = f.add(first, m) if whole else f.minimum(f.add(first, m), last)
+                initial = f.splat(f.load(element, biases, at), lanes)
+            sums += [initial] * width
+        source = f.at(element, panel, start)
+        with f.carried(0, planes, [*sums, source, w]) as (_, current):
+            plane, weight = current[-2:]
+            if taps >= 0:
+                for j in range(taps):
+                    turn(current, f.at(element, weight, j * rows), f.at(element, plane, known[j]), mask, width)
+                current[-1] = f.at(element, weight, taps * rows)
+            else:
+                with f.carried(0, tap_count, [*current[:-2], weight]) as (j, inner):
+                    turn(inner, inner[-1], f.at(element, plane, code.table(code.row_table, j)), mask, width)
+                    inner[-1] = f.at(element, inner[-1], rows)
+                current[:-2], current[-1] = inner[:-1], inner[-1]
+            current[-2] = f.at(element, plane, v["plane"])
+        for m in range(rows):
+            for i in range(width):
+                store(m, i, current[m * width + i])
+
+    with f.loop(f.begin, f.end) as unit:
+        group = f.remainder(unit, v["groups"])
+        sample, depth, row, column = code.unit(f.divide(unit, v["groups"]))
+        source = f.at(element, x, f.add(f.mul(sample, v["sample"]), f.mul(group, v["group"])))
+        if packed:
+            code.pack(source, f.scratch, v["channels"], depth, row, column)
+            panel_start = f.scratch
+        else:
+            panel_start = f.at(element, source, f.add(f.mul(row, v["width"]), column))
+        positions = code.positions(row, column)
+        target = f.add(f.add(f.mul(sample, f.int_(_SAMPLE)), f.mul(group, f.int_(_GROUP))), f.int_(_BASE))
+        target = f.add(target, f.mul(depth, f.int_(_DEPTH)))
+        target = f.add(target, f.add(f.mul(row, row_step), f.mul(column, column_step)))
+        place = f.at(element, out, target)
+        with f.loop(0, blocks) as block:
+            first = f.mul(block, rows)
+            channel_first = f.add(f.mul(group, outputs), first)
+            last_channel = f.sub(f.mul(f.add(group, 1), outputs), 1)
+            w = f.at(
+                element,
+                weights,
+                f.add(f.mul(group, group_weights), f.mul(block, f.mul(f.mul(planes, tap_count), rows))),
+            )
+            here = f.at(element, place, f.mul(first, f.int_(_CHANNEL)))
+            start: Any = f.i64(0)
+            for width in widths(vectors):
+                # Full tiles, then smaller ones; the last of width 1 may end inside its vector.
+                span = width * lanes
+                last = width == 1
+                stop = positions if last else f.add(start, f.mul(f.divide(f.sub(positions, start), span), span))
+                with f.loop(start, stop, span) as at:
+                    mask = f.lanes_below(f.sub(positions, at), lanes) if last else None
+
+                    def store(m: int, i: int, sums: Any, at: Any = at, mask: Any = mask) -> None:
+                        to = f.add(at, i * lanes)
+                        if scattered:
+                            f.store_vector(sums, buffer, f.add(f.mul(room, m), to))
+                        elif whole:
+                            f.store_vector(sums, f.at(element, here, f.mul(f.int_(_CHANNEL), m)), to, mask)
+                        else:
+                            with f.when(f.less(f.add(first, m), outputs)):
+                                f.store_vector(sums, f.at(element, here, f.mul(f.int_(_CHANNEL), m)), to, mask)
+
+                    tile(panel_start, w, at, width, None if packed else mask, store, channel_first, last_channel)
+                start = stop
+            if scattered:
+                row_total = f.minimum(v["rows"], f.sub(v["row_count"], row))
+                column_total = f.minimum(v["columns"], f.sub(v["column_count"], column))
+                with f.loop(0, f.minimum(rows, f.sub(outputs, first))) as m:
+                    to_channel = f.at(element, here, f.mul(m, f.int_(_CHANNEL)))
+                    of_channel = f.at(element, buffer, f.mul(m, room))
+                    with f.loop(0, row_total) as r:
+                        to_row = f.at(element, to_channel, f.mul(r, row_step))
+                        of_row = f.at(element, of_channel, f.mul(r, v["columns"]))
+                        with f.loop(0, column_total) as t:
+                            f.store(f.load(element, of_row, t), to_row, f.mul(t, column_step))
+    return f.finish()
+
+
+
+def _products(
+    samples: int,
+    axes: tuple[Axis, Axis, Axis],
+    groups: int,
+    channels: int,
+    outputs: int,
+    weights: tuple[int, int, int],
+    kernel: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    bias: bool,
+    workspaces: tuple[int, ...],
+    number: int,
+    label: str,
+) -> tuple[KernelCall, KernelCall]:
+    """The packing of weights and the product for one phase.
+
+    ``channels`` and ``outputs``: of a group. ``weights``: their strides along groups, outputs and channels.
+    ``number``: the workspace for the packed weights. Pointers: x is operand 0, the weights operand 1.
+    """
+    machine = registers()
+    lanes = machine.lanes(dtype)
+    rows, vectors = machine.tile(outputs)
+    layout = panel(axes, channels, dtype.itemsize, _BUDGET, samples * groups)
+    depth, height, width = axes
+    blocks = -(-outputs // rows)
+    taps = len(height.taps)
+    planes = channels * layout.planes
+    places = [
+        (depth.taps[d] * kernel[1] + height.taps[h]) * kernel[2] + width.taps[w]
+        for d in range(len(depth.taps))
+        for w in range(len(width.taps))
+        for h in range(taps)
+    ]
+    pack = KernelCall(
+        _weights_text(dtype, rows),
+        "kernel",
+        (blocks, outputs, channels, len(places), *weights, *places),
+        (Pointer(Role.OPERAND, 1), Pointer(Role.WORKSPACE, number)),
+        groups * blocks,
+        max(1, 2048 // max(1, channels * len(places) * rows)),
+        workspaces,
+        label=f"{label}: arrange the weights",
+    )
+    packed = not layout.is_input
+    scattered = not (width.stride == 1 and (layout.rows == 1 or (height.stride == 1 and width.extent == layout.columns)))
+    space = depth.extent * height.extent * width.extent
+    buffer = (channels * layout.planes * layout.plane + 2 * lanes) if packed else 0
+    header = panel_ints(layout, groups, channels, groups * channels)
+    tail = [
+        blocks, outputs, blocks * planes * taps * rows, groups * outputs * space, outputs * space, space,
+        depth.stride * height.extent * width.extent, height.stride * width.extent, width.stride,
+        (depth.start * height.extent + height.start) * width.extent + width.start, taps, planes, buffer,
+    ]  # fmt: skip
+    header[HEADER.index("tables")] = len(header) + len(tail)
+    if not packed:
+        # Planes are the channels themselves.
+        header[HEADER.index("plane")] = height.size * width.size
+    scratch = buffer + (rows * (layout.positions + lanes) + vectors * lanes if scattered else 0)
+    pointers = [Pointer(Role.OPERAND, 0), Pointer(Role.WORKSPACE, number), Pointer(Role.RESULT, 0)]
+    if bias:
+        pointers.append(Pointer(Role.OPERAND, 2))
+    multiply = KernelCall(
+        _product_text(
+            dtype, lanes, rows, vectors, taps if taps <= _UNROLLED else -1, packed, width.step == 1, bias, scattered,
+            outputs % rows == 0,
+        ),
+        "kernel",
+        (*header, *tail, *panel_tables(layout)),
+        tuple(pointers),
+        samples * layout.blocks * groups,
+        max(1, 20_000 // max(1, outputs * planes * max(taps, 1) * layout.positions)),
+        workspaces,
+        (scratch + vectors * lanes) * dtype.itemsize,
+        flops=2 * samples * groups * outputs * planes * taps * depth.count * height.count * width.count,
+        label=label,
+    )  # fmt: skip
+    return pack, multiply
+
+
+def packed_weights(axes: tuple[Axis, Axis, Axis], groups: int, channels: int, outputs: int, dtype: np.dtype[Any]) -> int:
+    """Bytes of the packed weights."""
+    rows, _ = registers().tile(outputs)
+    taps = prod([len(axis.taps) for axis in axes])
+    return max(1, groups * -(-outputs // rows) * rows * channels * taps) * dtype.itemsize
+
+
+def three(values: Any, fill: Any) -> tuple[Any, Any, Any]:
+    """One entry for depth, rows and columns, from those of one to three dimensions."""
+    values = tuple(values)
+    return (*(fill,) * (3 - len(values)), *values)
+
+
+def _suits(shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any) -> bool:
+    return (
+        all(dtype == dtypes[0] for dtype in dtypes)
+        and dtypes[0] in FLOATS
+        and len(shapes[0]) in (3, 4, 5)
+        and all(prod(shape) for shape in (*shapes, *results))
+    )
+
+
+def forward(
+    shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
+) -> tuple[KernelCall, ...] | None:
+    """``convolution``: input, weight and perhaps bias."""
+    if not _suits(shapes, dtypes, results):
+        return None
+    dtype = dtypes[0]
+    (samples, total, *spatial), (outputs, channels, *kernel) = shapes[:2]
+    groups = parameters["groups"]
+    sizes, taps, counts = three(spatial, 1), three(kernel, 1), three(results[0][2:], 1)
+    stride, dilation = three(parameters["stride"], 1), three(parameters["dilation"], 1)
+    padding = three(parameters["padding"], (0, 0))
+    axes = tuple([
+        forward_axis(n, k, s, p[0], d, t)
+        for n, k, s, p, d, t in zip(sizes, taps, stride, padding, dilation, counts, strict=True)
+    ])
+    axes = _flattened(axes)  # type: ignore[arg-type, assignment]
+    inner = prod(kernel)
+    strides = (outputs // groups * channels * inner, channels * inner, inner)
+    size = packed_weights(axes, groups, channels, outputs // groups, dtype)  # type: ignore[arg-type]
+    return _products(
+        samples, axes, groups, channels, outputs // groups, strides, taps, dtype, len(shapes) > 2, (size,), 0,  # type: ignore[arg-type]
+        "convolution",
+    )  # fmt: skip
+
+
+def _flattened(axes: tuple[Axis, Axis, Axis]) -> tuple[Axis, Axis, Axis]:
+    """A convolution that looks at single points without a step has one long row, in whose middle no vector ends."""
+    if all(axis.offsets == (0,) and axis.step == axis.stride == 1 and axis.size == axis.count for axis in axes):
+        size = prod([axis.size for axis in axes])
+        return _ONE_POINT, _ONE_POINT, Axis(size, 1, (0,), (0,), size, 0, 1, size)
+    return axes
+
+
+def input_gradient(
+    shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
+) -> tuple[KernelCall, ...] | None:
+    """``convolution_input_gradient`` (which is the transposed convolution too): gradient, weight and perhaps bias."""
+    if not _suits(shapes, dtypes, results):
+        return None
+    dtype = dtypes[0]
+    (samples, _, *counts), (outputs, channels, *kernel) = shapes[:2]
+    groups = parameters["groups"]
+    sizes, taps = three(parameters["spatial"], 1), three(kernel, 1)
+    stride, dilation = three(parameters["stride"], 1), three(parameters["dilation"], 1)
+    padding = three(parameters["padding"], (0, 0))
+    along = [
+        gradient_axes(n, k, s, p[0], d, t)
+        for n, k, s, p, d, t in zip(sizes, taps, stride, padding, dilation, three(counts, 1), strict=True)
+    ]
+    if prod([len(axes) for axes in along]) > _MOST_PHASES:
+        return None
+    phases = [(a, b, c) for a in along[0] for b in along[1] for c in along[2]]
+    if len(phases) == 1:
+        phases = [_flattened(phases[0])]
+    inner = prod(kernel)
+    of_group = outputs // groups
+    strides = (of_group * channels * inner, inner, channels * inner)
+    sizes_of = tuple([packed_weights(axes, groups, of_group, channels, dtype) for axes in phases])
+    calls: list[KernelCall] = []
+    for number, axes in enumerate(phases):
+        calls += _products(
+            samples, axes, groups, of_group, channels, strides, taps, dtype, len(shapes) > 2, sizes_of, number,
+            "convolution_input_gradient",
+        )  # fmt: skip
+    # All weights first: what does not wait for each other can overlap.
+    return tuple([*calls[0::2], *calls[1::2]])

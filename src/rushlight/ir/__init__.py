@@ -1,0 +1,1 @@
+"""The intermediate representation: scalar operations, the immutable tensor graph, and loop kernels."""

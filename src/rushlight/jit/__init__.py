@@ -1,0 +1,1 @@
+"""Compilation: ``compile`` and what goes with it."""

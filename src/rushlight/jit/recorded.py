@@ -1,0 +1,63 @@
+"""The recorded mode of ``compile``: Python runs on every call, what it asks of tensors runs as native code."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..core.tensor import Tensor
+from ..runtime.pending import Pending
+from ..runtime.recording import Tape
+from .programs import execute
+
+ACTIVE = threading.local()
+
+
+class Recorded:
+    """``function`` with the tensor operations of every call recorded and run as compiled programs."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        # What earlier calls met: parameters, optimizer state. Adopted from the start, so that a call is one recording.
+        # By id, since tensors compare elementwise.
+        self.met: dict[int, weakref.ref[Tensor]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if getattr(ACTIVE, "tape", None) is not None:
+            return self.function(*args, **kwargs)  # part of the recording that is going on
+        tape = Tape(execute)
+        ACTIVE.tape = tape
+        adopt_all(tape, args)
+        adopt_all(tape, kwargs)
+        arguments = len(tape.adopted)
+        met = self.met
+        for key, reference in list(met.items()):
+            tensor = reference()
+            if tensor is None:
+                met.pop(key, None)
+            elif type(tensor._array) is not Pending:
+                tape.adopt(tensor)
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            ACTIVE.tape = None
+            for reference in tape.adopted[arguments:]:
+                tensor = reference()
+                if tensor is not None:
+                    met[id(tensor)] = reference
+            tape.finish()
+
+
+def adopt_all(tape: Tape, value: Any) -> None:
+    """Adopt the tensors in ``value``: a tensor, or tuples, lists and dicts of them."""
+    if isinstance(value, Tensor):
+        if type(value._array) is not Pending:
+            tape.adopt(value)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            adopt_all(tape, part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            adopt_all(tape, part)

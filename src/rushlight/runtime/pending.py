@@ -1,0 +1,299 @@
+"""Arrays that are not computed yet: what operations see instead of NumPy arrays while a recording is made.
+
+A ``Pending`` stands where a NumPy array would: it has shape, dtype, strides and memory (allocated, not yet written). What
+is asked of it in one of three ways decides what happens:
+
+* views (``reshape``, ``transpose``, indexing with ints and slices) are views of the same memory, taken by NumPy itself;
+* operations that a graph can hold (a primitive's record, a NumPy ufunc, a cast, an assignment) are appended to the tape;
+* everything else needs values: the tape runs what it holds (``Tape.settle``), and NumPy goes on with the real array. So
+  no question is ever answered from memory that was not written, and what the recorder does not know costs time only.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+if TYPE_CHECKING:
+    from .recording import Buffer, Tape
+
+ndarray = np.ndarray
+_new = object.__new__
+_weak = weakref.ref
+# What ``Tape.call`` answers for an operation that a graph can't hold.
+NOT_RECORDED: Final = object()
+
+
+class Pending(NDArrayOperatorsMixin):
+    """An array of a recording. ``real`` is the memory that it is or will be in, with its strides."""
+
+    __slots__ = ("__weakref__", "buffer", "real", "tape", "value")
+    real: Any
+    buffer: Buffer  # the memory that ``real`` is all or part of
+    tape: Tape
+    value: Any  # for parts: (node of the buffer, node of the part), as last read
+
+    # --- what a NumPy array has -----------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.real.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        return self.real.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.real.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self.real.size  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self.real.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self.real.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.real.strides  # type: ignore[no-any-return]
+
+    @property
+    def flags(self) -> Any:
+        return self.real.flags
+
+    @property
+    def base(self) -> Any:
+        return None if self.real is self.buffer.root else self.buffer.root
+
+    def __len__(self) -> int:
+        return len(self.real)
+
+    # --- views ----------------------------------------------------------------------------------------------------
+
+    def part(self, real: Any) -> Pending:
+        """The view of this memory that ``real``, a view of ``self.real``, is."""
+        part = _new(Pending)
+        part.real = real
+        part.buffer = self.buffer
+        part.tape = self.tape
+        part.value = None
+        return part
+
+    def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Any:
+        real = self.real
+        if len(shape) == 1 and not isinstance(shape[0], int | np.integer):
+            shape = tuple(shape[0])
+        if order != "C":
+            return self.tape.settle(self).reshape(shape, copy=copy, order=order)
+        if copy:
+            return self.copy().reshape(shape)
+        try:
+            return self.part(real.reshape(shape, copy=False))
+        except ValueError:
+            if copy is False:
+                raise
+            return self.copy().reshape(shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        return self.part(self.real.transpose(*axes))
+
+    def swapaxes(self, a: int, b: int) -> Any:
+        return self.part(self.real.swapaxes(a, b))
+
+    def squeeze(self, axis: Any = None) -> Any:
+        return self.part(self.real.squeeze(axis))
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        real = self.real.diagonal(offset, axis1, axis2)
+        real.flags.writeable = True
+        return self.part(real)
+
+    def ravel(self, order: str = "C") -> Any:
+        return self.reshape((-1,), order=order)
+
+    @property
+    def T(self) -> Any:
+        return self.part(self.real.T)
+
+    def view(self, *args: Any) -> Any:
+        if len(args) == 1 and args[0] == self.real.dtype:
+            return self.part(self.real.view())
+        return self.tape.share(self).view(*args)
+
+    def __getitem__(self, index: Any) -> Any:
+        if _basic(index):
+            real = self.real[index]
+            if type(real) is ndarray:
+                return self.part(real)
+            return self.part(
+                self.real[(*index, ...) if type(index) is tuple and Ellipsis not in index else (index, ...)]
+            )
+        return self.tape.settle(self)[index]
+
+    # --- what a recording can hold --------------------------------------------------------------------------------
+
+    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", copy: bool = True) -> Any:
+        dtype = np.dtype(dtype)
+        if dtype == self.real.dtype and not copy:
+            return self
+        return self.tape.cast(self, dtype)
+
+    def copy(self, order: str = "C") -> Any:
+        return self.tape.copied(self)
+
+    def __copy__(self) -> Any:
+        return self.tape.copied(self)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if _basic(index):
+            target = self if index is Ellipsis else self.part(self.real[_with_ellipsis(index)])
+            self.tape.write(target, value)
+        else:
+            array = self.tape.share(self)
+            array[index] = np.asarray(value)
+
+    def fill(self, value: Any) -> None:
+        self.tape.write(self, np.asarray(value, self.real.dtype))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        tape = self.tape
+        if method == "__call__" and not kwargs and ufunc.nout == 1:
+            result = tape.ufunc(ufunc, inputs)
+            if result is not NotImplemented:
+                if out is None:
+                    return result
+                if type(out[0]) is Pending:
+                    tape.write(out[0], result)
+                    return out[0]
+                out[0][...] = tape.settle(result)
+                return out[0]
+        arrays = [tape.settle(a) if type(a) is Pending else a for a in inputs]
+        if out is not None:
+            kwargs["out"] = tuple([tape.share(a) if type(a) is Pending else a for a in out])
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in _OF_GEOMETRY:
+            return function(*_each(args, _real), **{k: _each(v, _real) for k, v in kwargs.items()})
+        if function is np.broadcast_to and type(args[0]) is Pending:
+            real = np.lib.stride_tricks.as_strided(
+                args[0].real, *_broadcast(args[0].real, args[1] if len(args) > 1 else kwargs["shape"])
+            )
+            return args[0].part(real)
+        if function is np.swapaxes or function is np.transpose:
+            return getattr(args[0], function.__name__)(*args[1:], **kwargs)
+        tape = self.tape
+
+        def settled(value: Any) -> Any:
+            return tape.share(value) if type(value) is Pending else value
+
+        return function(*_each(args, settled), **{k: _each(v, settled) for k, v in kwargs.items()})
+
+    # --- what needs values ----------------------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        # The array may be kept by whoever asked, so from now on this memory is always up to date.
+        array = self.tape.share(self)
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def item(self, *args: Any) -> Any:
+        return self.tape.item(self, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.tape.share(self), name)
+
+    def __bool__(self) -> bool:
+        return bool(self.tape.settle(self))
+
+    def __int__(self) -> int:
+        return int(self.tape.settle(self))
+
+    def __float__(self) -> float:
+        return float(self.tape.settle(self))
+
+    def __index__(self) -> int:
+        return self.tape.settle(self).__index__()  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Any:
+        return iter([self[i] for i in range(len(self.real))])
+
+    def __repr__(self) -> str:
+        return f"<pending {self.real.dtype} array of shape {self.real.shape}>"
+
+    # --- tensors --------------------------------------------------------------------------------------------------
+
+    def held_by(self, tensor: Any) -> None:
+        """Remember a tensor that holds this, which gets the real array when the recording ends."""
+        self.tape.holders.append(_weak(tensor))
+
+
+def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
+    """The array of ``buffer`` whose memory is ``real``."""
+    array = _new(Pending)
+    array.real = real
+    array.buffer = buffer
+    array.tape = tape
+    array.value = None
+    return array
+
+
+def address(array: Any) -> int:
+    """Where the first element of an array, pending or not, lies. (A Pending must not have an ``__array_interface__``: NumPy
+    would read from there without asking.)"""
+    real = array.real if type(array) is Pending else array
+    return real.__array_interface__["data"][0]  # type: ignore[no-any-return]
+
+
+_BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
+
+
+def _basic(index: Any) -> bool:
+    if type(index) is tuple:
+        return all([type(part) in _BASIC for part in index])
+    return type(index) in _BASIC
+
+
+def _with_ellipsis(index: Any) -> Any:
+    """``index`` so that NumPy gives a view also where a single element is named."""
+    if type(index) is tuple:
+        return index if Ellipsis in index else (*index, ...)
+    return (index, ...)
+
+
+def _real(value: Any) -> Any:
+    return value.real if type(value) is Pending else value
+
+
+def _each(values: Any, function: Any) -> Any:
+    if isinstance(values, tuple | list):
+        return type(values)([_each(value, function) for value in values])
+    return function(values)
+
+
+def _broadcast(real: Any, shape: Any) -> tuple[Any, Any]:
+    target = np.broadcast_shapes(real.shape, shape)
+    lead = len(target) - real.ndim
+    strides = (0,) * lead + tuple(
+        [0 if n == 1 and m != 1 else s for n, m, s in zip(real.shape, target[lead:], real.strides, strict=True)]
+    )
+    return target, strides
+
+
+# Functions that look at shapes, dtypes and addresses only.
+_OF_GEOMETRY = frozenset(
+    (np.empty_like, np.zeros_like, np.ones_like, np.may_share_memory, np.shares_memory, np.shape, np.ndim, np.size)
+)

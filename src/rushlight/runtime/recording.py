@@ -1,0 +1,507 @@
+"""The recorder: a tape of operations on arrays that are not computed yet, and how it is run.
+
+While a compiled function runs, its tensors hold ``Pending`` arrays (``pending.py``), and every operation on them is noted
+here instead of computed. Memory is functional on the tape: a ``Buffer`` knows the node that is its present content, a
+change in place gives it another node, and a view reads the buffer's node through strides. When values are needed, or the
+function ends, the notes are looked up by their structure; what is found, or else compiled, is a program that computes
+what anybody can still see: the buffers that are alive, and the memory from outside that was changed.
+
+Correct before quick: memory that somebody outside of the tape may be looking at (a NumPy array that shares it, a tensor
+that was not adopted) is written at once (``Buffer.exposed``), and whatever a graph can't hold is computed on the spot.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..ir.graph import Graph, Kind, Node, Output
+from .pending import NOT_RECORDED, Pending, address, pending
+
+ndarray = np.ndarray
+getrefcount: Any = getattr(sys, "getrefcount", None)
+INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = (
+    Kind.INPUT, Kind.CONST, Kind.CAST, Kind.VIEW, Kind.WRITE, Kind.CALL, Kind.ITEM,
+)  # fmt: skip
+LONGEST: Final = 50_000  # nodes: a longer tape is run in pieces
+# Called with the tape and the array whenever values are asked for, to find out why a recording is split.
+TRACE_SPLITS: Any = None
+# Parameters of records that change from step to step without changing the structure: they become 0-dim inputs.
+
+
+class Buffer:
+    """One block of memory: ``root``, a C-contiguous array, and the node that is or will be in it.
+
+    ``node`` is -1 while the content is in memory already and nothing on the tape has read it. ``changed``: the memory is
+    from outside (or of an earlier run) and the tape has replaced its content. ``exposed``: somebody may look at the
+    memory itself, so it must never lag behind.
+    """
+
+    __slots__ = ("__weakref__", "changed", "exposed", "fresh", "node", "number", "root")
+
+    def __init__(self, root: Any, node: int, fresh: bool) -> None:
+        self.root = root
+        self.node = node
+        self.number = -1
+        self.fresh = fresh
+        self.changed = False
+        self.exposed = False
+
+
+class Tape:
+    """A recording in the making. ``run(graph key, make graph, inputs, outputs)`` is how finished pieces are executed."""
+
+    def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], None]) -> None:
+        self.execute = execute
+        self.buffers: list[weakref.ref[Buffer]] = []  # fresh ones, to find out which are still alive
+        self.outside: dict[int, Buffer] = {}  # by id of the root, which the buffer keeps alive
+        self.holders: list[weakref.ref[Any]] = []  # tensors that hold a Pending of this tape
+        self.adopted: list[weakref.ref[Any]] = []  # tensors from outside that hold one until the end
+        self.pieces = 0
+        self.finished = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.keys: list[Any] = []  # one hashable entry for each node: its structure
+        self.types: list[Any] = []  # shape and dtype of each
+        self.inputs: list[Any] = []  # arrays
+        self.changed: list[Buffer] = []
+        self.views: dict[Any, int] = {}
+
+    # --- nodes ----------------------------------------------------------------------------------------------------
+
+    def _node(self, key: Any, type_: Any) -> int:
+        keys = self.keys
+        keys.append(key)
+        self.types.append(type_)
+        return len(keys) - 1
+
+    def _input(self, root: Any) -> int:
+        number = len(self.inputs)
+        self.inputs.append(root)
+        return self._node((INPUT, number, root.shape, root.dtype), (root.shape, root.dtype))
+
+    def _fresh(self, node: int, shape: Any, dtype: Any) -> Pending:
+        root = np.empty(shape, dtype)
+        buffer = Buffer(root, node, True)
+        self.buffers.append(weakref.ref(buffer))
+        if len(self.keys) > LONGEST:
+            self.flush()
+        return pending(self, buffer, root)
+
+    def buffer_node(self, buffer: Buffer) -> int:
+        """The node that holds the buffer's content."""
+        node = buffer.node
+        if node < 0:
+            node = buffer.node = self._input(buffer.root)
+            buffer.number = len(self.inputs) - 1
+        return node
+
+    def read(self, array: Any) -> int:
+        """The node with the content of ``array``: a Pending, or a NumPy array from outside."""
+        if type(array) is not Pending:
+            return self._read_outside(array)
+        buffer = array.buffer
+        node = buffer.node
+        if node < 0:
+            node = self.buffer_node(buffer)
+        real = array.real
+        root = buffer.root
+        if real is root:
+            return node
+        value = array.value
+        if value is not None and value[0] == node and value[2] is self.keys:
+            return value[1]  # type: ignore[no-any-return]
+        part = self._view(node, real, root)
+        array.value = (node, part, self.keys)
+        return part
+
+    def _view(self, node: int, real: Any, root: Any) -> int:
+        shape = real.shape
+        if real.size == root.size and real.flags.c_contiguous:
+            if shape == root.shape:
+                return node
+            strides, offset = None, 0
+        else:
+            itemsize = real.itemsize
+            strides = tuple([s // itemsize for s in real.strides])
+            offset = (address(real) - address(root)) // itemsize if real.size else 0
+        key = (VIEW, node, shape, strides, offset)
+        known = self.views.get(key)
+        if known is None:
+            known = self.views[key] = self._node(key, (shape, real.dtype))
+        return known
+
+    def _read_outside(self, array: Any) -> int:
+        if not array.ndim and array.base is None and id(array) not in self.outside:
+            return self._input(array)  # a number
+        wrapped = self.wrap(array)
+        return self.read(wrapped)
+
+    def wrap(self, array: Any) -> Pending:
+        """``array``, which exists, as a Pending."""
+        root = array
+        while type(root.base) is ndarray:
+            root = root.base
+        if root is not array and (root.dtype != array.dtype or not root.flags.c_contiguous):
+            root = array
+        if not root.flags.c_contiguous:
+            flat = _flat(root)
+            if flat is None:
+                return self.wrap(np.ascontiguousarray(array))
+            known = self.outside.get(id(root))
+            if known is None:
+                known = Buffer(flat, -1, False)
+                known.exposed = True
+                self._keep(root, known)
+            return pending(self, known, array)
+        buffer = self.outside.get(id(root))
+        if buffer is None:
+            if self.changed and type(root.base) is not type(None) and self._overlaps_changed(root):
+                self.flush()
+            buffer = Buffer(root, -1, False)
+            buffer.exposed = root.base is not None
+            self._keep(root, buffer)
+        return pending(self, buffer, array)
+
+    def _keep(self, root: Any, buffer: Buffer) -> None:
+        self.outside[id(root)] = buffer
+        if buffer.root is not root:
+            self.outside[-id(buffer)] = buffer
+            self._kept = [*getattr(self, "_kept", ()), root]
+
+    def _overlaps_changed(self, root: Any) -> bool:
+        return any([np.may_share_memory(root, buffer.root) for buffer in self.changed])
+
+    # --- tensors --------------------------------------------------------------------------------------------------
+
+    def adopt(self, tensor: Any) -> None:
+        """Let ``tensor``, which holds a NumPy array, hold a Pending until the recording ends."""
+        tensor._array = self.wrap(tensor._array)
+        self.adopted.append(weakref.ref(tensor))
+
+    # --- operations -----------------------------------------------------------------------------------------------
+
+    def call(self, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """``record`` on ``arrays`` as a node: a Pending or a tuple of them; NOT_RECORDED if a graph can't hold it."""
+        if record.value_dependent:
+            return NOT_RECORDED
+        operands = []
+        literals: tuple[Any, ...] = ()
+        types = self.types
+        kinds = []
+        for position, array in enumerate(arrays):
+            if type(array) is Pending or type(array) is ndarray:
+                node = self.read(array)
+                operands.append(node)
+                kinds.append(types[node])
+            elif isinstance(array, tuple | list):
+                return NOT_RECORDED
+            else:
+                literals = (*literals, (position, _exact(array)))
+        try:
+            parameters = tuple([(name, _exact(value)) for name, value in attrs.items()]) if attrs else ()
+            signature = (record, tuple(kinds), literals, parameters)
+            result = _RESULTS.get(signature)
+        except TypeError:  # something that can't be compared
+            return NOT_RECORDED
+        if result is None:
+            result = _RESULTS[signature] = _result_types(record, arrays, attrs)
+        if result is NOT_RECORDED:
+            return NOT_RECORDED
+        node = self._node((CALL, record, tuple(operands), literals, parameters), result)
+        if type(result) is not list:
+            return self._fresh(node, *result)
+        return tuple(
+            [self._fresh(self._node((ITEM, node, i), type_), *type_) for i, type_ in enumerate(result)]
+        )
+
+    def ufunc(self, ufunc: Any, inputs: tuple[Any, ...]) -> Any:
+        """A NumPy ufunc on arrays and numbers; NotImplemented where that is not one of the records' functions."""
+        record = _UFUNCS.get(ufunc)
+        if record is None:
+            record = _UFUNCS[ufunc] = UfuncRecord(ufunc)
+        arrays = []
+        for value in inputs:
+            if type(value) is Pending or type(value) is ndarray:
+                arrays.append(value)
+            elif isinstance(value, bool | int | float | complex):
+                arrays.append(_WeakNumber.array(value, inputs))
+            elif isinstance(value, np.generic):
+                arrays.append(np.asarray(value))
+            else:
+                return NotImplemented
+        result = self.call(record, arrays, {})
+        return NotImplemented if result is NOT_RECORDED else result
+
+    def cast(self, array: Pending, dtype: Any) -> Pending:
+        """``array`` in another dtype."""
+        node = self.read(array)
+        shape = array.real.shape
+        return self._fresh(self._node((CAST, node, dtype), (shape, dtype)), shape, dtype)
+
+    def copied(self, array: Pending) -> Pending:
+        """The same content in memory of its own."""
+        return self._fresh(self.read(array), array.real.shape, array.real.dtype)
+
+    def write(self, target: Pending, value: Any) -> None:
+        """``target[...] = value``."""
+        real = target.real
+        if type(value) is not Pending:
+            value = np.asarray(value)
+        if value.shape != real.shape:
+            if value.ndim > real.ndim:
+                value = value.reshape(value.shape[value.ndim - real.ndim :])
+            value = np.broadcast_to(value, real.shape)
+        if value.dtype != real.dtype:
+            value = value.astype(real.dtype)
+        if not real.size:
+            return
+        node = self.read(value)
+        buffer = target.buffer
+        root = buffer.root
+        if real is root or (real.size == root.size and real.flags.c_contiguous):
+            if real.shape != root.shape:
+                node = self._node((VIEW, node, root.shape, None, 0), (root.shape, root.dtype))
+            if not buffer.fresh:
+                self.buffer_node(buffer)  # the memory must be among the inputs to be written
+        else:
+            old = self.buffer_node(buffer)
+            itemsize = real.itemsize
+            strides = tuple([s // itemsize for s in real.strides])
+            offset = (address(real) - address(root)) // itemsize
+            node = self._node(
+                (WRITE, old, node, real.shape, strides, offset), (root.shape, root.dtype)
+            )
+        buffer.node = node
+        if not buffer.fresh:
+            if not buffer.changed:
+                if getrefcount is None or self._unexplained(buffer):
+                    buffer.exposed = True
+                buffer.changed = True
+                self.changed.append(buffer)
+            if buffer.exposed:
+                self.flush()
+
+    def _unexplained(self, buffer: Buffer) -> bool:
+        """Whether something holds the memory of ``buffer`` that is not a Pending of this tape."""
+        # Each Pending holds the buffer once and the root once (a view through its base), the list of inputs holds the root.
+        return bool(getrefcount(buffer.root) - getrefcount(buffer) > _EXPLAINED)
+
+    # --- values ---------------------------------------------------------------------------------------------------
+
+    def settle(self, array: Any) -> Any:
+        """The real array, computed."""
+        if TRACE_SPLITS is not None:
+            TRACE_SPLITS(self, array)
+        buffer = array.buffer
+        if buffer.changed or (buffer.fresh and buffer.node >= 0):
+            self.flush()
+        return array.real
+
+    def share(self, array: Any) -> Any:
+        """The real array, computed, for somebody who may keep or change it."""
+        array.buffer.exposed = True
+        real = self.settle(array)
+        buffer = array.buffer
+        if not buffer.fresh and buffer.node >= 0:
+            # It may be changed behind the tape's back: what was read so far is computed before that.
+            self.flush()
+        return real
+
+    def item(self, array: Any, *args: Any) -> Any:
+        return self.settle(array).item(*args)
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Compute everything on the tape that anybody can see, and begin the next piece."""
+        outputs: list[tuple[int, int]] = []
+        arrays: list[Any] = []
+        alive: list[Buffer] = []
+        for reference in self.buffers:
+            buffer = reference()
+            if buffer is not None:
+                alive.append(buffer)
+                if buffer.node >= 0:
+                    outputs.append((buffer.node, -1))
+                    arrays.append(buffer.root)
+        for buffer in self.changed:
+            outputs.append((buffer.node, buffer.number))
+        keys, types, inputs = self.keys, self.types, self.inputs
+        changed = self.changed
+        outside = list(self.outside.values())
+        self._begin()
+        if outputs:
+            self.pieces += 1
+            self.execute(
+                (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs), inputs, arrays
+            )
+        for buffer in alive:
+            buffer.node = buffer.number = -1
+            buffer.fresh = False
+            self.outside[id(buffer.root)] = buffer
+        for buffer in outside:
+            buffer.node = buffer.number = -1
+        for buffer in changed:
+            buffer.changed = False
+        self.buffers = []
+
+    def finish(self) -> None:
+        """The end of the recording: compute what is left, and give the tensors their arrays."""
+        try:
+            self.flush()
+        finally:
+            self.finished = True
+            for reference in itertools.chain(self.holders, self.adopted):
+                tensor = reference()
+                if tensor is not None and type(tensor._array) is Pending:
+                    tensor._array = tensor._array.real
+            self.holders = []
+            self.adopted = []
+            self.outside = {}
+
+
+def _flat(root: Any) -> Any:
+    """All of the memory of an array that has it in another order, as one dimension; None where there are gaps."""
+    flat = root.reshape(-1, order="A") if root.flags.f_contiguous else None
+    return flat if flat is not None and np.may_share_memory(flat, root) else None
+
+
+def _exact(value: Any) -> Any:
+    """``value`` so that only equal ones of one type compare equal (1 == 1.0 == True, and 0.0 == -0.0)."""
+    kind = type(value)
+    if kind is float:
+        return (kind, value.hex())
+    if kind is tuple or kind is list:
+        return (kind, tuple([_exact(part) for part in value]))
+    if kind is ndarray or isinstance(value, np.ndarray):
+        raise TypeError("arrays are no parameters")
+    hash(value)
+    return (kind, value)
+
+
+def plain(value: Any) -> Any:
+    """What ``_exact`` was made of."""
+    kind, content = value
+    if kind is float:
+        return float.fromhex(content)
+    if kind is tuple or kind is list:
+        return kind([plain(part) for part in content])
+    return content
+
+
+class UfuncRecord:
+    """A NumPy ufunc met on its own, in the place of a primitive's record."""
+
+    value_dependent = False
+
+    def __init__(self, ufunc: Any) -> None:
+        self.name = ufunc.__name__
+        self.impl = ufunc
+
+    def __repr__(self) -> str:
+        return f"<ufunc {self.name}>"
+
+
+class _WeakNumber:
+    """A Python number among arrays takes their dtype where it can, as in NumPy."""
+
+    @staticmethod
+    def array(value: Any, inputs: tuple[Any, ...]) -> Any:
+        dtypes = [i.dtype for i in inputs if type(i) is Pending or type(i) is ndarray]
+        return np.asarray(value, np.result_type(*dtypes, value))
+
+
+_UFUNCS: dict[Any, UfuncRecord] = {}
+_RESULTS: dict[Any, Any] = {}
+
+
+def _result_types(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """Shape and dtype of what ``record`` gives (a list for several), found by running it on ones of the same shapes."""
+    dummies = []
+    for array in arrays:
+        if type(array) is Pending or type(array) is ndarray:
+            make = np.zeros if array.dtype.kind in "iub" else np.ones
+            dummies.append(make(array.shape, array.dtype))
+        else:
+            dummies.append(array)
+    try:
+        with np.errstate(all="ignore"):
+            result = record.impl(*dummies, **attrs)
+    except Exception:
+        return NOT_RECORDED  # the operation runs on the real arrays, and raises there if it must
+    if isinstance(result, tuple):
+        return [(np.shape(part), np.asarray(part).dtype) for part in result]
+    result = np.asarray(result)
+    return (result.shape, result.dtype)
+
+
+def graph_of(keys: Sequence[Any], types: Sequence[Any], outputs: Sequence[tuple[int, int]]) -> Graph:
+    """The tape as a graph."""
+    from ..ir.graph import contiguous_strides
+
+    nodes = []
+    inputs = []
+    for number, key in enumerate(keys):
+        kind = key[0]
+        type_ = types[number]
+        shape, dtype = type_ if type(type_) is tuple else (None, None)
+        if kind is INPUT:
+            inputs.append(number)
+            node = Node(INPUT, (), (key[1],), shape, dtype)
+        elif kind is CALL:
+            _, record, operands, literals, parameters = key
+            node = Node(
+                CALL,
+                operands,
+                (
+                    record,
+                    tuple([(position, plain(value)) for position, value in literals]),
+                    tuple([(name, plain(value)) for name, value in parameters]),
+                ),
+                shape,
+                dtype,
+            )
+        elif kind is ITEM:
+            node = Node(ITEM, (key[1],), (key[2],), shape, dtype)
+        elif kind is CAST:
+            node = Node(CAST, (key[1],), (), shape, dtype)
+        elif kind is VIEW:
+            strides = contiguous_strides(shape) if key[3] is None else key[3]
+            node = Node(VIEW, (key[1],), (strides, key[4]), shape, dtype)
+        else:
+            _, old, value, region, strides, offset = key
+            node = Node(WRITE, (old, value), (region, strides, offset), shape, dtype)
+        nodes.append(node)
+    return Graph(tuple(nodes), tuple(inputs), tuple([Output(*output) for output in outputs]))
+
+
+def _calibrate() -> int:
+    """What ``_unexplained`` measures for a buffer that nothing but a tape looks at."""
+    if getrefcount is None:
+        return 0
+    measured = []
+
+    class Measuring(Tape):
+        def _unexplained(self, buffer: Buffer) -> bool:
+            measured.append(getrefcount(buffer.root) - getrefcount(buffer))
+            return False
+
+    class Holder:
+        __slots__ = ("__weakref__", "_array")
+
+    tape = Measuring(lambda key, make, inputs, outputs: None)
+    holder = Holder()
+    holder._array = np.zeros(4)
+    tape.adopt(holder)
+    tape.write(holder._array, np.ones(4))
+    return int(measured[0])
+
+
+_EXPLAINED: Final = _calibrate()
