@@ -437,6 +437,38 @@ from .autograd.grad_mode import (
     set_grad_enabled as set_grad_enabled,
 )
 
+# copies of views, finite differences
+from .ops.finite_differences import gradient as gradient, unravel_index as unravel_index
+from .ops.view_copies import (
+    alias_copy as alias_copy,
+    as_strided_copy as as_strided_copy,
+    detach_copy as detach_copy,
+    diagonal_copy as diagonal_copy,
+    empty_permuted as empty_permuted,
+    expand_copy as expand_copy,
+    fill as fill,
+    fill_ as fill_,
+    permute_copy as permute_copy,
+    resize_as_ as resize_as_,
+    select_copy as select_copy,
+    slice_copy as slice_copy,
+    split_copy as split_copy,
+    split_with_sizes_copy as split_with_sizes_copy,
+    squeeze_copy as squeeze_copy,
+    t_copy as t_copy,
+    transpose_copy as transpose_copy,
+    unbind_copy as unbind_copy,
+    unfold_copy as unfold_copy,
+    unsqueeze_copy as unsqueeze_copy,
+    view_as_complex_copy as view_as_complex_copy,
+    view_as_real_copy as view_as_real_copy,
+    view_copy as view_copy,
+    zero_ as zero_,
+)
+
+# masked reductions
+from . import masked as masked
+
 # Fourier transforms and windows
 from . import fft as fft, signal as signal
 from .ops.windows import (
@@ -614,6 +646,12 @@ from .nn.functional.normalization import (
     group_norm as group_norm,
     layer_norm as layer_norm,
     rms_norm as rms_norm,
+)
+from .nn.functional.grid_sampling import (
+    affine_grid_generator as affine_grid_generator,
+    grid_sampler as grid_sampler,
+    grid_sampler_2d as grid_sampler_2d,
+    grid_sampler_3d as grid_sampler_3d,
 )
 from .nn.functional.pooling import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,

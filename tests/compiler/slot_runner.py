@@ -120,3 +120,10 @@ def compare(
     ready.run(one_by_one)
     for got, want in zip(ready.results, first, strict=True):
         assert got.tobytes() == want.tobytes(), f"{record.name} depends on how its units are split"
+
+
+def samples_of(record: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """A record's samples, all as (arguments, attributes)."""
+    return [
+        sample if len(sample) == 2 and isinstance(sample[1], dict) else (sample, {}) for sample in record.samples()
+    ]

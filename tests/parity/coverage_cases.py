@@ -91,7 +91,7 @@ def selected(position: int) -> Callable[[Any, Any, Any], Any]:
 
 
 def kind_alone(result: Any, args: Any, kwargs: Any) -> Any:
-    return result.dtype, list(result.shape), list(result.stride())
+    return result.dtype, list(result.shape), list(result.stride()) if result.numel() else []
 
 
 SIGN = "vectors are unique up to sign or phase, which differ from one LAPACK to another: their sizes are compared"
@@ -154,6 +154,9 @@ def missing(operator: Any) -> str | None:
 
 # Called by another order of arguments, or with what only PyTorch has.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "slice": lambda input, dim=0, start=None, end=None, step=1: input[
+        (slice(None),) * (dim % input.ndim) + (slice(start, end, step),)
+    ],
     "nn.functional.triplet_margin_with_distance_loss": lambda *args, distance_function=None, **options: (
         # Samples bring a module of PyTorch; Rushlight's own takes its place.
         rushlight.nn.functional.triplet_margin_with_distance_loss(

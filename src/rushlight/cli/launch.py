@@ -88,7 +88,14 @@ def command_line(arguments: Sequence[str]) -> list[str]:
 def _parse(arguments: list[str]) -> _Request:
     found: dict[str, str] = {}
     label = False
-    names = {"-n": "n", "-np": "n", "--nproc-per-node": "n", "--hosts": "hosts", "--ppn": "ppn", "--mpiexec": "mpiexec"}
+    names = {
+        "-n": "n",
+        "-np": "n",
+        "--nproc-per-node": "n",
+        "--hosts": "hosts",
+        "--ppn": "ppn",
+        "--mpiexec": "mpiexec",
+    }
     while arguments and arguments[0].startswith("-") and arguments[0] != "-m":
         option, equals, value = arguments.pop(0).partition("=")
         option = option.replace("_", "-")
@@ -139,5 +146,7 @@ def _find_mpiexec() -> str:
                 return path
     found = shutil.which("mpiexec")
     if found is None:
-        raise _Wrong('no mpiexec was found beside Python or on the PATH: pip install "rushlight[mpi]", or give --mpiexec')
+        raise _Wrong(
+            'no mpiexec was found beside Python or on the PATH: pip install "rushlight[mpi]", or give --mpiexec'
+        )
     return found

@@ -1,7 +1,8 @@
-"""``import torch`` answered by Rushlight: the same module objects under a second name.
+"""``import torch`` and ``import tensorflow`` answered by Rushlight: the same module objects under other names.
 
 A finder at the head of ``sys.meta_path`` maps ``torch`` and ``torch.anything`` to ``rushlight`` and
-``rushlight.anything``. Nothing is executed twice: ``torch.nn is rushlight.nn``.
+``rushlight.anything``, and ``tensorflow`` (and ``tensorflow.compat.v1``) to ``rushlight.compat.tensorflow`` in the same
+way. Nothing is executed twice: ``torch.nn is rushlight.nn``.
 """
 
 from __future__ import annotations
@@ -10,25 +11,29 @@ import importlib
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ALIAS = "torch"
-TARGET = "rushlight"
+# The longest name that fits decides: tensorflow.compat.v1 is the whole of tensorflow again.
+ALIASES: Final = {
+    "tensorflow.compat.v1": "rushlight.compat.tensorflow",
+    "tensorflow": "rushlight.compat.tensorflow",
+    "torch": "rushlight",
+}
 _SPAWN = "multiprocessing.spawn"
 
 
 def install() -> None:
-    """Make ``import torch`` find Rushlight, in this process and in the processes that multiprocessing starts.
+    """Make ``import torch`` and ``import tensorflow`` find Rushlight, here and in what multiprocessing starts.
 
     Calling it again changes nothing. Programs started in other ways (``subprocess``, ``os.exec*``) are not
     affected: start those with ``rushlight run``.
 
     Raises:
-        RuntimeError: if PyTorch itself is already imported. Its classes would then live beside Rushlight's,
-            and a program that got some of each would fail far from the cause.
+        RuntimeError: if PyTorch or TensorFlow itself is already imported. Its classes would then live beside
+            Rushlight's, and a program that got some of each would fail far from the cause.
 
     Example (for a process of its own)::
 
@@ -36,14 +41,15 @@ def install() -> None:
         alias.install()
         import torch.nn.functional as F  # rushlight.nn.functional
     """
-    present = sys.modules.get(ALIAS)
-    if present is not None and present is not sys.modules.get(TARGET):
-        where = getattr(present, "__file__", None) or "an unknown place"
-        raise RuntimeError(
-            f"install: {ALIAS!r} is already imported in this process, from {where}; "
-            "Rushlight can answer to that name only before the first `import torch`; "
-            "call install() earlier or start the program with `rushlight run`"
-        )
+    for alias, target in ALIASES.items():
+        present = sys.modules.get(alias)
+        if present is not None and present is not sys.modules.get(target):
+            where = getattr(present, "__file__", None) or "an unknown place"
+            raise RuntimeError(
+                f"install: {alias!r} is already imported in this process, from {where}; "
+                f"Rushlight can answer to that name only before the first `import {alias}`; "
+                "call install() earlier or start the program with `rushlight run`"
+            )
     if not is_installed():
         sys.meta_path.insert(0, _FINDER)
         if _SPAWN in sys.modules:
@@ -51,7 +57,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo :func:`install`: later imports of ``torch`` find what is installed under that name, if anything.
+    """Undo :func:`install`: later imports of those names find what is installed under them, if anything.
 
     Names that a program has already bound keep pointing at Rushlight.
     """
@@ -63,12 +69,18 @@ def uninstall() -> None:
 
 
 def is_installed() -> bool:
-    """Whether ``import torch`` is answered by Rushlight now."""
+    """Whether ``import torch`` and ``import tensorflow`` are answered by Rushlight now."""
     return _FINDER in sys.meta_path
 
 
 def _is_alias(name: str) -> bool:
-    return name == ALIAS or name.startswith(ALIAS + ".")
+    return name.partition(".")[0] in ALIASES
+
+
+def _target_of(name: str) -> str:
+    """Rushlight's own name for the module that an alias name stands for."""
+    alias = next(alias for alias in ALIASES if name == alias or name.startswith(alias + "."))
+    return ALIASES[alias] + name[len(alias) :]
 
 
 class _Finder:
@@ -112,7 +124,7 @@ class _Loader:
 
 def _find_target(fullname: str) -> ModuleType:
     """Import Rushlight's module for an alias name; a missing one is named as the program wrote it."""
-    target = TARGET + fullname[len(ALIAS) :]
+    target = _target_of(fullname)
     if target in sys.modules:
         return sys.modules[target]
     try:
@@ -121,7 +133,7 @@ def _find_target(fullname: str) -> ModuleType:
         # Anything but the module itself or a parent of it is a real failure inside Rushlight: show that.
         if error.name is None or not (target + ".").startswith(error.name + "."):
             raise
-    # PyTorch has some namespaces as modules of their own that Rushlight defines elsewhere.
+    # Some namespaces are modules of their own in PyTorch and TensorFlow, and defined elsewhere in Rushlight.
     parent, _, leaf = target.rpartition(".")
     attribute = getattr(sys.modules.get(parent), leaf, None)
     if isinstance(attribute, ModuleType):

@@ -70,9 +70,10 @@ from .process_group import (
     new_subgroups as new_subgroups,
     new_subgroups_by_enumeration as new_subgroups_by_enumeration,
 )
-from .reduce_op import ReduceOp as ReduceOp, premul_sum as _make_nccl_premul_sum
+from .reduce_op import ReduceOp as ReduceOp, premul_sum as premul_sum
 from .work import Future as Future, Work as Work
 
+_make_nccl_premul_sum = premul_sum
 _all_gather_base = all_gather_into_tensor
 _reduce_scatter_base = reduce_scatter_tensor
 
@@ -89,10 +90,9 @@ class Backend:
 
 def _end_the_job_on_errors_if_launched() -> None:
     # A rank that fails before init_process_group() must end the job too: the others would wait for it in MPI_Init.
-    from . import engine, environment
+    from . import engine
 
-    place = environment.find_place()
-    if place is not None and place.size > 1 and place.launcher != "torchrun":
+    if engine.is_one_of_several():
         engine.end_the_job_on_errors()
 
 

@@ -34,15 +34,11 @@ def agree(group: ProcessGroup, description: str, *, fault: str = "") -> Steps:
     if largest[0] == -largest[1] and not largest[2]:
         return
     texts = yield from _exchange(group, fault or description)
-    lines = "".join(
-        [f"\n  rank {rank}: {text}" for rank, text in zip(group.ranks, texts, strict=True)]
-    )
-    error = RanksDisagree(
+    lines = "".join([f"\n  rank {rank}: {text}" for rank, text in zip(group.ranks, texts, strict=True)])
+    raise RanksDisagree(
         f"the ranks do not ask for the same:{lines}\nAll ranks of a group must make the same calls in the same order, with the "
         "same shapes and dtypes."
     )
-    error.reporter = min(group.ranks)  # type: ignore[attr-defined]
-    raise error
 
 
 def _exchange(group: ProcessGroup, text: str) -> Steps:

@@ -61,9 +61,7 @@ def reduce(
     at_root = found.rank() == root
     if at_root:
         _writable(tensor)
-    steps = _then_write(
-        exchanges.reduce(found, tensor._array, op, root), [tensor] if at_root else [], _one
-    )
+    steps = _then_write(exchanges.reduce(found, tensor._array, op, root), [tensor] if at_root else [], _one)
     return _go(found, "reduce", steps, [tensor], async_op)
 
 
@@ -171,7 +169,11 @@ def scatter(
 
 
 def reduce_scatter(
-    output: Tensor, input_list: Sequence[Tensor], op: Reduction = SUM, group: Any = None, async_op: bool = False
+    output: Tensor,
+    input_list: Sequence[Tensor],
+    op: Reduction = SUM,
+    group: Any = None,
+    async_op: bool = False,
 ) -> Work | None:
     """Replace ``output`` on rank ``n`` by the reduction of all ranks' ``input_list[n]``."""
     op = _checked("reduce_scatter", op, output)
@@ -316,7 +318,9 @@ def monitored_barrier(group: Any = None, timeout: Any = None, wait_all_ranks: bo
 # --- what they share --------------------------------------------------------------------------------------------------
 
 
-def root_in(group: ProcessGroup, name: str, rank: int | None, number: int | None, default: int | None = None) -> int:
+def root_in(
+    group: ProcessGroup, name: str, rank: int | None, number: int | None, default: int | None = None
+) -> int:
     """The number in the group of the rank that is given as a world rank or as a number; raises ``ValueError``."""
     if rank is not None and number is not None:
         raise ValueError(f"Can't specify both group_{name} and {name}")
@@ -431,7 +435,7 @@ def _check_list(name: str, value: Any) -> None:
 def _check_length(operation: str, name: str, tensors: Sequence[Tensor], group: ProcessGroup) -> None:
     if len(tensors) != group.size():
         raise ValueError(
-            f"{operation}: {name} has {len(tensors)} tensors; the group has {group.size()} ranks, and there must be one for each"
+            f"{operation}: {name} has {len(tensors)} tensors; the group has {group.size()} ranks; give one for each"
         )
 
 
@@ -456,7 +460,8 @@ def _list_at_root(
     if group.rank() != root:
         if tensors:
             raise ValueError(
-                f"Argument ``{name}`` must NOT be specified on non-{'destination' if operation == 'gather' else 'source'} ranks."
+                f"Argument ``{name}`` must NOT be specified on "
+                f"non-{'destination' if operation == 'gather' else 'source'} ranks."
             )
         return []
     if tensors is None:
@@ -469,8 +474,8 @@ def _list_at_root(
     for one in tensors:
         if one._array.shape != like._array.shape:
             raise ValueError(
-                f"{operation}: {name} has a tensor of shape {list(one._array.shape)}, and tensor has {list(like._array.shape)}; "
-                "all must be equal"
+                f"{operation}: {name} has a tensor of shape {list(one._array.shape)}, and tensor has "
+                f"{list(like._array.shape)}; all must be equal"
             )
     return list(tensors)
 

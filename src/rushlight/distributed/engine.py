@@ -15,6 +15,7 @@ A process that fails must not leave the others waiting. What ends the job, in or
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import os
 import sys
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from .environment import Place, find_place
-from .errors import DistBackendError, RanksDisagree
+from .errors import DistBackendError, DistError
 
 _mpi: Any = None
 _notes: Any = None  # the communicator of departures: never freed, so that a late note meets no other message
@@ -53,7 +54,7 @@ def start(timeout: float) -> Any:
     Every process of the job must come here: one that has not after ``timeout`` seconds ends the job. Raises
     ``RuntimeError`` where mpi4py or its MPI library is missing.
     """
-    global _mpi, _notes
+    global _mpi
     if _mpi is not None:
         return _mpi
     try:
@@ -112,9 +113,9 @@ def end_the_job_on_errors() -> None:
 
 def _report_and_abort(kind: Any, value: Any, trace: Any) -> None:
     place = find_place()
-    if isinstance(value, RanksDisagree) and place is not None and place.rank != getattr(value, "reporter", 0):
-        # Every rank of the group has this error. One shows it and ends the job; the others leave it the time to.
-        time.sleep(5)
+    if isinstance(value, DistError) and place is not None:
+        # Other ranks have this error too. One shows it and ends the job; the others leave it the time to.
+        time.sleep(min(0.3 * place.rank, 5))
     if place is not None and place.size > 1:
         sys.stderr.write(f"rank {place.rank} of {place.size} failed; the job ends:\n")
     _report(kind, value, trace)
@@ -124,22 +125,14 @@ def _report_and_abort(kind: Any, value: Any, trace: Any) -> None:
 def abort(code: int) -> None:
     """End every process of the job now, with exit code ``code``. Does nothing in a job of one process."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
     module = _mpi
     if module is None:
         # Others may wait in MPI_Init for this process, where only MPI can reach them.
-        place = find_place()
-        if place is None or place.size == 1 or place.launcher == "torchrun" or not is_installed():
+        if not is_one_of_several():
             return
-        import threading
-
-        # If they never come there, this process ends alone, and they by themselves.
-        watchdog = threading.Timer(20, os._exit, (code,))
-        watchdog.daemon = True
-        watchdog.start()
+        _exit_after(20, code)  # if they never come there, this process ends alone, and they by themselves
         try:
             package: Any = importlib.import_module("mpi4py")
             package.rc.initialize = False
@@ -209,7 +202,9 @@ def departed(generation: int) -> set[int]:
             _departed.setdefault((int(note[0]), status.Get_source()), time.monotonic())
     believed = time.monotonic() - 1.0
     return {
-        rank for (number, rank), since in _departed.items() if number in (generation, FOR_GOOD) and since < believed
+        rank
+        for (number, rank), since in _departed.items()
+        if number in (generation, FOR_GOOD) and since < believed
     }
 
 
@@ -232,4 +227,29 @@ def place_in_world() -> Place:
 
 @atexit.register
 def _at_exit() -> None:
+    if _mpi is None and is_one_of_several():
+        # The others may wait for this process in MPI_Init, where no message reaches them: meet them there.
+        watchdog = _exit_after(20, 0)
+        try:
+            start(60)
+            open_notes(10)
+        except RuntimeError:
+            return
+        finally:
+            watchdog.cancel()
     announce_departure(FOR_GOOD)
+
+
+def is_one_of_several() -> bool:
+    """Whether an MPI launcher started this process together with others."""
+    place = find_place()
+    return place is not None and place.size > 1 and place.launcher != "torchrun" and is_installed()
+
+
+def _exit_after(seconds: float, code: int) -> Any:
+    import threading
+
+    watchdog = threading.Timer(seconds, os._exit, (code,))
+    watchdog.daemon = True
+    watchdog.start()
+    return watchdog

@@ -60,19 +60,23 @@ def all_gather(group: ProcessGroup, array: Array, shapes: Sequence[tuple[int, ..
         return list(found)
     expected = [list(shape) for shape in shapes]
     yield from agree(
-        group, f"all_gather of {array.dtype.name} {expected}", fault=_misfit(array, shapes[group.rank()], expected)
+        group,
+        f"all_gather of {array.dtype.name} {expected}",
+        fault=_misfit(array, shapes[group.rank()], expected),
     )
-    found = [np.empty(shape, array.dtype) for shape in shapes]
-    joined = np.empty(sum(part.nbytes for part in found), np.uint8)
-    counts = [part.nbytes for part in found]
+    parts = [np.empty(shape, array.dtype) for shape in shapes]
+    counts = [part.nbytes for part in parts]
+    joined = np.empty(sum(counts), np.uint8)
     yield group.comm.Iallgatherv(as_bytes(contiguous(array)), [joined, counts]), True
-    return _split(joined, found)
+    return _split(joined, parts)
 
 
 def _misfit(array: Array, shape: tuple[int, ...], expected: Any) -> str:
     if array.shape == shape:
         return ""
-    return f"all_gather: this rank gives {list(array.shape)} where its list of tensors expects one of {expected}"
+    return (
+        f"all_gather: this rank gives {list(array.shape)} where its list of tensors expects one of {expected}"
+    )
 
 
 def _split(joined: Array, parts: list[Array]) -> list[Array]:
@@ -124,9 +128,7 @@ def all_to_all(group: ProcessGroup, arrays: Sequence[Array], shapes: Sequence[tu
     fault = ""
     for source, (count, shape) in enumerate(zip(coming, shapes, strict=True)):
         if int(np.prod(shape, dtype=np.int64)) != count:
-            fault = (
-                f"all_to_all: rank {group.ranks[source]} sends {count} elements where this rank expects {list(shape)}"
-            )
+            fault = f"all_to_all: rank {group.ranks[source]} sends {count} elements where this rank expects {list(shape)}"
             break
     yield from agree(group, "all_to_all", fault=fault)
     sent = np.concatenate([contiguous(array).reshape(-1) for array in arrays]).view(np.uint8)

@@ -79,7 +79,9 @@ def broadcast_object_list(
     if found is None:
         return
     root = root_in(found, "src", src, group_src, default=0)
-    steps = _broadcast_bytes(found, _pickled(object_list) if found.rank() == root else None, root, len(object_list))
+    steps = _broadcast_bytes(
+        found, _pickled(object_list) if found.rank() == root else None, root, len(object_list)
+    )
     objects = _unpickled(under_way.run(found, "broadcast_object_list", steps))
     if found.rank() != root:
         object_list[:] = objects
@@ -165,7 +167,7 @@ def recv_object_list(
     module = engine.mpi()
     anyone = src is None and group_src is None
     number = module.ANY_SOURCE if anyone else root_in(found, "src", src, group_src)
-    status = module.Status()
+    status: Any = module.Status()
     under_way.wait_until(
         lambda: found.control.Iprobe(number, _OBJECTS, status), found.timeout, "recv_object_list", found
     )
@@ -178,7 +180,7 @@ def recv_object_list(
             f"{len(object_list)}"
         )
     object_list[:] = objects
-    return found.ranks[status.Get_source()]
+    return found.ranks[int(status.Get_source())]
 
 
 _OBJECTS = 5  # the tag of such messages

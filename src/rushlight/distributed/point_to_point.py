@@ -53,7 +53,9 @@ def isend(
         return None
     number = root_in(found, "dst", dst, group_dst)
     if number == found.rank():
-        raise ValueError("Invalid destination rank: destination rank should not be the same as the rank of the current process.")
+        raise ValueError(
+            "Invalid destination rank: destination rank should not be the same as the rank of the current process."
+        )
     what = f"send of {_described(tensor)} to rank {found.ranks[number]}"
     return under_way.start_message(found, what, _send(found, tensor, number, tag), [tensor])
 
@@ -70,7 +72,9 @@ def irecv(
     anyone = src is None and group_src is None
     number = -1 if anyone else root_in(found, "src", src, group_src)
     if number == found.rank():
-        raise ValueError("Invalid source rank: source rank should not be the same as the rank of the current process.")
+        raise ValueError(
+            "Invalid source rank: source rank should not be the same as the rank of the current process."
+        )
     sender = "any rank" if anyone else f"rank {found.ranks[number]}"
     what = f"recv of {_described(tensor)} from {sender}"
     steps = _receive(found, tensor, number, tag)
@@ -108,7 +112,7 @@ def _receive(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Step
     sent = receipt.status.Get_count(module.BYTE)
     if sent != buffer.nbytes:
         raise DistBackendError(
-            f"recv: rank {group.ranks[receipt.status.Get_source()]} sent {sent} bytes; this rank's tensor, {_described(tensor)}, "
+            f"recv: rank {group.ranks[receipt.status.Get_source()]} sent {sent} bytes; the tensor, {_described(tensor)}, "
             f"takes {buffer.nbytes}"
         )
     write(tensor, buffer)

@@ -19,7 +19,14 @@ class ProcessGroup:
     """Ranks that communicate. The functions of this package take one as ``group``; None means all ranks."""
 
     def __init__(
-        self, comm: Any, control: Any, ranks: Sequence[int], backend: str, timeout: float, generation: int, name: str
+        self,
+        comm: Any,
+        control: Any,
+        ranks: Sequence[int],
+        backend: str,
+        timeout: float,
+        generation: int,
+        name: str,
     ) -> None:
         self.comm = comm  # what the program sends
         self.control = control  # what the ranks say to each other about it
@@ -202,7 +209,10 @@ def _check_place(rank: int, size: int, given_rank: int, given_size: int) -> None
         advice = {
             "srun": "give srun the option --mpi=pmi2 (or --mpi=pmix), or use mpiexec inside the job",
             "torchrun": "start the program with `rushlight launch -n N` or mpiexec",
-        }.get(expected.launcher, "the MPI library and the launcher do not belong together: use the same MPI's mpiexec")
+        }.get(
+            expected.launcher,
+            "the MPI library and the launcher do not belong together: use the same MPI's mpiexec",
+        )
         raise RuntimeError(
             f"init_process_group: {expected.launcher} says that this is rank {expected.rank} of {expected.size}, but MPI sees "
             f"a job of one process; {advice}"
@@ -317,7 +327,9 @@ def new_group(
     selected = world.control.Get_group().Incl(members)
     comm = world.control.Create_group(selected, 0)
     control = world.control.Create_group(selected, 1)
-    made = ProcessGroup(comm, control, members, name, seconds, world.generation, group_desc or f"group_{_made}")
+    made = ProcessGroup(
+        comm, control, members, name, seconds, world.generation, group_desc or f"group_{_made}"
+    )
     _groups.append(made)
     return made
 

@@ -57,23 +57,14 @@ def to_wire(array: Array, op: Reduction) -> Array:
 
 
 def from_wire(flat: Array, shape: tuple[int, ...], dtype: np.dtype[Any], op: Reduction, size: int) -> Array:
-    """The reduced values in the shape and dtype that they came from; ``AVG`` divides here."""
+    """The reduced values in the shape and dtype that they came from; ``AVG`` divides here, in ``flat``'s memory."""
     if op is ReduceOp.AVG:
-        if flat.dtype.kind in "iu":
-            flat = np.trunc(flat / size).astype(flat.dtype) if flat.itemsize < 8 else _truncated(flat, size)
+        if flat.dtype.kind in "iu":  # rounds toward zero
+            np.multiply(np.sign(flat), np.abs(flat) // flat.dtype.type(size), out=flat)
         else:
-            flat = np.divide(flat, flat.dtype.type(size), out=flat)
-    if dtype.kind == "b":
-        flat = flat.view(np.bool_)
-    elif dtype.kind == "c":
-        flat = flat.view(dtype)
-    elif dtype in LOW_PRECISION:
-        flat = flat.astype(dtype)
-    return flat.reshape(shape)
-
-
-def _truncated(values: Array, size: int) -> Array:
-    return np.sign(values) * (np.abs(values) // size)
+            np.divide(flat, flat.dtype.type(size), out=flat)
+    values: Array = flat.astype(dtype) if dtype in LOW_PRECISION else flat.view(dtype)
+    return values.reshape(shape)
 
 
 def mpi_op(op: Reduction, dtype: np.dtype[Any]) -> Any:

@@ -68,7 +68,9 @@ class Work:
     The tensors that were given belong to the operation until ``wait()`` returns.
     """
 
-    def __init__(self, group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | None = None) -> None:
+    def __init__(
+        self, group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | None = None
+    ) -> None:
         self._group = group
         self._what = what
         self._steps = steps
@@ -169,9 +171,7 @@ def start(group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | Non
     return work
 
 
-def start_message(
-    group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | None = None
-) -> Work:
+def start_message(group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | None = None) -> Work:
     """Begin a message between two ranks, which has no place in the group's order."""
     work = Work(group, what, steps, tensors)
     work.move_on()

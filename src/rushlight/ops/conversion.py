@@ -317,6 +317,8 @@ def item(self: Tensor) -> Any:
     array = self._array
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+    if type(array) is Pending:
+        return array.tape.item(array)
     value = array.item()
     return float(value) if array.dtype is dtypes.BF16 else value
 

@@ -297,6 +297,8 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
             strides.append(0)
         else:
             raise _expansion_error(x.shape, shape)
+    if type(x) is Pending:
+        return x.through(np_as_strided, target, strides)
     if x.flags.c_contiguous:
         try:
             return np.ndarray(target, x.dtype, x, 0, strides)  # a tenth of the time of as_strided

@@ -157,7 +157,7 @@ def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
                 and other._array.dtype is dtype
                 and (dtype is F32 or dtype is F64)
             ):
-                if other._node is None or not grad_enabled():
+                if type(other._array) is np.ndarray and (other._node is None or not grad_enabled()):
                     step = np.multiply(other._array, np.asarray(alpha, dtype))
                     if step.shape == self._array.shape and wrote(self, name, record.impl, step):
                         return self
@@ -411,7 +411,7 @@ def _addcmul(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
         return in_float32(lambda a, b, c: _addcmul(a, b, c, value=value), self, tensor1, tensor2)
     if dtype not in INEXACT:
         value = int(value)
-    product = mul(tensor1, tensor2) if value == 1 else mul(mul(tensor1, value), tensor2)
+    product = mul(tensor1, tensor2) if _is_one(value) else mul(mul(tensor1, value), tensor2)
     return _add.operator(self, product)  # type: ignore[no-any-return]
 
 
@@ -421,6 +421,11 @@ def addcmul(
     """``input + value * tensor1 * tensor2``."""
     result = _addcmul(input, tensor1, tensor2, value=value)
     return result if out is None else write_out(out, result, "addcmul")
+
+
+def _is_one(factor: Any) -> bool:
+    # A factor may be a number that a recording does not know yet: that is not asked for its value.
+    return not isinstance(factor, Tensor) and factor == 1
 
 
 def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, value: Any = 1) -> Tensor:
@@ -434,7 +439,7 @@ def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
         )
     if self._array.dtype in LOW_PRECISION:
         return in_float32(lambda a, b, c: _addcdiv(a, b, c, value=value), self, tensor1, tensor2)
-    quotient = _div(tensor1 if value == 1 else mul(tensor1, value), tensor2)
+    quotient = _div(tensor1 if _is_one(value) else mul(tensor1, value), tensor2)
     return _add.operator(self, quotient)  # type: ignore[no-any-return]
 
 

@@ -29,6 +29,7 @@ def wrote(self: Tensor, name: str, ufunc: Any, *operands: Any) -> bool:
         (self._node is not None and grad_enabled())
         or not (x.dtype is F32 or x.dtype is F64)
         or 0 in x.strides
+        or type(x) is not np.ndarray
     ):
         return False
     storage = announce(self, name)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import random_streams as streams
+from ..core import random_streams
 from ..core.device import DeviceLike, require_available
 from ..core.dtypes import I64, NumpyDType, default_numpy, dtype
 from ..core.generator import Generator as Generator, default_generator as default_generator
@@ -22,6 +22,27 @@ from .dispatch import attach, compute, write_out
 from .inplace import check_leaf, check_no_overlap, commit
 
 Dtype = dtype | None
+
+# While a static graph is recorded: what takes the drawing function, the generator and the arguments in the place of drawing.
+DRAW: Any = None
+
+
+class _Streams:
+    """The drawing functions of ``core.random_streams``, each asking first whether it should be recorded instead."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(random_streams, name)
+
+        def draw(source: Any, *args: Any, **kwargs: Any) -> Any:
+            if DRAW is None:
+                return function(source, *args, **kwargs)
+            return DRAW(function, source, args, kwargs)
+
+        setattr(self, name, draw)
+        return draw
+
+
+streams: Any = _Streams()
 
 
 def manual_seed(seed: int) -> Generator:
@@ -107,7 +128,7 @@ def _ordered_like(array: Any, values: Any) -> Any:
     target = np.empty_like(array, values.dtype, order="C" if 0 in array.strides else "K")
     if target.flags.c_contiguous:
         return values
-    streams.fill_in_memory_order(target, values)
+    random_streams.fill_in_memory_order(target, values)
     return target
 
 
@@ -342,12 +363,12 @@ def _fill(self: Tensor, draw: Callable[[NumpyDType], Any], name: str) -> Tensor:
     values = draw(array.dtype)
     if recording and (self._node is not None or self._view is not None):
         ordered = np.empty_like(array)
-        streams.fill_in_memory_order(ordered, values)
+        random_streams.fill_in_memory_order(ordered, values)
         return commit(self, make_tensor(ordered), name)
     if array.flags.c_contiguous:
         array[...] = values
     else:
-        streams.fill_in_memory_order(array, values)
+        random_streams.fill_in_memory_order(array, values)
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
@@ -475,7 +496,7 @@ def dropout_noise(input: Tensor, p: float, generator: Generator | None = None) -
     if array.flags.c_contiguous or 0 in array.strides:
         return noise
     ordered = np.empty_like(array)
-    streams.fill_in_memory_order(ordered, noise)
+    random_streams.fill_in_memory_order(ordered, noise)
     return ordered
 
 

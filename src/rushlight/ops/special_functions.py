@@ -20,7 +20,7 @@ from ..runtime.special_functions import in_float64
 from .comparison import eq, where
 from .define import Primitive, Rule
 from .dispatch import apply, binary, unary, write_out
-from .functions import lgamma, sgn
+from .functions import lgamma, of_tensors, sgn
 from .pointwise import BOTH, mul, neg
 from .powers import INPUT, by_derivative, exp, log
 
@@ -215,8 +215,14 @@ IGAMMAC = Primitive(
     "igammac", _in_float64("igammac"), _igamma_vjp(-1, "igammac"), rule=FLOAT, saves=_KEPT, refuses="biuc"
 )
 zeta = binary(ZETA, "Hurwitz's zeta function: the sum of (q + k) to the power -x.", float_only=True)
-igamma = binary(IGAMMA, "The regularized lower incomplete gamma function of a (first) and x.", float_only=True)
-igammac = binary(IGAMMAC, "The regularized upper incomplete gamma function of a (first) and x.", float_only=True)
+igamma = of_tensors(
+    binary(IGAMMA, float_only=True), "igamma", "The regularized lower incomplete gamma function of a (first) and x."
+)
+igammac = of_tensors(
+    binary(IGAMMAC, float_only=True),
+    "igammac",
+    "The regularized upper incomplete gamma function of a (first) and x.",
+)
 
 # --- frexp ------------------------------------------------------------------------------------------------------------
 
@@ -266,9 +272,9 @@ def _frexp(self: Tensor) -> Any:
 METHODS: dict[str, Any] = {
     "i0": I0.method,
     "i0_": I0.inplace,
-    "igamma": IGAMMA.method,
-    "igamma_": IGAMMA.inplace,
-    "igammac": IGAMMAC.method,
-    "igammac_": IGAMMAC.inplace,
+    "igamma": igamma.method,
+    "igamma_": igamma.inplace,
+    "igammac": igammac.method,
+    "igammac_": igammac.inplace,
     "frexp": _frexp,
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as np_as_strided
 
+from ..runtime.pending import Pending
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, as_shape, wrap_dim
@@ -24,6 +25,8 @@ grad_enabled = GRAD_MODE.get
 
 
 def _unfold_impl(x: Any, dim: int, size: int, step: int) -> Any:
+    if type(x) is Pending:
+        return x.through(_unfold_impl, dim, size, step)
     if not x.ndim:
         return np_as_strided(x, (size,), (x.itemsize,))
     windows = (x.shape[dim] - size) // step + 1
@@ -78,6 +81,8 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any = None) -> Any:
     """The elements of the memory of ``x``, counted from ``offset`` elements behind its first one."""
+    if type(x) is Pending:
+        return x.through(_strided_impl, size, stride, offset)
     root = memory_root(x)
     start = x.__array_interface__["data"][0] - root.__array_interface__["data"][0] + offset * x.itemsize
     last = sum([(n - 1) * s for n, s in zip(size, stride, strict=True)])

@@ -21,8 +21,8 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
-from .creation import from_numpy
 from ..runtime.pending import Pending
+from .creation import from_numpy
 from .define import Primitive
 from .dispatch import type_name
 from .index_tensors import cast_index_error, checked_index, put_at_, read_at

@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules."""
 
-from . import lr_scheduler as lr_scheduler
+from . import lr_scheduler as lr_scheduler, swa_utils as swa_utils
 from .adam import Adam as Adam, AdamW as AdamW
 from .adam_variants import Adamax as Adamax, NAdam as NAdam, RAdam as RAdam, SparseAdam as SparseAdam
 from .adaptive import Adadelta as Adadelta, Adagrad as Adagrad, RMSprop as RMSprop

@@ -88,6 +88,16 @@ class Pending(NDArrayOperatorsMixin):
         part.value = None
         return part
 
+    def through(self, view: Any, *args: Any, **kwargs: Any) -> Any:
+        """The part that ``view(array, ...)``, a function that makes views of NumPy arrays, makes of this one."""
+        real = view(self.real, *args, **kwargs)
+        start, stop = address(self.buffer.root), self.buffer.root.nbytes
+        first = address(real) - start
+        last = first + sum([(n - 1) * s for n, s in zip(real.shape, real.strides, strict=True)])
+        if real.size and (first < 0 or last >= stop):
+            return view(self.tape.share(self), *args, **kwargs)  # reaches into memory beside this array
+        return self.part(real)
+
     def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Any:
         real = self.real
         if len(shape) == 1 and not isinstance(shape[0], int | np.integer):
@@ -209,7 +219,7 @@ class Pending(NDArrayOperatorsMixin):
         return array.copy() if copy else array
 
     def item(self, *args: Any) -> Any:
-        return self.tape.item(self, *args)
+        return self.tape.settle(self).item(*args)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -59,7 +59,9 @@ class Tape:
     def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], None]) -> None:
         self.execute = execute
         self.buffers: list[weakref.ref[Buffer]] = []  # fresh ones, to find out which are still alive
-        self.outside: dict[int, Buffer] = {}  # by id of the root, which the buffer keeps alive
+        self.outside: dict[int, Buffer] = {}  # by id of the array
+        self.parts: list[Buffer] = []  # of these, the ones that may share memory with others
+        self.kept: list[Any] = []  # the arrays of ``outside``, so that their ids stay theirs
         self.holders: list[weakref.ref[Any]] = []  # tensors that hold a Pending of this tape
         self.adopted: list[weakref.ref[Any]] = []  # tensors from outside that hold one until the end
         self.pieces = 0
@@ -139,44 +141,32 @@ class Tape:
 
     def _read_outside(self, array: Any) -> int:
         if not array.ndim and array.base is None and id(array) not in self.outside:
-            return self._input(array)  # a number
+            value = array.item()
+            if value in _STRUCTURAL and array.dtype.kind in "fi":
+                return self.constant(value, (), array.dtype)
+            return self._input(array)
         wrapped = self.wrap(array)
         return self.read(wrapped)
 
     def wrap(self, array: Any) -> Pending:
         """``array``, which exists, as a Pending."""
-        root = array
-        while type(root.base) is ndarray:
-            root = root.base
-        if root is not array and (root.dtype != array.dtype or not root.flags.c_contiguous):
-            root = array
-        if not root.flags.c_contiguous:
-            flat = _flat(root)
-            if flat is None:
-                return self.wrap(np.ascontiguousarray(array))
-            known = self.outside.get(id(root))
-            if known is None:
-                known = Buffer(flat, -1, False)
-                known.exposed = True
-                self._keep(root, known)
-            return pending(self, known, array)
-        buffer = self.outside.get(id(root))
-        if buffer is None:
-            if self.changed and type(root.base) is not type(None) and self._overlaps_changed(root):
-                self.flush()
-            buffer = Buffer(root, -1, False)
-            buffer.exposed = root.base is not None
-            self._keep(root, buffer)
+        buffer = self.outside.get(id(array))
+        if buffer is not None:
+            return pending(self, buffer, array)
+        root = array if array.flags.c_contiguous else span(array)
+        if self.changed and root.base is not None and self._sharing(root, self.changed):
+            self.flush()
+        buffer = Buffer(root, -1, False)
+        buffer.exposed = root is not array
+        if root.base is not None:
+            self.parts.append(buffer)
+        self.outside[id(array)] = buffer
+        self.kept.append(array)
         return pending(self, buffer, array)
 
-    def _keep(self, root: Any, buffer: Buffer) -> None:
-        self.outside[id(root)] = buffer
-        if buffer.root is not root:
-            self.outside[-id(buffer)] = buffer
-            self._kept = [*getattr(self, "_kept", ()), root]
-
-    def _overlaps_changed(self, root: Any) -> bool:
-        return any([np.may_share_memory(root, buffer.root) for buffer in self.changed])
+    @staticmethod
+    def _sharing(root: Any, buffers: Sequence[Buffer]) -> list[Buffer]:
+        return [other for other in buffers if other.root is not root and np.may_share_memory(root, other.root)]
 
     # --- tensors --------------------------------------------------------------------------------------------------
 
@@ -187,7 +177,13 @@ class Tape:
 
     # --- operations -----------------------------------------------------------------------------------------------
 
-    def call(self, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    def constant(self, value: Any, shape: Any, dtype: Any) -> int:
+        """A node with ``value`` everywhere."""
+        return self._node((CONST, _exact(value), shape, dtype), (shape, dtype))
+
+    def call(
+        self, record: Any, arrays: Sequence[Any], attrs: dict[str, Any], types_of: Callable[[], Any] | None = None
+    ) -> Any:
         """``record`` on ``arrays`` as a node: a Pending or a tuple of them; NOT_RECORDED if a graph can't hold it."""
         if record.value_dependent:
             return NOT_RECORDED
@@ -200,10 +196,11 @@ class Tape:
                 node = self.read(array)
                 operands.append(node)
                 kinds.append(types[node])
-            elif isinstance(array, tuple | list):
-                return NOT_RECORDED
             else:
-                literals = (*literals, (position, _exact(array)))
+                try:
+                    literals = (*literals, (position, _exact(array)))
+                except TypeError:
+                    return NOT_RECORDED
         try:
             parameters = tuple([(name, _exact(value)) for name, value in attrs.items()]) if attrs else ()
             signature = (record, tuple(kinds), literals, parameters)
@@ -211,7 +208,9 @@ class Tape:
         except TypeError:  # something that can't be compared
             return NOT_RECORDED
         if result is None:
-            result = _RESULTS[signature] = _result_types(record, arrays, attrs)
+            result = _RESULTS[signature] = (
+                _result_types(record, arrays, attrs) if types_of is None else _types_of(types_of())
+            )
         if result is NOT_RECORDED:
             return NOT_RECORDED
         node = self._node((CALL, record, tuple(operands), literals, parameters), result)
@@ -262,9 +261,17 @@ class Tape:
             value = value.astype(real.dtype)
         if not real.size:
             return
-        node = self.read(value)
         buffer = target.buffer
         root = buffer.root
+        if not buffer.fresh and not buffer.changed and (self.parts or root.base is not None):
+            sharing = self._sharing(root, list(self.outside.values()) if root.base is not None else self.parts)
+            if sharing:
+                # Other arrays are parts of this memory: what was read through them is computed before the change, and
+                # the change is made at once.
+                buffer.exposed = True
+                if any([other.node >= 0 for other in sharing]):
+                    self.flush()
+        node = self.read(value)
         if real is root or (real.size == root.size and real.flags.c_contiguous):
             if real.shape != root.shape:
                 node = self._node((VIEW, node, root.shape, None, 0), (root.shape, root.dtype))
@@ -314,23 +321,17 @@ class Tape:
             self.flush()
         return real
 
-    def item(self, array: Any, *args: Any) -> Any:
-        return self.settle(array).item(*args)
+    def item(self, array: Any) -> Any:
+        """What ``Tensor.item`` gives for this array."""
+        value = self.settle(array).item()
+        return value if isinstance(value, bool | int | float | complex) else float(value)
 
     # --- running --------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Compute everything on the tape that anybody can see, and begin the next piece."""
-        outputs: list[tuple[int, int]] = []
-        arrays: list[Any] = []
-        alive: list[Buffer] = []
-        for reference in self.buffers:
-            buffer = reference()
-            if buffer is not None:
-                alive.append(buffer)
-                if buffer.node >= 0:
-                    outputs.append((buffer.node, -1))
-                    arrays.append(buffer.root)
+        alive = [buffer for reference in self.buffers if (buffer := reference()) is not None]
+        outputs, arrays = self.fresh_outputs(alive)
         for buffer in self.changed:
             outputs.append((buffer.node, buffer.number))
         keys, types, inputs = self.keys, self.types, self.inputs
@@ -352,11 +353,22 @@ class Tape:
             buffer.changed = False
         self.buffers = []
 
+    @staticmethod
+    def fresh_outputs(alive: list[Buffer]) -> tuple[list[tuple[int, int]], list[Any]]:
+        """The outputs that go to memory of their own, and that memory."""
+        wanted = [buffer for buffer in alive if buffer.node >= 0]
+        return [(buffer.node, -1) for buffer in wanted], [buffer.root for buffer in wanted]
+
     def finish(self) -> None:
         """The end of the recording: compute what is left, and give the tensors their arrays."""
         try:
             self.flush()
         finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the tensors their arrays; whatever else holds a Pending of this tape finds the real array in it."""
+        if not self.finished:
             self.finished = True
             for reference in itertools.chain(self.holders, self.adopted):
                 tensor = reference()
@@ -365,12 +377,21 @@ class Tape:
             self.holders = []
             self.adopted = []
             self.outside = {}
+            self.parts = []
+            self.kept = []
 
 
-def _flat(root: Any) -> Any:
-    """All of the memory of an array that has it in another order, as one dimension; None where there are gaps."""
-    flat = root.reshape(-1, order="A") if root.flags.f_contiguous else None
-    return flat if flat is not None and np.may_share_memory(flat, root) else None
+def span(array: Any) -> Any:
+    """The memory from the first to the last element of an array with gaps or in another order, as one dimension."""
+    itemsize = array.itemsize
+    span = 1 + sum([(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]) // itemsize
+    if any([s < 0 or s % itemsize for s in array.strides]):
+        raise AssertionError("a tensor's strides are whole and not negative")
+    return np.lib.stride_tricks.as_strided(array, (span if array.size else 0,), (itemsize,))
+
+
+# Numbers that say what is computed rather than with what: they are part of the structure, so that the compiler can use them.
+_STRUCTURAL: Final = frozenset((0.0, 1.0, -1.0, 2.0, -2.0, 0.5))
 
 
 def _exact(value: Any) -> Any:
@@ -380,7 +401,7 @@ def _exact(value: Any) -> Any:
         return (kind, value.hex())
     if kind is tuple or kind is list:
         return (kind, tuple([_exact(part) for part in value]))
-    if kind is ndarray or isinstance(value, np.ndarray):
+    if kind is ndarray or kind is Pending or isinstance(value, np.ndarray):
         raise TypeError("arrays are no parameters")
     hash(value)
     return (kind, value)
@@ -436,6 +457,10 @@ def _result_types(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> 
             result = record.impl(*dummies, **attrs)
     except Exception:
         return NOT_RECORDED  # the operation runs on the real arrays, and raises there if it must
+    return _types_of(result)
+
+
+def _types_of(result: Any) -> Any:
     if isinstance(result, tuple):
         return [(np.shape(part), np.asarray(part).dtype) for part in result]
     result = np.asarray(result)
@@ -468,6 +493,8 @@ def graph_of(keys: Sequence[Any], types: Sequence[Any], outputs: Sequence[tuple[
                 shape,
                 dtype,
             )
+        elif kind is CONST:
+            node = Node(CONST, (), (plain(key[1]),), shape, dtype)
         elif kind is ITEM:
             node = Node(ITEM, (key[1],), (key[2],), shape, dtype)
         elif kind is CAST:

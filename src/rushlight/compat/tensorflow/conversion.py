@@ -23,7 +23,9 @@ _KINDS_TAKEN: Final = {"f": "biuf", "i": "iu", "u": "iu", "c": "biufc", "b": "b"
 
 def as_runtime(array: Array) -> Any:
     """What stands for ``array`` while a graph runs: a Rushlight tensor; an array of bytes stays an array."""
-    return array if array.dtype.kind == "O" else rl.from_numpy(array if array.flags.writeable else array.copy())
+    return (
+        array if array.dtype.kind == "O" else rl.from_numpy(array if array.flags.writeable else array.copy())
+    )
 
 
 def make_array(value: Any, dtype: DType | None = None) -> Array:
@@ -51,13 +53,17 @@ def make_array(value: Any, dtype: DType | None = None) -> Array:
     if isinstance(value, TensorShape):
         value = value.as_list()
         if None in value:
-            raise ValueError(f"Cannot convert a partially known TensorShape to a Tensor: {TensorShape(value)}")
+            raise ValueError(
+                f"Cannot convert a partially known TensorShape to a Tensor: {TensorShape(value)}"
+            )
     if isinstance(value, Dimension):
         value = int(value)
     try:
         array = np.asarray(_plain(value))
     except ValueError as error:
-        raise ValueError(f"Argument must be a dense tensor: {value!r}; the lists in it have different lengths") from error
+        raise ValueError(
+            f"Argument must be a dense tensor: {value!r}; the lists in it have different lengths"
+        ) from error
     if array.dtype.kind in "SU":
         if dtype not in (None, dtypes.string):
             raise TypeError(f"Expected {dtype.name if dtype else '?'}, got {value!r} of type 'str' instead.")
@@ -71,7 +77,9 @@ def make_array(value: Any, dtype: DType | None = None) -> Array:
             return array.astype(np.float32)
         if array.dtype == np.int64 and not _holds_numpy(value):
             info = np.iinfo(np.int32)
-            return array.astype(np.int64 if array.size and (array.max() > info.max or array.min() < info.min) else np.int32)
+            return array.astype(
+                np.int64 if array.size and (array.max() > info.max or array.min() < info.min) else np.int32
+            )
         return array.astype(np.float32) if array.dtype == np.float64 and not _holds_numpy(value) else array
     if array.size and array.dtype.kind not in _KINDS_TAKEN[dtype.numpy.kind]:
         item = array.ravel()[0].item()
@@ -103,7 +111,9 @@ def _strings(array: Array) -> Array:
     return result.reshape(array.shape)
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False) -> Tensor:
+def constant(
+    value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False
+) -> Tensor:
     """A tensor that always has this value.
 
     Args:
@@ -144,14 +154,24 @@ def constant_of(array: Array, name: str | None = None) -> Tensor:
     """The constant operation for an array, which nobody changes afterwards."""
     value = as_runtime(array if array.base is None and array.flags.owndata else array.copy())
     dtype = as_dtype(array.dtype)
-    return node(CONST, lambda: value, [], dtype, array.shape, name or CONST, attributes={"value": array, "dtype": dtype})
+    return node(
+        CONST,
+        lambda: value,
+        [],
+        dtype,
+        array.shape,
+        name or CONST,
+        attributes={"value": array, "dtype": dtype},
+    )
 
 
 # Types outside this module say how they become a tensor: variables, for one.
 CONVERSIONS: Final[list[tuple[Any, Callable[[Any], Tensor]]]] = []
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None) -> Tensor:
+def convert_to_tensor(
+    value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None
+) -> Tensor:
     """``value`` as a tensor: itself if it is one, a variable's value, or a constant.
 
     Raises:
@@ -176,7 +196,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, pr
 
 def _converted(value: Any, wanted: DType | None, name: str | None, preferred: Any) -> Tensor:
     if isinstance(value, Operation):
-        raise TypeError(f"Can't convert Operation {value.name!r} to Tensor (target dtype=None, name=None, as_ref=False)")
+        raise TypeError(
+            f"Can't convert Operation {value.name!r} to Tensor (target dtype=None, name=None, as_ref=False)"
+        )
     if isinstance(value, list | tuple) and _holds_operands(value):
         from .ops_array import stack  # packing is an operation of its own
 
@@ -192,7 +214,8 @@ def _converted(value: Any, wanted: DType | None, name: str | None, preferred: An
 
 def _holds_operands(value: Sequence[Any]) -> bool:
     return any(
-        isinstance(item, Operand) or isinstance(item, list | tuple) and _holds_operands(item) for item in value
+        isinstance(item, Operand) or isinstance(item, list | tuple) and _holds_operands(item)
+        for item in value
     )
 
 
@@ -322,4 +345,3 @@ def _static_of_tensor(tensor: Tensor) -> TensorShape:
 def numbers_of(value: Any) -> list[int]:
     """The integers in a shape's run-time value."""
     return [int(item) for item in value.tolist()]
-

@@ -13,7 +13,19 @@ from .graph import Tensor, get_default_graph
 GRADIENT: Final = "SymbolicGradient"
 # No gradient goes through these, though their results are floating-point numbers.
 _STOPS: Final = frozenset(
-    ("StopGradient", "Floor", "Ceil", "Round", "Rint", "zeros_like", "ones_like", "Const", "Fill", "Assign", "PyFunc")
+    (
+        "StopGradient",
+        "Floor",
+        "Ceil",
+        "Round",
+        "Rint",
+        "zeros_like",
+        "ones_like",
+        "Const",
+        "Fill",
+        "Assign",
+        "PyFunc",
+    )
 )
 
 
@@ -59,7 +71,9 @@ def gradients(
         [27.0, 18.0]
     """
     if stop_gradients:
-        raise NotImplementedError("gradients: stop_gradients is not available; use tf.stop_gradient in the expression")
+        raise NotImplementedError(
+            "gradients: stop_gradients is not available; use tf.stop_gradient in the expression"
+        )
     graph = get_default_graph()
     sources = [convert_to_tensor(y) for y in _as_list(ys)]
     targets = [convert_to_tensor(x) for x in _as_list(xs)]
@@ -122,7 +136,11 @@ def _is_index(tensor: Tensor) -> bool:
 
 
 def take_gradient(
-    ys: tuple[Any, ...], leaves: tuple[tuple[Any, ...], ...], weights: tuple[Any, ...], create: bool, keep: bool
+    ys: tuple[Any, ...],
+    leaves: tuple[tuple[Any, ...], ...],
+    weights: tuple[Any, ...],
+    create: bool,
+    keep: bool,
 ) -> tuple[Any, ...]:
     """The run-time side: the gradients of ``ys`` for each x, summed over the leaves that stood for it.
 
@@ -137,7 +155,9 @@ def take_gradient(
     asked = [leaf for leaf in flat if leaf.requires_grad]
     found: Sequence[Any] = ()
     if outputs and asked:
-        found = rl.autograd.grad(outputs, asked, cotangents, retain_graph=keep, create_graph=create, allow_unused=True)
+        found = rl.autograd.grad(
+            outputs, asked, cotangents, retain_graph=keep, create_graph=create, allow_unused=True
+        )
     by_leaf = {id(leaf): gradient for leaf, gradient in zip(asked, found, strict=bool(found))}
     results = []
     for group in leaves:
@@ -166,5 +186,3 @@ def hessians(ys: Any, xs: Any, name: str = "hessians", **options: Any) -> list[T
         rows = [gradients(flat[i], x, unconnected_gradients="zero")[0] for i in range(count)]
         results.append(reshape(stack(rows), [*x.shape.as_list(), *x.shape.as_list()]))
     return results
-
-

@@ -23,7 +23,9 @@ class DType:
 
     __slots__ = ("name", "numpy", "rushlight", "wire_name")
 
-    def __init__(self, name: str, numpy_type: Any, rushlight_type: rl.dtype | None, wire_name: str = "") -> None:
+    def __init__(
+        self, name: str, numpy_type: Any, rushlight_type: rl.dtype | None, wire_name: str = ""
+    ) -> None:
         self.name: Final = name
         self.numpy: Final[NumpyDType] = np.dtype(numpy_type)
         self.rushlight: Final = rushlight_type
@@ -137,7 +139,13 @@ ALL: Final = (
 _BY_NAME: Final = {dtype.name: dtype for dtype in ALL} | {"half": half, "float": float32, "double": double}
 _BY_NUMPY: Final = {dtype.numpy: dtype for dtype in ALL}
 _BY_RUSHLIGHT: Final = {dtype.rushlight: dtype for dtype in ALL if dtype.rushlight is not None}
-_BY_PYTHON: Final[dict[Any, DType]] = {float: float32, int: int32, bool: bool_, complex: complex128, str: string}
+_BY_PYTHON: Final[dict[Any, DType]] = {
+    float: float32,
+    int: int32,
+    bool: bool_,
+    complex: complex128,
+    str: string,
+}
 
 
 def as_dtype(value: Any) -> DType:

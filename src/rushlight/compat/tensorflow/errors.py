@@ -10,7 +10,9 @@ class OpError(Exception):
 
     code = 2
 
-    def __init__(self, node_def: Any = None, op: Any = None, message: str = "", error_code: int | None = None) -> None:
+    def __init__(
+        self, node_def: Any = None, op: Any = None, message: str = "", error_code: int | None = None
+    ) -> None:
         super().__init__(message)
         self._node_def, self._op, self._message = node_def, op, message
         self._error_code = self.code if error_code is None else error_code
@@ -139,6 +141,10 @@ class UnauthenticatedError(OpError):
 
 
 OK = 0
-(CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED) = range(1, 8)
-(RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE) = range(8, 15)
+(CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED) = (
+    range(1, 8)
+)
+(RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE) = (
+    range(8, 15)
+)
 DATA_LOSS, UNAUTHENTICATED = 15, 16

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import rushlight as rl
@@ -44,9 +44,15 @@ class Binding(NamedTuple):
     op: Operation
     tracked: bool  # whether a gradient will be taken through the operation
 
-    def block(self, block: Block, given: Sequence[Tensor], results: Sequence[Tensor]) -> Callable[..., tuple[Any, ...]]:
-        """A function from the values of ``given`` to those of ``results``, which are inside ``block``."""
-        return Plan(self.state, results, (), given, block=block, tracked=self.tracked).function
+    def block(
+        self,
+        block: Block,
+        given: Sequence[Tensor],
+        results: Sequence[Tensor],
+        targets: Sequence[Operation] = (),
+    ) -> Callable[..., tuple[Any, ...]]:
+        """A function from the values of ``given`` to those of ``results``; ``results`` and ``targets`` are in ``block``."""
+        return Plan(self.state, results, targets, given, block=block, tracked=self.tracked).function
 
 
 def make_step(plan: Plan, signature: Signature) -> Step:
@@ -109,6 +115,7 @@ class Plan:
         given: the tensors whose values are the arguments.
         block: the branch or loop body that the slice is in, if it is.
         tracked: record everything for autograd, because a gradient is taken through the whole of it.
+        done: operations that have run and are not to run again.
     """
 
     def __init__(
@@ -119,6 +126,7 @@ class Plan:
         given: Sequence[Tensor],
         block: Block | None = None,
         tracked: bool = False,
+        done: Collection[Operation] = (),
     ) -> None:
         self.state = state
         self._given = set(given)
@@ -126,6 +134,9 @@ class Plan:
         ops = needed_operations(
             [*[tensor.op for tensor in fetches if tensor not in self._given], *targets], self._given, block
         )
+        self._block = block
+        if done:
+            ops = [op for op in ops if op not in done]
         self.order = _in_order(ops, self._given)
         self._find_gradients()
         self.required, self.initialised = self._find_initialisation()
@@ -134,6 +145,9 @@ class Plan:
         self._constants: dict[str, Any] = {}
         self._names: dict[Tensor, str] = {}
         self._reads: dict[Any, list[str]] = {}  # a variable's leaves so far, where gradients ask for them
+        self.constant_ids: set[int] = (
+            set()
+        )  # of the arrays that are constants of the graph, never to be given away
         self.function: Step = self._write(fetches, given)
 
     def run(self, *feeds: Any) -> tuple[Any, ...]:
@@ -183,10 +197,14 @@ class Plan:
         }
         for tensor in border:
             if tensor not in reached and tensor.op.inputs and tensor.op.block is None:
-                upstream = {t for o in needed_operations([tensor.op], set(), None) for t in (*o.inputs, *o.outputs)}
+                upstream = {
+                    t for o in needed_operations([tensor.op], set(), None) for t in (*o.inputs, *o.outputs)
+                }
                 if any(x in upstream and not blocks_gradient(tensor) for x in xs):
                     raise errors.UnimplementedError(
-                        None, op, f"{op.name}: a gradient is taken through {tensor.name}, but a value is fed for it"
+                        None,
+                        op,
+                        f"{op.name}: a gradient is taken through {tensor.name}, but a value is fed for it",
                     )
 
     def _find_copied_reads(self, gradients: Sequence[Operation], members: set[Operation]) -> None:
@@ -222,7 +240,10 @@ class Plan:
                 if variable not in initialised:
                     required[variable] = None
         for op, variable in variables.items():
-            if not any(tensor.op is op for other in self.order for tensor in other.inputs) and variable not in initialised:
+            if (
+                not any(tensor.op is op for other in self.order for tensor in other.inputs)
+                and variable not in initialised
+            ):
                 required[variable] = None  # fetched itself
         return tuple(required), tuple(initialised)
 
@@ -253,7 +274,9 @@ class Plan:
                 self._refuse_unfed(op)
                 continue
             inputs = [self._value_of(tensor, op) for tensor in op.inputs] if op.type != GRADIENT else []
-            wanted = self._tracked_throughout or op in self._recorded
+            # A variable has no history; a branch or body that writes to one switches off by itself.
+            plain_write = op.writes and not op.attributes.get("has_blocks")
+            wanted = (self._tracked_throughout or op in self._recorded) and not plain_write
             if wanted != recording:
                 self._emit(f"{self._constant(rl.set_grad_enabled)}({wanted})")
                 recording = wanted
@@ -261,8 +284,8 @@ class Plan:
             for variable in op.writes:
                 if variable.op.outputs[0] in self._copied_reads:
                     self._names.pop(variable.op.outputs[0], None)  # whoever reads it now sees the new value
-        if recording and not self._tracked_throughout:
-            self._emit(f"{self._constant(rl.set_grad_enabled)}(False)")
+        if recording != self._tracked_throughout:
+            self._emit(f"{self._constant(rl.set_grad_enabled)}({self._tracked_throughout})")
         results = [self._value_of(tensor, None) for tensor in fetches]
         self._emit(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
         return self._compile(arguments)
@@ -272,7 +295,9 @@ class Plan:
             self._call_gradient(op)
             return
         if op.type == CONST and op.outputs[0] not in self._leaves:
-            self._names[op.outputs[0]] = self._constant(op.function() if op.function else None)
+            value = op.function() if op.function else None
+            self.constant_ids.add(id(getattr(value, "_array", value)))
+            self._names[op.outputs[0]] = self._constant(value)
             return
         if op.type == "NoOp":
             return
@@ -335,7 +360,9 @@ class Plan:
             return name
         op = tensor.op
         if op.type != VARIABLE:
-            raise errors.InternalError(None, op, f"{tensor.name} is used, by {reader!r}, outside the block that computes it")
+            raise errors.InternalError(
+                None, op, f"{tensor.name} is used, by {reader!r}, outside the block that computes it"
+            )
         slot = self._constant(self.state.slot(op.attributes["variable"]))
         if tensor not in self._leaves:
             return f"{slot}.tensor"

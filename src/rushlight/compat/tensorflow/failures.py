@@ -26,10 +26,14 @@ def translated(error: Exception, file: str, ops: dict[int, Operation]) -> Except
     they are.
     """
     op, frame = _where(error.__traceback__, file, ops)
-    if op is None or not isinstance(error, RuntimeError | ValueError | IndexError | TypeError | ZeroDivisionError):
+    if op is None or not isinstance(
+        error, RuntimeError | ValueError | IndexError | TypeError | ZeroDivisionError
+    ):
         return error
     text = _worded(op, error, frame)
-    return errors.InvalidArgumentError(None, op, f"{text}\n\t [[node {op.name} (defined at {op.defined_at}) ]]")
+    return errors.InvalidArgumentError(
+        None, op, f"{text}\n\t [[node {op.name} (defined at {op.defined_at}) ]]"
+    )
 
 
 def _where(

@@ -107,7 +107,9 @@ class Tensor(Operand):
 
     def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
         """This tensor's value, from ``session`` or the default session."""
-        return _session_for(session, self.graph, "Cannot evaluate tensor using `eval()`", "eval").run(self, feed_dict)
+        return _session_for(session, self.graph, "Cannot evaluate tensor using `eval()`", "eval").run(
+            self, feed_dict
+        )
 
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={self._shape} dtype={self._dtype.name}>"
@@ -195,7 +197,9 @@ class Operation:
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Run this operation in ``session`` or the default session."""
-        _session_for(session, self.graph, "Cannot execute operation using `run()`", "run").run(self, feed_dict)
+        _session_for(session, self.graph, "Cannot execute operation using `run()`", "run").run(
+            self, feed_dict
+        )
 
     @property
     def op_def_type(self) -> str:
@@ -306,7 +310,9 @@ class Graph:
             if tensor.graph is not self:
                 if first is not None and first.graph is self:
                     raise ValueError(f"{tensor} must be from the same graph as {first}.")
-                raise ValueError(f"{tensor} is not from the graph that the operation {name or type!r} is made in.")
+                raise ValueError(
+                    f"{tensor} is not from the graph that the operation {name or type!r} is made in."
+                )
         name = name or type
         full_name = name[:-1] if name.endswith("/") else self.unique_name(name)
         if not _OP_NAME.match(full_name):
@@ -492,7 +498,7 @@ class Graph:
             op_name, _, index = name.rpartition(":")
             if not op_name or not index.isdigit():
                 raise ValueError(
-                    f'The name {name!r} looks a like a Tensor name, but is not a valid one. Tensor names must be of the '
+                    f"The name {name!r} looks a like a Tensor name, but is not a valid one. Tensor names must be of the "
                     'form "<op_name>:<output_index>".'
                 )
             op = self._operations.get(op_name)

@@ -86,7 +86,9 @@ def size(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> T
     count = x.shape.num_elements()
     if count is not None:
         return constant(count, dtype, name=name or "Size")
-    return node("Size", lambda value: rl.tensor(value.numel(), dtype=dtype.rushlight), [x], dtype, SCALAR, name)
+    return node(
+        "Size", lambda value: rl.tensor(value.numel(), dtype=dtype.rushlight), [x], dtype, SCALAR, name
+    )
 
 
 def rank(input: Any, name: str | None = None) -> Tensor:
@@ -110,9 +112,20 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     numbers, computed, known = shape_argument(shape)
     known = shape_rules.reshaped(x.shape, known, numbers)
     if computed is not None:
-        return node("Reshape", lambda value, to: rl.reshape(value, numbers_of(to)), [x, computed], x.dtype, known, name)
+        return node(
+            "Reshape",
+            lambda value, to: rl.reshape(value, numbers_of(to)),
+            [x, computed],
+            x.dtype,
+            known,
+            name,
+        )
     to = tuple(numbers or ())
-    kernel = (lambda value: value.reshape(to)) if x.dtype is dtypes.string else (lambda value: rl.reshape(value, to))
+    kernel = (
+        (lambda value: value.reshape(to))
+        if x.dtype is dtypes.string
+        else (lambda value: rl.reshape(value, to))
+    )
     return node("Reshape", kernel, [x], x.dtype, known, name)
 
 
@@ -156,7 +169,9 @@ def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any 
     if x.shape.ndims is not None:
         extents = x.shape.as_list()
         if not -len(extents) - 1 <= at <= len(extents):
-            raise ValueError(f"dim {at} not in the interval [{-len(extents) - 1}, {len(extents)}]. for 'ExpandDims'")
+            raise ValueError(
+                f"dim {at} not in the interval [{-len(extents) - 1}, {len(extents)}]. for 'ExpandDims'"
+            )
         extents.insert(at if at >= 0 else len(extents) + 1 + at, 1)
         known = TensorShape(extents)
     return node("ExpandDims", lambda value: rl.unsqueeze(value, at), [x], x.dtype, known, name)
@@ -166,11 +181,19 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
     """Without the axes of extent 1: all of them, or those in ``axis``."""
     x = convert_to_tensor(input)
     axis = squeeze_dims if axis is None else axis
-    axes = None if axis is None or axis == [] else [axis] if isinstance(axis, int) else [int(item) for item in axis]
+    axes = (
+        None
+        if axis is None or axis == []
+        else [axis]
+        if isinstance(axis, int)
+        else [int(item) for item in axis]
+    )
     known = UNKNOWN
     extents = x.shape.extents
     if extents is not None and (axes is not None or None not in extents):
-        gone = {i for i, e in enumerate(extents) if e == 1} if axes is None else {a % len(extents) for a in axes}
+        gone = (
+            {i for i, e in enumerate(extents) if e == 1} if axes is None else {a % len(extents) for a in axes}
+        )
         for i in gone:
             if extents[i] not in (1, None):
                 raise ValueError(
@@ -196,7 +219,12 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
     numbers, computed, known = shape_argument(shape)
     if computed is not None:
         return node(
-            "BroadcastTo", lambda v, to: rl.broadcast_to(v, numbers_of(to)), [x, computed], x.dtype, known, name
+            "BroadcastTo",
+            lambda v, to: rl.broadcast_to(v, numbers_of(to)),
+            [x, computed],
+            x.dtype,
+            known,
+            name,
         )
     to = tuple(numbers or ())
     return node("BroadcastTo", lambda value: rl.broadcast_to(value, to), [x], x.dtype, known, name)
@@ -237,7 +265,13 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     """A tensor of shape ``dims`` with ``value``, a number or 0-dim tensor, everywhere."""
     if not isinstance(value, Operand):
         array = make_array(value)
-        return filled(dims, array.item() if array.dtype.kind != "O" else array.item(), as_dtype(array.dtype), "Fill", name)
+        return filled(
+            dims,
+            array.item() if array.dtype.kind != "O" else array.item(),
+            as_dtype(array.dtype),
+            "Fill",
+            name,
+        )
     x = convert_to_tensor(value)
     return broadcast_to(x, dims, name or "Fill")
 
@@ -301,7 +335,11 @@ lin_space = linspace
 
 
 def eye(
-    num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = dtypes.float32, name: str | None = None
+    num_rows: int,
+    num_columns: int | None = None,
+    batch_shape: Any = None,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
 ) -> Tensor:
     """A matrix with ones on its diagonal."""
     kind = as_dtype(dtype)
@@ -337,7 +375,13 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
             )
     known = shape_rules.concatenated([operand.shape for operand in operands], along)
     return node(
-        "ConcatV2", lambda *parts: rl.cat(parts, along), operands, operands[0].dtype, known, name, attributes={"axis": along}
+        "ConcatV2",
+        lambda *parts: rl.cat(parts, along),
+        operands,
+        operands[0].dtype,
+        known,
+        name,
+        attributes={"axis": along},
     )
 
 
@@ -350,7 +394,9 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
             common = common.merge_with(operand.shape)
         except ValueError:
             shapes = ", ".join(str(item.shape) for item in operands)
-            raise ValueError(f"Dimensions must be equal for 'stack' (op: 'Pack') with input shapes: {shapes}.") from None
+            raise ValueError(
+                f"Dimensions must be equal for 'stack' (op: 'Pack') with input shapes: {shapes}."
+            ) from None
     known = UNKNOWN
     if common.ndims is not None:
         if not -common.ndims - 1 <= axis <= common.ndims:
@@ -376,12 +422,20 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
         num = extents[axis] if extents is not None else None
         if num is None:
             raise ValueError(f"Cannot infer num from shape {x.shape}")
-    rest = UNKNOWN if extents is None else TensorShape([e for i, e in enumerate(extents) if i != axis % len(extents)])
-    op = x.graph.create_op("Unpack", [x], [(x.dtype, rest)] * num, lambda v: tuple(rl.unbind(v, axis)), name=name)
+    rest = (
+        UNKNOWN
+        if extents is None
+        else TensorShape([e for i, e in enumerate(extents) if i != axis % len(extents)])
+    )
+    op = x.graph.create_op(
+        "Unpack", [x], [(x.dtype, rest)] * num, lambda v: tuple(rl.unbind(v, axis)), name=name
+    )
     return op.outputs
 
 
-def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split") -> list[Tensor]:
+def split(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split"
+) -> list[Tensor]:
     """``value`` cut along ``axis``: into a number of equal parts, or into parts of the given sizes."""
     x = convert_to_tensor(value)
     along = int(constant_value(axis))  # type: ignore[arg-type]
@@ -412,7 +466,9 @@ def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = 
     shapes = [
         UNKNOWN
         if extents is None
-        else TensorShape([(None if s == -1 else s) if i == along % len(extents) else e for i, e in enumerate(extents)])
+        else TensorShape(
+            [(None if s == -1 else s) if i == along % len(extents) else e for i, e in enumerate(extents)]
+        )
         for s in sizes
     ]
     return x.graph.create_op("Split", [x], [(x.dtype, shape) for shape in shapes], kernel, name=name).outputs
@@ -425,7 +481,9 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     known = UNKNOWN
     if x.shape.extents is not None and counts.extents is not None:
         if len(counts.extents) != len(x.shape.extents):
-            raise ValueError(f"Shape must be rank {len(counts.extents)} but is rank {x.shape.ndims} for 'Tile' (op: 'Tile')")
+            raise ValueError(
+                f"Shape must be rank {len(counts.extents)} but is rank {x.shape.ndims} for 'Tile' (op: 'Tile')"
+            )
         pairs = zip(x.shape.extents, counts.extents, strict=True)
         known = TensorShape([None if e is None or n is None else e * n for e, n in pairs])
     if computed is not None:
@@ -455,7 +513,10 @@ def pad(
         if len(extents) != len(pairs):
             raise ValueError(f"pad: {len(pairs)} pairs of paddings were given for {len(extents)} dimensions")
         known = TensorShape(
-            [None if e is None else e + before + after for e, (before, after) in zip(extents, pairs, strict=True)]
+            [
+                None if e is None else e + before + after
+                for e, (before, after) in zip(extents, pairs, strict=True)
+            ]
         )
 
     def kernel(value: Any) -> Any:
@@ -512,7 +573,9 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list[
     results = [(operand.dtype, TensorShape(extents)) for operand in operands]
     return (
         operands[0]
-        .graph.create_op("Meshgrid", operands, results, lambda *v: tuple(rl.meshgrid(*v, indexing=indexing)), name=name)
+        .graph.create_op(
+            "Meshgrid", operands, results, lambda *v: tuple(rl.meshgrid(*v, indexing=indexing)), name=name
+        )
         .outputs
     )
 

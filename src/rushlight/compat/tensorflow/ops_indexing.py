@@ -48,7 +48,9 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     return node("Select", kernel, [chosen, a, b], a.dtype, known, name)
 
 
-def gather(params: Any, indices: Any, validate_indices: Any = None, name: str | None = None, axis: Any = None) -> Tensor:
+def gather(
+    params: Any, indices: Any, validate_indices: Any = None, name: str | None = None, axis: Any = None
+) -> Tensor:
     """The slices of ``params`` along ``axis`` (0) at ``indices``, which may have any shape.
 
     Raises ``InvalidArgumentError`` when it runs, if an index is out of range.
@@ -72,7 +74,11 @@ def gather_nd(params: Any, indices: Any, name: str | None = None) -> Tensor:
     """Slices of ``params`` at index tuples, which are the last axis of ``indices``."""
     x, chosen = convert_to_tensor(params), convert_to_tensor(indices)
     known = UNKNOWN
-    if x.shape.extents is not None and chosen.shape.extents is not None and chosen.shape.extents[-1] is not None:
+    if (
+        x.shape.extents is not None
+        and chosen.shape.extents is not None
+        and chosen.shape.extents[-1] is not None
+    ):
         known = TensorShape([*chosen.shape.extents[:-1], *x.shape.extents[chosen.shape.extents[-1] :]])
 
     def kernel(value: Any, index: Any) -> Any:
@@ -142,13 +148,17 @@ def one_hot(
 
     def kernel(value: Any) -> Any:
         hot = value.unsqueeze(-1) == rl.arange(count, dtype=value.dtype)
-        filled_in = rl.where(hot, rl.full((), on, dtype=kind.rushlight), rl.full((), off, dtype=kind.rushlight))
+        filled_in = rl.where(
+            hot, rl.full((), on, dtype=kind.rushlight), rl.full((), off, dtype=kind.rushlight)
+        )
         return filled_in if at == -1 else rl.movedim(filled_in, -1, at)
 
     return node("OneHot", kernel, [index], kind, known, name)
 
 
-def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool_, name: str | None = None) -> Tensor:
+def sequence_mask(
+    lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool_, name: str | None = None
+) -> Tensor:
     """For each length n, n trues and then falses, ``maxlen`` (the longest) in all."""
     counts, kind = convert_to_tensor(lengths), as_dtype(dtype)
     extent = None if maxlen is None else known_extent(maxlen)
@@ -238,7 +248,9 @@ def subscript(x: Tensor, index: Any, name: str = "strided_slice") -> Tensor:
         return _take(value, [_filled_in(item, numbers) for item in plan])
 
     attributes = {"index": tuple(plan)}
-    return node("StridedSlice", kernel, [x, *computed], x.dtype, _sliced(x.shape, plan), name, attributes=attributes)
+    return node(
+        "StridedSlice", kernel, [x, *computed], x.dtype, _sliced(x.shape, plan), name, attributes=attributes
+    )
 
 
 class _Computed:
@@ -281,7 +293,9 @@ def _sliced(known: TensorShape, plan: Sequence[Any]) -> TensorShape:
     extents = list(known.extents)
     consumed = sum(1 for item in plan if item is not None and item is not Ellipsis)
     if consumed > len(extents):
-        raise ValueError(f"Index out of range using input dim {len(extents)}; input has only {len(extents)} dims")
+        raise ValueError(
+            f"Index out of range using input dim {len(extents)}; input has only {len(extents)} dims"
+        )
     result: list[int | None] = []
     axis = 0
     for item in plan:
@@ -310,7 +324,13 @@ def _sliced(known: TensorShape, plan: Sequence[Any]) -> TensorShape:
 
 
 def strided_slice(
-    input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0, name: str | None = None
+    input_: Any,
+    begin: Any,
+    end: Any,
+    strides: Any = None,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    name: str | None = None,
 ) -> Tensor:
     """``input_[begin[0]:end[0]:strides[0], …]``; a set bit i of a mask leaves axis i's beginning or end open."""
     x = convert_to_tensor(input_)

@@ -25,7 +25,11 @@ def _pair(kind: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
         x = convert_to_tensor(x, y.dtype, name="x")
     else:
         x = convert_to_tensor(x, name="x")
-        y = convert_to_tensor(y, name="y") if isinstance(y, Operand) else convert_to_tensor(y, x.dtype, name="y")
+        y = (
+            convert_to_tensor(y, name="y")
+            if isinstance(y, Operand)
+            else convert_to_tensor(y, x.dtype, name="y")
+        )
     if x.dtype is not y.dtype:
         raise TypeError(
             f"Input 'y' of '{kind}' Op has type {y.dtype.name} that does not match type {x.dtype.name} of argument 'x'."
@@ -48,7 +52,9 @@ def _binary(
         with name_scope(name, default) as scope:
             a, b = _pair(kind, x, y)
             if a.dtype is dtypes.string and kind not in ("Equal", "NotEqual", "Add"):
-                raise TypeError(f"Value passed to parameter 'x' has DataType string not in list of allowed values for {kind}")
+                raise TypeError(
+                    f"Value passed to parameter 'x' has DataType string not in list of allowed values for {kind}"
+                )
             shape = shape_rules.broadcast(kind, scope[:-1], (a, b))
             attributes = {TAKES_NUMBERS: True} if takes_numbers else None
             return node(kind, function, [a, b], result or a.dtype, shape, scope, attributes=attributes)
@@ -62,7 +68,9 @@ def _described(function: Any, name: str, doc: str) -> Any:
     return function
 
 
-def _unary(kind: str, function: Callable[[Any], Any], doc: str, result: Callable[[DType], DType] | None = None) -> Any:
+def _unary(
+    kind: str, function: Callable[[Any], Any], doc: str, result: Callable[[DType], DType] | None = None
+) -> Any:
     def public(x: Any, name: str | None = None) -> Tensor:
         x = convert_to_tensor(x)
         return node(kind, function, [x], result(x.dtype) if result else x.dtype, x.shape, name)
@@ -103,26 +111,50 @@ add = _binary("Add", operator.add, f"The sum {_ELEMENTWISE}")
 subtract = _binary("Sub", operator.sub, f"The difference {_ELEMENTWISE}")
 multiply = _binary("Mul", operator.mul, f"The product {_ELEMENTWISE}")
 _real_div = _binary("RealDiv", operator.truediv, f"The quotient {_ELEMENTWISE}", name="truediv")
-floordiv = _binary("FloorDiv", _floor_quotient, f"The quotient, rounded down, {_ELEMENTWISE}", name="floordiv", takes_numbers=False)
+floordiv = _binary(
+    "FloorDiv",
+    _floor_quotient,
+    f"The quotient, rounded down, {_ELEMENTWISE}",
+    name="floordiv",
+    takes_numbers=False,
+)
 floormod = _binary("FloorMod", operator.mod, f"The remainder, with the divisor's sign, {_ELEMENTWISE}")
-truncatediv = _binary("TruncateDiv", _truncated_quotient, f"The quotient, rounded to 0, {_ELEMENTWISE}", takes_numbers=False)
-truncatemod = _binary("TruncateMod", rl.fmod, f"The remainder, with the dividend's sign, {_ELEMENTWISE}", takes_numbers=False)
+truncatediv = _binary(
+    "TruncateDiv", _truncated_quotient, f"The quotient, rounded to 0, {_ELEMENTWISE}", takes_numbers=False
+)
+truncatemod = _binary(
+    "TruncateMod", rl.fmod, f"The remainder, with the dividend's sign, {_ELEMENTWISE}", takes_numbers=False
+)
 pow = _binary("Pow", operator.pow, f"The power {_ELEMENTWISE}")
 maximum = _binary("Maximum", _larger, f"The larger {_ELEMENTWISE}", takes_numbers=False)
 minimum = _binary("Minimum", _smaller, f"The smaller {_ELEMENTWISE}", takes_numbers=False)
 squared_difference = _binary("SquaredDifference", _squared_difference, f"``(x - y)²`` {_ELEMENTWISE}")
 atan2 = _binary("Atan2", rl.atan2, f"The angle of the point (y, x) {_ELEMENTWISE}", takes_numbers=False)
-div_no_nan = _binary("DivNoNan", _no_nan_quotient, f"The quotient, 0 where the divisor is, {_ELEMENTWISE}", takes_numbers=False)
+div_no_nan = _binary(
+    "DivNoNan", _no_nan_quotient, f"The quotient, 0 where the divisor is, {_ELEMENTWISE}", takes_numbers=False
+)
 equal = _binary("Equal", operator.eq, f"Whether they are equal, {_ELEMENTWISE}", dtypes.bool_)
 not_equal = _binary("NotEqual", operator.ne, f"Whether they differ, {_ELEMENTWISE}", dtypes.bool_)
 less = _binary("Less", operator.lt, f"Whether x < y, {_ELEMENTWISE}", dtypes.bool_)
 less_equal = _binary("LessEqual", operator.le, f"Whether x ≤ y, {_ELEMENTWISE}", dtypes.bool_)
 greater = _binary("Greater", operator.gt, f"Whether x > y, {_ELEMENTWISE}", dtypes.bool_)
 greater_equal = _binary("GreaterEqual", operator.ge, f"Whether x ≥ y, {_ELEMENTWISE}", dtypes.bool_)
-logical_and = _binary("LogicalAnd", rl.logical_and, f"Whether both are true, {_ELEMENTWISE}", dtypes.bool_, takes_numbers=False)
-logical_or = _binary("LogicalOr", rl.logical_or, f"Whether one is true, {_ELEMENTWISE}", dtypes.bool_, takes_numbers=False)
-logical_xor = _binary("LogicalXor", rl.logical_xor, f"Whether just one is true, {_ELEMENTWISE}", dtypes.bool_, takes_numbers=False)
-_int_div = _binary("Div", _truncated_quotient, f"The integer quotient {_ELEMENTWISE}", name="div", takes_numbers=False)
+logical_and = _binary(
+    "LogicalAnd", rl.logical_and, f"Whether both are true, {_ELEMENTWISE}", dtypes.bool_, takes_numbers=False
+)
+logical_or = _binary(
+    "LogicalOr", rl.logical_or, f"Whether one is true, {_ELEMENTWISE}", dtypes.bool_, takes_numbers=False
+)
+logical_xor = _binary(
+    "LogicalXor",
+    rl.logical_xor,
+    f"Whether just one is true, {_ELEMENTWISE}",
+    dtypes.bool_,
+    takes_numbers=False,
+)
+_int_div = _binary(
+    "Div", _truncated_quotient, f"The integer quotient {_ELEMENTWISE}", name="div", takes_numbers=False
+)
 mod = floormod
 sub, mul = subtract, multiply
 
@@ -232,7 +264,14 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:
     """Complex numbers from real and imaginary parts."""
     a, b = _pair("Complex", real, imag)
     dtype = dtypes.complex128 if a.dtype is dtypes.float64 else dtypes.complex64
-    return node("Complex", rl.complex, [a, b], dtype, shape_rules.broadcast("Complex", name or "Complex", (a, b)), name)
+    return node(
+        "Complex",
+        rl.complex,
+        [a, b],
+        dtype,
+        shape_rules.broadcast("Complex", name or "Complex", (a, b)),
+        name,
+    )
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
@@ -273,7 +312,9 @@ def _to(dtype: DType) -> Any:
     return _described(public, f"to_{dtype.name}", f"``x`` as {dtype.name}.")
 
 
-to_float, to_double, to_int32, to_int64 = map(_to, (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64))
+to_float, to_double, to_int32, to_int64 = map(
+    _to, (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64)
+)
 
 
 def matmul(
@@ -328,9 +369,12 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     if x.shape.ndims is not None and y.shape.ndims is not None:
         left, right = x.shape.as_list(), y.shape.as_list()
         over = [range(len(left) - axes, len(left)), range(axes)] if isinstance(axes, int) else axes
-        gone = [{axis % len(extents) for axis in part} for part, extents in zip(over, (left, right), strict=True)]
+        gone = [
+            {axis % len(extents) for axis in part} for part, extents in zip(over, (left, right), strict=True)
+        ]
         shape = TensorShape(
-            [e for i, e in enumerate(left) if i not in gone[0]] + [e for i, e in enumerate(right) if i not in gone[1]]
+            [e for i, e in enumerate(left) if i not in gone[0]]
+            + [e for i, e in enumerate(right) if i not in gone[1]]
         )
     return node("Tensordot", lambda p, q: rl.tensordot(p, q, dims=axes), [x, y], x.dtype, shape, name)
 
@@ -347,13 +391,17 @@ def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
             for letter, extent in zip(term, operand.shape.extents or [None] * len(term), strict=True):
                 extents[letter] = extents.get(letter) or extent
         shape = TensorShape([extents[letter] for letter in result])
-    return node("Einsum", lambda *values: rl.einsum(equation, *values), operands, operands[0].dtype, shape, name)
+    return node(
+        "Einsum", lambda *values: rl.einsum(equation, *values), operands, operands[0].dtype, shape, name
+    )
 
 
 def add_n(inputs: Sequence[Any], name: str | None = None) -> Tensor:
     """The sum of tensors of one shape and type; ``ValueError`` for an empty list."""
     if not isinstance(inputs, list | tuple) or not inputs:
-        raise ValueError("inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape")
+        raise ValueError(
+            "inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape"
+        )
     operands = convert_n_to_tensor(inputs)
     shape = operands[0].shape
     for operand in operands:
@@ -371,7 +419,9 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Tensor:
     return node("AddN", kernel, operands, operands[0].dtype, shape, name)
 
 
-def accumulate_n(inputs: Sequence[Any], shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:
+def accumulate_n(
+    inputs: Sequence[Any], shape: Any = None, tensor_dtype: Any = None, name: str | None = None
+) -> Tensor:
     """The sum of tensors of one shape and type."""
     return add_n(inputs, name or "AccumulateNV2")
 

@@ -22,7 +22,9 @@ def axes_argument(axis: Any) -> tuple[int, ...] | None:
         return (axis,)
     known = constant_value(axis) if isinstance(axis, Operand) else axis
     if known is None:
-        raise ValueError("axis must be known when the graph is built; give numbers, not a tensor that is computed")
+        raise ValueError(
+            "axis must be known when the graph is built; give numbers, not a tensor that is computed"
+        )
     if hasattr(known, "tolist"):
         known = known.tolist()
     return (int(known),) if isinstance(known, int) else tuple([int(item) for item in known])
@@ -156,7 +158,11 @@ def count_nonzero(
 
 def _search(kind: str, function: Callable[..., Any], doc: str) -> Callable[..., Tensor]:
     def public(
-        input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64
+        input: Any,
+        axis: Any = None,
+        name: str | None = None,
+        dimension: Any = None,
+        output_type: Any = dtypes.int64,
     ) -> Tensor:
         x = convert_to_tensor(input)
         axes = axes_argument(either(axis, dimension, "axis", "dimension"))
@@ -178,7 +184,9 @@ argmin = _search("ArgMin", rl.argmin, "The index of the first smallest element")
 
 
 def _scan(kind: str, function: Callable[..., Any], doc: str) -> Callable[..., Tensor]:
-    def public(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
+    def public(
+        x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
+    ) -> Tensor:
         x = convert_to_tensor(x)
         along = (axes_argument(axis) or (0,))[0]
         start = 0 if kind == "Cumsum" else 1
@@ -194,7 +202,9 @@ def _scan(kind: str, function: Callable[..., Any], doc: str) -> Callable[..., Te
 
         return node(kind, kernel, [x], x.dtype, x.shape, name)
 
-    public.__doc__ = f"{doc} along ``axis``; ``exclusive`` leaves each element itself out, ``reverse`` begins at the end."
+    public.__doc__ = (
+        f"{doc} along ``axis``; ``exclusive`` leaves each element itself out, ``reverse`` begins at the end."
+    )
     return public
 
 

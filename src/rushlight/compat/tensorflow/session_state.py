@@ -61,6 +61,8 @@ class SessionState:
                 seed = int.from_bytes(os.urandom(7), "little")
             else:
                 # An odd multiplier keeps neighbouring pairs of seeds apart.
-                seed = ((graph_seed or 0) * 0x9E3779B97F4A7C15 + (op_seed or 0) * 0xBF58476D1CE4E5B9 + 1) % 2**63
+                seed = (
+                    (graph_seed or 0) * 0x9E3779B97F4A7C15 + (op_seed or 0) * 0xBF58476D1CE4E5B9 + 1
+                ) % 2**63
             generator.manual_seed(seed)
         return generator

@@ -39,7 +39,11 @@ def broadcast(kind: str, name: str, operands: Sequence[Tensor]) -> TensorShape:
 def matmul(name: str, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> TensorShape:
     """The shape of a (batched) matrix product; ``ValueError`` where the inner extents differ or the ranks are wrong."""
     left, right = a.shape.extents, b.shape.extents
-    kind = "MatMul" if (left is None or len(left) == 2) and (right is None or len(right) == 2) else "BatchMatMulV2"
+    kind = (
+        "MatMul"
+        if (left is None or len(left) == 2) and (right is None or len(right) == 2)
+        else "BatchMatMulV2"
+    )
     for extents in (left, right):
         if extents is not None and len(extents) < 2:
             raise _refused(f"Shape must be rank 2 but is rank {len(extents)}", name, kind, (a, b))
@@ -114,7 +118,9 @@ def reshaped(shape: TensorShape, wanted: TensorShape, numbers: Sequence[int] | N
     if numbers is None or count is None:
         return wanted
     if numbers.count(-1) > 1:
-        raise ValueError(f"reshape: the shape {list(numbers)} has several -1; at most one extent can follow from the rest")
+        raise ValueError(
+            f"reshape: the shape {list(numbers)} has several -1; at most one extent can follow from the rest"
+        )
     rest = 1
     for number in numbers:
         rest *= number if number != -1 else 1

@@ -131,7 +131,9 @@ def apply(
 
 
 def _refuse(op: ScalarOp, what: str) -> NotImplementedError:
-    return NotImplementedError(f"loop kernel: {op.label} of {what}; has no native form; cast first or use a host call")
+    return NotImplementedError(
+        f"loop kernel: {op.label} of {what}; has no native form; cast first or use a host call"
+    )
 
 
 def _of_bools(b: Body, op: ScalarOp, operands: Sequence[Value]) -> Value:
@@ -161,7 +163,9 @@ def _of_bools(b: Body, op: ScalarOp, operands: Sequence[Value]) -> Value:
 # Floats
 
 
-def maximum(b: Body, x: Value, y: Value, numbers: Sequence[bool] = (False, False), least: bool = False) -> Value:
+def maximum(
+    b: Body, x: Value, y: Value, numbers: Sequence[bool] = (False, False), least: bool = False
+) -> Value:
     """The larger (``least``: the smaller) of two; NaN if one is. Zeros of both signs are equal."""
     if numbers[1]:
         x, y = y, x
@@ -197,7 +201,9 @@ def _of_floats(
     if op is S.IS_NAN:
         return x.is_nan()
     if op is S.SIGN:
-        return b.select(x.compare("one", 0.0), b.copysign(b.const(x.type, 1.0), x), b.select(x.is_nan(), x, 0.0))
+        return b.select(
+            x.compare("one", 0.0), b.copysign(b.const(x.type, 1.0), x), b.select(x.is_nan(), x, 0.0)
+        )
     if op is S.COPYSIGN:
         return b.copysign(x, y)
     if op in {S.FMOD, S.REMAINDER, S.FLOOR_DIVIDE}:

@@ -143,7 +143,9 @@ class Value:
     def compare(self, how: str, other: Value | float) -> Value:
         """``how``: an LLVM predicate (``olt``, ``une``, ... of floats; ``slt``, ``eq``, ... of integers)."""
         kind = "fcmp" if self.type.floating else "icmp"
-        return self.body.emit(self.type.of("i1"), f"{kind} {how} {self.type} {self.name}, {self._other(other).name}")
+        return self.body.emit(
+            self.type.of("i1"), f"{kind} {how} {self.type} {self.name}, {self._other(other).name}"
+        )
 
     def __lt__(self, other: Value | float) -> Value:
         return self.compare("olt" if self.type.floating else "slt", other)
@@ -180,7 +182,12 @@ class Body:
     """One function being written."""
 
     def __init__(
-        self, module: Module, name: str, result: Type | None, parameters: Sequence[Type], linkage: str = "internal "
+        self,
+        module: Module,
+        name: str,
+        result: Type | None,
+        parameters: Sequence[Type],
+        linkage: str = "internal ",
     ) -> None:
         self.module = module
         self.name = name
@@ -227,7 +234,9 @@ class Body:
             a = self.const(b.type, a)
         elif not isinstance(b, Value):
             b = self.const(a.type, b)
-        return self.emit(a.type, f"select {condition.type} {condition.name}, {a.type} {a.name}, {a.type} {b.name}")
+        return self.emit(
+            a.type, f"select {condition.type} {condition.name}, {a.type} {a.name}, {a.type} {b.name}"
+        )
 
     def call(self, name: str, result: Type, arguments: Sequence[Value], attributes: str = "") -> Value:
         """Call a function that this module defines, or else an outside one."""
@@ -393,7 +402,9 @@ class Body:
         self.start(inside)
         yield value
         following = value + step
-        self.lines[place] = f"  {index} = phi i64 [ {first.name}, %{before} ], [ {following.name}, %{self.block} ]"
+        self.lines[place] = (
+            f"  {index} = phi i64 [ {first.name}, %{before} ], [ {following.name}, %{self.block} ]"
+        )
         self.jump(head)
         self.start(after)
 

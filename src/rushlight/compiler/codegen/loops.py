@@ -12,12 +12,13 @@ the lanes are added pairwise. No operation is reassociated or contracted: units 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...ir.loops import Argument, ColumnKernel, Instruction, Leaf, ReduceOp, RowKernel, Stage, Step
+from ...ir.loops import COLUMNS, Argument, ColumnKernel, Instruction, Leaf, RowKernel, Stage, Step
+from ...ir.scalar import ReduceOp
 from . import loop_scalars as scalars
 from .loop_text import I32, I64, PTR, Body, Module, Type, Value
 
@@ -26,12 +27,12 @@ NOT_NAN = frozenset({"b", "i", "u"})
 
 
 class Point(NamedTuple):
-    """Where the code of a stage is evaluated: ``lanes`` elements from ``index`` of the last dimension on.
+    """Where the code of a stage is evaluated: ``lanes`` elements from ``start`` of the last dimension on.
 
-    ``index`` is None outside of loops. ``rest``: how many of the lanes are in use (None: all).
+    ``start`` is None outside of loops. ``rest``: how many of the lanes are in use (None: all).
     """
 
-    index: Value | None
+    start: Value | None
     lanes: int
     rest: Value | None = None
 
@@ -107,7 +108,8 @@ class Reduction:
         self.start = b.const(self.type, scalars.neutral(op, dtype))
         self.slots = [b.slot(self.type) for _ in range(count)]
         self.compensated = op is ReduceOp.SUM and self.type.floating
-        self.high, self.low = (b.slot(self.type), b.slot(self.type)) if self.compensated else (None, None)
+        self.high: Value | None = b.slot(self.type) if self.compensated else None
+        self.low: Value | None = b.slot(self.type) if self.compensated else None
 
     def clear(self) -> None:
         for slot in self.slots:
@@ -202,6 +204,9 @@ class Loops:
         self.counters: list[Value] = []
         self.hoisted: dict[int, Value] = {}
         self.buffers: dict[str, Value] = {}
+        self.unfolded = b.slot(
+            I64, align=8
+        )  # how many elements the first level of sums has got from earlier runs
 
     # Rows
 
@@ -277,9 +282,11 @@ class Loops:
         reductions = self.reductions(stage)
         for reduction in reductions:
             reduction.clear()
+        self.b.store(self.b.i64(0), self.unfolded)
         row_pointers = self.pointers
         self._nest(reductions, stage, self.outer, row_pointers)
         self.pointers = row_pointers
+        self.indices[self.outer :] = [self.b.i64(0)] * (self.dims - self.outer)
         for n, reduction in enumerate(reductions):
             self.registers[number, n] = reduction.result()
 
@@ -302,7 +309,7 @@ class Loops:
         count = unrolling_of(stage, self.arguments, self.last)
         sums = [reduction for reduction in reductions if reduction.compensated]
         with b.when(first < stop):
-            self._hoist(stage)
+            self.hoist(stage)
             step = lanes * count
             length = stop - first
             whole = first + (length & -step)
@@ -329,17 +336,23 @@ class Loops:
                     self._block(reductions, stage, Point(index, lanes), 0)
                 whole = vectors
             if self.last > self.outer:  # many runs: the rests of them must not pile up in the first level
-                self._fold_rests(sums, length, lanes * count)
+                self._fold_rests(sums, length, step * ADDITIONS)
             with b.when(whole < stop):
                 self._block(reductions, stage, Point(whole, lanes, stop - whole), 0)
             self.hoisted.clear()
 
-    def _fold_rests(self, sums: list[Reduction], length: Value, step: int) -> None:
-        for reduction in sums:
-            with self.b.when((length & (step * ADDITIONS - 1)).compare("ugt", 0)):
+    def _fold_rests(self, sums: list[Reduction], length: Value, chunk: int) -> None:
+        b = self.b
+        if not sums:
+            return
+        count = b.load(I64, self.unfolded) + (length & (chunk - 1))
+        full = count >= chunk
+        b.store(b.select(full, 0, count), self.unfolded)
+        with b.when(full):
+            for reduction in sums:
                 reduction.fold()
 
-    def _hoist(self, stage: Stage) -> None:
+    def hoist(self, stage: Stage) -> None:
         """Load once what does not move along the last dimension."""
         assert self.last is not None
         self.hoisted.clear()
@@ -356,9 +369,9 @@ class Loops:
     # Code
 
     def evaluate(
-        self, stage: Stage, point: Point, inline: bool, registers: Callable[[Any], Value] | None = None
+        self, stage: Stage, point: Point, inline: bool, results: Sequence[Value] | None = None
     ) -> list[Value]:
-        """Every instruction of a stage at a point; its stores are done."""
+        """Every instruction of a stage at a point; its stores are done. ``results``: what REGISTER means in ``finish``."""
         b = self.b
         values: list[Value] = []
         for code in stage.code:
@@ -369,8 +382,8 @@ class Loops:
             elif code.op is Leaf.CONST:
                 value = scalars.constant(b, code.dtype, code.payload, point.lanes)
             elif code.op is Leaf.REGISTER:
-                if registers is not None:
-                    value = registers(code.payload)
+                if results is not None:
+                    value = results[code.payload[1]]
                 else:
                     value = b.splat(self.registers[tuple(code.payload)], point.lanes)
             elif code.op is Leaf.CAST:
@@ -384,14 +397,16 @@ class Loops:
             values.append(value)
         for argument, code_number in stage.stores:
             target = self.arguments[argument].dtype
-            self.save(argument, scalars.cast(b, values[code_number], stage.code[code_number].dtype, target), point)
+            self.save(
+                argument, scalars.cast(b, values[code_number], stage.code[code_number].dtype, target), point
+            )
         return values
 
     def index(self, dim: int, point: Point) -> Value:
         b = self.b
-        if dim != self.last or point.index is None:
+        if dim != self.last or point.start is None:
             return b.splat(self.indices[dim], point.lanes)
-        return b.splat(point.index, point.lanes) + b.counting("i64", point.lanes)
+        return b.splat(point.start, point.lanes) + b.counting("i64", point.lanes)
 
     def mask(self, point: Point) -> Value | None:
         if point.rest is None:
@@ -402,15 +417,13 @@ class Loops:
 
     def _scalar(self, argument: int, pointer: Value) -> Value:
         dtype = self.arguments[argument].dtype
-        return scalars.decode(
-            self.b, self.b.load(scalars.memory_type(dtype), pointer, dtype.itemsize), dtype
-        )
+        return scalars.decode(self.b, self.b.load(scalars.memory_type(dtype), pointer, dtype.itemsize), dtype)
 
     def load(self, argument: int, point: Point) -> Value:
         b = self.b
         dtype = self.arguments[argument].dtype
         pointer = self.pointers[argument]
-        if point.index is None:
+        if point.start is None:
             return self._scalar(argument, pointer)
         assert self.last is not None
         step = self.arguments[argument].steps[self.last]
@@ -419,7 +432,7 @@ class Loops:
         element = scalars.memory_type(dtype)
         type_ = scalars.memory_type(dtype, point.lanes)
         if step is Step.ONE:
-            at = b.element(element, pointer, point.index)
+            at = b.element(element, pointer, point.start)
             if point.rest is None:
                 return scalars.decode(b, b.load(type_, at, dtype.itemsize), dtype)
             if element.bits >= 32:
@@ -429,7 +442,7 @@ class Loops:
             between: Value | int = 1
         else:
             between = self.steps[argument][self.last]
-            at = b.element(element, pointer, point.index * between)
+            at = b.element(element, pointer, point.start * between)
         if point.rest is None:
             raw = Value(b, type_, "poison")
             for lane in range(point.lanes):
@@ -454,14 +467,14 @@ class Loops:
         dtype = self.arguments[argument].dtype
         raw = scalars.encode(b, value, dtype)
         pointer = self.pointers[argument]
-        if point.index is None:
+        if point.start is None:
             b.store(raw, pointer, dtype.itemsize)
             return
         assert self.last is not None
         step = self.arguments[argument].steps[self.last]
-        element = raw.type.of(raw.type.scalar)._replace(lanes=1)
+        element = Type(raw.type.scalar)
         if step is Step.ONE:
-            at = b.element(element, pointer, point.index)
+            at = b.element(element, pointer, point.start)
             if point.rest is None:
                 b.store(raw, at, dtype.itemsize)
                 return
@@ -473,7 +486,7 @@ class Loops:
             between: Value | int = 1
         else:
             between = self.steps[argument][self.last]
-            at = b.element(element, pointer, point.index * between)
+            at = b.element(element, pointer, point.start * between)
         if point.rest is None:
             for lane in range(point.lanes):
                 b.store(b.lane(raw, lane), at, dtype.itemsize)
@@ -498,4 +511,127 @@ def column_kernel(kernel: ColumnKernel) -> str:
 
     Complex dtypes and operations without a native form raise NotImplementedError.
     """
-    raise NotImplementedError("loop kernel: column kernels; not there yet")
+    module = Module()
+    body = Body(module, "kernel", None, [I64, I64, PTR, PTR, PTR], linkage="")
+    loops = Loops(body, kernel.arguments, kernel.outer, kernel.reduced + 1)
+    Columns(body, loops, kernel).write()
+    body.finish()
+    return module.text()
+
+
+class Columns:
+    """The state of writing one column kernel.
+
+    A full chunk of light code keeps an accumulator for each of its vectors in registers while it walks the rows. Other
+    chunks go vector by vector; light code then adds every fourth row to an accumulator of its own.
+    """
+
+    def __init__(self, b: Body, loops: Loops, kernel: ColumnKernel) -> None:
+        self.b = b
+        self.loops = loops
+        self.kernel = kernel
+        self.lanes = lanes_of([kernel.body, kernel.finish], kernel.arguments)
+        last = kernel.outer + kernel.reduced
+        self.light = unrolling_of(kernel.body, kernel.arguments, last) > 1
+        self.groups = COLUMNS // self.lanes
+        self.count = b.slot(I64, align=8)
+
+    def write(self) -> None:
+        b, loops = self.b, self.loops
+        begin, end = b.parameters[0], b.parameters[1]
+        columns = loops.extents[-1]
+        chunks = b.binary("udiv", columns + (COLUMNS - 1), b.i64(COLUMNS))
+        with b.loop(begin, end, 1) as unit:
+            row = b.binary("udiv", unit, chunks)
+            first = (unit - row * chunks) * COLUMNS
+            for d in reversed(range(loops.outer)):
+                above = b.binary("udiv", row, loops.extents[d]) if d else b.i64(0)
+                loops.indices[d] = row - above * loops.extents[d] if d else row
+                row = above
+            pointers = loops.moved(loops.bases, range(loops.outer))
+            stop = b.intrinsic("smin", first + COLUMNS, columns)
+            if self.light and self.groups > 1:
+                whole = (stop - first).same(COLUMNS)
+                with b.when(whole):
+                    self.walk(
+                        pointers, [Point(first + k * self.lanes, self.lanes) for k in range(self.groups)], 1
+                    )
+                first = b.select(whole, stop, first)
+            vectors = first + ((stop - first) & -self.lanes)
+            rows = 4 if self.light else 1
+            with b.loop(first, vectors, self.lanes) as column:
+                self.walk(pointers, [Point(column, self.lanes)], rows)
+            with b.when(vectors < stop):
+                self.walk(pointers, [Point(vectors, self.lanes, stop - vectors)], rows)
+
+    def walk(self, outer_pointers: list[Value], points: list[Point], rows: int) -> None:
+        """Reduce over all rows at some points, then finish them. ``rows``: how many one iteration takes."""
+        b, loops, kernel = self.b, self.loops, self.kernel
+        accumulators = [
+            [
+                Reduction(b, op, kernel.body.code[n].dtype, self.lanes, rows)
+                for op, n in kernel.body.reductions
+            ]
+            for _ in points
+        ]
+        for group in accumulators:
+            for reduction in group:
+                reduction.clear()
+        b.store(b.i64(0), self.count)
+        self._nest(kernel.outer, outer_pointers, points, accumulators, rows)
+        loops.indices[kernel.outer :] = [b.i64(0)] * (loops.dims - kernel.outer)
+        loops.pointers = outer_pointers
+        loops.hoist(kernel.finish)
+        for point, group in zip(points, accumulators, strict=True):
+            results = [reduction.finish(reduction.vector()) for reduction in group]
+            loops.evaluate(kernel.finish, point, point.rest is None, results)
+        loops.hoisted.clear()
+
+    def _nest(
+        self, d: int, outer: list[Value], points: list[Point], accumulators: list[list[Reduction]], rows: int
+    ) -> None:
+        b, loops, kernel = self.b, self.loops, self.kernel
+        innermost = kernel.outer + kernel.reduced - 1
+        if d > innermost:  # no reduced dimensions at all
+            self._row(outer, points, accumulators, 0)
+        elif d < innermost:
+            with b.loop(b.i64(0), loops.extents[d], 1) as index:
+                loops.indices[d] = index
+                self._nest(d + 1, outer, points, accumulators, rows)
+        else:
+            whole = loops.extents[d] & -rows
+            with b.loop(b.i64(0), whole, rows) as index:
+                for k in range(rows):
+                    loops.indices[d] = index + k
+                    self._row(outer, points, accumulators, k)
+                self._count(accumulators, rows)
+            if rows > 1:
+                with b.loop(whole, loops.extents[d], 1) as index:
+                    loops.indices[d] = index
+                    self._row(outer, points, accumulators, 0)
+                    self._count(accumulators, rows)
+
+    def _row(
+        self, outer: list[Value], points: list[Point], accumulators: list[list[Reduction]], number: int
+    ) -> None:
+        loops, kernel = self.loops, self.kernel
+        loops.pointers = loops.moved(outer, range(kernel.outer, kernel.outer + kernel.reduced))
+        loops.hoist(kernel.body)
+        for point, group in zip(points, accumulators, strict=True):
+            values = loops.evaluate(kernel.body, point, point.rest is None)
+            for reduction, (_, code) in zip(group, kernel.body.reductions, strict=True):
+                reduction.add(number, values[code], loops.mask(point))
+        loops.hoisted.clear()
+
+    def _count(self, accumulators: list[list[Reduction]], rows: int) -> None:
+        """After so many rows, move the first level of sums to the second."""
+        b = self.b
+        sums = [reduction for group in accumulators for reduction in group if reduction.compensated]
+        if not sums:
+            return
+        count = b.load(I64, self.count) + 1
+        full = count >= ADDITIONS
+        b.store(b.select(full, 0, count), self.count)
+        with b.when(full):
+            for reduction in sums:
+                reduction.fold()

@@ -20,6 +20,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from ...ir.scalar import ScalarOp
+
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 F32, F64 = ir.FloatType(), ir.DoubleType()
 PTR = ir.PointerType()
@@ -41,6 +43,7 @@ class Function:
         self.module = ir.Module(name=name) if module is None else module
         self.function = ir.Function(self.module, type_, name)
         self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.mathematics: dict[str, tuple[ScalarOp, str, int]] = {}
         arguments = self.function.args
         if type_ is KERNEL_TYPE:
             self.begin, self.end, self.ints, self.pointers, self.scratch = arguments
@@ -170,6 +173,19 @@ class Function:
         b.position_at_end(after)
         current[:] = phis
 
+    @contextmanager
+    def carried_over(self, ranges: list[tuple[Any, ...]], values: list[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Nested ``carried`` loops over (start, stop) or (start, stop, step), the last innermost; gives all indices."""
+        with self.carried(ranges[0][0], ranges[0][1], values, *ranges[0][2:]) as (index, current):
+            if len(ranges) == 1:
+                yield [index], current
+            else:
+                with self.carried_over(ranges[1:], list(current)) as (indices, inner):
+                    yield [index, *indices], inner
+                current[:] = inner
+        if len(ranges) > 1:
+            inner[:] = current
+
     def select(self, condition: Any, a: Any, b: Any) -> Any:
         return self.b.select(condition, self.i64(a), self.i64(b))
 
@@ -243,6 +259,30 @@ class Function:
             [addresses, ir.Constant(I32, 8 if type_ == F64 else 4), mask, ir.Constant(vector, [0.0] * lanes)],
         )
 
+    def load_apart(self, type_: Any, lanes: int, base: Any, index: Any, step: int, low: Any, high: Any) -> Any:
+        """``base[index + i · step]`` for every lane i, zero where that index is not at least ``low`` and below ``high``.
+
+        ``step`` is known here: what lies between is read too and left out, which costs less than a gather up to a step of 4.
+        """
+        inside_low, inside_high = self.sub(low, index), self.sub(high, index)
+        if step > 4:
+            up = self.maximum(self.divide(self.add(self.maximum(inside_low, 0), step - 1), step), 0)
+            down = self.divide(self.add(self.maximum(inside_high, 0), step - 1), step)
+            return self.gather(type_, lanes, base, index, step, self.lanes_between(up, down, lanes))
+        mask = self.lanes_between(inside_low, inside_high, lanes * step)
+        # A vector of every element, so that nothing outside the bounds is read.
+        whole = self.load_vector(type_, lanes * step, base, index, mask)
+        return whole if step == 1 else self.shuffle(whole, whole, [i * step for i in range(lanes)])
+
+    def total(self, vector: Any) -> Any:
+        """The sum of a vector's lanes, by halves: the same order on every processor."""
+        lanes = vector.type.count
+        while lanes > 1:
+            lanes //= 2
+            low, high = list(range(lanes)), list(range(lanes, 2 * lanes))
+            vector = self.b.fadd(self.shuffle(vector, vector, low), self.shuffle(vector, vector, high))
+        return self.b.extract_element(vector, ir.Constant(I32, 0))
+
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """``a · b + c`` of floating-point numbers or vectors, rounded once where the processor can."""
         type_ = a.type
@@ -265,8 +305,38 @@ class Function:
         pointer = self.b.inttoptr(address, type_) if address.type == I64 else self.b.bitcast(address, type_)
         return self.b.call(pointer, arguments)
 
+    def math(self, op: ScalarOp, vector: Any) -> Any:
+        """One of ``vector_math``'s functions of a vector of floats."""
+        element, lanes = vector.type.element, vector.type.count
+        name = f"rushlight.{op.label}.v{lanes}{_suffix(element)}"
+        self.mathematics[name] = (op, "float" if element == F32 else "double", lanes)
+        return self.call(name, vector.type, [vector])
+
     def finish(self) -> str:
         """Return from the function; the module's text."""
         self.b.ret_void()
-        return str(self.module)
+        return _with_mathematics(str(self.module), self.mathematics) if self.mathematics else str(self.module)
+
+
+def _with_mathematics(text: str, functions: dict[str, tuple[ScalarOp, str, int]]) -> str:
+    """The module with the definitions of vector functions that it calls, which come as text."""
+    from . import vector_math
+    from .loop_text import Body, Module, Type, Value
+
+    module = Module()
+    for op, scalar, lanes in functions.values():
+        type_ = Type(scalar, lanes)
+        # The caller is not part of the module: it is the function that was written here.
+        caller = Body(module, "caller", type_, [type_])
+        vector_math.call(caller, op, [Value(caller, type_, "%p0")])
+    lines = [line for line in text.splitlines() if not (line.startswith("declare") and _declared(line) in functions)]
+    known = {_declared(line) for line in lines if line.startswith("declare")}
+    for name in known & set(module.declarations):
+        del module.declarations[name]
+    return "\n".join([*lines, module.text()])
+
+
+def _declared(line: str) -> str:
+    """The name in a declaration."""
+    return line.split("@", 1)[1].split("(", 1)[0].strip('"')
 

@@ -11,12 +11,21 @@ from .loop_text import Body, Value
 
 INFINITY, NAN = float("inf"), float("nan")
 LOG2_E = 1.4426950408889634
-LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440054690583e-4  # the first has 10 bits: its products with exponents are exact
+LN2_HIGH, LN2_LOW = (
+    0.693359375,
+    -2.12194440054690583e-4,
+)  # the first has 10 bits: its products with exponents are exact
 ROUND = 12582912.0  # 1.5 * 2**23: adding it leaves the nearest integer in the low bits
 ROUND_BITS = 0x4B400000
 
 # e**r = 1 + r + r² P(r) for |r| <= ln(2)/2, to 2**-28 of e**r; the second to 2**-31.8 of e**r - 1
-EXP = (0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.008368716575205326, 0.0013814597623422742)
+EXP = (
+    0.4999999403953552,
+    0.1666652113199234,
+    0.04166838899254799,
+    0.008368716575205326,
+    0.0013814597623422742,
+)
 EXPM1 = (0.5, 0.1666666716337204, 0.04166632518172264, 0.008333220146596432, 0.0013943208614364266,
          0.00019962128135375679)  # fmt: skip
 # log(1 + f) = f - f²/2 + f³ P(f) for sqrt(1/2) - 1 <= f <= sqrt(2) - 1, to 2**-30.3 of it
@@ -57,8 +66,8 @@ def tanh(b: Body, x: Value) -> Value:
     size = b.smaller(9.1, b.fabs(x))  # tanh is 1 from 9.02 on
     n, r = reduce_exponent(b, size + size)
     power = power_of_two(n)
-    minus_one = b.fma(b.fma(b.polynomial(r, EXPM1), r * r, r), power, power - 1.0)  # exp(2|x|) - 1
-    return b.copysign(minus_one / (minus_one + 2.0), x)
+    e = b.fma(b.polynomial(r, EXPM1), r * r, r)  # exp(2|x|) = power * (1 + e)
+    return b.copysign(b.fma(e, power, power - 1.0) / b.fma(e, power, power + 1.0), x)
 
 
 def log(b: Body, x: Value) -> Value:

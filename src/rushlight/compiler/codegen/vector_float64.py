@@ -69,8 +69,8 @@ def tanh(b: Body, x: Value, short: bool = False) -> Value:
     size = b.smaller(19.5, b.fabs(x))  # tanh is 1 from 19.07 on
     n, _, r = reduce_exponent(b, size + size)
     power = power_of_two(n)
-    minus_one = b.fma(exp_minus_one(b, r, short), power, power - 1.0)
-    return b.copysign(minus_one / (minus_one + 2.0), x)
+    e = exp_minus_one(b, r, short)  # exp(2|x|) = power * (1 + e)
+    return b.copysign(b.fma(e, power, power - 1.0) / b.fma(e, power, power + 1.0), x)
 
 
 def split(b: Body, x: Value) -> tuple[Value, Value]:
@@ -88,7 +88,9 @@ def log(b: Body, x: Value, short: bool = False) -> Value:
     s = f / (f + 2.0)
     z = s * s
     half_square = f * f * 0.5
-    tail = s * b.fma(b.polynomial(z, LOG_SHORT if short else LOG), z, half_square)  # log(1 + f) = f - (f²/2 - tail)
+    tail = s * b.fma(
+        b.polynomial(z, LOG_SHORT if short else LOG), z, half_square
+    )  # log(1 + f) = f - (f²/2 - tail)
     result = b.fma(k, LN2_HIGH, f - (half_square - b.fma(k, LN2_LOW, tail)))
     return log_edges(b, x, result)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..launch import KernelCall
-from . import convolution
+from . import convolution, convolution_weights, pooling
 
 Shapes = tuple[tuple[int, ...], ...]
 Maker = Callable[[Shapes, Any, Shapes, dict[str, Any], Any], tuple[KernelCall, ...] | None]
@@ -17,6 +17,15 @@ Maker = Callable[[Shapes, Any, Shapes, dict[str, Any], Any], tuple[KernelCall, .
 MAKERS: Final[dict[str, Maker]] = {
     "convolution": convolution.forward,
     "convolution_input_gradient": convolution.input_gradient,
+    "convolution_weight_gradient": convolution_weights.weight_gradient,
+    "max_pool": pooling.max_pool,
+    "max_pool_gradient": pooling.max_pool_gradient,
+    "max_pool_gather": pooling.max_pool_gather,
+    "adaptive_max_pool": pooling.adaptive_max_pool,
+    "avg_pool": pooling.avg_pool,
+    "avg_pool_gradient": pooling.avg_pool_gradient,
+    "adaptive_avg_pool": pooling.adaptive_avg_pool,
+    "adaptive_avg_pool_gradient": pooling.adaptive_avg_pool_gradient,
 }
 
 

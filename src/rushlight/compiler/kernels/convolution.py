@@ -11,6 +11,7 @@ speed on 32 or 64 output channels.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 from math import prod
 from typing import Any, Final
@@ -23,10 +24,11 @@ from .vector_registers import FLOATS, registers, widths
 from .windows import HEADER, Axis, Panel, PanelCode, forward_axis, gradient_axes, panel, panel_ints, panel_tables
 
 _BUDGET: Final = 320 << 10  # bytes of a panel: with the weights of a block it should stay in 512 KiB
+_SLICE: Final = 20 << 10  # bytes of it that a tile reads in one pass: they stay in the first-level cache for all outputs
 _UNROLLED: Final = 8  # row taps
 _MOST_PHASES: Final = 64
-_BLOCKS, _ROWS, _GROUP_WEIGHTS, _SAMPLE, _GROUP, _CHANNEL, _DEPTH, _ROW, _COLUMN, _BASE, _TAPS, _PLANES, _BUFFER = range(
-    len(HEADER), len(HEADER) + 13
+_BLOCKS, _ROWS, _GROUP_WEIGHTS, _SAMPLE, _GROUP, _CHANNEL, _DEPTH, _ROW, _COLUMN, _BASE, _TAPS, _PLANES, _BUFFER, _PLANES_AT_ONCE = range(
+    len(HEADER), len(HEADER) + 14
 )
 _ONE_POINT: Final = Axis(1, 1, (0,), (0,), 1, 0, 1, 1)
 
@@ -76,7 +78,7 @@ def _product_text(
     vectors: int,
     taps: int,
     packed: bool,
-    unit_step: bool,
+    column_step: int,
     bias: bool,
     scattered: bool,
     whole: bool,
@@ -84,10 +86,10 @@ def _product_text(
     """``taps``: those along the rows, -1 for too many to unroll; ``whole``: the outputs are a multiple of ``rows``."""
     element = element_of(dtype)
     f = Function("kernel")
-    code = PanelCode(f, element, lanes, unit_step)
+    code = PanelCode(f, element, lanes, column_step)
     v = code.value
     blocks, outputs, group_weights, planes = f.int_(_BLOCKS), f.int_(_ROWS), f.int_(_GROUP_WEIGHTS), f.int_(_PLANES)
-    row_step, column_step = f.int_(_ROW), f.int_(_COLUMN)
+    row_apart, column_apart = f.int_(_ROW), f.int_(_COLUMN)
     x, weights, out = f.pointer(0), f.pointer(1), f.pointer(2)
     biases = f.pointer(3) if bias else None
     known = [code.table(code.row_table, i) for i in range(max(taps, 0))]
@@ -104,17 +106,9 @@ def _product_text(
                 number = m * width + i
                 current[number] = f.multiply_add(xs[i], weight, current[number])
 
-    def tile(panel: Any, w: Any, start: Any, width: int, mask: Any, store: Any, first: Any, last: Any) -> None:
-        """``rows`` × ``width`` vectors at position ``start``; ``store(m, i, sums)``."""
-        sums = []
-        for m in range(rows):
-            initial = f.zero(element, lanes)
-            if biases is not None:
-                at = f.add(first, m) if whole else f.minimum(f.add(first, m), last)
-                initial = f.splat(f.load(element, biases, at), lanes)
-            sums += [initial] * width
-        source = f.at(element, panel, start)
-        with f.carried(0, planes, [*sums, source, w]) as (_, current):
+    def tile(panel: Any, w: Any, count: Any, width: int, mask: Any, initial: list[Any]) -> list[Any]:
+        """The sums of ``rows`` × ``width`` vectors over ``count`` planes from ``panel`` on."""
+        with f.carried(0, count, [*initial, panel, w]) as (_, current):
             plane, weight = current[-2:]
             if taps >= 0:
                 for j in range(taps):
@@ -126,9 +120,7 @@ def _product_text(
                     inner[-1] = f.at(element, inner[-1], rows)
                 current[:-2], current[-1] = inner[:-1], inner[-1]
             current[-2] = f.at(element, plane, v["plane"])
-        for m in range(rows):
-            for i in range(width):
-                store(m, i, current[m * width + i])
+        return current[:-2]
 
     with f.loop(f.begin, f.end) as unit:
         group = f.remainder(unit, v["groups"])
@@ -142,52 +134,72 @@ def _product_text(
         positions = code.positions(row, column)
         target = f.add(f.add(f.mul(sample, f.int_(_SAMPLE)), f.mul(group, f.int_(_GROUP))), f.int_(_BASE))
         target = f.add(target, f.mul(depth, f.int_(_DEPTH)))
-        target = f.add(target, f.add(f.mul(row, row_step), f.mul(column, column_step)))
+        target = f.add(target, f.add(f.mul(row, row_apart), f.mul(column, column_apart)))
         place = f.at(element, out, target)
-        with f.loop(0, blocks) as block:
-            first = f.mul(block, rows)
-            channel_first = f.add(f.mul(group, outputs), first)
-            last_channel = f.sub(f.mul(f.add(group, 1), outputs), 1)
-            w = f.at(
-                element,
-                weights,
-                f.add(f.mul(group, group_weights), f.mul(block, f.mul(f.mul(planes, tap_count), rows))),
-            )
-            here = f.at(element, place, f.mul(first, f.int_(_CHANNEL)))
+        group_weights_start = f.at(element, weights, f.mul(group, group_weights))
+        group_first = f.mul(group, outputs)
+        channel = f.int_(_CHANNEL)
+
+        def sums_at(block_first: Any, m: int) -> Any:
+            """Where the sums of a row are kept: the result, or the buffer if the result's positions are not neighbours."""
+            if scattered:
+                return f.at(element, buffer, f.mul(f.add(block_first, m), room))
+            return f.at(element, place, f.mul(f.add(block_first, m), channel))
+
+        def exists(block_first: Any, m: int) -> Any:
+            return None if whole or scattered else f.less(f.add(block_first, m), outputs)
+
+        def pass_over(first_plane: Any, count: Any, begins: bool) -> None:
+            """All outputs' sums over some planes; ``begins``: they start from the bias."""
             start: Any = f.i64(0)
             for width in widths(vectors):
                 # Full tiles, then smaller ones; the last of width 1 may end inside its vector.
                 span = width * lanes
                 last = width == 1
                 stop = positions if last else f.add(start, f.mul(f.divide(f.sub(positions, start), span), span))
-                with f.loop(start, stop, span) as at:
+                with f.loop(start, stop, span) as at, f.loop(0, blocks) as block:
                     mask = f.lanes_below(f.sub(positions, at), lanes) if last else None
-
-                    def store(m: int, i: int, sums: Any, at: Any = at, mask: Any = mask) -> None:
-                        to = f.add(at, i * lanes)
-                        if scattered:
-                            f.store_vector(sums, buffer, f.add(f.mul(room, m), to))
-                        elif whole:
-                            f.store_vector(sums, f.at(element, here, f.mul(f.int_(_CHANNEL), m)), to, mask)
+                    first = f.mul(block, rows)
+                    initial = []
+                    for m in range(rows):
+                        there = exists(first, m)
+                        if begins and biases is None:
+                            initial += [f.zero(element, lanes)] * width
+                        elif begins:
+                            row_of = f.add(first, m)
+                            row_of = row_of if whole else f.minimum(row_of, f.sub(outputs, 1))
+                            initial += [f.splat(f.load(element, biases, f.add(group_first, row_of)), lanes)] * width
                         else:
-                            with f.when(f.less(f.add(first, m), outputs)):
-                                f.store_vector(sums, f.at(element, here, f.mul(f.int_(_CHANNEL), m)), to, mask)
-
-                    tile(panel_start, w, at, width, None if packed else mask, store, channel_first, last_channel)
+                            # Rows that do not exist read the block's first.
+                            of = sums_at(first, m) if there is None else f.b.select(there, sums_at(first, m), sums_at(first, 0))
+                            initial += [f.load_vector(element, lanes, of, f.add(at, i * lanes), mask) for i in range(width)]
+                    w = f.add(f.mul(block, planes), first_plane)
+                    w = f.at(element, group_weights_start, f.mul(w, f.mul(tap_count, rows)))
+                    source_at = f.at(element, panel_start, f.add(f.mul(first_plane, v["plane"]), at))
+                    sums = tile(source_at, w, count, width, None if packed else mask, initial)
+                    for m in range(rows):
+                        there = exists(first, m)
+                        with nullcontext() if there is None else f.when(there):
+                            for i in range(width):
+                                f.store_vector(sums[m * width + i], sums_at(first, m), f.add(at, i * lanes), mask)
                 start = stop
-            if scattered:
-                row_total = f.minimum(v["rows"], f.sub(v["row_count"], row))
-                column_total = f.minimum(v["columns"], f.sub(v["column_count"], column))
-                with f.loop(0, f.minimum(rows, f.sub(outputs, first))) as m:
-                    to_channel = f.at(element, here, f.mul(m, f.int_(_CHANNEL)))
-                    of_channel = f.at(element, buffer, f.mul(m, room))
-                    with f.loop(0, row_total) as r:
-                        to_row = f.at(element, to_channel, f.mul(r, row_step))
-                        of_row = f.at(element, of_channel, f.mul(r, v["columns"]))
-                        with f.loop(0, column_total) as t:
-                            f.store(f.load(element, of_row, t), to_row, f.mul(t, column_step))
-    return f.finish()
 
+        step = f.int_(_PLANES_AT_ONCE)
+        pass_over(f.i64(0), f.minimum(step, planes), True)
+        with f.loop(step, planes, step) as first_plane:
+            pass_over(first_plane, f.minimum(step, f.sub(planes, first_plane)), False)
+        if scattered:
+            row_total = f.minimum(v["rows"], f.sub(v["row_count"], row))
+            column_total = f.minimum(v["columns"], f.sub(v["column_count"], column))
+            with f.loop(0, outputs) as m:
+                to_channel = f.at(element, place, f.mul(m, channel))
+                of_channel = f.at(element, buffer, f.mul(m, room))
+                with f.loop(0, row_total) as r:
+                    to_row = f.at(element, to_channel, f.mul(r, row_apart))
+                    of_row = f.at(element, of_channel, f.mul(r, v["columns"]))
+                    with f.loop(0, column_total) as t:
+                        f.store(f.load(element, of_row, t), to_row, f.mul(t, column_apart))
+    return f.finish()
 
 
 def _products(
@@ -237,23 +249,26 @@ def _products(
     scattered = not (width.stride == 1 and (layout.rows == 1 or (height.stride == 1 and width.extent == layout.columns)))
     space = depth.extent * height.extent * width.extent
     buffer = (channels * layout.planes * layout.plane + 2 * lanes) if packed else 0
+    slice_bytes = max(taps, 1) * vectors * lanes * dtype.itemsize
+    passes = -(-planes * slice_bytes // _SLICE) or 1
+    at_once = -(-planes // passes) or 1
     header = panel_ints(layout, groups, channels, groups * channels)
     tail = [
         blocks, outputs, blocks * planes * taps * rows, groups * outputs * space, outputs * space, space,
         depth.stride * height.extent * width.extent, height.stride * width.extent, width.stride,
-        (depth.start * height.extent + height.start) * width.extent + width.start, taps, planes, buffer,
+        (depth.start * height.extent + height.start) * width.extent + width.start, taps, planes, buffer, at_once,
     ]  # fmt: skip
     header[HEADER.index("tables")] = len(header) + len(tail)
     if not packed:
         # Planes are the channels themselves.
         header[HEADER.index("plane")] = height.size * width.size
-    scratch = buffer + (rows * (layout.positions + lanes) + vectors * lanes if scattered else 0)
+    scratch = buffer + (blocks * rows * (layout.positions + lanes) if scattered else 0)
     pointers = [Pointer(Role.OPERAND, 0), Pointer(Role.WORKSPACE, number), Pointer(Role.RESULT, 0)]
     if bias:
         pointers.append(Pointer(Role.OPERAND, 2))
     multiply = KernelCall(
         _product_text(
-            dtype, lanes, rows, vectors, taps if taps <= _UNROLLED else -1, packed, width.step == 1, bias, scattered,
+            dtype, lanes, rows, vectors, taps if taps <= _UNROLLED else -1, packed, width.step, bias, scattered,
             outputs % rows == 0,
         ),
         "kernel",
@@ -282,7 +297,7 @@ def three(values: Any, fill: Any) -> tuple[Any, Any, Any]:
     return (*(fill,) * (3 - len(values)), *values)
 
 
-def _suits(shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any) -> bool:
+def suits(shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any) -> bool:
     return (
         all(dtype == dtypes[0] for dtype in dtypes)
         and dtypes[0] in FLOATS
@@ -295,7 +310,7 @@ def forward(
     shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
 ) -> tuple[KernelCall, ...] | None:
     """``convolution``: input, weight and perhaps bias."""
-    if not _suits(shapes, dtypes, results):
+    if not suits(shapes, dtypes, results):
         return None
     dtype = dtypes[0]
     (samples, total, *spatial), (outputs, channels, *kernel) = shapes[:2]
@@ -329,7 +344,7 @@ def input_gradient(
     shapes: tuple[tuple[int, ...], ...], dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
 ) -> tuple[KernelCall, ...] | None:
     """``convolution_input_gradient`` (which is the transposed convolution too): gradient, weight and perhaps bias."""
-    if not _suits(shapes, dtypes, results):
+    if not suits(shapes, dtypes, results):
         return None
     dtype = dtypes[0]
     (samples, _, *counts), (outputs, channels, *kernel) = shapes[:2]

@@ -169,10 +169,10 @@ def panel_tables(layout: Panel) -> list[int]:
 
 
 class PanelCode:
-    """Writes the code that packs a panel. ``value``: the ints by the names of ``HEADER``."""
+    """Writes the code that packs a panel. ``value``: the ints by the names of ``HEADER``; ``step``: the columns'."""
 
-    def __init__(self, f: Function, element: Any, lanes: int, unit_step: bool) -> None:
-        self.f, self.element, self.lanes, self.unit_step = f, element, lanes, unit_step
+    def __init__(self, f: Function, element: Any, lanes: int, step: int) -> None:
+        self.f, self.element, self.lanes, self.step = f, element, lanes, step
         self.value = {name: f.int_(i) for i, name in enumerate(HEADER)}
         v = self.value
         self.depth_table = v["tables"]
@@ -200,12 +200,6 @@ class PanelCode:
             )
             with f.loop(0, v["column_taps"]) as jw:
                 offset = f.add(self.table(self.column_table, jw), f.mul(column, v["column_step"]))
-                step = v["column_step"]
-                # The outputs t with 0 <= step·t + offset < width: from -offset/step up, to (width - 1 - offset)/step + 1.
-                up = f.sub(step, 1)
-                low = f.select(f.less(offset, 0), f.divide(f.add(f.sub(0, offset), up), step), 0)
-                room = f.sub(f.add(v["width"], up), offset)
-                high = f.minimum(f.select(f.less(room, step), 0, f.divide(room, step)), wide)
                 q = f.add(f.mul(f.add(f.mul(c, v["depth_taps"]), jd), v["column_taps"]), jw)
                 target = f.at(self.element, panel, f.mul(q, v["plane"]))
                 with f.loop(0, v["phases"]) as phase:
@@ -214,16 +208,11 @@ class PanelCode:
                     with f.loop(0, v["tall"]) as r:
                         at_row = f.add(first, f.mul(r, v["row_step"]))
                         inside = f.b.and_(inside_depth, f.b.icmp_unsigned("<", at_row, v["height"]))
-                        stop = f.select(inside, high, 0)
-                        start = f.add(f.mul(at_row, v["width"]), offset)
+                        row_of = f.at(self.element, plane_of, f.mul(at_row, v["width"]))
+                        stop = f.select(inside, v["width"], 0)
                         with f.loop(0, wide, lanes) as t:
-                            mask = f.lanes_between(f.sub(low, t), f.sub(stop, t), lanes)
-                            if self.unit_step:
-                                x = f.load_vector(self.element, lanes, plane_of, f.add(start, t), mask)
-                            else:
-                                x = f.gather(
-                                    self.element, lanes, plane_of, f.add(start, f.mul(t, step)), step, mask
-                                )
+                            at = f.add(offset, f.mul(t, self.step))
+                            x = f.load_apart(self.element, lanes, row_of, at, self.step, 0, stop)
                             f.store_vector(x, into, f.add(f.mul(r, wide), t))
 
     def unit(self, number: Any) -> tuple[Any, Any, Any, Any]:

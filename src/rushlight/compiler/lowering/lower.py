@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir.graph import Graph, Kind, Output
-from . import linear, losses, movement, pointwise, reductions  # noqa: F401 - they fill the table
+from . import linear, losses, movement, pointwise, reductions, ufuncs  # noqa: F401 - they fill the table
 from .builder import GraphBuilder
 from .table import lowered_call
 

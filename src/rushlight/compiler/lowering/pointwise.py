@@ -17,11 +17,21 @@ S = ScalarOp
 
 def _direct(op: ScalarOp, kinds: str = "biufV") -> Lowering:
     def lower(*operands: Any) -> Value:
-        values = common(*operands)
+        values = common(*_promoted(operands))
         require(values[0].dtype.kind in kinds)
         return values[0].map(op, *values[1:])
 
     return lower
+
+
+def _promoted(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Operands of a NumPy ufunc that the recorder met on its own may have several dtypes, which NumPy brings to one."""
+    dtypes = {x.dtype for x in operands if isinstance(x, Value)}
+    if len(dtypes) < 2:
+        return operands
+    require(not any(d.kind == "V" for d in dtypes))
+    dtype = np.result_type(*dtypes)
+    return tuple([x.cast(dtype) if isinstance(x, Value) else x for x in operands])
 
 
 _FLOAT_FUNCTIONS = {

@@ -29,7 +29,9 @@ SUM = ReduceOp.SUM
 def _group(group: Any) -> ProcessGroup:
     found = the_group(group)
     if found is None:
-        raise ValueError("this rank is not a member of the group; only members may call a differentiable collective")
+        raise ValueError(
+            "this rank is not a member of the group; only members may call a differentiable collective"
+        )
     return found
 
 
@@ -45,7 +47,9 @@ def _all_reduce_vjp(g: Tensor, node: Node) -> Any:
     return apply(ALL_REDUCE, (g,), node.attrs)
 
 
-ALL_REDUCE = Primitive("distributed_all_reduce", _all_reduce_impl, _all_reduce_vjp, grad_name="_AllReduceBackward")
+ALL_REDUCE = Primitive(
+    "distributed_all_reduce", _all_reduce_impl, _all_reduce_vjp, grad_name="_AllReduceBackward"
+)
 
 
 def _reduce_impl(x: Array, group: ProcessGroup, op: Any, root: int) -> Array:
@@ -73,7 +77,9 @@ def _broadcast_vjp(g: Tensor, node: Node) -> Any:
     return total if group.rank() == root else total * 0
 
 
-BROADCAST = Primitive("distributed_broadcast", _broadcast_impl, _broadcast_vjp, grad_name="_BroadcastBackward")
+BROADCAST = Primitive(
+    "distributed_broadcast", _broadcast_impl, _broadcast_vjp, grad_name="_BroadcastBackward"
+)
 
 
 def _all_gather_impl(x: Array, group: ProcessGroup) -> tuple[Array, ...]:
@@ -84,7 +90,9 @@ def _all_gather_vjp(gradients: list[Tensor | None], node: Node) -> Any:
     return apply(REDUCE_SCATTER, _complete(gradients, node), {**node.attrs, "op": SUM})
 
 
-ALL_GATHER = Primitive("distributed_all_gather", _all_gather_impl, _all_gather_vjp, grad_name="_AllGatherBackward")
+ALL_GATHER = Primitive(
+    "distributed_all_gather", _all_gather_impl, _all_gather_vjp, grad_name="_AllGatherBackward"
+)
 
 
 def _reduce_scatter_impl(*xs: Array, group: ProcessGroup, op: Any) -> Array:
@@ -99,7 +107,10 @@ def _reduce_scatter_vjp(g: Tensor, node: Node) -> Any:
 
 
 REDUCE_SCATTER = Primitive(
-    "distributed_reduce_scatter", _reduce_scatter_impl, _reduce_scatter_vjp, grad_name="_ReduceScatterBackward"
+    "distributed_reduce_scatter",
+    _reduce_scatter_impl,
+    _reduce_scatter_vjp,
+    grad_name="_ReduceScatterBackward",
 )
 
 
@@ -243,7 +254,7 @@ def all_to_all_single(
     places = [part.shape for part in cut(output._array, output_split_sizes, found.size(), "output")]
     pieces = input.split(sizes)
     attrs = {"group": found, "shapes": places, "input_shapes": [piece._array.shape for piece in pieces]}
-    return cat(apply(ALL_TO_ALL, tuple(pieces), attrs))  # type: ignore[no-any-return]
+    return cat(apply(ALL_TO_ALL, tuple(pieces), attrs))
 
 
 def _all_gather_base(output_tensor: Tensor, input_tensor: Tensor, group: Any = None) -> Tensor:
@@ -255,4 +266,6 @@ def _all_gather_base(output_tensor: Tensor, input_tensor: Tensor, group: Any = N
 
 def _check_count(operation: str, tensors: Sequence[Tensor], group: ProcessGroup) -> None:
     if len(tensors) != group.size():
-        raise ValueError(f"{operation}: got {len(tensors)} tensors for a group of {group.size()} ranks; give one for each")
+        raise ValueError(
+            f"{operation}: got {len(tensors)} tensors for a group of {group.size()} ranks; give one for each"
+        )

@@ -57,10 +57,19 @@ from .convolution import (
     conv_transpose3d as conv_transpose3d,
 )
 from .cross_entropy import cross_entropy as cross_entropy, nll_loss as nll_loss
+from .ctc import ctc_loss as ctc_loss
 from .distance import (
     cosine_similarity as cosine_similarity,
     normalize as normalize,
 )
+from .fractional_pooling import (
+    fractional_max_pool2d as fractional_max_pool2d,
+    fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices,
+    fractional_max_pool3d as fractional_max_pool3d,
+    fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices,
+)
+from .grid_sampling import affine_grid as affine_grid, grid_sample as grid_sample
+from .linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from .loss import (
     binary_cross_entropy as binary_cross_entropy,
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,

@@ -15,7 +15,6 @@ from ...core.grad_mode import GRAD_MODE
 from ...core.history import Node, versions_of
 from ...core.storage import Storage, program_site
 from ...core.tensor import Tensor, make_tensor
-from ...runtime.pending import Pending
 from ...ops.activations import SOFTMAX, log_softmax
 from ...ops.comparison import ne, where
 from ...ops.creation import zeros_like
@@ -26,6 +25,7 @@ from ...ops.movement import cast, reshape, unsqueeze
 from ...ops.pointwise import add, div, mul, neg, sub
 from ...ops.reductions import sum as sum_of, sum_array
 from ...ops.scattering import scatter
+from ...runtime.pending import Pending
 from .loss_reduction import check_reduction, chosen_reduction, reduced, refuse_gradient
 
 grad_enabled = GRAD_MODE.get

@@ -14,7 +14,6 @@ from ...core.history import Node, versions_of
 from ...core.shapes import broadcast_shape, count
 from ...core.storage import program_site
 from ...core.tensor import Tensor, make_tensor
-from ...runtime.pending import Pending
 from ...ops.activations import logsigmoid
 from ...ops.bounds import clamp, clamp_min
 from ...ops.comparison import gt, lt, where
@@ -25,6 +24,7 @@ from ...ops.movement import cast, unsqueeze
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
 from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
+from ...runtime.pending import Pending
 from .loss_reduction import (
     check_reduction,
     chosen_reduction,

@@ -11,6 +11,7 @@ from .dataset import (
     TensorDataset as TensorDataset,
     random_split as random_split,
 )
+from .distributed import DistributedSampler as DistributedSampler
 from .loader import DataLoader as DataLoader
 from .sampler import (
     BatchSampler as BatchSampler,

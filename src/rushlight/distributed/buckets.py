@@ -1,0 +1,277 @@
+"""Gradients that are averaged while backward goes on.
+
+Parameters are put into buckets in the reverse of the order in which they were registered, which is about the order in which
+backward reaches them. Once all gradients of a bucket are there, their sum over the ranks is started; the last one to arrive
+waits for all and puts the averages into ``grad``. All ranks start the buckets in one order.
+(Li et al., "PyTorch Distributed: experiences on accelerating data parallel training", 2020, section 3.2.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import F32, LOW_PRECISION
+from ..core.history import LeafNode, Node
+from ..core.tensor import Array, Tensor, make_tensor, storage_of
+from . import exchanges, work as under_way
+from .process_group import ProcessGroup
+
+Hook = Callable[[Any, Any], Any]
+
+
+class Bucket:
+    """Gradients that travel together, as one flat array of the dtype that they are summed in."""
+
+    def __init__(self, indices: list[int], params: Sequence[Tensor]) -> None:
+        dtype = params[indices[0]]._array.dtype
+        self.indices = indices
+        self.flat: Array = np.zeros(
+            sum(params[i]._array.size for i in indices), F32 if dtype in LOW_PRECISION else dtype
+        )
+        self.views: dict[int, Array] = {}
+        start = 0
+        for i in indices:
+            array = params[i]._array
+            self.views[i] = self.flat[start : start + array.size].reshape(array.shape)
+            start += array.size
+        self.missing = len(indices)
+        self.work: Any = None  # under way: a Work, or what a communication hook returned
+
+
+class GradBucket:
+    """What a communication hook gets: one bucket's gradients as one flat tensor."""
+
+    def __init__(self, bucket: Bucket, index: int, last: bool, params: Sequence[Tensor]) -> None:
+        self._tensor = make_tensor(bucket.flat)
+        self._bucket = bucket
+        self._index = index
+        self._last = last
+        self._params = [params[i] for i in bucket.indices]
+
+    def buffer(self) -> Tensor:
+        """The gradients, flat; a view of the bucket's memory."""
+        return self._tensor
+
+    def set_buffer(self, tensor: Tensor) -> None:
+        """Use ``tensor`` from now on."""
+        self._tensor = tensor
+
+    def index(self) -> int:
+        """The bucket's number."""
+        return self._index
+
+    def is_last(self) -> bool:
+        """Whether it is the last bucket of this backward."""
+        return self._last
+
+    def parameters(self) -> list[Tensor]:
+        """The parameters whose gradients these are."""
+        return self._params
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients in their shapes; views of the bucket's memory."""
+        return [make_tensor(self._bucket.views[i]) for i in self._bucket.indices]
+
+
+class Reducer:
+    """Averages the gradients of ``params``, which ``names`` describe in errors, over the ranks of ``group``."""
+
+    def __init__(
+        self,
+        params: Sequence[Tensor],
+        names: Sequence[str],
+        group: ProcessGroup,
+        *,
+        first_bytes: int,
+        bytes_each: int,
+        as_views: bool,
+        find_unused: bool,
+    ) -> None:
+        self.params = list(params)
+        self.names = list(names)
+        self.group = group
+        self.as_views = as_views
+        self.find_unused = find_unused
+        self.hook: Hook | None = None
+        self.hook_state: Any = None
+        self.buckets = self._fill(first_bytes, bytes_each)
+        self._bucket_of = {i: bucket for bucket in self.buckets for i in bucket.indices}
+        self._expecting = False
+        self._ready: set[int] = set()
+        self._unused: list[int] = []
+        self._next = 0  # the bucket to start next
+        self._used: Array | None = None
+        self._used_work: under_way.Work | None = None
+        for i, param in enumerate(self.params):
+            param.register_post_accumulate_grad_hook(self._hook_of(i))
+
+    def _fill(self, first_bytes: int, bytes_each: int) -> list[Bucket]:
+        buckets: list[list[int]] = []
+        open_ones: dict[Any, list[int]] = {}  # by dtype
+        filled: dict[Any, int] = {}
+        limit = first_bytes
+        for i in reversed(range(len(self.params))):
+            array = self.params[i]._array
+            open_ones.setdefault(array.dtype, []).append(i)
+            filled[array.dtype] = filled.get(array.dtype, 0) + array.nbytes
+            if filled[array.dtype] >= limit:
+                buckets.append(open_ones.pop(array.dtype))
+                del filled[array.dtype]
+                limit = bytes_each
+        buckets += open_ones.values()
+        return [Bucket(indices, self.params) for indices in buckets]
+
+    def _hook_of(self, index: int) -> Callable[[Tensor], None]:
+        def arrived(param: Tensor) -> None:
+            if self._expecting:
+                self._arrived(index)
+
+        return arrived
+
+    # --- one backward -------------------------------------------------------------------------------------------------
+
+    def expect(self, outputs: Sequence[Tensor]) -> None:
+        """Average the gradients of the next backward. ``outputs``: where it may begin, to find parameters without use."""
+        if self._expecting and self._ready:
+            raise RuntimeError(self._unfinished())
+        self.reset()
+        self._expecting = True
+        if self.find_unused:
+            used = _leaves_under([output._node for output in outputs])
+            self._unused = [i for i, param in enumerate(self.params) if param._node not in used]
+
+    def reset(self) -> None:
+        self._expecting = False
+        self._ready.clear()
+        self._unused = []
+        self._next = 0
+        self._used_work = None
+        for bucket in self.buckets:
+            bucket.missing = len(bucket.indices)
+            bucket.work = None
+
+    def _arrived(self, index: int) -> None:
+        if not self._ready and self._unused:
+            for i in self._unused:
+                if i != index:
+                    self._mark(i)
+        if index in self._ready:
+            raise RuntimeError(
+                f"Expected to mark a variable ready only once. The parameter {self.names[index]} got its gradient twice in one "
+                "backward, or got one though no output of forward depends on it. Run forward and backward by turns, and "
+                "through the DistributedDataParallel module."
+            )
+        self._mark(index)
+        if len(self._ready) == len(self.params):
+            self._finish()
+        else:
+            under_way.progress()
+
+    def _mark(self, index: int) -> None:
+        self._ready.add(index)
+        bucket = self._bucket_of[index]
+        view = bucket.views[index]
+        grad = self.params[index]._grad
+        if grad is None:
+            view[...] = 0
+        elif self.hook is not None:  # which divides by itself
+            if grad._array is not view:
+                view[...] = grad._array
+        else:
+            np.multiply(grad._array, view.dtype.type(1 / self.group.size()), out=view, casting="same_kind")
+        bucket.missing -= 1
+        while self._next < len(self.buckets) and not self.buckets[self._next].missing:
+            self._start(self._next)
+            self._next += 1
+
+    def _start(self, number: int) -> None:
+        bucket = self.buckets[number]
+        if self.hook is not None:
+            last = number == len(self.buckets) - 1
+            bucket.work = self.hook(self.hook_state, GradBucket(bucket, number, last, self.params))
+        else:
+            steps = exchanges.sum_in_place(self.group, bucket.flat)
+            bucket.work = under_way.start(self.group, f"gradients of bucket {number}", steps)
+        if number == len(self.buckets) - 1 and self.find_unused:
+            self._used = np.ones(len(self.params), np.int32)
+            self._used[self._unused] = 0
+            steps = exchanges.sum_in_place(self.group, self._used)
+            self._used_work = under_way.start(self.group, "which parameters are used", steps)
+
+    def _finish(self) -> None:
+        unused: set[int] = set()
+        if self._used_work is not None and self._used is not None:
+            self._used_work.wait()
+            unused = set(np.flatnonzero(self._used == 0).tolist())
+        for bucket in self.buckets:
+            self._await(bucket)
+            for i in bucket.indices:
+                if i not in unused:  # by no rank: its grad stays as it is, most often None
+                    self._give(self.params[i], bucket.views[i])
+        self.reset()
+
+    def _await(self, bucket: Bucket) -> None:
+        found = bucket.work.wait()
+        if self.hook is not None:
+            result = found[0] if isinstance(found, list | tuple) else found
+            if not isinstance(result, Tensor) or result._array.size != bucket.flat.size:
+                raise RuntimeError(
+                    f"communication hook: its future gave {type(found).__name__}; it must give a tensor of {bucket.flat.size} "
+                    "elements"
+                )
+            if result._array is not bucket.flat:
+                bucket.flat[...] = result._array.reshape(-1)
+
+    def _give(self, param: Tensor, view: Array) -> None:
+        grad = param._grad
+        if self.as_views and view.dtype == param._array.dtype:
+            if grad is None or grad._array is not view:
+                param._grad = make_tensor(view)
+        elif grad is None:
+            param._grad = make_tensor(view.astype(param._array.dtype))
+        else:
+            storage_of(grad).mark_changed("DistributedDataParallel")
+            grad._array[...] = view
+
+    def run_empty(self) -> None:
+        """Take part in the other ranks' backward with gradients of zero."""
+        self.reset()
+        for number, bucket in enumerate(self.buckets):
+            bucket.flat[...] = 0
+            self._unused = list(range(len(self.params)))
+            self._start(number)
+        for bucket in self.buckets:
+            self._await(bucket)
+        if self._used_work is not None:
+            self._used_work.wait()
+        self.reset()
+
+    def _unfinished(self) -> str:
+        missing = [i for i in range(len(self.params)) if i not in self._ready]
+        which = f"did not receive grad for rank {self.group.world_rank}:"
+        return (
+            "Expected to have finished reduction in the prior iteration before starting a new one. This error indicates that "
+            "your module has parameters that were not used in producing loss. You can enable unused parameter detection by "
+            "passing the keyword argument `find_unused_parameters=True` to `torch.nn.parallel.DistributedDataParallel`, and by "
+            "making sure all `forward` function outputs participate in calculating loss.\n"
+            f"Parameters which {which} {', '.join([self.names[i] for i in missing])}\n"
+            f"Parameter indices which {which} {' '.join(map(str, missing))}"
+        )
+
+
+def _leaves_under(roots: Sequence[Node | None]) -> set[Node | None]:
+    seen: set[Node | None] = set()
+    stack = [root for root in roots if root is not None]
+    leaves: set[Node | None] = set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, LeafNode):
+            leaves.add(node)
+        stack += [edge for edge in node.edges if edge is not None]
+    return leaves

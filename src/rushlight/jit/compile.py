@@ -1,0 +1,110 @@
+"""``compile``: a function or module whose tensor operations run as native code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .recorded import ACTIVE, Recorded
+from .static import Static
+
+_BACKENDS = frozenset(("inductor", "eager", "aot_eager", "cudagraphs"))
+_MODES = frozenset((None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"))
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str | Callable[..., Any] = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
+    """``model``, a function or a module, with its tensor operations compiled: forward, backward and optimizer steps alike.
+
+    By default every call runs the Python code and records what it asks of tensors; the recording runs as one native
+    program, which is looked up by its structure. All of Python is allowed. Reading a value (``item``, ``if t:``,
+    ``print``) runs what is recorded so far and goes on.
+
+    Args:
+        fullgraph: record once for each signature (shapes, dtypes, grad mode, values of other arguments) and then run only the
+            program, without the Python code. Reading a value while recording raises ``RuntimeError`` with the line;
+            ``item()`` gives a number that can be computed with and returned. Changes of Python's state by the function raise;
+            changes of the state that it reads (flags, numbers, lists, attributes) lead to a new recording.
+        dynamic, mode, options: accepted for PyTorch programs; there is one way of compiling.
+        backend: "inductor" (the default) compiles; "eager" runs as it is.
+        disable: return ``model`` as it is.
+
+    Also a decorator, with or without arguments. Results equal those of eager mode to rounding.
+    Raises ``RuntimeError`` for an unknown mode, and ``TypeError`` for a model that can't be called.
+
+    Example:
+        >>> import rushlight as torch
+        >>> @torch.compile
+        ... def f(x):
+        ...     return (x.sin() ** 2 + x.cos() ** 2).sum()
+        >>> f(torch.ones(4))
+        tensor(4.)
+    """
+    if mode not in _MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {sorted(m for m in _MODES if m)}")
+    if mode is not None and options is not None:
+        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        raise RuntimeError(f"Invalid backend: {backend!r}; known are {sorted(_BACKENDS)}")
+    if model is None:
+        return lambda function: compile(
+            function, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
+        )
+    if not callable(model):
+        raise TypeError(f"compile(): expected a function or a module, got {type(model).__name__}")
+    if disable or backend == "eager":
+        return model
+    optimized = getattr(model, "_optimized", None)
+    if optimized is not None:
+        return optimized(lambda function: _compiled(function, fullgraph))
+    return _compiled(model, fullgraph)
+
+
+def _compiled(function: Callable[..., Any], fullgraph: bool) -> Any:
+    import functools
+
+    run: Any = Static(function) if fullgraph else Recorded(function)
+
+    @functools.wraps(function)
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        return run(*args, **kwargs)
+
+    compiled._compiled = run  # type: ignore[attr-defined]  # for explain
+    return compiled
+
+
+def is_compiling() -> bool:
+    """Whether this thread is recording for a compiled function."""
+    return getattr(ACTIVE, "tape", None) is not None
+
+
+def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
+    """``fn`` run eagerly also where it is called from a compiled function."""
+    if fn is None:
+        return lambda function: disable(function, recursive, reason=reason)
+
+    import functools
+
+    @functools.wraps(fn)
+    def eager(*args: Any, **kwargs: Any) -> Any:
+        tape = getattr(ACTIVE, "tape", None)
+        if tape is not None:
+            tape.flush()
+        return fn(*args, **kwargs)
+
+    return eager
+
+
+def reset() -> None:
+    """Forget all compiled programs of this process."""
+    from .programs import forget
+
+    forget()

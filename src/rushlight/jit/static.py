@@ -1,0 +1,353 @@
+"""The static mode of ``compile``: recorded once for a signature, then only the plan runs.
+
+The first call with a signature runs the function with every tensor that it touches on a tape (``StaticTape``). What comes of
+it is a ``StaticProgram``: where each input of the graph comes from at every run (arguments, tensors from outside, constants),
+which memory the outputs go to, and what the call returns. What the function reads of Python's state is taken down
+(``PythonState``) and compared before each run; where something has changed, the function is recorded again.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from ..core.dtypes import default_numpy
+from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
+from ..core.history import RELEASED, Node
+from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending, address
+from ..runtime.recording import graph_of, span
+from .numbers import PendingNumber
+from .programs import program_for
+from .python_state import PythonState
+from .recorded import ACTIVE, Recorded
+from .static_tape import StaticTape, ValueNeeded, get_array, watching
+
+ndarray = np.ndarray
+VARIANTS: Final = 16  # recordings kept for one signature
+_RESTARTS: Final = 3  # recordings in a row that store new tensors outside
+
+
+class Static:
+    """``function`` as a static graph for each signature that it is called with."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.variants: dict[Any, list[StaticProgram]] = {}
+        self.recorded = Recorded(function)
+        self.use_recorded: set[Any] = set()  # signatures whose results carry a history that goes on outside
+        self._lock = threading.RLock()
+        self._restarts = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if getattr(ACTIVE, "tape", None) is not None:
+            return self.function(*args, **kwargs)
+        tensors: list[Tensor] = []
+        key = (_signature(args, tensors), _signature(kwargs, tensors) if kwargs else None, _modes())
+        with self._lock:
+            for program in self.variants.get(key, ()):
+                if program.is_valid(tensors):
+                    return program.run(tensors)
+            if key in self.use_recorded:
+                return self.recorded(*args, **kwargs)
+            return self._record(key, tensors, args, kwargs)
+
+    def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
+        state = PythonState(self.function)
+        randomness = _python_randomness()
+        tape = StaticTape(None)
+        for number, tensor in enumerate(tensors):
+            array = get_array(tensor)
+            if type(array) is ndarray:
+                tape.argument_arrays.setdefault(id(array), number)
+        ACTIVE.tape = tape
+        try:
+            try:
+                with watching(tape):
+                    result = self.function(*args, **kwargs)
+            finally:
+                ACTIVE.tape = None
+            if _python_randomness() != randomness:
+                raise ValueNeeded(
+                    "compile(fullgraph=True): Python's or NumPy's random numbers were drawn while the graph was recorded: every "
+                    "later call would repeat them. Use rushlight's random functions, or leave out fullgraph=True."
+                )
+            if tape.rebound:
+                raise ValueNeeded(
+                    "compile(fullgraph=True): a tensor from outside was given other memory (`.data = ...`) at "
+                    f"{tape.rebound[0]}: change it in place instead."
+                )
+            changed = state.changed()
+        except BaseException:
+            tape.abandon()
+            raise
+        program = StaticProgram(tape, state, tensors, result)
+        finished = program.first_run()
+        if changed is not None:
+            raise RuntimeError(
+                f"compile(fullgraph=True): the function changes Python's state ({changed}), which a static graph would not "
+                "do again. (This call was carried out.) Return the value instead, keep it in a tensor that is changed in "
+                "place, or leave out fullgraph=True."
+            )
+        if program.history_goes_on:
+            self.use_recorded.add(key)
+        elif program.stored:
+            # The first step of an optimizer makes its state; the next recording finds it there.
+            self._restarts += 1
+            if self._restarts > _RESTARTS:
+                raise RuntimeError(
+                    "compile(fullgraph=True): every call stores a new tensor outside of the function. Change a tensor in place "
+                    "(copy_) instead, or leave out fullgraph=True."
+                )
+        else:
+            self._restarts = 0
+            variants = self.variants.setdefault(key, [])
+            variants.insert(0, program)
+            del variants[VARIANTS:]
+        return finished
+
+
+class StaticProgram:
+    """One recording: the compiled graph, and how it is bound to tensors."""
+
+    def __init__(self, tape: StaticTape, state: PythonState, tensors: list[Tensor], result: Any) -> None:
+        arguments = {id(tensor): number for number, tensor in enumerate(tensors)}
+        self.state = state
+        self.states = [(t, array) for t, array in tape.states.values() if id(t) not in arguments]
+        # Arguments that the function knows from elsewhere too: the recording is for these very tensors.
+        self.identical = [(arguments[id(t)], t) for t in state.tensors if id(t) in arguments]
+        self.layouts = [get_array(tensor).strides for tensor in tensors]
+        self.stored = False  # whether it left new tensors outside, other than gradients
+        self.history_goes_on = False  # whether a result can be differentiated further
+        self.gradients: list[tuple[Tensor, Tensor]] = []
+        self._arguments = arguments
+        self._tape, self._result = tape, result
+
+    def first_run(self) -> Any:
+        """Compile, run, and find out who sees which output."""
+        tape, result = self._tape, self._result
+        del self._tape, self._result
+        gc.collect(0)
+        alive = [buffer for reference in tape.buffers if (buffer := reference()) is not None]
+        outputs, roots = tape.fresh_outputs(alive)
+        outputs += [(buffer.node, buffer.number) for buffer in tape.changed]
+        keys, types = tape.keys, tape.types
+        self.program = program_for((tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs))
+        self.inputs = tape.inputs
+        self.from_arguments = [
+            (n, *where) for n, (kind, where) in enumerate(tape.sources) if kind == "argument"
+        ]
+        self.program.run(self.inputs, roots)
+        self._bind(tape, result, roots)
+        tape.over = True
+        tape.close()
+        for n, _, _ in self.from_arguments:
+            self.inputs[n] = None
+        return _resolved(result)
+
+    def _bind(self, tape: StaticTape, result: Any, roots: list[Any]) -> None:
+        returned = _tensors_of(result)
+        for tensor in returned:
+            if type(get_array(tensor)) is Pending and tensor._node is not None and not _is_spent(tensor._node):
+                self.history_goes_on = True
+        returned_ids = {id(tensor) for tensor in returned}
+        gradients = {
+            id(tensor._grad): tensor
+            for tensor in [*[t for t, _ in self.states], *self.state.tensors]
+            if tensor._grad is not None
+        }
+        held: dict[int, list[Tensor]] = {}
+        for reference in tape.holders:
+            tensor = reference()
+            if tensor is not None and type(get_array(tensor)) is Pending:
+                held.setdefault(id(get_array(tensor).buffer.root), []).append(tensor)
+        self.kept: list[Any] = list(roots)
+        self.new: list[tuple[int, Any, Any]] = []  # outputs in new memory at every run: number, shape, dtype
+        for number, root in enumerate(roots):
+            outside = [tensor for tensor in held.get(id(root), ()) if id(tensor) not in returned_ids]
+            for tensor in outside:
+                if id(tensor) in gradients:
+                    self.gradients.append((gradients[id(tensor)], tensor))
+                else:
+                    self.stored = True
+            if not outside:
+                self.kept[number] = None
+                self.new.append((number, root.shape, root.dtype))
+        self.template = _template(result, {id(root): n for n, root in enumerate(roots)}, self._arguments)
+        self.changed = [
+            (storage, storage.version - before)
+            for storage, before in tape.versions.values()
+            if storage.version != before
+        ]
+
+    # --- every run --------------------------------------------------------------------------------------------------
+
+    def is_valid(self, tensors: list[Tensor]) -> bool:
+        """Whether the recording fits the state of things."""
+        for tensor, array in self.states:
+            if tensor._array is not array:
+                return False
+        for tensor, strides in zip(tensors, self.layouts, strict=True):
+            if tensor._array.strides != strides:
+                return False
+        for number, tensor in self.identical:
+            if tensors[number] is not tensor:
+                return False
+        return not self.state.gradients_changed() and self.state.changed() is None
+
+    def run(self, tensors: list[Tensor]) -> Any:
+        """One call with these arguments."""
+        inputs = self.inputs.copy()
+        for n, number, spans in self.from_arguments:
+            array = tensors[number]._array
+            inputs[n] = span(array) if spans else array
+        roots = self.kept.copy()
+        for number, shape, dtype in self.new:
+            roots[number] = np.empty(shape, dtype)
+        self.program.run(inputs, roots)
+        for storage, steps in self.changed:
+            storage.version += steps
+        for tensor, gradient in self.gradients:
+            tensor._grad = gradient
+        return _filled(self.template, roots, tensors)
+
+
+# --- what a call returns ----------------------------------------------------------------------------------------------
+
+
+def _template(value: Any, number_of: dict[int, int], arguments: dict[int, int]) -> Any:
+    """How to make what ``value`` is around the outputs of another run."""
+    kind = type(value)
+    if type(value) is PendingNumber:
+        return ("number", number_of[id(get_array(value).buffer.root)])
+    if isinstance(value, Tensor):
+        if id(value) in arguments:
+            return ("argument", arguments[id(value)])
+        array = get_array(value)
+        if type(array) is Pending and id(array.buffer.root) in number_of:
+            number = number_of[id(array.buffer.root)]
+            root, real = array.buffer.root, array.real
+            if real is root:
+                return ("tensor", number, None, value._node)
+            return ("tensor", number, (real.shape, real.strides, address(real) - address(root)), value._node)
+        return ("same", value)
+    if kind is tuple or kind is list:
+        return ("sequence", kind, [_template(part, number_of, arguments) for part in value])
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        parts = [_template(part, number_of, arguments) for part in value]
+        return ("sequence", lambda made: kind(*made), parts)
+    if isinstance(value, dict):
+        return ("dict", kind, [(key, _template(part, number_of, arguments)) for key, part in value.items()])
+    return ("same", value)
+
+
+def _filled(template: Any, roots: list[Any], tensors: list[Tensor]) -> Any:
+    kind = template[0]
+    if kind == "same":
+        return template[1]
+    if kind == "tensor":
+        _, number, part, node = template
+        array = roots[number]
+        if part is not None:
+            shape, strides, offset = part
+            array = np.ndarray(shape, array.dtype, array, offset, strides)
+        return make_tensor(array, node)
+    if kind == "number":
+        return roots[template[1]].item()
+    if kind == "argument":
+        return tensors[template[1]]
+    if kind == "sequence":
+        return template[1]([_filled(part, roots, tensors) for part in template[2]])
+    return template[1]([(key, _filled(part, roots, tensors)) for key, part in template[2]])
+
+
+def _resolved(value: Any) -> Any:
+    """The result of the first call, computed now."""
+    kind = type(value)
+    if type(value) is PendingNumber:
+        return real_array(value).item()
+    if kind is tuple or kind is list:
+        return kind([_resolved(part) for part in value])
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return kind(*[_resolved(part) for part in value])
+    if isinstance(value, dict):
+        return kind([(key, _resolved(part)) for key, part in value.items()])
+    return value
+
+
+def real_array(tensor: Tensor) -> Any:
+    """The array that a tensor of a finished recording holds."""
+    array = get_array(tensor)
+    return array.real if type(array) is Pending else array
+
+
+def _tensors_of(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [tensor for part in value for tensor in _tensors_of(part)]
+    if isinstance(value, dict):
+        return [tensor for part in value.values() for tensor in _tensors_of(part)]
+    return []
+
+
+def _is_spent(node: Node) -> bool:
+    """Whether backward has been through this history and let its values go."""
+    seen = {node}
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current.saved is RELEASED:
+            return True
+        for edge in current.edges:
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return False
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+def _signature(value: Any, tensors: list[Tensor]) -> Any:
+    """A key for arguments: tensors by shape, dtype and whether they need gradients, everything else by value."""
+    if isinstance(value, Tensor):
+        for number, other in enumerate(tensors):
+            if other is value:
+                return ("again", number)
+        tensors.append(value)
+        array = value._array
+        return (array.shape, array.dtype, value._node is not None, value._grad is None)
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return (kind, tuple([_signature(part, tensors) for part in value]))
+    if isinstance(value, dict):
+        return (kind, tuple([(key, _signature(part, tensors)) for key, part in value.items()]))
+    if isinstance(value, ndarray):
+        raise TypeError(
+            "compile(fullgraph=True): a NumPy array among the arguments would become part of the graph; pass "
+            "from_numpy(array)"
+        )
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"compile(fullgraph=True): an argument of type {kind.__name__} can't be compared between calls; pass tensors, "
+            "numbers, strings, or tuples, lists and dicts of them"
+        ) from None
+    return (kind, value.hex() if kind is float else value)
+
+
+def _modes() -> Any:
+    return (GRAD_MODE.get(), INFERENCE_MODE.get(), default_numpy())
+
+
+def _python_randomness() -> Any:
+    import random
+
+    state: Any = np.random.get_state(legacy=False)
+    return (random.getstate(), state["state"]["pos"], state["state"]["key"].tobytes())

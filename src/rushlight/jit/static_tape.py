@@ -1,0 +1,248 @@
+"""The tape of the static mode: every tensor that is touched belongs to it, and no value can be read."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.storage import Storage, describe_site, program_site
+from ..core.tensor import Tensor
+from ..ops import random as random_operations
+from ..runtime.pending import NOT_RECORDED, Pending, pending
+from ..runtime.recording import Buffer, Tape, graph_of
+from ..runtime.reference import evaluate
+from .numbers import pending_number
+
+_slot: Any = Tensor.__dict__["_array"]
+get_array: Callable[[Tensor], Any] = _slot.__get__
+set_array: Callable[[Tensor, Any], None] = _slot.__set__
+_tracing = threading.Lock()
+
+
+class ValueNeeded(RuntimeError):
+    """The value of a tensor was asked for while a static graph was recorded."""
+
+
+class StaticTape(Tape):
+    """See the module. ``sources`` says for each input of the graph where its array comes from at every run."""
+
+    def __init__(self, execute: Any) -> None:
+        super().__init__(execute)
+        self.thread = threading.get_ident()
+        self.states: dict[int, tuple[Tensor, Any]] = {}  # tensors from outside, with the arrays that they had
+        self.versions: dict[int, tuple[Storage, int]] = {}
+        self.made: dict[int, weakref.ref[Tensor]] = {}  # tensors that were made while recording
+        self.rebound: list[str] = []
+        self.argument_arrays: dict[int, int] = {}  # id of an argument's array: its number
+        self.sources: list[tuple[str, Any]] = []
+        self.array_of: dict[int, Any] = {}  # by id of the root: the array that it is the memory of
+        self.over = False
+
+    # --- whose tensors ----------------------------------------------------------------------------------------------
+
+    def meet(self, tensor: Tensor, array: Any) -> Any:
+        """A tensor that holds a real array is touched: its Pending."""
+        if id(tensor) in self.made and self.made[id(tensor)]() is tensor:
+            wrapped = self._constant(array)
+            self.holders.append(weakref.ref(tensor))
+        else:
+            wrapped = self.wrap(array)
+            self.states[id(tensor)] = (tensor, array)
+            storage = tensor._storage
+            if storage is None:
+                storage = tensor._storage = Storage()
+            if id(storage) not in self.versions:
+                self.versions[id(storage)] = (storage, storage.version)
+            self.adopted.append(weakref.ref(tensor))
+        set_array(tensor, wrapped)
+        return wrapped
+
+    def note_made(self, tensor: Tensor) -> None:
+        """A tensor got a real array while recording."""
+        if id(tensor) in self.states:
+            self.rebound.append(_where())
+        else:
+            self.made[id(tensor)] = weakref.ref(tensor)
+
+    def adopt(self, tensor: Any) -> None:
+        self.meet(tensor, get_array(tensor))
+
+    def _constant(self, array: Any) -> Pending:
+        """A tensor made from Python's numbers: its content is part of the graph, its memory is the graph's."""
+        content = np.array(array, order="C", copy=True)
+        if content.size and (content.size == 1 or (content == content.flat[0]).all()) and content.dtype.kind in "fiub":
+            value = content.flat[0].item()
+            node = self.constant(value, content.shape, content.dtype)
+        else:
+            node = self._input(content)
+        root = np.empty(content.shape, content.dtype)
+        buffer = Buffer(root, node, True)
+        self.buffers.append(weakref.ref(buffer))
+        return pending(self, buffer, root)
+
+    def _input(self, root: Any) -> int:
+        array = self.array_of.get(id(root))
+        if array is None:
+            self.sources.append(("constant", root))
+        elif id(array) in self.argument_arrays:
+            self.sources.append(("argument", (self.argument_arrays[id(array)], array is not root)))
+        else:
+            self.sources.append(("state", root))
+        return super()._input(root)
+
+    # --- values -----------------------------------------------------------------------------------------------------
+
+    def settle(self, array: Any) -> Any:
+        if self.over:
+            return array.real
+        raise ValueNeeded(
+            f"compile(fullgraph=True): the value of a tensor is needed while the graph is recorded, at {_where()}. A static "
+            "graph can't depend on values in Python: use where(), cond() or while_loop(), return the value, or leave out "
+            "fullgraph=True."
+        )
+
+    def share(self, array: Any) -> Any:
+        return self.settle(array)
+
+    def item(self, array: Any) -> Any:
+        if self.over:
+            return array.real.item()
+        if array.size != 1:
+            return self.settle(array)
+        array = array.reshape(())
+        kind = array.dtype.kind
+        if kind in "fV" and array.dtype != np.float64:
+            array = array.astype(np.dtype(np.float64))
+        elif kind in "iu" and array.dtype != np.int64:
+            array = array.astype(np.dtype(np.int64))
+        return pending_number(array)
+
+    def wrap(self, array: Any) -> Pending:
+        wrapped = super().wrap(array)
+        # Every tensor is seen here, so nobody looks at the memory meanwhile (except through NumPy, which is documented).
+        wrapped.buffer.exposed = False
+        self.array_of[id(wrapped.buffer.root)] = array
+        return wrapped
+
+    def _unexplained(self, buffer: Buffer) -> bool:
+        return False
+
+    def abandon(self) -> None:
+        """After an error: what was recorded so far is carried out, as it would have been without recording."""
+        alive = [buffer for reference in self.buffers if (buffer := reference()) is not None]
+        outputs, arrays = self.fresh_outputs(alive)
+        outputs += [(buffer.node, buffer.number) for buffer in self.changed]
+        graph = graph_of(self.keys, self.types, outputs)
+        values = [np.array(value) for value in evaluate(graph, self.inputs)]
+        for value, target in zip(values, [*arrays, *[buffer.root for buffer in self.changed]], strict=True):
+            target[...] = value
+        self.over = True
+        self.close()
+
+    def flush(self) -> None:
+        if not self.over and len(self.keys):
+            raise ValueNeeded(
+                "compile(fullgraph=True): memory that is shared with something outside of the graph is changed, at "
+                f"{_where()}: leave out fullgraph=True, or work on a clone()."
+            )
+
+    # --- random numbers ---------------------------------------------------------------------------------------------
+
+    def draw(self, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Random numbers as a node: drawn anew at every run, in the order in which they were recorded."""
+        copy = type(source)()
+        copy.set_state_bytes(source.state_bytes())
+        record = DrawRecord(function, source, kwargs)
+        result = self.call(record, args, {}, types_of=lambda: record.on(copy, *[_dummy(a) for a in args]))
+        if result is NOT_RECORDED:
+            raise ValueNeeded(f"compile(fullgraph=True): random numbers can't be recorded at {_where()}")
+        return result
+
+
+class DrawRecord:
+    """Drawing from a generator, in the place of a primitive's record. Never merged with another, never left out."""
+
+    value_dependent = False
+    effect = True
+
+    def __init__(self, function: Any, source: Any, kwargs: dict[str, Any]) -> None:
+        self.name = function.__name__
+        self.function = function
+        self.source = source
+        self.kwargs = kwargs
+
+    def on(self, source: Any, *args: Any) -> Any:
+        return self.function(source, *args, **self.kwargs)
+
+    def impl(self, *args: Any) -> Any:
+        return self.function(self.source, *args, **self.kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, DrawRecord)
+            and self.function is other.function
+            and self.source is other.source
+            and self.kwargs == other.kwargs
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.function, id(self.source)))
+
+    def __repr__(self) -> str:
+        return f"<draw {self.name}>"
+
+
+def _dummy(value: Any) -> Any:
+    return np.full(value.shape, 0.5, value.dtype) if isinstance(value, Pending) else value
+
+
+def _where() -> str:
+    return describe_site(program_site())
+
+
+class _Watched:
+    """Takes the place of ``Tensor._array`` while one thread records: every tensor that it touches joins the tape."""
+
+    def __init__(self, tape: StaticTape) -> None:
+        self.tape = tape
+        self.thread = tape.thread
+        self.busy = False
+
+    def __get__(self, tensor: Any, owner: Any = None) -> Any:
+        if tensor is None:
+            return self
+        array = get_array(tensor)
+        if type(array) is Pending or threading.get_ident() != self.thread:
+            return array
+        return self.tape.meet(tensor, array)
+
+    def __set__(self, tensor: Any, value: Any) -> None:
+        if type(value) is not Pending and threading.get_ident() == self.thread:
+            self.tape.note_made(tensor)
+        set_array(tensor, value)
+
+
+class watching:
+    """``with watching(tape):`` every tensor that this thread touches belongs to the tape. One thread at a time."""
+
+    def __init__(self, tape: StaticTape) -> None:
+        self.tape = tape
+
+    def __enter__(self) -> None:
+        _tracing.acquire()
+        type.__setattr__(Tensor, "_array", _Watched(self.tape))
+        random_operations.DRAW = self._draw
+
+    def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
+        if threading.get_ident() != self.tape.thread:
+            return function(source, *args, **kwargs)
+        return self.tape.draw(function, source, args, kwargs)
+
+    def __exit__(self, *exc: object) -> None:
+        type.__setattr__(Tensor, "_array", _slot)
+        random_operations.DRAW = None
+        _tracing.release()
