@@ -470,6 +470,7 @@ from .ops.view_copies import (
 from . import masked as masked
 
 # Fourier transforms and windows
+from .ops.short_time_fourier import istft as istft, stft as stft
 from . import fft as fft, signal as signal
 from .ops.windows import (
     bartlett_window as bartlett_window,
@@ -527,6 +528,7 @@ from .ops.products import (
     trace as trace,
 )
 from .ops.spectra import svd as svd
+from .ops.symmetric_factors import pca_lowrank as pca_lowrank, svd_lowrank as svd_lowrank
 from .ops.triangular import (
     cholesky_inverse as cholesky_inverse,
     cholesky_solve as cholesky_solve,
@@ -669,6 +671,7 @@ from .version import api_version as __version__
 
 if _TYPE_CHECKING:
     from . import distributed as distributed
+    from .jit.compile import compile as compile
 else:
 
     def __getattr__(name):
@@ -677,4 +680,9 @@ else:
             from importlib import import_module
 
             return import_module(f"{__name__}.{name}")
+        if name == "compile":
+            from .jit.compile import compile
+
+            globals()["compile"] = compile
+            return compile
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -73,6 +73,11 @@ def singular_sizes(result: Any, args: Any, kwargs: Any) -> Any:
     return u[..., :k].abs(), s, v[..., :k, :].abs() if rows else v[..., :k].abs()
 
 
+def low_rank_product(result: Any, args: Any, kwargs: Any) -> Any:
+    u, s, v = result
+    return u @ (s.unsqueeze(-1) * v.mH), s
+
+
 def selected(position: int) -> Callable[[Any, Any, Any], Any]:
     """The elements that indices lead to, along the dimension given by the argument at ``position`` or by name."""
 
@@ -102,6 +107,8 @@ COMPARABLE: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
     "linalg.eigh": (eigenvector_sizes, SIGN),
     "linalg.svd": (singular_sizes, SIGN),
     "svd": (singular_sizes, SIGN),
+    "svd_lowrank": (low_rank_product, "singular vectors are unique up to sign: the product U S V is compared"),
+    "pca_lowrank": (low_rank_product, "singular vectors are unique up to sign: the product U S V is compared"),
     "sort": (selected(1), TIES),
     "argsort": (selected(1), TIES),
     "topk": (selected(2), TIES),
@@ -176,6 +183,8 @@ TOLERANCES: dict[str, tuple[dict[str, tuple[float, float]], str]] = {
     "nn.functional.conv*": (CONVOLUTION, LONG_SUMS),
     **dict.fromkeys(("matmul", "__rmatmul__", "addbmm", "baddbmm"), (PRODUCT, SUMS)),
     "fft.*": (PRODUCT, "sums of up to 200 terms that cancel"),
+    "pca_lowrank": (PRODUCT, SUMS),
+    "svd_lowrank": (PRODUCT, SUMS),
     "matrix_exp": (
         {"float32": (1e-5, 1e-3), "complex64": (1e-5, 1e-3)},
         "PyTorch computes in float32, Rushlight in float64, of matrices with a norm of 50",

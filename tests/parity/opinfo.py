@@ -113,10 +113,11 @@ def array_of(tensor: Any, copies: dict[int, Any] | None = None) -> Any:
         raise NotConvertible("a tensor whose memory was given back")
     if copies is not None and tensor.untyped_storage().nbytes() % tensor.element_size() == 0:
         key = tensor.untyped_storage().data_ptr()
-        if key not in copies or copies[key].itemsize != tensor.element_size():
+        if key not in copies or copies[key][0].itemsize != tensor.element_size():
             whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage())
-            copies[key] = whole.numpy().copy()
-        memory = copies[key].view(tensor.numpy().dtype)
+            # The tensor is kept too: its memory, given back, might become another's and have the same address.
+            copies[key] = (whole.numpy().copy(), whole)
+        memory = copies[key][0].view(tensor.numpy().dtype)
         strides = [s * memory.itemsize for s in tensor.stride()]
         return np.lib.stride_tricks.as_strided(memory[tensor.storage_offset() :], tuple(tensor.shape), strides)
     memory = tensor.as_strided((extent,), (1,)).numpy().copy()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.compiler.codegen.structured import F32, Function, ir
+from rushlight.compiler.codegen.structured import F32, I32, Function, ir
 from rushlight.compiler.launch import Launch, Place, Space
 
 # Enough, as the plan's estimates go, that workers are asked to help.
@@ -30,6 +30,15 @@ def row_sums() -> str:
             x = f.load(F32, f.pointer(0), f.add(f.mul(i, f.int_(0)), j))
             f.store(f.b.fadd(f.load(F32, f.scratch), x), f.scratch)
         f.store(f.load(F32, f.scratch), f.pointer(1), i)
+    return f.finish()
+
+
+def sleeping() -> str:
+    """Every unit sleeps ``ints[0]`` microseconds, then adds one to the number at ``pointers[0]``."""
+    f = Function()
+    with f.loop(f.begin, f.end):
+        f.call("usleep", I32, [f.b.trunc(f.int_(0), I32)])
+        f.b.atomic_rmw("add", f.pointer(0), f.i64(1), "seq_cst")
     return f.finish()
 
 

@@ -67,11 +67,15 @@ def _candidates() -> list[str]:
     except ImportError:
         pass
     home = os.path.dirname(os.path.dirname(np.__file__))
-    paths.sort(key=lambda path: not path.startswith((os.path.join(home, "numpy.libs"), os.path.join(home, "numpy"))))
+    paths.sort(
+        key=lambda path: not path.startswith((os.path.join(home, "numpy.libs"), os.path.join(home, "numpy")))
+    )
     try:
         import scipy_openblas32  # type: ignore[import-not-found]
 
-        paths.append(os.path.join(scipy_openblas32.get_lib_dir(), scipy_openblas32.get_library(fullname=True)))
+        paths.append(
+            os.path.join(scipy_openblas32.get_lib_dir(), scipy_openblas32.get_library(fullname=True))
+        )
     except ImportError:
         pass
     return paths

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from ..ir.graph import Graph, Kind, Node, Shape
+from ..ir.graph import Graph, Kind, Node, Shape, contiguous_strides
 from ..ir.scalar import ScalarOp
 from .access import Access, dims_of, refined, resolve, root_of, split_strides
 
@@ -178,9 +178,34 @@ def external_roots(graph: Graph, group: Group) -> dict[int, None]:
         return roots
     for number in group.members:
         node = nodes[number]
+        if node.kind is Kind.MATMUL:
+            for operand in node.operands[:2]:
+                roots[matrix_access(nodes, operand).root] = None
+            for operand in node.operands[3:]:
+                for root in factor_of(nodes, operand)[1]:
+                    roots[root] = None
+            continue
         for operand in node.operands:
-            if node.kind is Kind.MATMUL:
-                roots[resolve(nodes, operand, nodes[operand].shape).root] = None
-            else:
-                roots[root_of(nodes, operand)] = None
+            roots[root_of(nodes, operand)] = None
     return roots
+
+
+def matrix_access(nodes: Sequence[Node], operand: int) -> Access:
+    """How a product reads an operand: through strides of its own dimensions."""
+    shape = nodes[operand].shape
+    access = resolve(nodes, operand, shape)
+    if access.shape == shape and nodes[access.root].kind is not Kind.INDEX:
+        return access
+    return Access(root_of(nodes, operand), shape, contiguous_strides(shape), 0)
+
+
+def factor_of(nodes: Sequence[Node], operand: int) -> tuple[float, tuple[int, ...]]:
+    """A product's 0-dim factor as a number times what is in the memory of some nodes."""
+    root = root_of(nodes, operand)
+    node = nodes[root]
+    if node.kind is Kind.CONST:
+        return float(node.attrs[0]), ()
+    if node.kind is Kind.MAP and node.attrs[0] is ScalarOp.NEG:
+        number, roots = factor_of(nodes, node.operands[0])
+        return -number, roots
+    return 1.0, (root,)

@@ -36,14 +36,14 @@ class LoopArgument(NamedTuple):
 
 class LoopPlan(NamedTuple):
     """A kernel with its extents and arguments. ``reads``: for each root the last stage that reads it, and whether that is
-    element by element; ``stores``: the stage that stores each node; ``spills``: nodes stored only to be read back."""
+    element by element; ``stores``: the stage that stores each node; ``spills``: nodes stored only to be read back, and when last."""
 
     kernel: RowKernel | ColumnKernel
     extents: Shape
     arguments: tuple[LoopArgument, ...]
     reads: dict[int, tuple[int, bool]]
     stores: dict[int, int]
-    spills: tuple[int, ...]
+    spills: dict[int, int]
     units: int
     work: int  # elements of one unit
     instructions: int
@@ -246,7 +246,7 @@ class LoopBuilder:
     def _reload(self, stage: _Stage, loop: int, number: int, at: int, made: int) -> int:
         argument = self._argument(number, self._full_strides(), 0, True)
         if number not in self.stored:
-            self.spilled[number] = max(loop, self.spilled.get(number, 0))
+            self.spilled[number] = max(2 * loop + 1, self.spilled.get(number, 0))
             source = self.loops[at]
             if (argument, made) not in source.stores:
                 source.stores.append((argument, made))
@@ -437,7 +437,7 @@ class LoopBuilder:
     ) -> LoopPlan:
         instructions = sum([len(s.code) for s in stages])
         return LoopPlan(
-            kernel, extents, arguments, self.reads, self.stored, tuple(self.spilled), units, work, instructions
+            kernel, extents, arguments, self.reads, self.stored, self.spilled, units, work, instructions
         )
 
 

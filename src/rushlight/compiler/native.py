@@ -58,7 +58,14 @@ def target() -> Any:
         llvm.initialize_native_asmprinter()
         version = ".".join(map(str, llvm.llvm_version_info))
         _state.identity = "\n".join(
-            (_REVISION, __version__, version, llvm.get_process_triple(), llvm.get_host_cpu_name(), _features())
+            (
+                _REVISION,
+                __version__,
+                version,
+                llvm.get_process_triple(),
+                llvm.get_host_cpu_name(),
+                _features(),
+            )
         )
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=_features(), opt=3, jit=True

@@ -241,9 +241,21 @@ def _at_exit() -> None:
 
 
 def is_one_of_several() -> bool:
-    """Whether an MPI launcher started this process together with others."""
+    """Whether mpiexec started this very process, together with others.
+
+    A program's own children (a DataLoader's workers) inherit its environment, but not its line to mpiexec.
+    """
     place = find_place()
-    return place is not None and place.size > 1 and place.launcher != "torchrun" and is_installed()
+    if place is None or place.size == 1 or not is_installed():
+        return False
+    children = sys.modules.get("multiprocessing.process")
+    if children is not None and children.parent_process() is not None:
+        return False
+    try:
+        os.fstat(int(os.environ["PMI_FD"]))
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 def _exit_after(seconds: float, code: int) -> Any:

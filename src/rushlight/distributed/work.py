@@ -30,7 +30,8 @@ _LOCK = _thread.RLock()
 _busy: list[ProcessGroup] = []  # groups with operations that have not finished
 _steps_taken = 0
 _yield: Callable[[], Any] = getattr(os, "sched_yield", lambda: time.sleep(0))
-SPIN_SECONDS = 2e-3
+_SPIN_SECONDS = 2e-3
+_SPIN_SECONDS_WHERE_CROWDED = 5e-5  # more ranks than processors: whoever spins keeps another from working
 LOOK_FOR_DEPARTURES_AFTER = 0.5
 
 
@@ -204,6 +205,13 @@ def _progress(group: ProcessGroup) -> None:
             _busy.remove(group)
 
 
+def spin_seconds(local_size: int) -> float:
+    """How long a wait spins before it sleeps, with ``local_size`` ranks on this host."""
+    from ..core.machine import processors
+
+    return _SPIN_SECONDS if local_size <= processors().usable else _SPIN_SECONDS_WHERE_CROWDED
+
+
 def forget(group: ProcessGroup) -> None:
     """Drop a group that is destroyed."""
     with _LOCK:
@@ -232,7 +240,7 @@ def wait_until(done: Callable[[], bool], limit: float, what: str, group: Process
         if _steps_taken != steps:
             steps = _steps_taken
             spinning_since = now
-        if now - spinning_since < SPIN_SECONDS and waited < limit:
+        if now - spinning_since < group.spin_seconds and waited < limit:
             _yield()
             continue
         if now >= look_at:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
+
+import numpy as np
 
 from ..ir.graph import Graph
 
@@ -13,6 +16,7 @@ from ..ir.graph import Graph
 KEPT: Final = 512
 _programs: OrderedDict[Any, Any] = OrderedDict()
 _lock = _thread.allocate_lock()
+_build: list[Callable[[Graph], Any]] = []
 
 
 def execute(key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> None:
@@ -24,14 +28,48 @@ def program_for(key: Any, make: Callable[[], Graph]) -> Any:
     """The program for a structure."""
     program = _programs.get(key)
     if program is None:
-        from ..compiler.pipeline import build
-
-        program = build(make())
+        program = builder()(make())
         with _lock:
             _programs[key] = program
             if len(_programs) > KEPT:
                 _programs.popitem(last=False)
     return program
+
+
+def builder() -> Callable[[Graph], Any]:
+    """What makes programs of graphs: the compiler, or NumPy where llvmlite is missing or ``RUSHLIGHT_COMPILER=numpy``."""
+    if not _build:
+        _build.append(_choose())
+    return _build[0]
+
+
+def _choose() -> Callable[[Graph], Any]:
+    if os.environ.get("RUSHLIGHT_COMPILER", "").lower() == "numpy":
+        return ReferenceProgram
+    try:
+        import llvmlite.binding  # noqa: F401
+    except ImportError:
+        return ReferenceProgram
+    from ..compiler.pipeline import build
+
+    return build
+
+
+class ReferenceProgram:
+    """A graph run by NumPy, operation by operation."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Compute the graph's outputs into ``outputs`` and into the inputs that they replace."""
+        from ..runtime.reference import evaluate
+
+        fresh = iter(outputs)
+        targets = [inputs[out.into] if out.into >= 0 else next(fresh) for out in self.graph.outputs]
+        values = [np.array(value) for value in evaluate(self.graph, inputs)]  # copied before anything is written
+        for target, value in zip(targets, values, strict=True):
+            target[...] = value
 
 
 def forget() -> None:

@@ -40,7 +40,9 @@ class Recorded:
             elif type(tensor._array) is not Pending:
                 tape.adopt(tensor)
         try:
-            return self.function(*args, **kwargs)
+            result = self.function(*args, **kwargs)
+            hold_all(result)
+            return result
         finally:
             ACTIVE.tape = None
             for reference in tape.adopted[arguments:]:
@@ -61,3 +63,16 @@ def adopt_all(tape: Tape, value: Any) -> None:
     elif isinstance(value, dict):
         for part in value.values():
             adopt_all(tape, part)
+
+
+def hold_all(value: Any) -> None:
+    """See to it that the tensors in a result get their arrays when the recording ends."""
+    if isinstance(value, Tensor):
+        if type(value._array) is Pending:
+            value._array.held_by(value)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            hold_all(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            hold_all(part)

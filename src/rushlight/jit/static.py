@@ -124,7 +124,9 @@ class StaticProgram:
         self.stored = False  # whether it left new tensors outside, other than gradients
         self.history_goes_on = False  # whether a result can be differentiated further
         self.gradients: list[tuple[Tensor, Tensor]] = []
+        self.argument_gradients: list[tuple[int, int]] = []
         self._arguments = arguments
+        self._tensors = tensors
         self._tape, self._result = tape, result
 
     def first_run(self) -> Any:
@@ -142,22 +144,24 @@ class StaticProgram:
             (n, *where) for n, (kind, where) in enumerate(tape.sources) if kind == "argument"
         ]
         self.program.run(self.inputs, roots)
-        self._bind(tape, result, roots)
+        self._bind(tape, result, roots, self._tensors)
+        del self._tensors
         tape.over = True
         tape.close()
         for n, _, _ in self.from_arguments:
             self.inputs[n] = None
         return _resolved(result)
 
-    def _bind(self, tape: StaticTape, result: Any, roots: list[Any]) -> None:
+    def _bind(self, tape: StaticTape, result: Any, roots: list[Any], tensors: list[Tensor]) -> None:
         returned = _tensors_of(result)
         for tensor in returned:
             if type(get_array(tensor)) is Pending and tensor._node is not None and not _is_spent(tensor._node):
                 self.history_goes_on = True
         returned_ids = {id(tensor) for tensor in returned}
+        arguments = self._arguments
         gradients = {
             id(tensor._grad): tensor
-            for tensor in [*[t for t, _ in self.states], *self.state.tensors]
+            for tensor in [*[t for t, _ in self.states], *self.state.tensors, *tensors]
             if tensor._grad is not None
         }
         held: dict[int, list[Tensor]] = {}
@@ -169,12 +173,17 @@ class StaticProgram:
         self.new: list[tuple[int, Any, Any]] = []  # outputs in new memory at every run: number, shape, dtype
         for number, root in enumerate(roots):
             outside = [tensor for tensor in held.get(id(root), ()) if id(tensor) not in returned_ids]
+            kept = False
             for tensor in outside:
-                if id(tensor) in gradients:
-                    self.gradients.append((gradients[id(tensor)], tensor))
+                owner = gradients.get(id(tensor))
+                if owner is None:
+                    self.stored = kept = True
+                elif id(owner) in arguments:
+                    self.argument_gradients.append((arguments[id(owner)], number))
                 else:
-                    self.stored = True
-            if not outside:
+                    self.gradients.append((owner, tensor))
+                    kept = True
+            if not kept:
                 self.kept[number] = None
                 self.new.append((number, root.shape, root.dtype))
         self.template = _template(result, {id(root): n for n, root in enumerate(roots)}, self._arguments)
@@ -213,6 +222,8 @@ class StaticProgram:
             storage.version += steps
         for tensor, gradient in self.gradients:
             tensor._grad = gradient
+        for number, output in self.argument_gradients:
+            tensors[number]._grad = make_tensor(roots[output])
         return _filled(self.template, roots, tensors)
 
 
@@ -230,7 +241,7 @@ def _template(value: Any, number_of: dict[int, int], arguments: dict[int, int]) 
         array = get_array(value)
         if type(array) is Pending and id(array.buffer.root) in number_of:
             number = number_of[id(array.buffer.root)]
-            root, real = array.buffer.root, array.real
+            root, real = array.buffer.root, array.memory
             if real is root:
                 return ("tensor", number, None, value._node)
             return ("tensor", number, (real.shape, real.strides, address(real) - address(root)), value._node)
@@ -282,7 +293,7 @@ def _resolved(value: Any) -> Any:
 def real_array(tensor: Tensor) -> Any:
     """The array that a tensor of a finished recording holds."""
     array = get_array(tensor)
-    return array.real if type(array) is Pending else array
+    return array.memory if type(array) is Pending else array
 
 
 def _tensors_of(value: Any) -> list[Tensor]:
@@ -321,7 +332,10 @@ def _signature(value: Any, tensors: list[Tensor]) -> Any:
                 return ("again", number)
         tensors.append(value)
         array = value._array
-        return (array.shape, array.dtype, value._node is not None, value._grad is None)
+        gradient = value._grad
+        if gradient is not None:
+            tensors.append(gradient)
+        return (array.shape, array.dtype, value._node is not None, gradient is None)
     kind = type(value)
     if kind is tuple or kind is list:
         return (kind, tuple([_signature(part, tensors) for part in value]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
 from ..ops import random as random_operations
+from ..ops.dispatch import compute
 from ..runtime.pending import NOT_RECORDED, Pending, pending
-from ..runtime.recording import Buffer, Tape, graph_of
+from ..runtime.recording import Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .numbers import pending_number
 
@@ -98,7 +99,7 @@ class StaticTape(Tape):
 
     def settle(self, array: Any) -> Any:
         if self.over:
-            return array.real
+            return array.memory
         raise ValueNeeded(
             f"compile(fullgraph=True): the value of a tensor is needed while the graph is recorded, at {_where()}. A static "
             "graph can't depend on values in Python: use where(), cond() or while_loop(), return the value, or leave out "
@@ -110,7 +111,7 @@ class StaticTape(Tape):
 
     def item(self, array: Any) -> Any:
         if self.over:
-            return array.real.item()
+            return array.memory.item()
         if array.size != 1:
             return self.settle(array)
         array = array.reshape(())
@@ -149,6 +150,30 @@ class StaticTape(Tape):
                 "compile(fullgraph=True): memory that is shared with something outside of the graph is changed, at "
                 f"{_where()}: leave out fullgraph=True, or work on a clone()."
             )
+
+    def check_range(self, array: Any, extent: int, error: type[Exception], message: str, lowest: int) -> None:
+        self.call(RangeCheck(extent, error, message, lowest), (array,), {})
+
+    def call(
+        self, record: Any, arrays: Sequence[Any], attrs: dict[str, Any], types_of: Callable[[], Any] | None = None
+    ) -> Any:
+        result = super().call(record, arrays, attrs, types_of)
+        if result is NOT_RECORDED and types_of is None and not record.value_dependent:
+            # Its results' shapes were not found with made-up values: they are with those of this first call.
+            values = self._values(arrays)
+            result = super().call(record, arrays, attrs, lambda: compute(record.impl, values, attrs))
+        return result
+
+    def _values(self, arrays: Sequence[Any]) -> list[Any]:
+        """What the arrays hold in this call, found without running anything twice that has an effect."""
+        nodes = [self.read(array) if type(array) is Pending else None for array in arrays]
+        graph = graph_of(self.keys, self.types, [(node, -1) for node in nodes if node is not None])
+        sources = {key[1].source for key in self.keys if isinstance(key[1], DrawRecord)}
+        states = [(source, source.state_bytes()) for source in sources]
+        found = iter(evaluate(graph, self.inputs))
+        for source, state in states:
+            source.set_state_bytes(state)
+        return [np.array(next(found)) if node is not None else array for node, array in zip(nodes, arrays, strict=True)]
 
     # --- random numbers ---------------------------------------------------------------------------------------------
 
@@ -221,8 +246,11 @@ class _Watched:
         return self.tape.meet(tensor, array)
 
     def __set__(self, tensor: Any, value: Any) -> None:
-        if type(value) is not Pending and threading.get_ident() == self.thread:
-            self.tape.note_made(tensor)
+        if threading.get_ident() == self.thread:
+            if type(value) is Pending:
+                value.held_by(tensor)
+            else:
+                self.tape.note_made(tensor)
         set_array(tensor, value)
 
 

@@ -110,6 +110,12 @@ class Module(ModuleState):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
+    def _optimized(self, make: Any) -> Module:
+        # What ``compile`` asks of a model: nn does not know the compiler.
+        from .compiled import OptimizedModule
+
+        return OptimizedModule(self, make)
+
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         called: set[int] = set()
         result: Any = None

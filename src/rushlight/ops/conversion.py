@@ -22,7 +22,7 @@ from ..core.dtypes import (
 from ..core.history import LeafNode
 from ..core.shapes import Size, wrap_dim
 from ..core.tensor import Tensor, init_fields, make_tensor
-from ..runtime.pending import Pending
+from ..runtime.pending import Pending, address
 from . import creation
 from .array_data import array_from
 from .define import Primitive
@@ -273,6 +273,8 @@ def _clone(self: Tensor, *, memory_format: object = None) -> Tensor:
 
 def memory_root(array: Any) -> Any:
     """The array that owns the memory of ``array``."""
+    if type(array) is Pending:
+        array = array.memory
     base = array.base
     while base is not None:
         if isinstance(base, np.ndarray):
@@ -285,7 +287,10 @@ def memory_root(array: Any) -> Any:
 
 def data_ptr(self: Tensor) -> int:
     """The address of the first element."""
-    return int(self._array.__array_interface__["data"][0]) if self._array.size else 0
+    array = self._array
+    if type(array) is Pending:
+        array = array.tape.share(array)
+    return int(array.__array_interface__["data"][0]) if array.size else 0
 
 
 def storage_offset(self: Tensor) -> int:
@@ -293,7 +298,7 @@ def storage_offset(self: Tensor) -> int:
     root = memory_root(self._array)
     if not self._array.size:
         return 0
-    gap = self._array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    gap = address(self._array) - address(root)
     return int(gap) // int(self._array.itemsize)
 
 

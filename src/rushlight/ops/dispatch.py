@@ -181,7 +181,7 @@ def _tape_of(operands: tuple[Any, ...]) -> Any:
     for operand in operands:
         if isinstance(operand, Tensor) and type(operand._array) is Pending:
             if operand._array.tape.finished:
-                operand._array = operand._array.real
+                operand._array = operand._array.memory
             else:
                 tape = operand._array.tape
     if tape is not None:

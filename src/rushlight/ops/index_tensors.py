@@ -18,9 +18,10 @@ from ..core.history import Node, versions_of
 from ..core.shapes import count
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending
 from .accumulation import add_along, counted_from_front, extremes, update_at
 from .define import Primitive
-from .dispatch import as_array, compute
+from .dispatch import as_array, compute, held, run
 from .inplace import announce, changed, check_leaf, check_no_overlap, check_partial_overlap
 from .movement import cast
 
@@ -47,8 +48,9 @@ def recorded(
         edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
         if edges.count(None) != len(edges):
             site = program_site(getframe(1))
-            return make_tensor(array, Node(record, edges, array, saved, attrs, site, versions_of(saved)))
-    return make_tensor(array)
+            node = Node(record, edges, array, saved, attrs, site, versions_of(saved))
+            return held(make_tensor(array, node))
+    return held(make_tensor(array))
 
 
 def write_in_place(
@@ -66,6 +68,10 @@ def write_in_place(
     Only for operations whose backward does not need the old value of ``self``. ``overlaps``: ``self`` may be an expanded
     tensor (PyTorch allows that, with a warning, where it is filled).
     """
+    arrays = [o._array if isinstance(o, Tensor) else o for o in operands]
+    for array in arrays:
+        if type(array) is Pending and type(self._array) is not Pending:
+            array.tape.adopt(self)
     target = self._array
     recording = grad_enabled() and (
         self._node is not None or any(isinstance(o, Tensor) and o._node is not None for o in operands)
@@ -82,7 +88,10 @@ def write_in_place(
             if isinstance(operand, Tensor) and operand._storage is shared and operand._array.size > 1:
                 check_partial_overlap(target, operand._array)
     storage = announce(self, name)
-    compute(write, (target, *[o._array if isinstance(o, Tensor) else o for o in operands]), attrs)
+    if type(target) is Pending:
+        target[...] = run(record, (target, *arrays), attrs)
+    else:
+        compute(write, (target, *arrays), attrs)
     if not recording:
         return changed(self, storage, None)
     edges = (self._node, *[o._node if isinstance(o, Tensor) else None for o in operands])
@@ -266,16 +275,26 @@ INDEX_PUT = Primitive("index_put", _put_impl, _put_vjp)
 def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Tensor:
     """The elements of ``x`` at index tensors, of which each stands at its dimension."""
     arrays = [index._array for index in indices]
-    if x._node is None:
-        return make_tensor(np.asarray(_index_impl(x._array, *arrays, dims=dims)))
     attrs = {"dims": dims}
-    return recorded(INDEX, (x, *indices), attrs, _index_impl(x._array, *arrays, dims=dims), indices)
+    if any([type(array) is Pending for array in arrays]) or type(x._array) is Pending:
+        selected = _selected(x._array, arrays, attrs)
+    else:
+        selected = np.asarray(_index_impl(x._array, *arrays, dims=dims))
+    if x._node is None:
+        return held(make_tensor(selected))
+    return recorded(INDEX, (x, *indices), attrs, selected, indices)
+
+
+def _selected(x: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+    if any([array.dtype == BOOL for array in arrays]):  # how many there are depends on the mask
+        return np.asarray(_index_impl(np.asarray(x), *[np.asarray(array) for array in arrays], **attrs))
+    return run(INDEX, (x, *arrays), attrs)
 
 
 def put_at(x: Tensor | None, value: Tensor, indices: tuple[Tensor, ...], attrs: dict[str, Any]) -> Tensor:
     """``x`` (or zeros of ``attrs["shape"]``) with ``value`` written, or added, at index tensors."""
     arrays = [None if x is None else x._array, value._array, *[index._array for index in indices]]
-    return recorded(INDEX_PUT, (x, value, *indices), attrs, compute(_put_impl, arrays, attrs), indices)
+    return recorded(INDEX_PUT, (x, value, *indices), attrs, run(INDEX_PUT, arrays, attrs), indices)
 
 
 def put_at_(
@@ -354,8 +373,16 @@ def index_dims(x: Tensor, indices: Sequence[Any]) -> tuple[tuple[Tensor, ...], t
 
 def check_range(index: Tensor, extent: int, error: type[Exception], message: str, lowest: int = 0) -> None:
     """Raise ``error`` with ``message`` (which may name ``{bad}``) if an element of ``index`` is not in [lowest, extent)."""
-    array = index._array
-    if array.size:
+    check_array_range(index._array, extent, error, message, lowest)
+
+
+def check_array_range(
+    array: Any, extent: int, error: type[Exception], message: str, lowest: int = 0
+) -> None:
+    """``check_range`` of an array; in a recording, when it runs."""
+    if type(array) is Pending:
+        array.tape.check_range(array, extent, error, message, lowest)
+    elif array.size:
         low, high = extremes(array)
         if low < lowest or high >= extent:
             raise error(message.format(bad=low if low < lowest else high))

@@ -14,11 +14,11 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
-from .accumulation import add_along, extremes
+from .accumulation import add_along
 from .comparison import ne, where
 from .define import Primitive
-from .dispatch import is_number, type_name, write_out
-from .index_tensors import INDEX_TYPES, check_range, index_dims, put_at, put_at_, read_at, recorded
+from .dispatch import held, is_number, run, type_name, write_out
+from .index_tensors import INDEX_TYPES, check_array_range, check_range, index_dims, put_at, put_at_, read_at, recorded
 from .inplace import check_leaf, overwrite
 from .movement import cast, clone, handed_over, reshape
 from .overwriting import element_array
@@ -361,7 +361,7 @@ def _embedding_vjp(g: Tensor, node: Node) -> Any:
     edge = node.edges[0]
     assert edge is not None
     attrs = {"rows": edge.shape[0], **node.attrs}
-    result = _embedding_backward_impl(g._array, indices._array, **attrs)
+    result = run(EMBEDDING_BACKWARD, (g._array, indices._array), attrs)
     return (recorded(EMBEDDING_BACKWARD, (g, indices), attrs, result, (indices,)), None)
 
 
@@ -430,14 +430,14 @@ def embedding(
         )
     if table.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
-    if index.size:
-        low, high = extremes(index)
-        if low < 0 or high >= table.shape[0]:
-            raise IndexError("index out of range in self")
-    rows = table.take(index, 0) if index.size else np.empty((*index.shape, table.shape[1]), table.dtype)
-    if weight._node is None:
-        return make_tensor(rows)
+    check_array_range(index, table.shape[0], IndexError, "index out of range in self")
     attrs = {"padding_idx": padding_idx, "scale_grad_by_freq": scale_grad_by_freq}
+    if index.size:
+        rows = run(EMBEDDING, (table, index), attrs)
+    else:
+        rows = np.empty((*index.shape, table.shape[1]), table.dtype)
+    if weight._node is None:
+        return held(make_tensor(rows))
     return recorded(EMBEDDING, (weight, indices), attrs, rows, (indices,))
 
 

@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.selection import select
 from .comparison import logical_not
 from .define import Primitive
-from .dispatch import apply, is_number, type_name, write_out
+from .dispatch import apply, held, is_number, run, type_name, write_out
 from .index_tensors import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape
 from .movement import cast, expand, reshape, sum_to_shape
@@ -70,11 +70,10 @@ MASKED_FILL = Primitive("masked_fill", _fill_impl, _fill_vjp)
 
 
 def _filled(x: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    result = run(MASKED_FILL, (x._array, value._array, mask._array), {})
     if x._node is None and value._node is None:
-        return make_tensor(_fill_impl(x._array, value._array, mask._array))
-    return recorded(
-        MASKED_FILL, (x, value, mask), {}, _fill_impl(x._array, value._array, mask._array), (mask,)
-    )
+        return held(make_tensor(result))
+    return recorded(MASKED_FILL, (x, value, mask), {}, result, (mask,))
 
 
 def _fill_value(value: Any, like: Tensor) -> Tensor:
@@ -202,7 +201,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if shape is not None and shape != input._array.shape:
         input = expand(input, shape)
     where = _checked_scatter(input, mask, source)
-    result = _scatter_impl(input._array, source._array, where._array)
+    result = run(MASKED_SCATTER, (input._array, source._array, where._array), {})
     return recorded(MASKED_SCATTER, (input, source, where), {}, result, (where,))
 
 

@@ -54,7 +54,15 @@ def manual_seed(seed: int) -> Generator:
         >>> torch.rand(2)
         tensor([0.4963, 0.7682])
     """
+    if DRAW is not None:
+        DRAW(_seed, default_generator, (int(seed),), {})
+        return default_generator
     return default_generator.manual_seed(int(seed))
+
+
+def _seed(source: Generator, seed: int) -> Any:
+    source.manual_seed(seed)
+    return np.zeros((), np.bool_)
 
 
 def seed() -> int:

@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, make_tensor, storage_of
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
 from .define import Primitive
-from .dispatch import apply, is_number, type_name, write_out
+from .dispatch import apply, is_number, run, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
 from .movement import SLICE_BACKWARD, cast, expand, reshape
@@ -91,7 +91,7 @@ GATHER = Primitive("gather", _gather_impl, _gather_vjp)
 
 
 def _gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
-    return recorded(GATHER, (x, index), {"dim": dim}, _gather_impl(x._array, index._array, dim), (index,))
+    return recorded(GATHER, (x, index), {"dim": dim}, run(GATHER, (x._array, index._array), {"dim": dim}), (index,))
 
 
 def gather(
@@ -202,7 +202,7 @@ def _scattered(
     x: Tensor | None, src: Tensor, index: Tensor, dim: int, accumulate: bool, shape: Any = None
 ) -> Tensor:
     attrs = {"dim": dim, "accumulate": accumulate, "shape": shape}
-    result = _scatter_impl(None if x is None else x._array, src._array, index._array, **attrs)
+    result = run(SCATTER, (None if x is None else x._array, src._array, index._array), attrs)
     return recorded(SCATTER, (x, src, index), attrs, result, (index,))
 
 
@@ -463,7 +463,7 @@ def scatter_reduce(
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     dim = _checked(input, dim, index, src, "scatter")
     attrs = {"dim": dim, "reduce": reduce, "include_self": include_self}
-    array = _reduce_impl(input._array, src._array, index._array, dim, reduce, include_self)
+    array = run(SCATTER_REDUCE, (input._array, src._array, index._array), attrs)
     result = recorded(SCATTER_REDUCE, (input, src, index), attrs, array, (input, src, index))
     if result._node is not None:
         result._node.output = (array, storage_of(result), 0)

@@ -28,11 +28,11 @@ NOT_RECORDED: Final = object()
 
 
 class Pending(NDArrayOperatorsMixin):
-    """An array of a recording. ``real`` is the memory that it is or will be in, with its strides."""
+    """An array of a recording. ``memory`` is the memory that it is or will be in, with its strides."""
 
-    __slots__ = ("__weakref__", "buffer", "real", "tape", "value")
-    real: Any
-    buffer: Buffer  # the memory that ``real`` is all or part of
+    __slots__ = ("__weakref__", "buffer", "memory", "tape", "value")
+    memory: Any
+    buffer: Buffer  # the memory that ``memory`` is all or part of
     tape: Tape
     value: Any  # for parts: (node of the buffer, node of the part), as last read
 
@@ -40,49 +40,49 @@ class Pending(NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.real.shape  # type: ignore[no-any-return]
+        return self.memory.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
-        return self.real.dtype
+        return self.memory.dtype
 
     @property
     def ndim(self) -> int:
-        return self.real.ndim  # type: ignore[no-any-return]
+        return self.memory.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
-        return self.real.size  # type: ignore[no-any-return]
+        return self.memory.size  # type: ignore[no-any-return]
 
     @property
     def itemsize(self) -> int:
-        return self.real.itemsize  # type: ignore[no-any-return]
+        return self.memory.itemsize  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
-        return self.real.nbytes  # type: ignore[no-any-return]
+        return self.memory.nbytes  # type: ignore[no-any-return]
 
     @property
     def strides(self) -> tuple[int, ...]:
-        return self.real.strides  # type: ignore[no-any-return]
+        return self.memory.strides  # type: ignore[no-any-return]
 
     @property
     def flags(self) -> Any:
-        return self.real.flags
+        return self.memory.flags
 
     @property
     def base(self) -> Any:
-        return None if self.real is self.buffer.root else self.buffer.root
+        return None if self.memory is self.buffer.root else self.buffer.root
 
     def __len__(self) -> int:
-        return len(self.real)
+        return len(self.memory)
 
     # --- views ----------------------------------------------------------------------------------------------------
 
     def part(self, real: Any) -> Pending:
-        """The view of this memory that ``real``, a view of ``self.real``, is."""
+        """The view of this memory that ``memory``, a view of ``self.memory``, is."""
         part = _new(Pending)
-        part.real = real
+        part.memory = real
         part.buffer = self.buffer
         part.tape = self.tape
         part.value = None
@@ -90,7 +90,7 @@ class Pending(NDArrayOperatorsMixin):
 
     def through(self, view: Any, *args: Any, **kwargs: Any) -> Any:
         """The part that ``view(array, ...)``, a function that makes views of NumPy arrays, makes of this one."""
-        real = view(self.real, *args, **kwargs)
+        real = view(self.memory, *args, **kwargs)
         start, stop = address(self.buffer.root), self.buffer.root.nbytes
         first = address(real) - start
         last = first + sum([(n - 1) * s for n, s in zip(real.shape, real.strides, strict=True)])
@@ -99,7 +99,7 @@ class Pending(NDArrayOperatorsMixin):
         return self.part(real)
 
     def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Any:
-        real = self.real
+        real = self.memory
         if len(shape) == 1 and not isinstance(shape[0], int | np.integer):
             shape = tuple(shape[0])
         if order != "C":
@@ -114,16 +114,16 @@ class Pending(NDArrayOperatorsMixin):
             return self.copy().reshape(shape)
 
     def transpose(self, *axes: Any) -> Any:
-        return self.part(self.real.transpose(*axes))
+        return self.part(self.memory.transpose(*axes))
 
     def swapaxes(self, a: int, b: int) -> Any:
-        return self.part(self.real.swapaxes(a, b))
+        return self.part(self.memory.swapaxes(a, b))
 
     def squeeze(self, axis: Any = None) -> Any:
-        return self.part(self.real.squeeze(axis))
+        return self.part(self.memory.squeeze(axis))
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-        real = self.real.diagonal(offset, axis1, axis2)
+        real = self.memory.diagonal(offset, axis1, axis2)
         real.flags.writeable = True
         return self.part(real)
 
@@ -132,20 +132,20 @@ class Pending(NDArrayOperatorsMixin):
 
     @property
     def T(self) -> Any:
-        return self.part(self.real.T)
+        return self.part(self.memory.T)
 
     def view(self, *args: Any) -> Any:
-        if len(args) == 1 and args[0] == self.real.dtype:
-            return self.part(self.real.view())
+        if len(args) == 1 and args[0] == self.memory.dtype:
+            return self.part(self.memory.view())
         return self.tape.share(self).view(*args)
 
     def __getitem__(self, index: Any) -> Any:
         if _basic(index):
-            real = self.real[index]
+            real = self.memory[index]
             if type(real) is ndarray:
                 return self.part(real)
             return self.part(
-                self.real[(*index, ...) if type(index) is tuple and Ellipsis not in index else (index, ...)]
+                self.memory[(*index, ...) if type(index) is tuple and Ellipsis not in index else (index, ...)]
             )
         return self.tape.settle(self)[index]
 
@@ -153,7 +153,7 @@ class Pending(NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", copy: bool = True) -> Any:
         dtype = np.dtype(dtype)
-        if dtype == self.real.dtype and not copy:
+        if dtype == self.memory.dtype and not copy:
             return self
         return self.tape.cast(self, dtype)
 
@@ -165,14 +165,14 @@ class Pending(NDArrayOperatorsMixin):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if _basic(index):
-            target = self if index is Ellipsis else self.part(self.real[_with_ellipsis(index)])
+            target = self if index is Ellipsis else self.part(self.memory[_with_ellipsis(index)])
             self.tape.write(target, value)
         else:
             array = self.tape.share(self)
             array[index] = np.asarray(value)
 
     def fill(self, value: Any) -> None:
-        self.tape.write(self, np.asarray(value, self.real.dtype))
+        self.tape.write(self, np.asarray(value, self.memory.dtype))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
@@ -197,7 +197,7 @@ class Pending(NDArrayOperatorsMixin):
             return function(*_each(args, _real), **{k: _each(v, _real) for k, v in kwargs.items()})
         if function is np.broadcast_to and type(args[0]) is Pending:
             real = np.lib.stride_tricks.as_strided(
-                args[0].real, *_broadcast(args[0].real, args[1] if len(args) > 1 else kwargs["shape"])
+                args[0].memory, *_broadcast(args[0].memory, args[1] if len(args) > 1 else kwargs["shape"])
             )
             return args[0].part(real)
         if function is np.swapaxes or function is np.transpose:
@@ -224,6 +224,8 @@ class Pending(NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in _READS:
+            return getattr(self.tape.settle(self), name)
         return getattr(self.tape.share(self), name)
 
     def __bool__(self) -> bool:
@@ -239,10 +241,10 @@ class Pending(NDArrayOperatorsMixin):
         return self.tape.settle(self).__index__()  # type: ignore[no-any-return]
 
     def __iter__(self) -> Any:
-        return iter([self[i] for i in range(len(self.real))])
+        return iter([self[i] for i in range(len(self.memory))])
 
     def __repr__(self) -> str:
-        return f"<pending {self.real.dtype} array of shape {self.real.shape}>"
+        return f"<pending {self.memory.dtype} array of shape {self.memory.shape}>"
 
     # --- tensors --------------------------------------------------------------------------------------------------
 
@@ -252,9 +254,9 @@ class Pending(NDArrayOperatorsMixin):
 
 
 def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
-    """The array of ``buffer`` whose memory is ``real``."""
+    """The array of ``buffer`` whose memory is ``memory``."""
     array = _new(Pending)
-    array.real = real
+    array.memory = real
     array.buffer = buffer
     array.tape = tape
     array.value = None
@@ -264,10 +266,14 @@ def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
 def address(array: Any) -> int:
     """Where the first element of an array, pending or not, lies. (A Pending must not have an ``__array_interface__``: NumPy
     would read from there without asking.)"""
-    real = array.real if type(array) is Pending else array
+    real = array.memory if type(array) is Pending else array
     return real.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 
+# Methods that give nothing that shares memory with the array.
+_READS = frozenset(
+    ("all", "any", "argmax", "argmin", "max", "mean", "min", "nonzero", "prod", "std", "sum", "tobytes", "tolist", "var")
+)
 _BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 
 
@@ -285,7 +291,7 @@ def _with_ellipsis(index: Any) -> Any:
 
 
 def _real(value: Any) -> Any:
-    return value.real if type(value) is Pending else value
+    return value.memory if type(value) is Pending else value
 
 
 def _each(values: Any, function: Any) -> Any:

@@ -106,7 +106,9 @@ class Plan:
             pool = workers.pool_address() if self._shared else 0
             run, process, addresses = self._code.run, self._process, self._addresses
             objects = id(arrays) + _items_offset if _items_offset else 0
-            if not objects or run(self._first, pool, process, addresses, objects, self._expected, self._count):
+            if not objects or run(
+                self._first, pool, process, addresses, objects, self._expected, self._count
+            ):
                 self._bind_slowly(arrays)
                 run(self._first, pool, process, addresses, 0, 0, 0)
             for call, segment in self._rest:
@@ -210,7 +212,11 @@ class Plan:
                 raise ValueError(
                     f"run: {what} is {array.dtype} of shape {array.shape}; the plan was made for {dtype} of shape {shape}"
                 )
-            if not array.flags.c_contiguous or not array.flags.aligned or (output and not array.flags.writeable):
+            if (
+                not array.flags.c_contiguous
+                or not array.flags.aligned
+                or (output and not array.flags.writeable)
+            ):
                 raise ValueError(f"run: {what} must be C-contiguous, aligned and, for an output, writeable")
             self._address_words[number] = array.__array_interface__["data"][0]
 
@@ -257,19 +263,29 @@ class _Stretch:
         memory[Segment.SLOTS] = slots
         memory[Segment.RELOCATIONS] = base + self.relocations_at * WORD
         memory[Segment.RELOCATION_COUNT] = self.relocated
-        memory[Segment.USES_BLAS] = any("@rushlight_cblas" in line.text or '@"rushlight_cblas' in line.text for line in self.lines)
+        memory[Segment.USES_BLAS] = any(
+            "@rushlight_cblas" in line.text or '@"rushlight_cblas' in line.text for line in self.lines
+        )
         if shared:
             memory[Segment.FIRST], memory[Segment.LAST] = shared[0], shared[-1] + 1
             time = sum(estimated_nanoseconds(self.lines[number]) for number in shared)
             memory[Segment.PARALLEL_TIME] = max(1, int(min(time, 1e18)))
-        for number, (line, function, cut) in enumerate(zip(self.lines, self.functions, self.cuts, strict=True)):
+        for number, (line, function, cut) in enumerate(
+            zip(self.lines, self.functions, self.cuts, strict=True)
+        ):
             entry = memory[self.lines_at + number * Line.SIZE :]
             entry[Line.FUNCTION] = function
             entry[Line.INTS] = base + value * WORD
             memory[value : value + len(line.ints)] = line.ints
             value += len(line.ints)
             entry[Line.POINTERS] = base + value * WORD
-            entry[Line.UNITS : Line.STATE] = (line.units, cut.chunk, cut.chunks, cut.regions, cut.region_chunks)
+            entry[Line.UNITS : Line.STATE] = (
+                line.units,
+                cut.chunk,
+                cut.chunks,
+                cut.regions,
+                cut.region_chunks,
+            )
             entry[Line.STATE] = base + state * WORD
             state += (1 + cut.regions) * CACHE_LINE_WORDS
             for place in line.places:
@@ -277,7 +293,11 @@ class _Stretch:
                     memory[value] = arena + place.offset
                 else:
                     array = place.number + (input_count if place.space is Space.OUTPUT else 0)
-                    memory[relocation : relocation + Relocation.SIZE] = (base + value * WORD, array, place.offset)
+                    memory[relocation : relocation + Relocation.SIZE] = (
+                        base + value * WORD,
+                        array,
+                        place.offset,
+                    )
                     relocation += int(Relocation.SIZE)
                 value += 1
 
@@ -326,7 +346,9 @@ class _HostCall:
             self._call(arrays)
 
     def _call(self, arrays: tuple[Array, ...]) -> None:
-        given = self.function(*[find if isinstance(find, np.ndarray) else find(arrays) for find in self.operands])
+        given = self.function(
+            *[find if isinstance(find, np.ndarray) else find(arrays) for find in self.operands]
+        )
         values = given if isinstance(given, tuple) else (given,)
         for find, value in zip(self.results, values, strict=True):
             (find if isinstance(find, np.ndarray) else find(arrays))[...] = value
@@ -343,15 +365,17 @@ def _view(
     if size == 0:
         return np.empty(shape, dtype)
     if place.space is Space.ARENA:
-        return arena[place.offset : place.offset + size].view(dtype).reshape(shape)
+        always: Array = arena[place.offset : place.offset + size].view(dtype).reshape(shape)
+        return always
     number = place.number + (input_count if place.space is Space.OUTPUT else 0)
 
     def find(arrays: tuple[Array, ...]) -> Array:
         array = arrays[number]
         if place.offset == 0 and array.shape == shape and array.dtype == dtype:
             return array
-        found = array.reshape(-1).view(np.uint8)[place.offset : place.offset + size]
-        return found.view(dtype).reshape(shape)
+        part = array.reshape(-1).view(np.uint8)[place.offset : place.offset + size]
+        found: Array = part.view(dtype).reshape(shape)
+        return found
 
     return find
 
@@ -378,7 +402,10 @@ def _tuple_items_offset() -> int:
         return 0
     if word(array + LAYOUT.data) != probe.ctypes.data or half(array + LAYOUT.dimensions) != 2:
         return 0
-    if word(array + LAYOUT.description) != id(probe.dtype) or half(array + LAYOUT.flags) & _WRITEABLE != _WRITEABLE:
+    if (
+        word(array + LAYOUT.description) != id(probe.dtype)
+        or half(array + LAYOUT.flags) & _WRITEABLE != _WRITEABLE
+    ):
         return 0
     shape = word(array + LAYOUT.shape)
     # `ctypes.shape` knows the values; that the address is right shows in the strides, which NumPy keeps behind the shape.

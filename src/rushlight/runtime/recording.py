@@ -112,7 +112,7 @@ class Tape:
         node = buffer.node
         if node < 0:
             node = self.buffer_node(buffer)
-        real = array.real
+        real = array.memory
         root = buffer.root
         if real is root:
             return node
@@ -207,7 +207,7 @@ class Tape:
             result = _RESULTS.get(signature)
         except TypeError:  # something that can't be compared
             return NOT_RECORDED
-        if result is None:
+        if result is None or (result is NOT_RECORDED and types_of is not None):
             result = _RESULTS[signature] = (
                 _result_types(record, arrays, attrs) if types_of is None else _types_of(types_of())
             )
@@ -241,16 +241,16 @@ class Tape:
     def cast(self, array: Pending, dtype: Any) -> Pending:
         """``array`` in another dtype."""
         node = self.read(array)
-        shape = array.real.shape
+        shape = array.memory.shape
         return self._fresh(self._node((CAST, node, dtype), (shape, dtype)), shape, dtype)
 
     def copied(self, array: Pending) -> Pending:
         """The same content in memory of its own."""
-        return self._fresh(self.read(array), array.real.shape, array.real.dtype)
+        return self._fresh(self.read(array), array.memory.shape, array.memory.dtype)
 
     def write(self, target: Pending, value: Any) -> None:
         """``target[...] = value``."""
-        real = target.real
+        real = target.memory
         if type(value) is not Pending:
             value = np.asarray(value)
         if value.shape != real.shape:
@@ -309,7 +309,7 @@ class Tape:
         buffer = array.buffer
         if buffer.changed or (buffer.fresh and buffer.node >= 0):
             self.flush()
-        return array.real
+        return array.memory
 
     def share(self, array: Any) -> Any:
         """The real array, computed, for somebody who may keep or change it."""
@@ -320,6 +320,10 @@ class Tape:
             # It may be changed behind the tape's back: what was read so far is computed before that.
             self.flush()
         return real
+
+    def check_range(self, array: Any, extent: int, error: type[Exception], message: str, lowest: int) -> None:
+        """Raise ``error`` for an index of which an element is not in [lowest, extent)."""
+        RangeCheck(extent, error, message, lowest).impl(self.settle(array))
 
     def item(self, array: Any) -> Any:
         """What ``Tensor.item`` gives for this array."""
@@ -372,8 +376,12 @@ class Tape:
             self.finished = True
             for reference in itertools.chain(self.holders, self.adopted):
                 tensor = reference()
-                if tensor is not None and type(tensor._array) is Pending:
-                    tensor._array = tensor._array.real
+                if tensor is not None:
+                    if type(tensor._array) is Pending:
+                        tensor._array = tensor._array.memory
+                    gradient = tensor._grad
+                    if gradient is not None and type(gradient._array) is Pending:
+                        gradient._array = gradient._array.memory
             self.holders = []
             self.adopted = []
             self.outside = {}
@@ -401,6 +409,10 @@ def _exact(value: Any) -> Any:
         return (kind, value.hex())
     if kind is tuple or kind is list:
         return (kind, tuple([_exact(part) for part in value]))
+    if kind is dict:
+        return (kind, tuple([(name, _exact(part)) for name, part in value.items()]))
+    if kind is slice:  # compares, but has no hash before Python 3.12
+        return (kind, (value.start, value.stop, value.step))
     if kind is ndarray or kind is Pending or isinstance(value, np.ndarray):
         raise TypeError("arrays are no parameters")
     hash(value)
@@ -414,6 +426,10 @@ def plain(value: Any) -> Any:
         return float.fromhex(content)
     if kind is tuple or kind is list:
         return kind([plain(part) for part in content])
+    if kind is slice:
+        return slice(*content)
+    if kind is dict:
+        return {name: plain(part) for name, part in content}
     return content
 
 
@@ -428,6 +444,35 @@ class UfuncRecord:
 
     def __repr__(self) -> str:
         return f"<ufunc {self.name}>"
+
+
+class RangeCheck:
+    """That an index stays inside, in the place of a primitive's record: gives nothing, raises when it runs."""
+
+    value_dependent = False
+    effect = True
+    name = "check_range"
+
+    def __init__(self, extent: int, error: type[Exception], message: str, lowest: int) -> None:
+        self.key = (extent, error, message, lowest)
+
+    def impl(self, index: Any) -> Any:
+        """Check a NumPy array."""
+        extent, error, message, lowest = self.key
+        if index.size:
+            low, high = int(index.min()), int(index.max())
+            if low < lowest or high >= extent:
+                raise error(message.format(bad=low if low < lowest else high))
+        return np.zeros((), np.bool_)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RangeCheck) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return "<check_range>"
 
 
 class _WeakNumber:

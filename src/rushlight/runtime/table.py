@@ -148,6 +148,9 @@ _FUTEX_WAKE_PRIVATE: Final = 129
 _EVERYONE: Final = (1 << 31) - 1
 # A sleep between lines ends by itself after this long, in case a wake-up is ever lost.
 _LINE_SLEEP_NANOSECONDS: Final = 5_000_000
+# A worker that the system stops in the middle of a chunk stops the whole run, for milliseconds. So it offers its processor to
+# others by itself, between two chunks, before its time slice is over: that costs nothing where nobody else wants it.
+_WORK_WITHOUT_PAUSE_NANOSECONDS: Final = 500_000
 _MONOTONIC: Final = {"linux": 1, "darwin": 6}
 
 
@@ -235,9 +238,7 @@ def native_text(system: System) -> str:
                 self.system_call(event, _FUTEX_WAKE_PRIVATE, self.i64(_EVERYONE), ir.Constant(PTR, None))
 
         def system_call(self, event: Any, operation: int, value: Any, timeout: Any) -> None:
-            self.call(
-                "syscall", I64, [self.i64(system.futex), event, self.i64(operation), value, timeout]
-            )
+            self.call("syscall", I64, [self.i64(system.futex), event, self.i64(operation), value, timeout])
 
         def now(self) -> Any:
             """Nanoseconds."""
@@ -281,9 +282,12 @@ def native_text(system: System) -> str:
         return f.function
 
     def make_share() -> Any:
-        """``share(segment, pool, me, generation)``: the lines FIRST to LAST, together with whoever else is there."""
-        f = Code("share", VOID, [PTR, PTR, I64, I64])
-        segment, pool, me, generation = f.arguments
+        """``share(segment, pool, me, generation, rested)``: the lines FIRST to LAST, together with whoever else is there.
+
+        ``rested``: where a worker keeps the time of its last pause; 0 for the calling thread, which takes none.
+        """
+        f = Code("share", VOID, [PTR, PTR, I64, I64, PTR])
+        segment, pool, me, generation, rested = f.arguments
         stale = f.function.append_basic_block("stale")
         tag = f.b.shl(generation, f.i64(CHUNK_BITS))
         lines = f.read_pointer(segment, Segment.LINES)
@@ -294,6 +298,7 @@ def native_text(system: System) -> str:
         )
         profile = f.read_pointer(segment, Segment.PROFILE)
         profiled = f.b.and_(f.is_not(f.b.ptrtoint(profile, I64), 0), f.is_(me, 0))
+        worker = f.is_not(me, 0)
         spins = f.read(pool, PoolWord.WAIT_SPINS)
         event, sleepers = f.word(pool, PoolWord.LINE_EVENT), f.word(pool, PoolWord.LINE_SLEEPERS)
         started, mine, spun = (f.variable(I64, f.i64(0)) for _ in range(3))
@@ -305,6 +310,18 @@ def native_text(system: System) -> str:
             """The number in a claim or done word; 0 if it is of an older generation."""
             current = f.is_(f.b.lshr(word, f.i64(CHUNK_BITS)), generation)
             return f.b.select(current, f.sub(word, tag), f.i64(0))
+
+        def declare(done: Any, complete: Any) -> None:
+            """Add to the done word what this thread has done, and wake the others if that was the last of the line."""
+            with f.when(f.is_not(f.get(mine, I64), 0)), f.repeat() as added:
+                word = f.peek(done)
+                total = f.add(f.add(tag, count(word)), f.get(mine, I64))
+                with f.when(f.swap_if(done, word, total)):
+                    finished = f.b.and_(f.is_(total, complete), f.is_not(f.peek(sleepers, "seq_cst"), 0))
+                    with f.when(finished):
+                        f.wake_all(event)
+                    f.set(mine, f.i64(0))
+                    f.b.branch(added)
 
         with f.loop(f.read(segment, Segment.FIRST), f.read(segment, Segment.LAST)) as number:
             line = f.at(I64, lines, f.mul(number, Line.SIZE.value))
@@ -331,14 +348,15 @@ def native_text(system: System) -> str:
                         begin = f.mul(f.add(low, taken), chunk)
                         launch(f, line, begin, f.minimum(f.add(begin, chunk), units), scratch)
                         f.set(mine, f.add(f.get(mine, I64), 1))
-            with f.when(f.is_not(f.get(mine, I64), 0)), f.repeat() as added:
-                word = f.peek(done)
-                total = f.add(f.add(tag, count(word)), f.get(mine, I64))
-                with f.when(f.swap_if(done, word, total)):
-                    finished = f.b.and_(f.is_(total, complete), f.is_not(f.peek(sleepers, "seq_cst"), 0))
-                    with f.when(finished):
-                        f.wake_all(event)
-                    f.b.branch(added)
+                        if system.clock:
+                            with f.when(worker):
+                                late = f.sub(f.now(), f.load(I64, rested))
+                                with f.when(f.beyond(late, _WORK_WITHOUT_PAUSE_NANOSECONDS)):
+                                    # Nothing may wait for this thread while it is away.
+                                    declare(done, complete)
+                                    f.call("sched_yield", I32, [])
+                                    f.store(f.now(), rested)
+            declare(done, complete)
             f.set(spun, f.i64(0))
             with f.repeat() as over:
                 word = f.peek(done)
@@ -455,9 +473,7 @@ def native_text(system: System) -> str:
         with f.loop(0, f.read(segment, Segment.RELOCATION_COUNT)) as number:
             entry = f.at(I64, relocations, f.mul(number, Relocation.SIZE.value))
             base = f.load(I64, addresses, f.read(entry, Relocation.ARRAY))
-            f.store(
-                f.add(base, f.read(entry, Relocation.OFFSET)), f.read_pointer(entry, Relocation.TARGET)
-            )
+            f.store(f.add(base, f.read(entry, Relocation.OFFSET)), f.read_pointer(entry, Relocation.TARGET))
         uses_blas = f.is_not(f.read(segment, Segment.USES_BLAS), 0)
         with f.when(uses_blas):
             f.b.call(enter_blas, [process])
@@ -467,7 +483,9 @@ def native_text(system: System) -> str:
             busy = f.word(pool, PoolWord.BUSY)
             parked, park_event = f.word(pool, PoolWord.PARKED), f.word(pool, PoolWord.PARK_EVENT)
             least = f.b.select(
-                f.is_(f.peek(parked), 0), f.read(pool, PoolWord.AWAKE_TIME), f.read(pool, PoolWord.ASLEEP_TIME)
+                f.is_(f.peek(parked), 0),
+                f.read(pool, PoolWord.AWAKE_TIME),
+                f.read(pool, PoolWord.ASLEEP_TIME),
             )
             with f.when(f.b.not_(f.less(time, least))), f.when(f.swap_if(busy, f.i64(0), f.i64(1))):
                 f.set(shared, f.i64(1))
@@ -483,7 +501,7 @@ def native_text(system: System) -> str:
                 f.poke(f.b.ptrtoint(segment, I64), published)
                 with f.when(f.is_not(f.peek(parked, "seq_cst"), 0)):
                     f.wake_all(park_event)
-                f.b.call(share, [segment, pool, f.i64(0), generation])
+                f.b.call(share, [segment, pool, f.i64(0), generation, ir.Constant(PTR, None)])
                 f.poke(0, published)
                 f.poke(0, busy)
                 f.set(first, end)
@@ -501,7 +519,8 @@ def native_text(system: System) -> str:
         pool, me, back = f.arguments
         published, inside = f.word(pool, PoolWord.SEGMENT), f.word(pool, PoolWord.INSIDE)
         event, parked = f.word(pool, PoolWord.PARK_EVENT), f.word(pool, PoolWord.PARKED)
-        spun, last = f.variable(I64, f.i64(0)), f.variable(I64, f.i64(0))
+        spun, last, rested = f.variable(I64, f.i64(0)), f.variable(I64, f.i64(0)), f.variable(I64)
+        f.set(rested, f.now())
         with f.when(f.is_not(back, 0)):
             f.increase(parked, -1)
 
@@ -521,7 +540,7 @@ def native_text(system: System) -> str:
                         f.beyond(generation, f.get(last, I64)), f.less(me, f.read(place, Segment.SLOTS))
                     )
                     with f.when(mine):
-                        f.b.call(share, [place, pool, me, generation])
+                        f.b.call(share, [place, pool, me, generation, f.b.bitcast(rested, PTR)])
                         f.set(last, generation)
                         f.set(spun, f.i64(0))
                 f.increase(inside, -1)
@@ -537,6 +556,7 @@ def native_text(system: System) -> str:
                     nothing = f.b.and_(f.is_(f.peek(published, "seq_cst"), 0), wanted())
                     with f.when(nothing):
                         f.sleep_on(event, seen, forever=True)
+                        f.set(rested, f.now())
                     f.increase(parked, -1)
         f.b.unreachable()
         return f.function

@@ -1,8 +1,9 @@
 """The worker threads that share a plan's lines: Python threads that live inside one native function.
 
-They start with the first plan that is worth sharing, as many as ``set_num_threads`` or the machine says (affinity and the cgroup's
-quota), less the calling thread; spin for some tens of microseconds after a run, then sleep until the next. One run
-at a time uses them: a run that finds them taken goes alone, which changes no result. A forked child has none and starts its own.
+They start with the first plan that is worth sharing, as many as ``set_num_threads`` or the machine says (affinity and the
+cgroup's quota), less the calling thread; spin for some tens of microseconds after a run, then sleep until the next. One
+run at a time uses them: a run that finds them taken goes alone, which changes no result. A forked child has none and
+starts its own.
 """
 
 from __future__ import annotations
@@ -92,7 +93,10 @@ class Pool:
         for index in range(len(self._threads) + 1, workers + 1):
             event = threading.Event()
             thread = threading.Thread(
-                target=_live, args=(self.code, self.words, index, event), name=f"rushlight-{index}", daemon=True
+                target=_live,
+                args=(self.code, self.words, index, event),
+                name=f"rushlight-{index}",
+                daemon=True,
             )
             thread.start()
             self._threads.append((thread, event))

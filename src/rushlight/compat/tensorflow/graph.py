@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .dtypes import DType
 from .graph_keys import GraphKeys
@@ -48,6 +48,24 @@ class Operand:
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         name = getattr(self, "name", "?")
         raise NotImplementedError(f"Cannot convert a symbolic Tensor ({name}) to a numpy array.")
+
+    if TYPE_CHECKING:
+        # Bound by ops_math and ops_indexing.
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
 
 
 class Tensor(Operand):
@@ -437,14 +455,12 @@ class Graph:
         finally:
             self.block, self._control_inputs = outer, controls
 
-    @contextlib.contextmanager
-    def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:
+    def gradient_override_map(self, op_type_map: dict[str, str]) -> None:
         """Not available: gradients come from Rushlight's autograd, which has no table by operation type."""
         raise NotImplementedError(
             "gradient_override_map: gradients are Rushlight's autograd's, with no table by operation type to override; "
             "write the function that you differentiate with tf.stop_gradient"
         )
-        yield
 
     # --- looking things up ---
 

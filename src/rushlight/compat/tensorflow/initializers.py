@@ -187,7 +187,7 @@ class Identity(Initializer):
         extents = [int(extent) for extent in shape]
         if len(extents) != 2:
             raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
-        return self.gain * eye(*extents, dtype=dtype or self.dtype)  # type: ignore[operator, no-any-return]
+        return self.gain * eye(extents[0], extents[1], dtype=dtype or self.dtype)
 
 
 class Orthogonal(Initializer):

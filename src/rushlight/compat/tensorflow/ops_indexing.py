@@ -343,4 +343,8 @@ def strided_slice(
     return subscript(x, tuple(parts), name or "StridedSlice")
 
 
-Operand.__getitem__ = lambda self, index: subscript(convert_to_tensor(self), index)  # type: ignore[attr-defined]
+def _get_item(self: Operand, index: Any) -> Tensor:
+    return subscript(convert_to_tensor(self), index)
+
+
+setattr(Operand, "__getitem__", _get_item)  # noqa: B010  (a method that mypy knows by its declaration)

@@ -474,15 +474,18 @@ _BINARY_OPERATORS: Final = {
 _COMPARISONS: Final = {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
 
 
+def _prefix(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda self: function(self)
+
+
 def _bind_operators() -> None:
     for name, (function, op_name) in _BINARY_OPERATORS.items():
         setattr(Operand, f"__{name}__", _operator(function, op_name, reflected=False))
         setattr(Operand, f"__r{name}__", _operator(function, op_name, reflected=True))
     for name, function in _COMPARISONS.items():
         setattr(Operand, f"__{name}__", _operator(function, function.__name__, reflected=False))
-    Operand.__neg__ = lambda self: negative(self)  # type: ignore[attr-defined]
-    Operand.__abs__ = lambda self: abs(self)  # type: ignore[attr-defined]
-    Operand.__invert__ = lambda self: logical_not(self)  # type: ignore[attr-defined]
+    for name, function in {"neg": negative, "abs": abs, "invert": logical_not}.items():
+        setattr(Operand, f"__{name}__", _prefix(function))
 
 
 _bind_operators()

@@ -207,7 +207,7 @@ class BaseSession:
         handle.fed.update(keys)
         given = self._given_in_part(handle, wanted)
         ops = needed_operations(
-            [*[t.op for t in wanted.tensors if t not in given], *wanted.targets], given, None
+            [*[t.op for t in wanted.tensors if t not in given], *wanted.targets], set(given), None
         )
         ops = [op for op in ops if op not in handle.done]
         tensors = [t for op in ops for t in op.outputs if op.type != VARIABLE]
@@ -258,7 +258,8 @@ class PartialRun:
 
     def admit(self, wanted: Fetches, keys: Sequence[Tensor]) -> None:
         """Refuse fetches and feeds that were not announced, or come a second time."""
-        for item in (*wanted.tensors, *wanted.targets):
+        items: list[Any] = [*wanted.tensors, *wanted.targets]
+        for item in items:
             if item not in self._fetches:
                 raise errors.InvalidArgumentError(
                     None,

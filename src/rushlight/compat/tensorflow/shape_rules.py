@@ -21,8 +21,8 @@ def broadcast(kind: str, name: str, operands: Sequence[Tensor]) -> TensorShape:
         if extents is None:
             return UNKNOWN
         rank = max(len(result), len(extents))
-        left: list[int | None] = [1] * (rank - len(result)) + result
-        right: list[int | None] = [1] * (rank - len(extents)) + list(extents)
+        left: list[int | None] = [*[1] * (rank - len(result)), *result]
+        right: list[int | None] = [*[1] * (rank - len(extents)), *extents]
         result = []
         for a, b in zip(left, right, strict=True):
             if a == 1 or a == b:

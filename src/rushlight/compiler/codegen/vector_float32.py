@@ -32,6 +32,23 @@ EXPM1 = (0.5, 0.1666666716337204, 0.04166632518172264, 0.008333220146596432, 0.0
 LOG = (0.3333331346511841, -0.25000008940696716, 0.20002120733261108, -0.1666799634695053, 0.1421952098608017,
        -0.12405548989772797, 0.11888373643159866, -0.11676019430160522, 0.06746606528759003)  # fmt: skip
 
+# 2**r = 1 + r P(r) for |r| <= 1/2, to 2**-28.5
+EXP2 = (0.6931472420692444, 0.24022652208805084, 0.055503103882074356, 0.009617692790925503, 0.0013406643411144614,
+        0.00015594655997119844)  # fmt: skip
+# tanh x = x + x³ P(x²) for |x| <= 0.55, to 2**-29.8
+TANH = (-0.33333316445350647, 0.13332585990428925, -0.05385231226682663, 0.02107168175280094, -0.006274242419749498)
+TWO_OVER_PI = 0.6366197723675814
+PI_2 = (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15)
+LARGE = 131072.0  # where the reduction by pi/2 in three parts ends
+# sin r = r + r z P(z), cos r = 1 - z/2 + z² P(z), z = r², |r| <= pi/4
+SIN = (-0.16666655242443085, 0.008332176133990288, -0.00019516977772582322)
+COS = (0.04166664555668831, -0.0013887364184483886, 2.443809171381872e-05)
+# erf x = x + x P(x²) for |x| <= 0.9; above, erfc a = exp(-a Q(a))
+ERF = (0.12837915122509003, -0.3761252462863922, 0.11282140761613846, -0.02677890844643116, 0.005011962726712227,
+       -0.0006090360693633556)  # fmt: skip
+ERFC = (1.128519892692566, 0.6356993913650513, 0.10528683662414551, -0.022906018421053886, 0.003219970967620611,
+        -0.00021459443087223917)  # fmt: skip
+
 
 def power_of_two(exponent: Value) -> Value:
     """2**exponent of an integer in -126 ... 127."""
@@ -59,15 +76,25 @@ def exp(b: Body, x: Value) -> Value:
 
 def sigmoid(b: Body, x: Value) -> Value:
     small = exp(b, -b.fabs(x))
-    return b.select(x < 0.0, small, 1.0) / (small + 1.0)
+    above = b.select(x < 0.0, small, 1.0)
+    below = small + 1.0
+    return corrected(b, above / below, above, below, small - (below - 1.0), b.fma(small, -0.5, 1.0))
 
 
 def tanh(b: Body, x: Value) -> Value:
     size = b.smaller(9.1, b.fabs(x))  # tanh is 1 from 9.02 on
     n, r = reduce_exponent(b, size + size)
     power = power_of_two(n)
-    e = b.fma(b.polynomial(r, EXPM1), r * r, r)  # exp(2|x|) = power * (1 + e)
-    return b.copysign(b.fma(e, power, power - 1.0) / b.fma(e, power, power + 1.0), x)
+    below = b.fma(b.fma(b.polynomial(r, EXP), r * r, r), power, power + 1.0)  # exp(2|x|) + 1
+    z = x * x
+    near = b.fma(b.polynomial(z, TANH) * z, x, x)
+    return b.select(size < 0.55, near, b.copysign(1.0 - 2.0 / below, x))
+
+
+def corrected(b: Body, ratio: Value, above: Value, below: Value, lost: Value, inverse: Value) -> Value:
+    """The quotient above / (below + lost) from that of above / below. ``inverse``: about 1 / below."""
+    rest = b.fma(-ratio, below, above) - ratio * lost
+    return b.fma(rest, inverse, ratio)
 
 
 def log(b: Body, x: Value) -> Value:
@@ -87,3 +114,48 @@ def log_edges(b: Body, x: Value, result: Value) -> Value:
     result = b.select(x < INFINITY, result, x)
     result = b.select(x.same(0.0), -INFINITY, result)
     return b.select(x < 0.0, NAN, result)
+
+
+def exp2(b: Body, x: Value) -> Value:
+    x = b.larger(-151.0, b.smaller(129.0, x))
+    shifted = x + ROUND
+    r = x - (shifted - ROUND)
+    return scale(b.fma(b.polynomial(r, EXP2), r, 1.0), shifted.bits() - ROUND_BITS)
+
+
+def expm1(b: Body, x: Value) -> Value:
+    n, r = reduce_exponent(b, b.larger(-20.0, b.smaller(89.0, x)))
+    power = power_of_two(n - 1)
+    half = b.fma(b.fma(b.polynomial(r, EXPM1), r * r, r), power, power - 0.5)
+    return b.copysign(half + half, x)
+
+
+def _turn(b: Body, x: Value, quarters: int) -> Value:
+    """sin(x + quarters pi/2), of numbers below ``LARGE``."""
+    shifted = b.fma(x, TWO_OVER_PI, ROUND)
+    n = shifted - ROUND
+    quadrant = shifted.bits() + quarters
+    r = b.fma(n, -PI_2[2], b.fma(n, -PI_2[1], b.fma(n, -PI_2[0], x)))
+    z = r * r
+    sine = b.fma(b.polynomial(z, SIN) * z, r, r)
+    cosine = b.fma(b.polynomial(z, COS), z * z, b.fma(z, -0.5, 1.0))
+    value = b.select((quadrant & 1).same(0), sine, cosine)
+    return (value.bits() ^ ((quadrant & 2) << 30)).float_of_bits()
+
+
+def sin(b: Body, x: Value) -> Value:
+    return b.select(x.same(0.0), x, _turn(b, x, 0))
+
+
+def cos(b: Body, x: Value) -> Value:
+    return _turn(b, x, 1)
+
+
+def erf(b: Body, x: Value) -> Value:
+    size = b.fabs(x)
+    near = b.fma(b.polynomial(x * x, ERF), x, x)
+    size = b.smaller(3.95, size)  # erf is 1 from 3.92 on
+    n, r = reduce_exponent(b, -(size * b.polynomial(size, ERFC)))
+    power = power_of_two(n)
+    far = 1.0 - b.fma(b.fma(b.polynomial(r, EXP), r * r, r), power, power)
+    return b.select(size > 0.9, b.copysign(far, x), near)

@@ -7,10 +7,16 @@ always. Accuracy is stated and tested in ``vector_math``.
 from __future__ import annotations
 
 from .loop_text import Body, Value
+from .vector_float32 import corrected
+from .vector_float32 import corrected
 
 INFINITY, NAN = float("inf"), float("nan")
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 32 bits
+LN2 = 0.6931471805599453
+LOG2_E_REST = 2.0355273740931033e-17
+LOG10_E, LOG10_E_REST = 0.4342944819032518, 1.098319650216765e-17
+LOG10_2_HIGH, LOG10_2_LOW = 0.30102999566383914, 1.42050232272661e-13  # the first has 42 bits
 ROUND = 6755399441055744.0  # 1.5 * 2**52
 ROUND_BITS = 0x4338000000000000
 
@@ -24,6 +30,22 @@ EXP = (0.5000000000000001, 0.1666666666666667, 0.04166666666665229, 0.0083333333
 LOG_SHORT = (0.6666666564505327, 0.40000335291224204, 0.28537301650784297, 0.2358229097246218)
 LOG = (0.6666666666666734, 0.3999999999941432, 0.2857142874247487, 0.22222198563491763, 0.18183564866289198,
        0.15314035845230295, 0.14796105337179)  # fmt: skip
+# erf(x) = x + x P(x²) for |x| <= 1; R of erfc (see below) for 0.4 <= a <= 28
+ERF_SHORT = (0.12837916572665267, -0.3761262582409769, 0.11283585148319321, -0.026853811951148818, 0.0051883277524193225,
+             -0.0008010194456951496, 7.853864757317043e-05)  # fmt: skip
+ERF = (0.1283791670955126, -0.3761263890318375, 0.11283791670954857, -0.026866170645072893, 0.005223977624780849,
+       -0.0008548326978741269, 0.00012055331036868164, -1.492559350619007e-05, 1.6460972806618236e-06,
+       -1.6350025120702728e-07, 1.4657879211358474e-08, -1.1365663730813639e-09, 5.94525831785618e-11)  # fmt: skip
+ERFC_SHORT = (1.25300805821465, -0.13562110381406145, -0.0475622870066292, 0.1296450520304425,
+              -0.11927382058585809, 0.06830944228094236, -0.023769293481272637, 0.002521274738034769,
+              0.0018844049644188893, -0.0007568235401753378, -9.814191600232722e-05, 9.261418611221053e-05,
+              2.778960801569126e-07)  # fmt: skip
+ERFC = (1.2530080582697296, -0.13562110612458117, -0.04756229435345047, 0.12964515870276047, -0.11927366341532561,
+        0.06830802734401711, -0.023770514918214917, 0.00252939181482056, 0.0018886903527495658,
+        -0.0007798322544500553, -0.0001051597378045772, 0.00012509921375222283, 4.949099649591356e-06,
+        -2.0099904106962655e-05, -7.299686667574942e-07, 3.4703902483371615e-06, 3.528517444482719e-07,
+        -6.126927100522276e-07, -1.3501481979208079e-07, 9.706190670739975e-08, 3.513460145419328e-08,
+        -1.0015007030145561e-08, -4.749299106953042e-09)  # fmt: skip
 
 
 def power_of_two(exponent: Value) -> Value:
@@ -62,15 +84,22 @@ def exp(b: Body, x: Value, short: bool = False) -> Value:
 
 def sigmoid(b: Body, x: Value, short: bool = False) -> Value:
     small = exp(b, -b.fabs(x), short)
-    return b.select(x < 0.0, small, 1.0) / (small + 1.0)
+    above = b.select(x < 0.0, small, 1.0)
+    below = small + 1.0
+    return corrected(b, above / below, above, below, small - (below - 1.0), b.fma(small, -0.5, 1.0))
 
 
 def tanh(b: Body, x: Value, short: bool = False) -> Value:
     size = b.smaller(19.5, b.fabs(x))  # tanh is 1 from 19.07 on
     n, _, r = reduce_exponent(b, size + size)
     power = power_of_two(n)
-    e = exp_minus_one(b, r, short)  # exp(2|x|) = power * (1 + e)
-    return b.copysign(b.fma(e, power, power - 1.0) / b.fma(e, power, power + 1.0), x)
+    e = b.fma(exp_minus_one(b, r, short), power, power - 1.0)  # exp(2|x|) - 1
+    small = e < 4.0  # e / (e + 2), or 1 - 2 / (e + 2) where that is more accurate
+    below = e + 2.0
+    above = b.select(small, e, 2.0)
+    ratio = above / below
+    near = corrected(b, ratio, above, below, e - (below - 2.0), b.fma(ratio, -0.5, 0.5))
+    return b.copysign(b.select(small, near, 1.0 - ratio), x)
 
 
 def split(b: Body, x: Value) -> tuple[Value, Value]:
@@ -100,3 +129,151 @@ def log_edges(b: Body, x: Value, result: Value) -> Value:
     result = b.select(x < INFINITY, result, x)
     result = b.select(x.same(0.0), -INFINITY, result)
     return b.select(x < 0.0, NAN, result)
+
+
+# Relatives of the exponential
+
+
+def exp2(b: Body, x: Value, short: bool = False) -> Value:
+    x = b.larger(-1080.0, b.smaller(1025.0, x))
+    n, n_float = nearest(b, x)
+    return scale(b, exp_minus_one(b, (x - n_float) * LN2, short) + 1.0, n, n_float)
+
+
+def half_expm1(b: Body, x: Value, short: bool = False) -> Value:
+    """(e**x - 1) / 2, which overflows later than e**x - 1; x up to 710."""
+    n, _, r = reduce_exponent(b, b.larger(-40.0, b.smaller(710.0, x)))
+    power = power_of_two(n - 1)
+    return b.fma(exp_minus_one(b, r, short), power, power - 0.5)
+
+
+def expm1(b: Body, x: Value, short: bool = False) -> Value:
+    half = half_expm1(b, x, short)
+    return b.copysign(half + half, x)
+
+
+def half_exp(b: Body, x: Value, short: bool = False) -> Value:
+    """e**x / 2 of a number that is not negative."""
+    n, n_float, r = reduce_exponent(b, b.smaller(712.0, x))
+    return scale(b, exp_minus_one(b, r, short) + 1.0, n - 1, n_float - 1.0)
+
+
+def sinh(b: Body, x: Value, short: bool = False) -> Value:
+    size = b.fabs(x)
+    half = half_expm1(b, size, short)
+    small = half + half / (half + half + 1.0)
+    return b.copysign(b.select(size > 30.0, half_exp(b, size, short), small), x)
+
+
+def cosh(b: Body, x: Value, short: bool = False) -> Value:
+    half = half_exp(b, b.fabs(x), short)
+    return half + 0.25 / half
+
+
+# Relatives of the logarithm
+
+
+def log_in_parts(b: Body, x: Value, short: bool) -> tuple[Value, Value, Value]:
+    """log(x) = k ln 2 + high + low, of a positive number."""
+    k, f = split(b, x)
+    s = f / (f + 2.0)
+    half_square = f * f * 0.5
+    rest = half_square - s * b.fma(b.polynomial(s * s, LOG_SHORT if short else LOG), s * s, half_square)
+    high = f - rest
+    return k, high, (f - high) - rest
+
+
+def log2(b: Body, x: Value, short: bool = False) -> Value:
+    return log_edges(b, x, log2_of_positive(b, x, short))
+
+
+def log2_of_positive(b: Body, x: Value, short: bool) -> Value:
+    k, high, low = log_in_parts(b, x, short)
+    return k + b.fma(high, LOG2_E, b.fma(high, LOG2_E_REST, low * LOG2_E))
+
+
+def log10(b: Body, x: Value, short: bool = False) -> Value:
+    k, high, low = log_in_parts(b, x, short)
+    small = b.fma(high, LOG10_E_REST, b.fma(low, LOG10_E, k * LOG10_2_LOW))
+    return log_edges(b, x, b.fma(k, LOG10_2_HIGH, b.fma(high, LOG10_E, small)))
+
+
+def log1p(b: Body, x: Value, short: bool = False) -> Value:
+    """The logarithm of u = 1 + x as rounded, and what the rounding took away: log(1 + x) = log(u) + c / u."""
+    u = x + 1.0
+    c = b.select(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
+    k, f = split(b, u)
+    s = f / (f + 2.0)
+    half_square = f * f * 0.5
+    tail = s * b.fma(b.polynomial(s * s, LOG_SHORT if short else LOG), s * s, half_square)
+    rest = b.fma(k, LN2_LOW, tail) + c / u
+    result = b.fma(k, LN2_HIGH, f - (half_square - rest))
+    result = b.select(b.fabs(x) < 1e-20, x, result)  # also keeps the sign of zero
+    return log_edges(b, u, result)
+
+
+def asinh(b: Body, x: Value, short: bool = False) -> Value:
+    size = b.fabs(x)
+    big = size > 2.0**28
+    square = size * size
+    inside = b.select(big, size - 1.0, size + square / (b.sqrt(square + 1.0) + 1.0))
+    return b.copysign(log1p(b, inside, short) + b.select(big, b.const(x.type, LN2), 0.0), x)
+
+
+def acosh(b: Body, x: Value, short: bool = False) -> Value:
+    big = x > 2.0**28
+    t = x - 1.0
+    inside = b.select(big, t, t + b.sqrt(b.fma(t, t, t + t)))
+    result = log1p(b, inside, short) + b.select(big, b.const(x.type, LN2), 0.0)
+    return b.select(x < 1.0, NAN, result)
+
+
+def atanh(b: Body, x: Value, short: bool = False) -> Value:
+    size = b.fabs(x)
+    return b.copysign(log1p(b, (size + size) / (1.0 - size), short) * 0.5, x)
+
+
+# The error function. erfc(a) = exp(-a²) R(u) / (1 + 2a) with u = (a - 3) / (a + 3); R is nearly constant
+
+
+def _erfc_tail(b: Body, size: Value, short: bool) -> Value:
+    """erfc of a number of at least 0.4."""
+    size = b.smaller(28.0, size)
+    square = size * size
+    lost = b.fma(size, size, -square)  # of the square: exp(-a²) = exp(-square) (1 - lost)
+    n, n_float, r = reduce_exponent(b, -square)
+    power = exp_minus_one(b, r, short) + 1.0
+    ratio = b.polynomial((size - 3.0) / (size + 3.0), ERFC_SHORT if short else ERFC) / b.fma(size, 2.0, 1.0)
+    return scale(b, b.fma(-lost, power, power) * ratio, n, n_float)
+
+
+def _erf_near_zero(b: Body, x: Value, short: bool) -> Value:
+    return b.fma(b.polynomial(x * x, ERF_SHORT if short else ERF), x, x)
+
+
+def erf(b: Body, x: Value, short: bool = False) -> Value:
+    size = b.fabs(x)
+    far = b.copysign(1.0 - _erfc_tail(b, size, short), x)
+    return b.select(size > 1.0, far, _erf_near_zero(b, x, short))
+
+
+def erfc(b: Body, x: Value, short: bool = False) -> Value:
+    size = b.fabs(x)
+    tail = _erfc_tail(b, size, short)
+    far = b.select(x < 0.0, 2.0 - tail, tail)
+    return b.select(size > 0.5, far, 1.0 - _erf_near_zero(b, x, short))
+
+
+def power(b: Body, x: Value, y: Value, short: bool = True) -> Value:
+    """x**y as 2**(y log2 |x|): good for float32 only, since the product magnifies the logarithm's error."""
+    size = b.fabs(x)
+    edges = log_edges(b, size, log2_of_positive(b, size, short))
+    result = exp2(b, y * edges, short)
+    whole = b.intrinsic("trunc", y).same(y)
+    half = y * 0.5
+    odd = whole & b.intrinsic("trunc", half).compare("une", half)
+    negative = x.bits() < 0
+    result = b.select(negative & odd, -result, result)
+    result = b.select((x < 0.0) & (x > -INFINITY) & ~whole, NAN, result)
+    one = x.same(1.0) | y.same(0.0) | (size.same(1.0) & b.fabs(y).same(INFINITY))
+    return b.select(one, 1.0, result)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..launch import KernelCall
-from . import convolution, convolution_weights, pooling
+from . import convolution, convolution_weights, indexing, pooling, recurrent, scans
 
 Shapes = tuple[tuple[int, ...], ...]
 Maker = Callable[[Shapes, Any, Shapes, dict[str, Any], Any], tuple[KernelCall, ...] | None]
@@ -26,6 +26,20 @@ MAKERS: Final[dict[str, Maker]] = {
     "avg_pool_gradient": pooling.avg_pool_gradient,
     "adaptive_avg_pool": pooling.adaptive_avg_pool,
     "adaptive_avg_pool_gradient": pooling.adaptive_avg_pool_gradient,
+    "rnn_layer": recurrent.rnn,
+    "rnn_layer_gradient": recurrent.rnn_gradient,
+    "lstm_layer": recurrent.lstm,
+    "lstm_layer_gradient": recurrent.lstm_gradient,
+    "gru_layer": recurrent.gru,
+    "gru_layer_gradient": recurrent.gru_gradient,
+    "index": indexing.index,
+    "index_put": indexing.index_put,
+    "embedding": indexing.embedding,
+    "embedding_dense_backward": indexing.embedding_gradient,
+    "gather": indexing.gather,
+    "scatter": indexing.scatter,
+    "cumsum": scans.cumsum,
+    "cumprod": scans.cumprod,
 }
 
 

@@ -12,10 +12,12 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from llvmlite import ir
 
 from .. import blas as blas_library
 from ..codegen import structured
 from ..launch import KernelCall, Pointer, Role
+from . import small_products
 
 Strides = tuple[int, ...]
 
@@ -29,13 +31,20 @@ _NS_MULTIPLY: Final = 0.020
 _NS_PACK: Final = 0.16
 _NS_CALL: Final = 1000.0
 # How much the time with so many workers counts in choosing a cut.
-_WEIGHTS: Final = ((1, 0.3), (2, 1.0), (4, 0.4), (8, 0.2))
+_WEIGHTS: Final = ((1, 0.3), (2, 1.0), (4, 0.2), (8, 0.1))
+# Handing a product's tiles to workers, and waiting for them.
+_NS_SHARE: Final = 1500.0
 _COUNTS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
+# Tiles that take longer are cut further, where they can be: a run waits for its last tile.
+_NS_MOST_A_TILE: Final = 2e6
 _MOST_TILES: Final = 256
 # A vector times a matrix moves each element of the matrix once: about this many bytes a nanosecond, in pieces of this size.
 _GEMV_PIECE_BYTES: Final = 256 << 10
 # Products of at most so many multiplications take less time than the call of OpenBLAS.
 _OWN_LOOP_UP_TO: Final = 8192
+_OWN_LOOP_WITHOUT_BLAS: Final = 1 << 20
+# How many of them a unit should have.
+_OWN_LOOP_UNIT: Final = 16384
 
 
 class Coefficient(NamedTuple):
@@ -77,14 +86,15 @@ def matmul_calls(
     """``c = alpha * a @ b + beta * c`` for matrices m×k, k×n and m×n, for every index of ``batch``.
 
     Strides are in elements: one for each dimension of ``batch`` (0 where an operand is the same for all), then of rows and of
-    columns. float32 and float64. Where ``beta`` is not zero the result's memory must hold the old values (an update in
-    place); c shares no memory with a and b. None: no kernel for this (another dtype, strides that BLAS cannot express, or no OpenBLAS); a
-    contiguous copy of the operands, or NumPy, will do it.
+    columns. float32 and float64; integers, for alpha 1 and beta 0. Where ``beta`` is not zero the result's memory must hold the old values (an update in
+    place); c shares no memory with a and b. None: no kernel for this (another dtype, strides that BLAS cannot express, or
+    a large product without OpenBLAS); a contiguous copy of the operands, or NumPy, will do it.
     """
     blas = blas_library.find()
     dtype = np.dtype(dtype)
-    if blas is None or dtype not in (np.float32, np.float64):
+    if not small_products.supported(dtype):
         return None
+    real = dtype.kind == "f"
     alpha = alpha if isinstance(alpha, Coefficient) else Coefficient(float(alpha))
     beta = beta if isinstance(beta, Coefficient) else Coefficient(float(beta))
     product = _simplified(_Product(m, n, k, batch, a_strides, b_strides, c_strides))
@@ -103,6 +113,16 @@ def matmul_calls(
         tuple(np.dtype(d).name for _, d in beta.numbers),
     )
     flops = 2 * m * n * k * _size(batch)
+    plain = coefficients == _Coefficients(1.0, 0.0, (), ())
+    work = product.m * product.n * product.k
+    if (not real and plain) or (
+        real and work <= (_OWN_LOOP_UP_TO if blas is not None else _OWN_LOOP_WITHOUT_BLAS)
+    ):
+        call = _own_loop(product, dtype, coefficients, plain, pointers)
+        if call is not None:
+            return (call._replace(flops=flops, label=label),)
+    if blas is None or not real:
+        return None
     if product.n == 1 and product.m > 1:
         product = _transposed(product)
         pointers = (pointers[1], pointers[0], *pointers[2:])
@@ -200,11 +220,16 @@ def tiling(m: int, n: int, k: int, batch: int, double: bool) -> tuple[int, int]:
             continue
         for columns_count in _COUNTS:
             columns = -(-(-(-n // columns_count)) // columns_step) * columns_step
-            if (columns_count > 1 and -(-n // columns) < columns_count) or rows_count * columns_count > _MOST_TILES:
+            if (
+                columns_count > 1 and -(-n // columns) < columns_count
+            ) or rows_count * columns_count > _MOST_TILES:
+                continue
+            if rows * columns * k * multiply > _NS_MOST_A_TILE and rows_count * columns_count < _COUNTS[-1]:
                 continue
             tile = multiply * rows * columns * k + _NS_PACK * k * (rows + columns) + _NS_CALL
             tiles = rows_count * columns_count * batch
             time = sum(weight * -(-tiles // workers) * tile for workers, weight in _WEIGHTS)
+            time += _NS_SHARE if rows_count * columns_count > 1 else 0.0
             if best is None or time < best[0]:
                 best = (time, rows, columns)
     assert best is not None
@@ -263,7 +288,49 @@ def _gemv(
     )
     text = _gemv_text(size == 8, wide, coefficients.alpha_dtypes, coefficients.beta_dtypes)
     nanoseconds = size * p.k * columns / 20 + 300
-    return KernelCall(text, "kernel", ints, pointers, pieces * _size(p.batch), max(1, round(5000 / nanoseconds)))
+    return KernelCall(
+        text, "kernel", ints, pointers, pieces * _size(p.batch), max(1, round(5000 / nanoseconds))
+    )
+
+
+def _own_loop(
+    p: _Product, dtype: Any, coefficients: _Coefficients, plain: bool, pointers: tuple[Pointer, ...]
+) -> KernelCall | None:
+    if not _unit(p.c[-1], p.n):
+        return None
+    size = dtype.itemsize
+    packed = not _unit(p.b[-1], p.n)
+    if packed and p.k * p.n > _OWN_LOOP_WITHOUT_BLAS:
+        return None
+    rows = max(4, min(-(-p.m // 4) * 4, _OWN_LOOP_UNIT // (p.n * p.k) // 4 * 4))
+    across = -(-p.m // rows)
+    ints = (
+        *(_bits(coefficients.alpha), _bits(coefficients.beta)),
+        *(p.m, p.n, p.k, rows, across),
+        *(p.a[-2] * size, p.a[-1] * size, p.b[-2] * size, p.b[-1] * size, p.c[-2] * size),
+        *_batch_ints(p, size),
+    )
+    reader = None if plain else _coefficient_reader(coefficients.alpha_dtypes, coefficients.beta_dtypes)
+    text = small_products.small_product_text(dtype.name, packed, reader, _batch_offsets)
+    multiplications = min(rows, p.m) * p.n * p.k
+    return KernelCall(
+        text,
+        "kernel",
+        ints,
+        pointers,
+        across * _size(p.batch),
+        max(1, _OWN_LOOP_UNIT // multiplications),
+        scratch=p.k * p.n * size if packed else 0,
+    )
+
+
+@lru_cache(maxsize=64)
+def _coefficient_reader(alpha_dtypes: tuple[str, ...], beta_dtypes: tuple[str, ...]) -> Any:
+    def read(f: structured.Function, type_: Any) -> tuple[Any, Any]:
+        alpha = _coefficient(f, type_, 0, 3, alpha_dtypes)
+        return alpha, _coefficient(f, type_, 1, 3 + len(alpha_dtypes), beta_dtypes)
+
+    return read
 
 
 def _batch_ints(p: _Product, size: int) -> tuple[int, ...]:
@@ -331,7 +398,7 @@ def _gemm_text(double: bool, wide: bool, alpha_dtypes: tuple[str, ...], beta_dty
         c = f.at(structured.I8, bases[2], f.add(c_batch, f.add(f.mul(i, c_row), f.mul(j, c_column))))
         sizes = _integers(f, wide, [f.minimum(rows, f.sub(m, i)), f.minimum(columns, f.sub(n, j)), k])
         leads = _integers(f, wide, [a_lead, b_lead, c_lead])
-        order = structured.ir.Constant(structured.I32, _ROW_MAJOR)
+        order = ir.Constant(structured.I32, _ROW_MAJOR)
         f.call(
             f"rushlight_cblas_{'d' if double else 's'}gemm",
             structured.VOID,
@@ -349,13 +416,13 @@ def _gemv_text(double: bool, wide: bool, alpha_dtypes: tuple[str, ...], beta_dty
     n, k, columns, pieces, layout, lead, x_step, y_step = (f.int_(2 + i) for i in range(8))
     b_column, c_column = (f.int_(10 + i) for i in range(2))
     bases = [f.pointer(number) for number in range(3)]
-    order = structured.ir.Constant(structured.I32, _ROW_MAJOR)
+    order = ir.Constant(structured.I32, _ROW_MAJOR)
     plain = f.b.icmp_signed("==", layout, f.i64(_NO_TRANSPOSE))
     # y = B.T x: BLAS is told of B as it lies in memory, so a B that lies transposed is not transposed again.
     transposed = f.b.select(
         plain,
-        structured.ir.Constant(structured.I32, _TRANSPOSE),
-        structured.ir.Constant(structured.I32, _NO_TRANSPOSE),
+        ir.Constant(structured.I32, _TRANSPOSE),
+        ir.Constant(structured.I32, _NO_TRANSPOSE),
     )
     with f.loop(f.begin, f.end) as unit:
         j = f.mul(f.remainder(unit, pieces), columns)

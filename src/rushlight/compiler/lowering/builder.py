@@ -50,6 +50,10 @@ class GraphBuilder:
             self.nodes.append(node)
         return number
 
+    def known(self, node: Node) -> int | None:
+        """The number of a node like this, if there is one."""
+        return self._known.get(key_of(node))
+
     def make(self, kind: Kind, operands: tuple[int, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Any) -> Value:
         """A node as a value."""
         return Value(self, self.add(Node(kind, operands, attrs, shape, dtype, self.site)))

@@ -83,7 +83,7 @@ def _pool(
         )
     index = make_tensor(_elements(drawn, input._array.shape, window, counts))
     count = int(np.prod(counts))
-    flat = reshape(input, (batch, channels, 1, -1))
+    flat = reshape(input, (batch, channels, 1, int(np.prod(input._array.shape[2:]))))
     windows = gather(expand(flat, batch, channels, count, flat._array.shape[-1]), 3, index)
     best = max_of(windows, 3, True)
     places = gather(index, 3, best.indices)

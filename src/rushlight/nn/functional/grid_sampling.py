@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...core.dtypes import FLOATS, OF_NUMPY
+from ...core.shapes import count
 from ...core.tensor import Tensor, make_tensor
 from ...ops.bounds import clamp
 from ...ops.comparison import bitwise_and, ge, gt, le, lt, where
@@ -85,11 +86,11 @@ def grid_sampler(
     batch, channels = input._array.shape[:2]
     points_shape = grid._array.shape[1:-1]
     # (N, P) for each dimension of the image, in its order; the grid's is the reverse.
-    flat = reshape(grid, (batch, -1, dims))
+    flat = reshape(grid, (batch, count(points_shape), dims))
     coordinates = [
         _pixels(select(flat, 2, dims - 1 - d), extents[d], align_corners) for d in range(dims)
     ]
-    image = reshape(input, (batch, channels, -1))
+    image = reshape(input, (batch, channels, count(extents)))
     if mode == "bicubic":
         taken = _cubic(image, coordinates, extents, padding, align_corners)
     else:

@@ -1,0 +1,168 @@
+"""How training scales from one process to two, one thread each, on one machine.
+
+The workload is a step (forward, backward, SGD with momentum) of the MLP 784-1024-1024-10 in float32 on batches of 256. All
+figures come from one job of several ranks, which goes through these phases by turns, each long enough to swamp the clock:
+
+- alone:      one rank steps on batches of 256; the others sleep
+- alone/N:    one rank steps on batches of 256/N; the others sleep
+- side by side: every rank steps on batches of 256 of its own, without communication: what the machine itself loses when more of
+              its processors work (shared memory bandwidth, lower clock)
+- weak:       DistributedDataParallel, batches of 256 on every rank: N times the work
+- strong:     DistributedDataParallel, batches of 256/N on every rank: the same work
+
+    weak scaling efficiency   = time(alone) / time(weak)
+    strong scaling efficiency = time(alone) / (N * time(strong))
+    what communication leaves = time(side by side) / time(weak), and time(alone/N) / time(strong)
+
+The times are medians over the rounds of a phase's mean step; the slowest rank counts. Run it on an idle machine that has as many
+free processors as ranks; otherwise the figures say how the ranks disturb each other, and nothing about the library:
+
+    python benchmarks/distributed.py [--ranks 2] [--rounds 9] [--write benchmarks/distributed.md]
+
+Needs the `mpi` extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+BATCH = 256
+STEPS = 20
+
+
+def measure(rounds: int, path: str) -> None:
+    """What each rank runs; rank 0 writes the phases' times, in seconds for a step, to ``path``."""
+    import rushlight as torch
+
+    dist, nn = torch.distributed, torch.nn
+    dist.init_process_group()
+    rank, size = dist.get_rank(), dist.get_world_size()
+    torch.manual_seed(rank)
+
+    def stepper(batch: int, parallel: bool) -> Any:
+        net = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+        model = nn.parallel.DistributedDataParallel(net) if parallel else net
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+        x, y = torch.randn(batch, 784), torch.randint(0, 10, (batch,))
+
+        def step() -> None:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+
+        return step
+
+    part = BATCH // size
+    phases = {
+        "alone": (stepper(BATCH, parallel=False), False),
+        "alone/N": (stepper(part, parallel=False), False),
+        "side by side": (stepper(BATCH, parallel=False), True),
+        "weak": (stepper(BATCH, parallel=True), True),
+        "strong": (stepper(part, parallel=True), True),
+    }
+    times: dict[str, list[float]] = {name: [] for name in phases}
+    for number in range(rounds + 1):  # the first warms up
+        for name, (step, everyone) in phases.items():
+            dist.barrier()
+            if not everyone and rank:
+                continue  # to the next barrier, whose wait sleeps
+            begin = time.perf_counter()
+            for _ in range(STEPS):
+                step()
+            spent = (time.perf_counter() - begin) / STEPS
+            if everyone:
+                slowest = torch.tensor(spent, dtype=torch.float64)
+                dist.all_reduce(slowest, dist.ReduceOp.MAX)
+                spent = slowest.item()
+            if number:
+                times[name].append(spent)
+    if rank == 0:
+        found = {name: statistics.median(values) for name, values in times.items()}
+        spread = {name: [min(values), max(values)] for name, values in times.items()}
+        Path(path).write_text(json.dumps({"median": found, "range": spread}))
+    dist.destroy_process_group()
+
+
+def table(found: dict[str, Any], ranks: int, rounds: int) -> str:
+    """The figures as Markdown."""
+    import mpi4py
+    import numpy
+
+    import rushlight
+
+    t, spread = found["median"], found["range"]
+    rows = "\n".join(
+        [
+            f"| {name} | {1e3 * t[name]:.1f} ms | {1e3 * spread[name][0]:.1f} to {1e3 * spread[name][1]:.1f} ms |"
+            for name in t
+        ]
+    )
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    return f"""# Scaling from one process to {ranks}
+
+Made by `python benchmarks/distributed.py --ranks {ranks} --rounds {rounds}`; that file says what is measured, and how
+the efficiencies are defined. MLP 784-1024-1024-10, float32, batches of {BATCH}, one thread for each rank, gradients of 7.4 MB.
+
+{_machine()}, {os.cpu_count()} logical processors, load average at the end {load:.1f} ({ranks} is this benchmark's own);
+Rushlight {rushlight.version.__version__}, Python {platform.python_version()}, NumPy {numpy.__version__}, mpi4py {mpi4py.__version__}
+over shared memory.
+
+| phase | median step | fastest to slowest round |
+|---|---|---|
+{rows}
+
+| figure | value |
+|---|---|
+| weak scaling efficiency: time(alone) / time(weak) | {t["alone"] / t["weak"]:.2f} |
+| strong scaling efficiency: time(alone) / ({ranks} × time(strong)) | {t["alone"] / (ranks * t["strong"]):.2f} |
+| the machine's own loss: time(alone) / time(side by side) | {t["alone"] / t["side by side"]:.2f} |
+| what communication leaves, weak: time(side by side) / time(weak) | {t["side by side"] / t["weak"]:.2f} |
+| what communication leaves, strong: time(alone/N) / time(strong) | {t["alone/N"] / t["strong"]:.2f} |
+
+Not measured: more than one machine, and any network.
+"""
+
+
+def _machine() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Start the job, read what it found, and print (and write) the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--write", help="a Markdown file for the table")
+    parser.add_argument("--rank-of-job", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.rank_of_job:
+        measure(options.rounds, options.rank_of_job)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "times.json")
+        command = [sys.executable, "-m", "rushlight", "launch", "-n", str(options.ranks), os.path.abspath(__file__)]
+        command += ["--rounds", str(options.rounds), "--rank-of-job", path]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        subprocess.run(command, env=environment, check=True)
+        text = table(json.loads(Path(path).read_text()), options.ranks, options.rounds)
+    print(text)
+    if options.write:
+        Path(options.write).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

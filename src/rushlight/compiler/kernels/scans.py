@@ -1,0 +1,72 @@
+"""Running sums and products along one dimension, in double precision as in eager mode."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+
+from ..codegen.structured import F32, F64, I64, Function
+from ..launch import KernelCall, Pointer, Role
+
+_TYPES: Final = {np.dtype(np.float32): F32, np.dtype(np.float64): F64, np.dtype(np.int64): I64}
+_LANES: Final = 8
+
+
+@lru_cache(maxsize=16)
+def _text(dtype: np.dtype[Any], product: bool, reverse: bool, lanes: int) -> str:
+    """Units: (lead, block of ``lanes`` columns). ints: extent, columns, blocks."""
+    f = Function("kernel")
+    element = _TYPES[dtype]
+    extent, columns, blocks = [f.int_(i) for i in range(3)]
+    vector = ir.VectorType(I64 if element == I64 else F64, lanes)
+    combine = (f.b.mul if product else f.b.add) if element == I64 else (f.b.fmul if product else f.b.fadd)
+    initial = ir.Constant(vector, [(1 if element == I64 else 1.0) if product else (0 if element == I64 else 0.0)] * lanes)
+    with f.loop(f.begin, f.end) as unit:
+        first = f.mul(f.remainder(unit, blocks), lanes)
+        start = f.add(f.mul(f.mul(f.divide(unit, blocks), extent), columns), first)
+        mask = None if lanes == 1 else f.lanes_below(f.sub(columns, first), lanes)
+        with f.carried(0, extent, [initial]) as (i, current):
+            row = f.sub(f.sub(extent, 1), i) if reverse else i
+            at = f.add(start, f.mul(row, columns))
+            x = f.load_vector(element, lanes, f.pointer(0), at, mask)
+            current[0] = combine(current[0], f.b.fpext(x, vector) if element == F32 else x)
+            rounded = f.b.fptrunc(current[0], ir.VectorType(F32, lanes)) if element == F32 else current[0]
+            f.store_vector(rounded, f.pointer(1), at, mask)
+    return f.finish()
+
+
+def _scan(
+    shapes: Any, dtypes: Any, parameters: dict[str, Any], product: bool, label: str
+) -> tuple[KernelCall, ...] | None:
+    shape = shapes[0]
+    if dtypes[0] not in _TYPES or not shape or not prod(shape):
+        return None
+    dim = parameters["dim"]
+    columns = prod(shape[dim + 1 :])
+    lanes = 1 if columns == 1 else _LANES
+    blocks = -(-columns // lanes)
+    return (
+        KernelCall(
+            _text(dtypes[0], product, parameters.get("reverse", False), lanes), "kernel", (shape[dim], columns, blocks),
+            (Pointer(Role.OPERAND, 0), Pointer(Role.RESULT, 0)), prod(shape[:dim]) * blocks,
+            max(1, 4096 // (shape[dim] * lanes)), label=label,
+        ),
+    )  # fmt: skip
+
+
+def cumsum(
+    shapes: Any, dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
+) -> tuple[KernelCall, ...] | None:
+    """``cumsum`` of float32, float64 and int64."""
+    return _scan(shapes, dtypes, parameters, False, "cumsum")
+
+
+def cumprod(
+    shapes: Any, dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
+) -> tuple[KernelCall, ...] | None:
+    """``cumprod`` of float32, float64 and int64."""
+    return _scan(shapes, dtypes, parameters, True, "cumprod")

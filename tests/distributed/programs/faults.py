@@ -1,0 +1,39 @@
+"""A job in which rank 1 fails in the way that is asked for. Run by test_faults.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+
+import rushlight as torch
+import rushlight.distributed as dist
+
+how, rank = sys.argv[1], int(os.environ["PMI_RANK"])
+if rank == 1 and how == "raise early":
+    raise ValueError("this rank is broken")
+if rank == 1 and how == "leave early":
+    sys.exit(0)
+dist.init_process_group(timeout=timedelta(seconds=4 if how in ("hang", "hang in monitored barrier") else 1800))
+x = torch.ones(1000)
+dist.all_reduce(x)
+if rank == 1:
+    if how == "raise":
+        raise ValueError("this rank is broken")
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "leave":
+        sys.exit(3)
+    if how == "destroy":
+        dist.destroy_process_group()
+        time.sleep(20)
+    if how.startswith("hang"):
+        time.sleep(60)
+    if how == "other shape":
+        x = torch.ones(999)
+if how == "hang in monitored barrier":
+    dist.monitored_barrier(wait_all_ranks=True)
+dist.all_reduce(x)
+print("went on")

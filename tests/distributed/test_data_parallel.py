@@ -1,0 +1,23 @@
+"""Training in several processes gives what training in one gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .job import must_succeed
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_data_parallel_optimizer_shards_and_synchronised_statistics(ranks: int) -> None:
+    printed = must_succeed("data_parallel.py", ranks)
+    assert sorted(printed.split("\n")[:-1]) == [f"fine {rank}" for rank in range(ranks)]
+
+
+def test_the_digits_net_is_that_of_one_process_and_repeats_bit_for_bit(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    must_succeed("data_parallel.py", 2, str(tmp_path / "first"))
+    must_succeed("data_parallel.py", 2, str(tmp_path / "second"))
+    first = (tmp_path / "first.0").read_bytes()
+    assert first == (tmp_path / "first.1").read_bytes() == (tmp_path / "second.0").read_bytes()

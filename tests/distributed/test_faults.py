@@ -1,0 +1,38 @@
+"""A rank that fails ends the job, soon and with one report."""
+
+from __future__ import annotations
+
+import pytest
+
+from .job import run_job
+
+# The issue's bound is 30 seconds. Starting takes one or two; the slowest way to notice, a timeout, takes 4 here.
+BOUND = 30
+
+
+@pytest.mark.parametrize(
+    ("how", "shown"),
+    [
+        ("raise", "ValueError: this rank is broken"),
+        ("raise early", "ValueError: this rank is broken"),
+        ("killed", "Killed (signal 9)"),
+        ("leave", "rank 0 waits for rank 1, which has left the job"),
+        ("leave early", "rank 0 waits for rank 1, whose program has ended"),
+        ("destroy", "rank 0 waits for rank 1, which has left the job"),
+        ("hang", "all_reduce: rank 0 waited 4 s for the other ranks of its group of 3"),
+        ("hang in monitored barrier", "Rank 1 failed to pass monitoredBarrier"),
+        ("other shape", "rank 1: all_reduce of float32 [999], op SUM"),
+    ],
+)
+def test_a_failing_rank_ends_the_job_with_one_report(how: str, shown: str) -> None:
+    done = run_job("faults.py", 3, how, seconds=BOUND)
+    assert done.returncode != 0
+    assert "went on" not in done.stdout
+    assert done.stderr.count(shown) == 1 or (how == "killed" and shown in done.stdout), (done.stdout, done.stderr)
+    assert done.stderr.count("Traceback") == (0 if how == "killed" else 1), done.stderr
+
+
+def test_under_launch_a_rank_that_leaves_with_a_code_ends_the_job_with_it() -> None:
+    done = run_job("faults.py", 2, "leave", seconds=BOUND, launch=True)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,94 @@
+"""Every differentiable record's samples, forward and backward, in both modes of ``compile`` against eager mode."""
+
+from __future__ import annotations
+
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight.core.tensor import Tensor
+from rushlight.jit.static_tape import ValueNeeded
+from ..ops.test_records import DIFFERENTIABLE, RAISING, as_operands, contiguous, samples_of, spaced
+
+# Operations that look at values to find out what to do, which a static graph can't.
+LOOKS_AT_VALUES: dict[str, str] = {
+    "view_as_real": "the parts of complex numbers share memory with them, which a graph has no view for",
+    "view_as_complex": "the parts of complex numbers share memory with them, which a graph has no view for",
+    "complex": "its gradient is in the parts of complex numbers",
+    "linalg_eig": "its gradient raises where the values show that it is not defined",
+    "masked_scatter": "raises where the mask has more places than there are values",
+    "linalg_lu_factor": "its gradient permutes rows by the pivots",
+}
+# Compiled results are contiguous, where eager ones lie in memory as their operands do.
+ASKS_FOR_LAYOUT = frozenset({"as_strided"})
+
+CASES = [
+    pytest.param(name, function, operands, id=f"{name}-{i}")
+    for name in DIFFERENTIABLE
+    if name not in RAISING
+    for i, (function, operands) in enumerate(samples_of(name))
+]
+
+
+def leaves(value):
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in leaves(part)]
+    return []
+
+
+def run(function, operands):
+    """Results and gradients, as NumPy arrays."""
+
+    def step(*operands):
+        torch.manual_seed(0)
+        results = leaves(function(*operands))
+        total = None
+        for number, result in enumerate(results):
+            if result.requires_grad and result.numel():
+                part = ((result.abs() if result.is_complex() else result) * (0.5 + number)).sum()
+                total = part if total is None else total + part
+        if total is not None:
+            total.backward()
+        return [result.detach() for result in results]
+
+    return step
+
+
+def arrays(tensors):
+    return [np.array(tensor.detach().numpy()) for tensor in tensors]
+
+
+@pytest.mark.parametrize("layout", [contiguous, spaced])
+@pytest.mark.parametrize("mode", ["recorded", "static"])
+@pytest.mark.parametrize(("name", "function", "operands"), CASES)
+def test_compiled_is_eager(name, function, operands, mode, layout):
+    if layout is spaced and name in ASKS_FOR_LAYOUT:
+        pytest.skip("reads memory that operations before it have laid out")
+    eager_operands = as_operands(name, operands, layout)
+    mixed = any(leaf.is_complex() for leaf in leaves(eager_operands))
+    step = run(function, operands)
+    expected = arrays(step(*eager_operands))
+    expected_gradients = [leaf.grad for leaf in leaves(eager_operands)]
+    compiled = torch.compile(step, fullgraph=mode == "static")
+    for _ in range(3):  # recorded, then found again
+        fresh = as_operands(name, operands, layout)
+        try:
+            results = arrays(compiled(*fresh))
+        except ValueNeeded:
+            assert mode == "static"
+            # The gradient of a real operand of complex numbers is a real part.
+            assert name in LOOKS_AT_VALUES or mixed, "reads a value while it is recorded"
+            return
+        assert len(results) == len(expected)
+        for result, wanted in zip(results, expected, strict=True):
+            assert result.shape == wanted.shape
+            assert result.dtype == wanted.dtype
+            np.testing.assert_allclose(result, wanted, rtol=2e-12, atol=1e-12)
+        for leaf, wanted in zip(leaves(fresh), expected_gradients, strict=True):
+            assert (leaf.grad is None) == (wanted is None)
+            if wanted is not None:
+                np.testing.assert_allclose(leaf.grad.numpy(), wanted.numpy(), rtol=1e-10, atol=1e-11)
+    assert mode == "recorded" or name not in LOOKS_AT_VALUES
