@@ -14,8 +14,8 @@ figures come from one job of several ranks, which goes through these phases by t
     strong scaling efficiency = time(alone) / (N * time(strong))
     what communication leaves = time(side by side) / time(weak), and time(alone/N) / time(strong)
 
-The times are medians over the rounds of a phase's mean step; the slowest rank counts. Run it on an idle machine that has as many
-free processors as ranks; otherwise the figures say how the ranks disturb each other, and nothing about the library:
+The times are medians over the rounds of a phase's mean step; the slowest rank counts. Run it on an idle machine
+that has as many free processors as ranks; otherwise the figures say how programs disturb each other, and no more:
 
     python benchmarks/distributed.py [--ranks 2] [--rounds 9] [--write benchmarks/distributed.md]
 
@@ -50,7 +50,9 @@ def measure(rounds: int, path: str) -> None:
     torch.manual_seed(rank)
 
     def stepper(batch: int, parallel: bool) -> Any:
-        net = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+        net = nn.Sequential(
+            nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)
+        )
         model = nn.parallel.DistributedDataParallel(net) if parallel else net
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
         x, y = torch.randn(batch, 784), torch.randint(0, 10, (batch,))
@@ -114,8 +116,8 @@ Made by `python benchmarks/distributed.py --ranks {ranks} --rounds {rounds}`; th
 the efficiencies are defined. MLP 784-1024-1024-10, float32, batches of {BATCH}, one thread for each rank, gradients of 7.4 MB.
 
 {_machine()}, {os.cpu_count()} logical processors, load average at the end {load:.1f} ({ranks} is this benchmark's own);
-Rushlight {rushlight.version.__version__}, Python {platform.python_version()}, NumPy {numpy.__version__}, mpi4py {mpi4py.__version__}
-over shared memory.
+Rushlight {rushlight.version.__version__}, Python {platform.python_version()}, NumPy {numpy.__version__},
+mpi4py {mpi4py.__version__} over shared memory.
 
 | phase | median step | fastest to slowest round |
 |---|---|---|
@@ -143,7 +145,9 @@ def _machine() -> str:
 
 def main() -> None:
     """Start the job, read what it found, and print (and write) the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--write", help="a Markdown file for the table")
@@ -154,9 +158,22 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "times.json")
-        command = [sys.executable, "-m", "rushlight", "launch", "-n", str(options.ranks), os.path.abspath(__file__)]
+        command = [
+            sys.executable,
+            "-m",
+            "rushlight",
+            "launch",
+            "-n",
+            str(options.ranks),
+            os.path.abspath(__file__),
+        ]
         command += ["--rounds", str(options.rounds), "--rank-of-job", path]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+        }
         subprocess.run(command, env=environment, check=True)
         text = table(json.loads(Path(path).read_text()), options.ranks, options.rounds)
     print(text)

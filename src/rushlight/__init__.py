@@ -665,6 +665,21 @@ from .nn.functional.pooling import (
     max_pool3d as max_pool3d,
 )
 
+# mixed precision, modules as functions
+from . import amp as amp, cpu as cpu, func as func
+from .amp.autocast_mode import (
+    autocast as autocast,
+    clear_autocast_cache as clear_autocast_cache,
+    get_autocast_cpu_dtype as get_autocast_cpu_dtype,
+    get_autocast_dtype as get_autocast_dtype,
+    get_autocast_gpu_dtype as get_autocast_gpu_dtype,
+    is_autocast_cache_enabled as is_autocast_cache_enabled,
+    is_autocast_cpu_enabled as is_autocast_cpu_enabled,
+    is_autocast_enabled as is_autocast_enabled,
+    set_autocast_cache_enabled as set_autocast_cache_enabled,
+    set_autocast_dtype as set_autocast_dtype,
+)
+
 from . import version as version
 from .version import api_version as __version__
 

@@ -99,7 +99,7 @@ def reference_rows(kernel, extents, arrays):
     registers = {}
     with np.errstate(all="ignore"):
         for number, stage in enumerate(kernel.stages):
-            seen = arrays if stage.loops else [one[first] for one in arrays]
+            seen = arrays if stage.loops else [one[(..., *first)] for one in arrays]
             shape = tuple(extents) if stage.loops else (*extents[: kernel.outer], *([1] * kernel.inner))
             values = evaluate(stage, seen, shape, registers)
             for target, value in stage.stores:
@@ -258,7 +258,9 @@ def test_integers(op, dtype):
     check(pointwise([op], dtype), [1001], generator, edges)
 
 
-@pytest.mark.parametrize("op", [S.ADD, S.MUL, S.MAXIMUM, S.MINIMUM, S.AND, S.OR, S.XOR, S.NOT, S.LESS, S.EQUAL])
+@pytest.mark.parametrize(
+    "op", [S.ADD, S.MUL, S.MAXIMUM, S.MINIMUM, S.AND, S.OR, S.XOR, S.NOT, S.LESS, S.EQUAL]
+)
 def test_bools(op):
     check(pointwise([op], np.bool_), [131], np.random.default_rng(0))
 
@@ -272,7 +274,19 @@ def special(shape, dtype, generator):
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize(
     "op",
-    [*ARITHMETIC, *ONE_OPERAND, S.DIV, S.SQRT, S.FLOOR, S.CEIL, S.TRUNC, S.ROUND, S.COPYSIGN, S.IS_NAN, *DIVISIONS],
+    [
+        *ARITHMETIC,
+        *ONE_OPERAND,
+        S.DIV,
+        S.SQRT,
+        S.FLOOR,
+        S.CEIL,
+        S.TRUNC,
+        S.ROUND,
+        S.COPYSIGN,
+        S.IS_NAN,
+        *DIVISIONS,
+    ],
     ids=repr,
 )
 def test_floats(op, dtype):
@@ -330,7 +344,11 @@ def test_strides_and_dimensions(extents, dtype):
 def test_no_inner_dimensions():
     stage = Stage(True, (load(0), code(S.EXP, (0,))), ((1, 1),), ((R.SUM, 1),))
     last = Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((2, 0),))
-    arguments = (Argument(np.dtype("f4"), (A,)), Argument(np.dtype("f4"), (O,), True), Argument(np.dtype("f4"), (A,), True))
+    arguments = (
+        Argument(np.dtype("f4"), (A,)),
+        Argument(np.dtype("f4"), (O,), True),
+        Argument(np.dtype("f4"), (A,), True),
+    )
     check(RowKernel(1, 0, arguments, (stage, last)), [13], np.random.default_rng(0))
     single = tuple(argument._replace(steps=()) for argument in arguments)
     check(RowKernel(0, 0, single, (stage, last)), [], np.random.default_rng(0))
@@ -513,7 +531,10 @@ def test_empty_reductions_give_the_neutral_element(op):
         1,
         1,
         (Argument(np.dtype("f4"), (A, O)), Argument(np.dtype("f4"), (O, Z), True)),
-        (Stage(True, (load(0),), (), ((op, 0),)), Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),))),
+        (
+            Stage(True, (load(0),), (), ((op, 0),)),
+            Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),)),
+        ),
     )
     source, target = np.zeros((3, 0), np.float32), np.full((3, 1), 7, np.float32)
     view = np.lib.stride_tricks.as_strided(target, (3, 0), (4, 0))
@@ -529,7 +550,10 @@ def test_reductions_propagate_nan():
             0,
             1,
             (Argument(np.dtype("f4"), (O,)), Argument(np.dtype("f4"), (Z,), True)),
-            (Stage(True, (load(0),), (), ((op, 0),)), Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),))),
+            (
+                Stage(True, (load(0),), (), ((op, 0),)),
+                Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),)),
+            ),
         )
 
         def one_nan(shape, dtype, generator, place=place):
@@ -576,10 +600,17 @@ def test_infinite_sums():
     for places, expected in (((3,), np.inf), ((3, 9000), np.inf), ((9999,), np.inf)):
         source, target = np.ones(10_000, np.float32), np.zeros(1, np.float32)
         source[list(places)] = np.inf
-        launch(row_kernel(kernel), [10_000], [source, np.lib.stride_tricks.as_strided(target, (10_000,), (0,))], 1)
+        launch(
+            row_kernel(kernel),
+            [10_000],
+            [source, np.lib.stride_tricks.as_strided(target, (10_000,), (0,))],
+            1,
+        )
         assert target[0] == expected
     source[5] = -np.inf
-    launch(row_kernel(kernel), [10_000], [source, np.lib.stride_tricks.as_strided(target, (10_000,), (0,))], 1)
+    launch(
+        row_kernel(kernel), [10_000], [source, np.lib.stride_tricks.as_strided(target, (10_000,), (0,))], 1
+    )
     assert np.isnan(target[0])
 
 
@@ -588,7 +619,11 @@ def test_update_in_place():
     kernel = RowKernel(
         0,
         1,
-        (Argument(np.dtype("f4"), (O,), True), Argument(np.dtype("f4"), (O,)), Argument(np.dtype("f4"), (Z,))),
+        (
+            Argument(np.dtype("f4"), (O,), True),
+            Argument(np.dtype("f4"), (O,)),
+            Argument(np.dtype("f4"), (Z,)),
+        ),
         (Stage(True, (load(0), load(1), load(2), code(S.MUL, (1, 2)), code(S.SUB, (0, 3))), ((0, 4),)),),
     )
     check(kernel, [1234], np.random.default_rng(12))
@@ -636,7 +671,9 @@ def test_column_dimensions(outer, reduced, step):
     generator = np.random.default_rng(15)
     extents = [*[3, 2][:outer], *[5, 4, 9][:reduced], 83]
     check(column_sum(np.float32, outer, reduced, step=step), extents, generator, positive, tolerance=64)
-    heavy = column_sum(np.float32, outer, reduced, step=step, body=(code(S.EXP, (0,)),), finish=(code(S.LOG, (0,)),))
+    heavy = column_sum(
+        np.float32, outer, reduced, step=step, body=(code(S.EXP, (0,)),), finish=(code(S.LOG, (0,)),)
+    )
     if reduced:
         check(heavy, extents, generator, tolerance=64)
 
@@ -698,7 +735,9 @@ def test_random_kernels(seed):
             listing.append(code(op, operands, np.bool_ if op.boolean else dtype))
         # tanh keeps what is summed and passed on small
         listing.append(code(S.TANH, (floats[-1],), dtype))
-        reductions = ((generator.choice([R.SUM, R.MAX, R.MIN]), len(listing) - 1),) if 0 not in extents[outer:] else ()
+        reductions = (
+            ((generator.choice([R.SUM, R.MAX, R.MIN]), len(listing) - 1),) if 0 not in extents[outer:] else ()
+        )
         registers += [(number, 0)] if reductions else []
         stages.append(Stage(True, tuple(listing), ((3, len(listing) - 1),), reductions))
     # A comparison can come out differently after rounding: that is what the references' tolerance can't cover.

@@ -38,7 +38,9 @@ def run_job(
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         environment.pop(name, None)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+    )
 
 
 def must_succeed(program: str, ranks: int, *arguments: str, seconds: float = 60) -> str:

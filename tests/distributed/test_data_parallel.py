@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from .job import must_succeed
@@ -16,8 +17,10 @@ def test_data_parallel_optimizer_shards_and_synchronised_statistics(ranks: int) 
 
 
 def test_the_digits_net_is_that_of_one_process_and_repeats_bit_for_bit(tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
-    must_succeed("data_parallel.py", 2, str(tmp_path / "first"))
-    must_succeed("data_parallel.py", 2, str(tmp_path / "second"))
+    datasets = pytest.importorskip("sklearn.datasets")
+    data = datasets.load_digits()
+    np.savez(tmp_path / "digits.npz", images=data.images[:512], labels=data.target[:512])
+    must_succeed("data_parallel.py", 2, str(tmp_path), "first")
+    must_succeed("data_parallel.py", 2, str(tmp_path), "second")
     first = (tmp_path / "first.0").read_bytes()
     assert first == (tmp_path / "first.1").read_bytes() == (tmp_path / "second.0").read_bytes()

@@ -27,7 +27,9 @@ def test_mpiexec_is_found_without_the_path(monkeypatch: pytest.MonkeyPatch) -> N
     beside = mpiexec()
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    command = launch.command_line(["--nproc_per_node=2", "--hosts", "a,b", "--ppn", "1", "--label", "-m", "module", "x"])
+    command = launch.command_line(
+        ["--nproc_per_node=2", "--hosts", "a,b", "--ppn", "1", "--label", "-m", "module", "x"]
+    )
     assert os.path.dirname(command[0]) == os.path.dirname(beside)
     assert command[1:] == [
         "-hosts", "a,b", "-ppn", "1", "-l", "-n", "2", sys.executable, "-m", "rushlight.cli.launched", "-m", "module", "x",
@@ -59,7 +61,9 @@ def test_launch_shows_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--nproc-per-node" in capsys.readouterr().out
 
 
-def test_launch_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_launch_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["launch", "-n", "2", "x.py"]) == 2
     assert 'pip install "rushlight[mpi]"' in capsys.readouterr().err
@@ -77,6 +81,10 @@ def test_launch_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: py
         (
             {"SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "1", "SLURM_TASKS_PER_NODE": "4(x2)"},
             (5, 8, 1, 4, "srun"),
+        ),
+        (
+            {"PMI_RANK": "5", "PMI_SIZE": "8", "SLURM_LOCALID": "1", "SLURM_TASKS_PER_NODE": "4(x2)"},
+            (5, 8, 1, 4, "mpiexec"),
         ),
         # In a batch script, outside of srun, a program runs once though the job has eight tasks.
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_LOCALID": "0"}, None),
@@ -113,7 +121,11 @@ def test_a_process_by_itself_is_a_job_of_one() -> None:
 @pytest.mark.parametrize(
     ("call", "variables", "said"),
     [
-        ("world_size=2", {}, "world_size=2 was given, but the job has 1 process; start 2 with `rushlight launch -n 2`"),
+        (
+            "world_size=2",
+            {},
+            "world_size=2 was given, but the job has 1 process; start 2 with `rushlight launch -n 2`",
+        ),
         ("rank=1", {}, "rank=1 was given, but MPI says that this is rank 0"),
         ("'gloo'", {"RANK": "0", "WORLD_SIZE": "2"}, "torchrun says that this is rank 0 of 2"),
         ("'gloo'", {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, "give srun the option --mpi=pmi2"),
@@ -128,7 +140,9 @@ def test_init_refuses_what_is_not_so(call: str, variables: dict[str, str], said:
 
 
 def test_without_mpi4py_the_error_says_what_to_install() -> None:
-    done = _alone("import sys; sys.modules['mpi4py'] = None; import rushlight.distributed as d; d.init_process_group()")
+    done = _alone(
+        "import sys; sys.modules['mpi4py'] = None; import rushlight.distributed as d; d.init_process_group()"
+    )
     assert done.returncode == 1
     assert 'pip install "rushlight[mpi]"' in done.stderr
 

@@ -15,6 +15,7 @@ from ..ops.test_records import DIFFERENTIABLE, RAISING, as_operands, contiguous,
 LOOKS_AT_VALUES: dict[str, str] = {
     "view_as_real": "the parts of complex numbers share memory with them, which a graph has no view for",
     "view_as_complex": "the parts of complex numbers share memory with them, which a graph has no view for",
+    "to_copy": "the gradient of a cast from complex to real numbers is a real part",
     "complex": "its gradient is in the parts of complex numbers",
     "linalg_eig": "its gradient raises where the values show that it is not defined",
     "masked_scatter": "raises where the mask has more places than there are values",

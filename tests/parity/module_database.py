@@ -80,6 +80,34 @@ def error_samples(name: str) -> Iterator[tuple[Any, Sample]]:
         yield wrong, Sample(made.args, made.kwargs, *inputs, described=f"{name} {wrong.error_regex}")
 
 
+def argument(value: Any) -> Any:
+    """A constructor's argument for Rushlight: tensors and dtypes, and also functions and layers, of ours."""
+    torch = opinfo.oracle()
+    if isinstance(value, torch.nn.TransformerEncoderLayer):
+        attention = value.self_attn
+        made = rushlight.nn.TransformerEncoderLayer(
+            attention.embed_dim,
+            attention.num_heads,
+            value.linear1.out_features,
+            value.dropout.p,
+            argument(value.activation),
+            value.norm1.eps,
+            attention.batch_first,
+            value.norm_first,
+            value.linear1.bias is not None,
+            dtype=opinfo.to_rushlight(value.linear1.weight.dtype),
+        )
+        made.load_state_dict({k: opinfo.to_rushlight(v) for k, v in value.state_dict().items()})
+        return made
+    if isinstance(value, torch.nn.LinearCrossEntropyOptions):
+        names = ("allow_retain_graph", "batch_chunk_size", "chunking_method", "acc_policy", "acc_dtype")
+        options = {name: opinfo.to_rushlight(getattr(value, name)) for name in names}
+        return rushlight.nn.LinearCrossEntropyOptions(**options)
+    if callable(value) and hasattr(rushlight.nn.functional, getattr(value, "__name__", "")):
+        return getattr(rushlight.nn.functional, value.__name__)
+    return opinfo.to_rushlight(value)
+
+
 class Pair:
     """One module in both libraries, built from one seed."""
 
@@ -88,7 +116,8 @@ class Pair:
         self.sample = sample
         torch.manual_seed(1)
         rushlight.manual_seed(1)
-        args, kwargs = opinfo.to_rushlight(sample.args), opinfo.to_rushlight(sample.kwargs)
+        args = [argument(value) for value in sample.args]
+        kwargs = {key: argument(value) for key, value in sample.kwargs.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             self.theirs = getattr(torch.nn, name)(*sample.args, **sample.kwargs)

@@ -351,6 +351,12 @@ class Case:
     def compare_gradients(self, dtype: str, sample: Any, operator: Any) -> None:
         torch = oracle()
         leaves: list[tuple[Any, Any]] = []
+        # A leaf that is a view of what was changed since gets no gradient from PyTorch.
+        sample = sample.transform(
+            lambda t: (
+                t.detach().requires_grad_() if isinstance(t, torch.Tensor) and t.requires_grad and t._is_view() else t
+            )
+        )
         try:
             args, kwargs = converted(sample, leaves)
         except NotConvertible:

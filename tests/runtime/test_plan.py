@@ -73,6 +73,34 @@ def test_threads_that_wait_long_sleep_and_are_woken(threads, number):
         assert plan.arena.view(np.int64)[0] == 40
 
 
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_lines_that_overlap_are_all_done_before_those_that_do_not(threads, number):
+    """Six independent lines, some of one unit, some slow, then one that reads what all have written."""
+    threads(number)
+    size = 1000
+    lines = [line(sleeping(), (arena(0),), 1, ints=(200,), overlaps=True)]
+    for part in range(6):
+        offset = 64 + part * size * 4
+        units = size if part % 2 else 1
+        lines.append(line(add_constant(part), (input_(0), arena(offset)), units, grain=8, overlaps=True))
+    lines.append(line(sleeping(), (arena(0),), 2, ints=(100,), overlaps=True))
+    read = (arena(64), output(0))
+    lines.append(line(add_constant(0.0), read, 6 * size, grain=8))
+    plan = Plan(lines, 64 + 6 * size * 4, [float32(size)], [float32(6, size)])
+    x, y = np.arange(size, dtype=np.float32), np.empty((6, size), np.float32)
+    wanted = np.zeros((6, size), np.float32)
+    for part in range(6):
+        wanted[part, : size if part % 2 else 1] = x[: size if part % 2 else 1] + part
+    for turn in range(30):
+        plan.arena[:] = 0
+        x += 1
+        wanted[1::2] += 1
+        wanted[0::2, 0] += 1
+        plan.run([x], [y])
+        np.testing.assert_array_equal(y, wanted)
+        assert plan.arena.view(np.int64)[0] == 3, turn
+
+
 def test_a_plan_without_lines_runs():
     Plan([], 0, [], []).run([], [])
 
@@ -209,7 +237,8 @@ def read_only(array):
 @pytest.mark.parametrize(
     "inputs, outputs, message",
     [
-        (lambda: [], lambda: [np.empty((2, 3), np.float32)], "0 inputs and 1 outputs were given"),
+        (list, lambda: [np.empty((2, 3), np.float32)], "0 inputs and 1 outputs were given"),
+        (lambda: [np.empty((2, 3), np.float32)] * 2, list, "2 inputs and 0 outputs were given"),
         (lambda: [np.empty((3, 2), np.float32)], lambda: [np.empty((2, 3), np.float32)], r"shape \(3, 2\)"),
         (lambda: [np.empty(6, np.float32)], lambda: [np.empty((2, 3), np.float32)], r"shape \(6,\)"),
         (lambda: [np.empty((2, 3), np.int32)], lambda: [np.empty((2, 3), np.float32)], "int32"),

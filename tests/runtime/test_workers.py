@@ -23,7 +23,7 @@ from rushlight.runtime import workers
 from rushlight.runtime.plan import Plan
 from rushlight.runtime.table import PoolWord, System
 
-from .plan_samples import arena, chain, float32, input_, line, output
+from .plan_samples import arena, chain, float32, input_, line, output, sleeping
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -58,6 +58,28 @@ def test_there_are_as_many_workers_as_threads_less_the_caller(threads):
     threads(2)
     run_chain(plan, 4000, 5)
     assert len(worker_threads()) == 1
+
+
+def test_a_worker_that_does_not_leave_in_time_meets_no_other_of_its_number(threads, monkeypatch):
+    """Its pool is given up: two workers of one number would share scratch memory."""
+    monkeypatch.setattr(workers, "_LEAVING_SECONDS", 0.0)
+    threads(2)
+    slow = Plan([line(sleeping(), (arena(0),), 4, ints=(100_000,))], 64, [], [])
+    slow.arena[:] = 0
+    caller = threading.Thread(target=slow.run, args=([], []))
+    caller.start()
+    first = workers._process.pool
+    until = time.monotonic() + 60
+    while (first is None or not first.inside) and time.monotonic() < until:
+        time.sleep(0.001)
+        first = workers._process.pool
+    threads(3)
+    workers.stop()
+    run_chain(chain_plan(), 4000, 5)
+    assert workers._process.pool is not first
+    caller.join(60)
+    assert slow.arena.view(np.int64)[0] == 4
+    assert len(worker_threads()) in (2, 3)
 
 
 def test_one_thread_needs_no_workers(threads):

@@ -1,8 +1,8 @@
 """The OpenBLAS that NumPy loaded, for native code: addresses of its C functions, and how wide its integers are.
 
 NumPy's wheels bring OpenBLAS under names of their own (``scipy_cblas_sgemm64_``, 64-bit integers); conda's and most
-distributions' builds have the plain names. Where NumPy has another BLAS, the ``scipy-openblas32`` wheel is used if it is installed; without any
-OpenBLAS, matrix products stay with NumPy.
+distributions' builds have the plain names. Where NumPy has another BLAS, the ``scipy-openblas32`` wheel is used if it is
+installed; without any OpenBLAS, large matrix products stay with NumPy.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from .groups import CHEAP, Form, Group, external_roots, factor_of, matrix_access
 from .launch import HostLaunch, KernelCall, Launch, Place, Role, Space
 from .loop_kernels import LoopPlan
 from .memory import Buffer
-from .schedule import Copy, Schedule, Step
+from .product_targets import Target
+from .schedule import Copy, Schedule, Step, is_check
 
 _HAVE_LLVM = importlib.util.find_spec("llvmlite") is not None
 # What an expensive operation costs, in additions.
@@ -71,6 +72,18 @@ def _copy_kernel(dtype: Any, constant: str | None) -> RowKernel:
     return RowKernel(0, 1, (Argument(dtype, (Stride.ONE,), True),), (Stage(True, (code,), ((0, 0),)),))
 
 
+# A range of bytes: space, number, first, end.
+Extent = tuple[Space, int, int, int]
+
+
+def _extent(place: Place, nbytes: int) -> Extent:
+    return place.space, place.number, place.offset, place.offset + nbytes
+
+
+def _touch(some: list[Extent], others: list[Extent]) -> bool:
+    return any(a[0] is b[0] and a[1] == b[1] and a[2] < b[3] and b[2] < a[3] for a in some for b in others)
+
+
 class _HostGroup:
     """The nodes of a group evaluated one by one in NumPy. Called with the memory that the group reads."""
 
@@ -81,7 +94,8 @@ class _HostGroup:
 
     def __call__(self, *arrays: Any) -> Any:
         values: dict[int, Any] = {
-            root: array.reshape(self.nodes[root].shape) for root, array in zip(self.reads, arrays, strict=True)
+            root: array.reshape(self.nodes[root].shape)
+            for root, array in zip(self.reads, arrays, strict=True)
         }
         found = [self._value(number, values) for number in self.results]
         return found[0] if len(found) == 1 else tuple(found)
@@ -115,7 +129,12 @@ class Emitter:
         self.nodes = graph.nodes
         self.schedule = plan
         self.lines: list[Line] = []
+        self.checks: list[tuple[Place, Any]] = []
         self.arena = plan.arena
+        self._sizes = {b.place: b.nbytes for b in plan.buffers.values() if b.place is not None}
+        self._together: list[
+            tuple[list[Extent], list[Extent]]
+        ] = []  # what the lines that run at one time read and write
 
     def run(self) -> list[Line]:
         for position, step in enumerate(self.schedule.steps):
@@ -134,6 +153,29 @@ class Emitter:
             self._copy_memory(source.place, target.place, target, "copy")
         return self.lines
 
+    def _launch(
+        self,
+        launch: Launch,
+        reads: list[Extent],
+        writes: list[Extent],
+        nodes: tuple[int, ...],
+        kernel: Any = None,
+    ) -> None:
+        """Append a native line; it overlaps the ones before if they have no memory in common that one of them writes."""
+        free = bool(self._together) and isinstance(self.lines[-1].line, Launch)
+        for other_reads, other_writes in self._together if free else ():
+            if _touch(writes, other_reads) or _touch(writes, other_writes) or _touch(reads, other_writes):
+                free = False
+                break
+        if not free:
+            self._together = []
+        self._together.append((reads, writes))
+        self.lines.append(Line(launch._replace(overlaps=free), nodes, kernel))
+
+    def _host(self, launch: HostLaunch, nodes: tuple[int, ...]) -> None:
+        self._together = []
+        self.lines.append(Line(launch, nodes))
+
     # --- places -------------------------------------------------------------------------------------------------------
 
     def place(self, root: int) -> Place:
@@ -146,6 +188,13 @@ class Emitter:
             return Place(Space.INPUT, node.attrs[0], 0)
         assert buffer.place is not None
         return buffer.place
+
+    def _nbytes_at(self, place: Place) -> int:
+        """The bytes of the buffer or input that begins at ``place``."""
+        if place.space is Space.INPUT:
+            node = self.nodes[self.graph.inputs[place.number]]
+            return node.size * node.dtype.itemsize
+        return self._sizes.get(place, 1 << 60)
 
     def _workspace(self, size: int) -> Place:
         """Memory for one launch, behind everything else in the arena."""
@@ -167,6 +216,8 @@ class Emitter:
             self._host_group(step)
             return
         places = []
+        reads: list[Extent] = []
+        writes: list[Extent] = []
         for argument in plan.arguments:
             if argument.root in plan.spills:
                 buffer = self.schedule.spills[position, argument.root]
@@ -175,6 +226,9 @@ class Emitter:
             else:
                 base = self.place(argument.root)
             itemsize = self.nodes[argument.root].dtype.itemsize
+            (writes if argument.written else reads).append(
+                _extent(base, self.nodes[argument.root].size * itemsize)
+            )
             places.append(base._replace(offset=base.offset + argument.offset * itemsize))
         ints = [*plan.extents]
         for argument in plan.arguments:
@@ -187,7 +241,7 @@ class Emitter:
             text, "kernel", tuple(ints), tuple(places), plan.units, _grain(plan), 0,
             self._label(group), self._sites(numbers), flops, size,
         )  # fmt: skip
-        self.lines.append(Line(launch, numbers, plan.kernel))
+        self._launch(launch, reads, writes, numbers, plan.kernel)
 
     def _bytes_of(self, argument: Any, plan: LoopPlan) -> int:
         touched = 1
@@ -222,7 +276,7 @@ class Emitter:
             self._label(step.group),
             self._sites(step.group.members),
         )
-        self.lines.append(Line(launch, tuple(step.group.members)))
+        self._host(launch, tuple(step.group.members))
 
     # --- copies -------------------------------------------------------------------------------------------------------
 
@@ -237,14 +291,25 @@ class Emitter:
             text = None if kernel is None else kernel_text(kernel)
             if text is None:
                 function: Callable[..., Any] = _Constant(node)
-                self.lines.append(
-                    Line(HostLaunch(function, (), ((target.place, node.shape, node.dtype),), "fill"), (copy.source,))
+                self._host(
+                    HostLaunch(function, (), ((target.place, node.shape, node.dtype),), "fill"),
+                    (copy.source,),
                 )
                 return
             launch = Launch(
-                text, "kernel", (target.size, 1), (target.place,), target.size, 16384, 0, "fill", (), 0, target.nbytes
+                text,
+                "kernel",
+                (target.size, 1),
+                (target.place,),
+                target.size,
+                16384,
+                0,
+                "fill",
+                (),
+                0,
+                target.nbytes,
             )
-            self.lines.append(Line(launch, (copy.source,), kernel))
+            self._launch(launch, [], [_extent(target.place, target.nbytes)], (copy.source,), kernel)
             return
         source = self.place(copy.source)
         if source != target.place:
@@ -256,28 +321,42 @@ class Emitter:
         if text is None:
             described = ((target.size,), target.dtype)
             line = HostLaunch(_same, ((source, *described),), ((into, *described),), label)
-            self.lines.append(Line(line, ()))
+            self._host(line, ())
             return
         launch = Launch(
-            text, "kernel", (target.size, 1, 1), (source, into), target.size, 16384, 0, label, (), 0, 2 * target.nbytes
+            text,
+            "kernel",
+            (target.size, 1, 1),
+            (source, into),
+            target.size,
+            16384,
+            0,
+            label,
+            (),
+            0,
+            2 * target.nbytes,
         )
-        self.lines.append(Line(launch, (), kernel))
+        self._launch(launch, [_extent(source, target.nbytes)], [_extent(into, target.nbytes)], (), kernel)
 
     # --- products and slots -------------------------------------------------------------------------------------------
 
     def _product(self, step: Step) -> None:
-        (number,) = step.group.members
+        number = step.group.members[0]
         node = self.nodes[number]
         if not node.size:
             return
-        calls = product_calls(self.graph, number)
+        target = self.schedule.direct.get(number)
+        calls = product_calls(self.graph, number, target)
         if calls is None:
             self._host_group(step)
             return
         roots = [matrix_access(self.nodes, operand).root for operand in node.operands[:2]]
         for operand in node.operands[3:]:
             roots += factor_of(self.nodes, operand)[1]
-        self._kernel_calls(calls, [self.place(root) for root in roots], [self.place(number)], [node], step)
+        into = number if target is None else target.node
+        self._kernel_calls(
+            calls, [self.place(root) for root in roots], [self.place(into)], [self.nodes[into]], step
+        )
 
     def _kernel_calls(
         self,
@@ -290,6 +369,12 @@ class Emitter:
         sites = self._sites(step.group.members)
         spaces = [self._workspace(size) for size in (calls[0].workspaces if calls else ())]
         cleared: set[int] = set()
+        sizes = calls[0].workspaces if calls else ()
+        reads = [_extent(place, self._nbytes_at(place)) for place in operands]
+        writes = [
+            *[_extent(place, n.size * n.dtype.itemsize) for place, n in zip(results, nodes, strict=True)],
+            *[_extent(place, size) for place, size in zip(spaces, sizes, strict=True)],
+        ]
         for call in calls:
             for result in call.accumulates:
                 if result not in cleared:
@@ -309,7 +394,7 @@ class Emitter:
                 call.text, call.name, call.ints, tuple(places), call.units, call.grain, call.scratch, call.label, sites,
                 call.flops, moved,
             )  # fmt: skip
-            self.lines.append(Line(launch, tuple(step.group.members)))
+            self._launch(launch, reads, writes, tuple(step.group.members))
 
     def _fill(self, target: Buffer) -> None:
         assert target.place is not None
@@ -317,14 +402,27 @@ class Emitter:
         text = kernel_text(kernel)
         assert text is not None
         launch = Launch(
-            text, "kernel", (target.size, 1), (target.place,), target.size, 16384, 0, "fill", (), 0, target.nbytes
+            text,
+            "kernel",
+            (target.size, 1),
+            (target.place,),
+            target.size,
+            16384,
+            0,
+            "fill",
+            (),
+            0,
+            target.nbytes,
         )
-        self.lines.append(Line(launch, (), kernel))
+        self._launch(launch, [], [_extent(target.place, target.nbytes)], (), kernel)
 
     def _call(self, step: Step) -> None:
         first, *items = step.group.members
         node = self.nodes[first]
         record, literals, parameters = node.attrs
+        if is_check(node):
+            self.checks.append((self.place(root_of(self.nodes, node.operands[0])), record.impl))
+            return
         if node.shape is None:
             items = [i for i in items if i in self.schedule.buffers and self.nodes[i].size]
             wanted: list[int] | None = [self.nodes[i].attrs[0] for i in items]
@@ -346,14 +444,14 @@ class Emitter:
             return
         if not results and not getattr(record, "effects", False):
             return
-        line = HostLaunch(
+        call = HostLaunch(
             _HostCall(node, wanted),
             tuple([(p, n.shape, n.dtype) for p, n in zip(places, operands, strict=True)]),
             tuple([(self.place(i), self.nodes[i].shape, self.nodes[i].dtype) for i in results]),
             record.name,
             self._sites(step.group.members),
         )
-        self.lines.append(Line(line, tuple(step.group.members)))
+        self._host(call, tuple(step.group.members))
 
 
 class _Constant:
@@ -385,8 +483,8 @@ def _slot(
     )
 
 
-def product_calls(graph: Graph, number: int) -> Sequence[KernelCall] | None:
-    """The launches of a MATMUL; None where NumPy must do it."""
+def product_calls(graph: Graph, number: int, target: Target | None = None) -> Sequence[KernelCall] | None:
+    """The launches of a MATMUL, into memory of its own or ``target``; None where NumPy must do it."""
     if not _HAVE_LLVM:
         return None
     from .kernels import gemm
@@ -418,9 +516,10 @@ def product_calls(graph: Graph, number: int) -> Sequence[KernelCall] | None:
         batch=node.shape[:-2],
         a_strides=strides(x),
         b_strides=strides(y),
-        c_strides=contiguous_strides(node.shape),
+        c_strides=contiguous_strides(node.shape) if target is None else target.strides,
         a=Pointer(Role.OPERAND, 0, x.offset * itemsize),
         b=Pointer(Role.OPERAND, 1, y.offset * itemsize),
+        c=Pointer(Role.RESULT, 0, 0 if target is None else target.offset * itemsize),
         **factors,
     )
 

@@ -92,8 +92,23 @@ def loop_operands(node: Node) -> tuple[int, ...]:
     return node.operands[1:] if node.kind is Kind.WRITE else node.operands
 
 
+# The accesses of the graph that was looked at last: fusion, scheduling and code ask for the same ones many times.
+_accesses: tuple[Sequence[Node], dict[int, list[Access]]] = ((), {})
+
+
 def accesses_of(nodes: Sequence[Node], number: int) -> list[Access]:
     """How a node that a loop computes reads its operands."""
+    global _accesses
+    known = _accesses
+    if known[0] is not nodes:
+        known = _accesses = (nodes, {})
+    found = known[1].get(number)
+    if found is None:
+        found = known[1][number] = _accesses_of(nodes, number)
+    return found
+
+
+def _accesses_of(nodes: Sequence[Node], number: int) -> list[Access]:
     node = nodes[number]
     if node.kind is Kind.VIEW:
         return [resolve(nodes, number, node.shape)]
@@ -134,9 +149,7 @@ def refine_space(
     return finer, dims_of(space, sorted(reduced), finer)
 
 
-def refine_outer(
-    space: Shape, reduced: frozenset[int], shape: Shape
-) -> tuple[Shape, frozenset[int]] | None:
+def refine_outer(space: Shape, reduced: frozenset[int], shape: Shape) -> tuple[Shape, frozenset[int]] | None:
     """The space with outer dimensions split so that ``shape``'s, of a value for each row, are products of them."""
     outer = tuple([n for i, n in enumerate(space) if i not in reduced])
     finer = refined(outer, shape)
@@ -178,6 +191,8 @@ def external_roots(graph: Graph, group: Group) -> dict[int, None]:
         return roots
     for number in group.members:
         node = nodes[number]
+        if group.form is Form.PRODUCT and node.kind is not Kind.MATMUL:
+            continue  # where the product is written to
         if node.kind is Kind.MATMUL:
             for operand in node.operands[:2]:
                 roots[matrix_access(nodes, operand).root] = None

@@ -72,7 +72,11 @@ class Place(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """One line of a plan's table: a native kernel on places."""
+    """One line of a plan's table: a native kernel on places.
+
+    ``overlaps``: it may run at the same time as the line before (and as those that that one overlaps): neither writes to
+    memory that the other reads or writes.
+    """
 
     text: str
     name: str
@@ -85,6 +89,7 @@ class Launch(NamedTuple):
     sites: tuple[Any, ...] = ()
     flops: int = 0
     bytes: int = 0
+    overlaps: bool = False
 
 
 class HostLaunch(NamedTuple):

@@ -324,10 +324,13 @@ class LoopBuilder:
         for part in parts:
             runs: list[int] = []  # the last dimension of each run
             for dim in part:
-                joins = bool(runs) and runs[-1] == dim - 1 and dim not in self.indexed and dim - 1 not in self.indexed
-                if joins and all(
-                    a.strides[dim - 1] == a.strides[dim] * extents[dim] for a in self.arguments
-                ):
+                joins = (
+                    bool(runs)
+                    and runs[-1] == dim - 1
+                    and dim not in self.indexed
+                    and dim - 1 not in self.indexed
+                )
+                if joins and all(a.strides[dim - 1] == a.strides[dim] * extents[dim] for a in self.arguments):
                     runs[-1] = dim
                 else:
                     runs.append(dim)
@@ -354,7 +357,10 @@ class LoopBuilder:
         new = {dim: i for i, dim in enumerate(kept)}
         arguments = tuple([a._replace(strides=tuple([a.strides[d] for d in kept])) for a in self.arguments])
         described = tuple(
-            [Argument(self.nodes[a.root].dtype, tuple([_step(s) for s in a.strides]), a.written) for a in arguments]
+            [
+                Argument(self.nodes[a.root].dtype, tuple([_step(s) for s in a.strides]), a.written)
+                for a in arguments
+            ]
         )
         return [len(ends) for ends in runs], tuple(sizes), arguments, described, new
 
@@ -376,7 +382,9 @@ class LoopBuilder:
         stages = self._used_stages()
         kernel = RowKernel(n_outer, n_inner, described, self._final(stages, new))
         rows, elements = count(extents[:n_outer]), count(extents[n_outer:])
-        flat = not n_outer and n_inner == 1 and len(stages) == 1 and not stages[0].reductions and stages[0].loops
+        flat = (
+            not n_outer and n_inner == 1 and len(stages) == 1 and not stages[0].reductions and stages[0].loops
+        )
         units, work = (elements, 1) if flat else (rows, elements)
         return self._plan(kernel, extents, arguments, units, work, stages)
 
@@ -399,15 +407,16 @@ class LoopBuilder:
     def _rotate(self, last: int) -> None:
         """Move dimension ``last`` of the kernel's order to the end."""
         self.order.append(self.order.pop(last))
-        new = {d: d if d < last else len(self.order) - 1 if d == last else d - 1 for d in range(len(self.order))}
+        new = {
+            d: d if d < last else len(self.order) - 1 if d == last else d - 1 for d in range(len(self.order))
+        }
         self.arguments = [
-            a._replace(strides=(*a.strides[:last], *a.strides[last + 1 :], a.strides[last])) for a in self.arguments
+            a._replace(strides=(*a.strides[:last], *a.strides[last + 1 :], a.strides[last]))
+            for a in self.arguments
         ]
         self.indexed = {new[d] for d in self.indexed}
         for stage in (*self.loops, *self.rows):
-            stage.code = [
-                i._replace(payload=new[i.payload]) if i.op is Leaf.INDEX else i for i in stage.code
-            ]
+            stage.code = [i._replace(payload=new[i.payload]) if i.op is Leaf.INDEX else i for i in stage.code]
 
     def _used_stages(self) -> list[_Stage]:
         stages = []
@@ -433,7 +442,13 @@ class LoopBuilder:
         return tuple(result)
 
     def _plan(
-        self, kernel: Any, extents: Shape, arguments: tuple[LoopArgument, ...], units: int, work: int, stages: Any
+        self,
+        kernel: Any,
+        extents: Shape,
+        arguments: tuple[LoopArgument, ...],
+        units: int,
+        work: int,
+        stages: Any,
     ) -> LoopPlan:
         instructions = sum([len(s.code) for s in stages])
         return LoopPlan(

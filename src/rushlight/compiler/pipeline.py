@@ -15,9 +15,12 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir.graph import Graph
+import numpy as np
+
+from ..ir.graph import Graph, Kind
 from .emit import Emitter, Line
 from .groups import Group
+from .launch import Launch, Place
 from .lowering.lower import lower
 from .passes.dead import remove_dead
 from .passes.fuse import fuse
@@ -26,7 +29,15 @@ from .passes.simplify import simplify
 from .passes.split import split_reductions
 from .schedule import schedule
 
-PASSES: tuple[Any, ...] = (lower, simplify, remove_dead, fold_products, simplify, split_reductions, remove_dead)
+PASSES: tuple[Any, ...] = (
+    lower,
+    simplify,
+    remove_dead,
+    fold_products,
+    simplify,
+    split_reductions,
+    remove_dead,
+)
 
 
 class Program:
@@ -48,7 +59,9 @@ class Program:
         self.outputs = tuple(
             [(after.nodes[n].shape, after.nodes[n].dtype) for n, into in after.outputs if into < 0]
         )
+        self.checks: tuple[tuple[Place, Any], ...] = ()
         self._plan: Any = None
+        self._faults: Any = None
 
     @property
     def plan(self) -> Any:
@@ -57,15 +70,29 @@ class Program:
             # The layer above runs what this one makes.
             runtime = importlib.import_module("rushlight.runtime.plan")
             self._plan = runtime.Plan(self.launches, self.arena_bytes, self.inputs, self.outputs)
+            if any(isinstance(line.line, Launch) and _is_slot(self.graph_after, line) for line in self.lines):
+                from .kernels import faults
+
+                self._faults = faults.check
         return self._plan
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Compute the graph. ``inputs``: C-contiguous arrays, of which those that outputs go into are changed;
-        ``outputs``: fresh C-contiguous arrays for the other outputs, in their order."""
+        ``outputs``: fresh C-contiguous arrays for the other outputs, in their order. Raises what Python lines raise; an
+        index out of range is raised when everything has run."""
         plan = self._plan
         if plan is None:
             plan = self.plan
         plan.run(inputs, outputs)
+        if self._faults is not None:
+            self._faults()
+        for place, check in self.checks:
+            check(plan.arena[place.offset : place.offset + 8].view(np.int64)[0])
+
+
+def _is_slot(graph: Graph, line: Line) -> bool:
+    """Whether a kernel for a primitive, which may find an index out of range, does the line."""
+    return any(graph.nodes[number].kind is Kind.CALL for number in line.nodes)
 
 
 def optimize(graph: Graph) -> Graph:
@@ -82,4 +109,6 @@ def build(graph: Graph) -> Program:
     planned = schedule(after, groups)
     emitter = Emitter(after, planned)
     lines = emitter.run()
-    return Program(graph, after, [step.group for step in planned.steps], lines, emitter.arena)
+    program = Program(graph, after, [step.group for step in planned.steps], lines, emitter.arena)
+    program.checks = tuple(emitter.checks)
+    return program

@@ -8,15 +8,16 @@ writes onto an operand that dies in it. All of that is decided here; everything 
 from __future__ import annotations
 
 import heapq
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..ir.graph import Graph, Kind, contiguous_strides
+from ..ir.graph import Graph, Kind, Node, contiguous_strides
 from .access import resolve, root_of
 from .groups import Form, Group, Level, external_roots, without_ones
 from .launch import Place, Space
 from .loop_kernels import LoopPlan, loop_plan
 from .lowering.builder import has_effects
 from .memory import Buffer, allocate
+from .product_targets import Target, accumulated, target_of
 
 _NEVER = 1 << 60
 
@@ -44,6 +45,7 @@ class Schedule(NamedTuple):
     last: tuple[tuple[Buffer, Buffer], ...]  # (from, to): brought into inputs after everything else
     buffers: dict[int, Buffer]
     spills: dict[tuple[int, int], Buffer]  # by (number of the step, node)
+    direct: dict[int, Target]  # products that are written to another node's memory
     arena: int
 
 
@@ -113,9 +115,43 @@ class Scheduler:
             node = self.nodes[number]
             if node.kind is Kind.WRITE:
                 bases.append(root_of(self.nodes, node.operands[0]))
-            elif node.kind is Kind.MATMUL and len(node.operands) == 5:
-                bases.append(root_of(self.nodes, node.operands[2]))
+            else:
+                added = accumulated(self.nodes, node)
+                if added is not None:
+                    bases.append(root_of(self.nodes, added))
         return bases
+
+    def _products(self) -> None:
+        """Let products be written to where their only reader would bring them."""
+        readers: dict[int, list[Group]] = {}
+        for group in self.groups:
+            for root in [*self.roots[group.number], *self._bases(group)]:
+                readers.setdefault(root, []).append(group)
+        self.direct: dict[int, Target] = {}
+        for group in self.groups:
+            if group.form is not Form.PRODUCT:
+                continue
+            number = group.members[0]
+            users = readers.get(number, [])
+            if len(users) != 1 or number in self.output_roots:
+                continue
+            (user,) = users
+            last = user.members[-1]
+            if len(user.members) != 1 or user.inlined or self.nodes[last].kind not in (Kind.VIEW, Kind.WRITE):
+                continue
+            if accumulated(self.nodes, self.nodes[number]) is not None:
+                continue
+            target = target_of(self.nodes, number, last)
+            if target is None or number in self._bases(user):
+                continue
+            self.direct[number] = target
+            user.members = []
+            group.add(last, Level.FULL)
+            self.owner[last] = group
+            del self.stored[group.number][number]
+            self.stored[group.number][last] = None
+            self.stored[user.number] = {}
+            self.roots[user.number] = {}
 
     # --- order --------------------------------------------------------------------------------------------------------
 
@@ -187,7 +223,8 @@ class Scheduler:
 
     def run(self) -> Schedule:
         self._collect()
-        self.groups = [g for g in self.groups if g.form in (Form.CALL,) or self.stored[g.number]]
+        self._products()
+        self.groups = [g for g in self.groups if g.form is Form.CALL or self.stored[g.number]]
         renumbered = {g.number: i for i, g in enumerate(self.groups)}
         self.roots = {renumbered[n]: r for n, r in self.roots.items() if n in renumbered}
         self.stored = {renumbered[n]: s for n, s in self.stored.items() if n in renumbered}
@@ -232,7 +269,7 @@ class Scheduler:
         if self.nodes[base].kind is Kind.CONST or base in self.targets:
             return False
         group = self.order[position]
-        if any(p > position for p in self.readers[base]):
+        if any(p > position or is_check(self.nodes[self.order[p].members[0]]) for p in self.readers[base]):
             return False
         if self._bases(group).count(base) > 1:
             return False
@@ -259,8 +296,9 @@ class Scheduler:
         for position, group in enumerate(self.order):
             for number in group.members:
                 node = self.nodes[number]
-                if node.kind is Kind.WRITE or (node.kind is Kind.MATMUL and len(node.operands) == 5):
-                    base = root_of(self.nodes, node.operands[0 if node.kind is Kind.WRITE else 2])
+                added = node.operands[0] if node.kind is Kind.WRITE else accumulated(self.nodes, node)
+                if added is not None:
+                    base = root_of(self.nodes, added)
                     if self._takes_over(number, base, position):
                         self.base_of[number] = base
                         writes.append((position, number, base))
@@ -300,7 +338,10 @@ class Scheduler:
         spills: dict[tuple[int, int], Buffer] = {}
         arena: list[Buffer] = []
         steps: list[Step] = []
-        ends = {root: _NEVER for root in self.targets}
+        ends = dict.fromkeys(self.targets, _NEVER)
+        for group in self.order:
+            if is_check(self.nodes[group.members[0]]):  # looked at when everything has run
+                ends.update(dict.fromkeys(self.roots[group.number], _NEVER))
         copied: dict[int, Buffer] = {}
         for position, (group, plan) in enumerate(zip(self.order, plans, strict=True)):
             before: list[Copy] = []
@@ -335,8 +376,10 @@ class Scheduler:
                         source = root_of(self.nodes, node.operands[0])
                         if self.nodes[source].kind is not Kind.CONST or not self._covered(number):
                             before.append(Copy(source, buffer))
-                    elif node.kind is Kind.MATMUL and len(node.operands) == 5:
-                        before.append(Copy(root_of(self.nodes, node.operands[2]), buffer))
+                    else:
+                        added = accumulated(self.nodes, node)
+                        if added is not None:
+                            before.append(Copy(root_of(self.nodes, added), buffer))
                 buffers[number] = buffer
             if plan is not None:
                 for number in plan.spills:
@@ -364,10 +407,18 @@ class Scheduler:
                     final.append((copied[root], target))
         for buffer in arena:
             buffer.last = min(buffer.last, end + 1)
-        return Schedule(tuple(steps), tuple(after), tuple(final), buffers, spills, allocate(arena))
+        return Schedule(
+            tuple(steps), tuple(after), tuple(final), buffers, spills, self.direct, allocate(arena)
+        )
 
     def _reused(
-        self, number: int, position: int, plan: LoopPlan | None, buffers: dict[int, Buffer], taken: set[int], last: int
+        self,
+        number: int,
+        position: int,
+        plan: LoopPlan | None,
+        buffers: dict[int, Buffer],
+        taken: set[int],
+        last: int,
     ) -> Buffer | None:
         """The buffer of an operand that dies in this very kernel, which reads each element before it is written."""
         node = self.nodes[number]
@@ -444,11 +495,18 @@ class Scheduler:
                 reach = max(reach, start + length)
             if reach >= shape[axis]:
                 return True
-            following = [w for w, base in self.base_of.items() if base == number and self.nodes[w].kind is Kind.WRITE]
+            following = [
+                w for w, base in self.base_of.items() if base == number and self.nodes[w].kind is Kind.WRITE
+            ]
             # What reads the array before it is whole would see what nobody wrote.
             if len(following) != 1 or len(self.readers[number]) != 1 or number in self.targets:
                 return False
             number = following[0]
+
+
+def is_check(node: Node) -> bool:
+    """Whether a node only looks at a number after the run, to raise an error."""
+    return node.kind is Kind.CALL and node.attrs[0].name == "check_range"
 
 
 def _ancestors(order: list[int], before: list[set[int]]) -> dict[int, int]:

@@ -73,6 +73,8 @@ from .process_group import (
 from .reduce_op import ReduceOp as ReduceOp, premul_sum as premul_sum
 from .work import Future as Future, Work as Work
 
+from . import sync_batch_norm as _sync_batch_norm  # noqa: F401 isort: skip - which tells nn.SyncBatchNorm of itself
+
 _make_nccl_premul_sum = premul_sum
 _all_gather_base = all_gather_into_tensor
 _reduce_scatter_base = reduce_scatter_tensor

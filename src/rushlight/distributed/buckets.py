@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.history import LeafNode, Node
+from ..core.shapes import count
 from ..core.tensor import Array, Tensor, make_tensor, storage_of
 from . import exchanges, work as under_way
 from .process_group import ProcessGroup
@@ -22,23 +23,49 @@ from .process_group import ProcessGroup
 Hook = Callable[[Any, Any], Any]
 
 
+# A gradient of this size is a bucket by itself, and is summed where it lies: two copies less.
+LARGE = 1 << 20
+
+
 class Bucket:
-    """Gradients that travel together, as one flat array of the dtype that they are summed in."""
+    """Gradients that travel together, as one flat array of the dtype that they are summed in.
+
+    ``flat`` is memory of its own, of which ``views`` are the gradients' parts, or that of the only gradient.
+    """
 
     def __init__(self, indices: list[int], params: Sequence[Tensor]) -> None:
-        dtype = params[indices[0]]._array.dtype
+        arrays = [params[i]._array for i in indices]
+        dtype = arrays[0].dtype
         self.indices = indices
-        self.flat: Array = np.zeros(
-            sum(params[i]._array.size for i in indices), F32 if dtype in LOW_PRECISION else dtype
-        )
         self.views: dict[int, Array] = {}
-        start = 0
-        for i in indices:
-            array = params[i]._array
-            self.views[i] = self.flat[start : start + array.size].reshape(array.shape)
-            start += array.size
         self.missing = len(indices)
         self.work: Any = None  # under way: a Work, or what a communication hook returned
+        self._shapes = [array.shape for array in arrays]
+        self._dtype = F32 if dtype in LOW_PRECISION else dtype
+        self._size = sum([array.size for array in arrays])
+        self._memory: Array | None = None
+        self.lends = len(indices) == 1 and arrays[0].nbytes >= LARGE and dtype not in LOW_PRECISION
+        self.flat = np.empty(0, dtype)
+        if not self.lends:
+            self.use_own_memory()
+
+    def use_own_memory(self) -> None:
+        """Make ``flat`` and ``views`` the bucket's own."""
+        if self._memory is None:
+            self._memory = np.zeros(self._size, self._dtype)
+        elif self.flat is self._memory:
+            return
+        self.flat = self._memory
+        start = 0
+        for i, shape in zip(self.indices, self._shapes, strict=True):
+            size = count(shape)
+            self.views[i] = self.flat[start : start + size].reshape(shape)
+            start += size
+
+    def use_memory_of(self, gradient: Array) -> None:
+        """Make ``flat`` and the only view a gradient's own, contiguous memory."""
+        self.flat = gradient.reshape(-1)
+        self.views[self.indices[0]] = gradient
 
 
 class GradBucket:
@@ -115,6 +142,9 @@ class Reducer:
         limit = first_bytes
         for i in reversed(range(len(self.params))):
             array = self.params[i]._array
+            if array.nbytes >= LARGE:
+                buckets.append([i])
+                continue
             open_ones.setdefault(array.dtype, []).append(i)
             filled[array.dtype] = filled.get(array.dtype, 0) + array.nbytes
             if filled[array.dtype] >= limit:
@@ -144,6 +174,7 @@ class Reducer:
             self._unused = [i for i, param in enumerate(self.params) if param._node not in used]
 
     def reset(self) -> None:
+        """Forget what was under way: the next backward is not averaged unless ``expect`` is called."""
         self._expecting = False
         self._ready.clear()
         self._unused = []
@@ -173,8 +204,13 @@ class Reducer:
     def _mark(self, index: int) -> None:
         self._ready.add(index)
         bucket = self._bucket_of[index]
-        view = bucket.views[index]
         grad = self.params[index]._grad
+        if bucket.lends:
+            if grad is not None and index not in self._unused and grad._array.flags.c_contiguous:
+                bucket.use_memory_of(grad._array)
+            else:
+                bucket.use_own_memory()
+        view = bucket.views[index]
         if grad is None:
             view[...] = 0
         elif self.hook is not None:  # which divides by itself
@@ -234,14 +270,16 @@ class Reducer:
             param._grad = make_tensor(view.astype(param._array.dtype))
         else:
             storage_of(grad).mark_changed("DistributedDataParallel")
-            grad._array[...] = view
+            if grad._array is not view:
+                grad._array[...] = view
 
     def run_empty(self) -> None:
         """Take part in the other ranks' backward with gradients of zero."""
         self.reset()
+        self._unused = list(range(len(self.params)))
         for number, bucket in enumerate(self.buckets):
+            bucket.use_own_memory()
             bucket.flat[...] = 0
-            self._unused = list(range(len(self.params)))
             self._start(number)
         for bucket in self.buckets:
             self._await(bucket)

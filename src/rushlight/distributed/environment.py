@@ -43,11 +43,14 @@ def find_place(environment: Mapping[str, str] | None = None) -> Place | None:
     for launcher, rank, size, local_rank, local_size in _LAUNCHERS:
         if _is_count(found.get(rank)) and _is_count(found.get(size)):
             number, total = int(found[rank]), int(found[size])
+            # Under srun --mpi=pmi2 the ranks have PMI's variables, but not mpiexec's of the host.
+            on_host = found.get(local_rank, found.get("SLURM_LOCALID"))
+            hosts_own = found.get(local_size, found.get("SLURM_TASKS_PER_NODE"))
             return Place(
                 number,
                 total,
-                _first_count(found.get(local_rank), number),
-                _first_count(found.get(local_size), total),
+                _first_count(on_host, number),
+                _first_count(hosts_own, total),
                 launcher,
             )
     return None

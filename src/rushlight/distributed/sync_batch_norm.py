@@ -8,12 +8,13 @@ from ..core.dtypes import LOW_PRECISION, float32
 from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
+from ..nn.normalization import ACROSS_PROCESSES, SyncBatchNorm
 from ..ops.creation import full
 from ..ops.joining import cat, stack
 from ..ops.movement import reshape
 from ..ops.reductions import sum_dims
 from .nn.functional import all_gather
-from .process_group import the_group
+from .process_group import is_initialized, the_group
 
 
 def sync_batch_norm(
@@ -68,6 +69,31 @@ def sync_batch_norm(
     if bias is not None:
         result = result + reshape(bias.to(values.dtype), by_channel)
     return result if result.dtype is input.dtype else result.to(input.dtype)
+
+
+def forward_of_module(module: SyncBatchNorm, input: Tensor) -> Tensor | None:
+    """``SyncBatchNorm.forward`` over the processes of its group; None where this process alone decides."""
+    if not module.training or not is_initialized():
+        return None
+    group = the_group(module.process_group)
+    if group is None or group.size() == 1:
+        return None
+    buffers = module._buffers
+    momentum = module.momentum
+    mean, variance = buffers["running_mean"], buffers["running_var"]
+    counter = buffers["num_batches_tracked"]
+    if module.track_running_stats and counter is not None:
+        counter.add_(1)
+        if momentum is None:  # the average over all batches
+            momentum = 1.0 / float(counter)
+    elif not module.track_running_stats:
+        mean = variance = None
+    return sync_batch_norm(
+        input, mean, variance, module.weight, module.bias, momentum or 0.0, module.eps, module.process_group
+    )
+
+
+ACROSS_PROCESSES.append(forward_of_module)
 
 
 def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.0) -> None:

@@ -28,6 +28,9 @@ Steps = Generator[tuple[Any, bool], None, Any]
 
 _LOCK = _thread.RLock()
 _busy: list[ProcessGroup] = []  # groups with operations that have not finished
+_messages: list[
+    Work
+] = []  # under way between two ranks: programs drop what isend returns, and MPI must keep the memory
 _steps_taken = 0
 _yield: Callable[[], Any] = getattr(os, "sched_yield", lambda: time.sleep(0))
 _SPIN_SECONDS = 2e-3
@@ -125,12 +128,7 @@ class Work:
         return Future(self)
 
     def _is_done(self) -> bool:
-        if not self._done and not self._sent_in_order():
-            self.move_on()
         return self._done
-
-    def _sent_in_order(self) -> bool:
-        return self in self._group.queue
 
     def move_on(self) -> None:
         """Take every step that can be taken without waiting."""
@@ -175,7 +173,10 @@ def start(group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | Non
 def start_message(group: ProcessGroup, what: str, steps: Steps, tensors: list[Any] | None = None) -> Work:
     """Begin a message between two ranks, which has no place in the group's order."""
     work = Work(group, what, steps, tensors)
-    work.move_on()
+    with _LOCK:
+        work.move_on()
+        if not work._done:
+            _messages.append(work)
     return work
 
 
@@ -191,6 +192,10 @@ def progress() -> None:
     with _LOCK:
         for group in list(_busy):
             _progress(group)
+        if _messages:
+            for work in _messages:
+                work.move_on()
+            _messages[:] = [work for work in _messages if not work._done]
 
 
 def _progress(group: ProcessGroup) -> None:

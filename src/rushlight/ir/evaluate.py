@@ -94,7 +94,9 @@ def _reduce(node: Node, operands: Sequence[Any]) -> Any:
     op, axes, keepdims = node.attrs
     x = operands[0]
     if is_low_precision(x.dtype):
-        return np.asarray(REDUCE_REFERENCE[op](x.astype(F32), axis=axes, keepdims=keepdims)).astype(node.dtype)
+        return np.asarray(REDUCE_REFERENCE[op](x.astype(F32), axis=axes, keepdims=keepdims)).astype(
+            node.dtype
+        )
     if op.value in ("sum", "prod"):
         return REDUCE_REFERENCE[op](x, axis=axes, keepdims=keepdims, dtype=node.dtype)
     return REDUCE_REFERENCE[op](x, axis=axes, keepdims=keepdims)
@@ -108,7 +110,9 @@ def region(memory: Array, shape: Shape, strides: Shape, offset: int) -> Array:
     low = offset + sum([(n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0])
     high = offset + sum([(n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0])
     if low < 0 or high >= flat.size:
-        raise AssertionError(f"a view of {shape} with strides {strides} at {offset} leaves {flat.size} elements")
+        raise AssertionError(
+            f"a view of {shape} with strides {strides} at {offset} leaves {flat.size} elements"
+        )
     return as_strided(flat[offset:], shape, [s * memory.itemsize for s in strides])
 
 
@@ -136,7 +140,9 @@ def _matmul(node: Node, operands: Sequence[Any]) -> Any:
 def _index(node: Node, operands: Sequence[Any]) -> Array:
     (axis,) = node.attrs
     numbers = np.arange(node.shape[axis], dtype=node.dtype)
-    return np.broadcast_to(numbers.reshape([-1 if i == axis else 1 for i in range(len(node.shape))]), node.shape)
+    return np.broadcast_to(
+        numbers.reshape([-1 if i == axis else 1 for i in range(len(node.shape))]), node.shape
+    )
 
 
 _EVALUATORS: dict[Kind, Any] = {

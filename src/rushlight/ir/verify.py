@@ -38,7 +38,8 @@ def verify(graph: Graph) -> Graph:
             taken.add(output.into)
             target = graph.nodes[graph.inputs[output.into]]
             _require(
-                (target.size, target.dtype) == (node.size, node.dtype), f"output {output} does not fit its input"
+                (target.size, target.dtype) == (node.size, node.dtype),
+                f"output {output} does not fit its input",
             )
     return graph
 
@@ -49,7 +50,9 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _check(graph: Graph, number: int, node: Node) -> None:
-    _require(all(0 <= i < number for i in node.operands), f"operands {node.operands} are not all earlier nodes")
+    _require(
+        all(0 <= i < number for i in node.operands), f"operands {node.operands} are not all earlier nodes"
+    )
     operands = [graph.nodes[i] for i in node.operands]
     if node.kind is Kind.ITEM:
         _require(len(operands) == 1 and operands[0].kind is Kind.CALL, "not of a CALL")
@@ -57,7 +60,10 @@ def _check(graph: Graph, number: int, node: Node) -> None:
     else:
         _require(all(x.shape is not None for x in operands), "reads a CALL with several results without ITEM")
     if node.shape is not None:
-        _require(type(node.shape) is tuple and all(type(n) is int and n >= 0 for n in node.shape), f"shape {node.shape}")
+        _require(
+            type(node.shape) is tuple and all(type(n) is int and n >= 0 for n in node.shape),
+            f"shape {node.shape}",
+        )
         _require(isinstance(node.dtype, np.dtype), f"dtype {node.dtype}")
     else:
         _require(node.kind is Kind.CALL, "no shape")
@@ -106,7 +112,7 @@ def _check_bounds(size: int, shape: Shape, strides: Shape, offset: int) -> None:
         return
     reach = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
     low, high = offset + sum([r for r in reach if r < 0]), offset + sum([r for r in reach if r > 0])
-    _require(0 <= low and high < size, f"region {shape} {strides} at {offset} leaves {size} elements")
+    _require(low >= 0 and high < size, f"region {shape} {strides} at {offset} leaves {size} elements")
 
 
 def _check_view(node: Node, operands: list[Node]) -> None:

@@ -192,7 +192,7 @@ class DrawRecord:
     """Drawing from a generator, in the place of a primitive's record. Never merged with another, never left out."""
 
     value_dependent = False
-    effect = True
+    effects = True
 
     def __init__(self, function: Any, source: Any, kwargs: dict[str, Any]) -> None:
         self.name = function.__name__

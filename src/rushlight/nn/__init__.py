@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from . import functional as functional, init as init, parallel as parallel, utils as utils
+from . import (
+    attention as attention,
+    functional as functional,
+    init as init,
+    parallel as parallel,
+    utils as utils,
+)
 from .activation import (
     CELU as CELU,
     ELU as ELU,
@@ -141,7 +147,6 @@ from .padding import (
     ZeroPad2d as ZeroPad2d,
     ZeroPad3d as ZeroPad3d,
 )
-from .parallel import DataParallel as DataParallel
 from .parallel import DataParallel as DataParallel
 from .parameter import (
     Buffer as Buffer,

@@ -123,6 +123,8 @@ class _BatchNorm(_NormBase):
         momentum = self.momentum
         buffers, parameters = self._buffers, self._parameters
         mean, variance = buffers["running_mean"], buffers["running_var"]
+        if "weight" not in parameters or "bias" not in parameters:  # a reparametrization made it a plain attribute
+            parameters = {"weight": self.weight, "bias": self.bias}
         if training and self.track_running_stats:
             counter = buffers["num_batches_tracked"]
             if counter is not None:
@@ -337,9 +339,11 @@ class LayerNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         parameters = self._parameters
-        return functional.layer_norm(
-            input, self.normalized_shape, parameters["weight"], parameters["bias"], self.eps
-        )
+        try:
+            weight, bias = parameters["weight"], parameters["bias"]
+        except KeyError:  # a reparametrization made them plain attributes
+            weight, bias = self.weight, self.bias
+        return functional.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -20,6 +20,7 @@ from .define import Primitive
 from .dispatch import held, is_number, run, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_array_range, check_range, index_dims, put_at, put_at_, read_at, recorded
 from .inplace import check_leaf, overwrite
+from .memory_overlap import check_apart
 from .movement import cast, clone, handed_over, reshape
 from .overwriting import element_array
 
@@ -314,7 +315,10 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     index = _checked_flat_index(input, index, "take")
     result = read_at(reshape(input, (-1,) if input._array.size else (0,)), (index,), (0,))
-    return result if out is None else write_out(out, result, "take")
+    if out is not None:
+        check_apart(out, result._array.shape, input._array, index._array)
+        return write_out(out, result, "take")
+    return result
 
 
 def _checked_put(self: Tensor, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending
 from .define import Primitive
 from .dispatch import apply, common_dtype, held, run, write_out
+from .memory_overlap import check_apart
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 
 grad_enabled = GRAD_MODE.get
@@ -172,13 +173,7 @@ def _refuse_shapes(arrays: list[Any], dim: int) -> None:
 
 
 def _cat_out(out: Any, result: Tensor, arrays: list[Any]) -> Tensor:
-    if isinstance(out, Tensor) and any(
-        np.may_share_memory(out._array, array) for array in arrays if array.size
-    ):
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-            "location. Please clone() the tensor before performing the operation."
-        )
+    check_apart(out, result._array.shape, *arrays)
     try:
         return write_out(out, result, "cat")
     except RuntimeError as error:

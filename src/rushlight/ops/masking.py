@@ -17,6 +17,7 @@ from .define import Primitive
 from .dispatch import apply, held, is_number, run, type_name, write_out
 from .index_tensors import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape
+from .memory_overlap import check_apart
 from .movement import cast, expand, reshape, sum_to_shape
 from .overwriting import element_array
 
@@ -136,7 +137,10 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     source = input if input._array.shape == shape else expand(input, shape)
     where = mask if mask._array.shape == shape else expand(mask, shape)
     result = read_at(source, (where,), (0,))
-    return result if out is None else write_out(out, result, "masked_select")
+    if out is not None:
+        check_apart(out, result._array.shape, input._array, mask._array)
+        return write_out(out, result, "masked_select")
+    return result
 
 
 def _scatter_write(target: Any, source: Any, mask: Any) -> None:

@@ -350,6 +350,8 @@ def multinomial(
     Raises ``RuntimeError`` for negative or non-finite weights, a row of zeros, and more samples than categories without
     replacement.
     """
+    if isinstance(out, Tensor) and out._array.dtype != I64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
     values = streams.multinomial(_source(generator), input._array, num_samples, replacement)
     return _finish(values, out, False, "multinomial")
 

@@ -17,6 +17,7 @@ from .define import Primitive
 from .dispatch import apply, is_number, run, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
+from .memory_overlap import check_apart
 from .movement import SLICE_BACKWARD, cast, expand, reshape
 from .overwriting import element_array
 
@@ -111,7 +112,10 @@ def gather(
     result = _gathered(input, index, _checked(input, dim, index, None, "gather"))
     if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
         raise RuntimeError(f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
-    return result if out is None else write_out(out, result, "gather")
+    if out is not None:
+        check_apart(out, result._array.shape, input._array, index._array)
+        return write_out(out, result, "gather")
+    return result
 
 
 def take_along_dim(

@@ -20,6 +20,7 @@ from .define import Primitive
 from .dispatch import not_implemented
 from .extrema import named_result, selected_vjp
 from .linalg import write_exact
+from .memory_overlap import check_apart
 from .reductions import ONE_DIM, apply_to_one, check_one_dim, check_tensor, over_a_matrix
 
 Array = NDArray[Any]
@@ -347,7 +348,10 @@ def kthvalue(
     if array.dtype.kind in "bc":
         raise not_implemented("kthvalue", array.dtype)
     attrs = {"k": int(k), "dim": dim, "keepdims": keepdim}
-    return named_result("kthvalue", KthvalueResult, apply_to_one(KTHVALUE, input, attrs), out)
+    results = apply_to_one(KTHVALUE, input, attrs)
+    if out is not None:
+        check_apart(out[0], results[0]._array.shape, array)
+    return named_result("kthvalue", KthvalueResult, results, out)
 
 
 METHODS: dict[str, Any] = {

@@ -439,7 +439,13 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     lead = len(shape) - len(target)
     if lead < 0 or any(n not in (1, own) for n, own in zip(target, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")
-    return sum_to_shape(self, target)
+    dims = (*range(lead), *[d for d in range(lead, len(shape)) if target[d - lead] == 1 and shape[d] != 1])
+    if target and not dims:
+        return self
+    from .reductions import sum  # which imports this module's neighbours
+
+    # As a sum, so that integers and bools give int64, of one element too.
+    return reshape(sum(self, dims or None, True), target)
 
 
 # --- copies with a view of them replaced ------------------------------------------------------------------------------

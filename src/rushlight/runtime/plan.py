@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ class Plan:
         self._owner = threading.get_ident()
         try:
             arrays = (*inputs, *outputs)
-            if len(arrays) != self._count:
+            if len(inputs) != self._input_count or len(arrays) != self._count:
                 self._explain(inputs, outputs)
             pool = workers.pool_address() if self._shared else 0
             run, process, addresses = self._code.run, self._process, self._addresses
@@ -257,7 +258,6 @@ class _Stretch:
     def write(self, memory: workers.Words, arena: int, input_count: int, slots: int) -> None:
         base = int(memory.ctypes.data)
         state, value, relocation = self.state_at, self.values_at, self.relocations_at
-        shared = [number for number, cut in enumerate(self.cuts) if cut.chunks > 1]
         memory[Segment.LINES] = base + self.lines_at * WORD
         memory[Segment.LINE_COUNT] = len(self.lines)
         memory[Segment.SLOTS] = slots
@@ -266,9 +266,11 @@ class _Stretch:
         memory[Segment.USES_BLAS] = any(
             "@rushlight_cblas" in line.text or '@"rushlight_cblas' in line.text for line in self.lines
         )
+        groups = self._groups()
+        shared = [group for group in groups if self._worth_sharing(group)] if slots > 1 else []
         if shared:
-            memory[Segment.FIRST], memory[Segment.LAST] = shared[0], shared[-1] + 1
-            time = sum(estimated_nanoseconds(self.lines[number]) for number in shared)
+            memory[Segment.FIRST], memory[Segment.LAST] = shared[0].start, shared[-1].stop
+            time = sum(estimated_nanoseconds(self.lines[number]) for group in shared for number in group)
             memory[Segment.PARALLEL_TIME] = max(1, int(min(time, 1e18)))
         for number, (line, function, cut) in enumerate(
             zip(self.lines, self.functions, self.cuts, strict=True)
@@ -287,6 +289,7 @@ class _Stretch:
                 cut.region_chunks,
             )
             entry[Line.STATE] = base + state * WORD
+            entry[Line.WAIT_FROM] = -1
             state += (1 + cut.regions) * CACHE_LINE_WORDS
             for place in line.places:
                 if place.space is Space.ARENA:
@@ -300,6 +303,19 @@ class _Stretch:
                     )
                     relocation += int(Relocation.SIZE)
                 value += 1
+        for group in groups:
+            memory[self.lines_at + group[-1] * Line.SIZE + Line.WAIT_FROM] = group.start
+
+    def _groups(self) -> list[range]:
+        """Lines that may run at the same time."""
+        starts = [number for number, line in enumerate(self.lines) if number == 0 or not line.overlaps]
+        return [range(start, stop) for start, stop in pairwise((*starts, len(self.lines)))]
+
+    def _worth_sharing(self, group: range) -> bool:
+        if any(self.cuts[number].chunks > 1 for number in group):
+            return True
+        times = [estimated_nanoseconds(self.lines[number]) for number in group]
+        return sum(times) - max(times) >= _NANOSECONDS_PER_CHUNK
 
 
 class _Cut(NamedTuple):
@@ -384,7 +400,7 @@ def _tuple_items_offset() -> int:
     """Where a tuple keeps its items, in bytes from its ``id``; 0 if objects do not lie in memory as ``table`` reads them."""
     if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return 0
-    if WORD != ctypes.sizeof(ctypes.c_void_p) or np.ndarray.__basicsize__ < LAYOUT.flags + 4:
+    if ctypes.sizeof(ctypes.c_void_p) != WORD or np.ndarray.__basicsize__ < LAYOUT.flags + 4:
         return 0
     probe = np.zeros((3, 5), np.float32)[1:]
     pair = (probe, None)

@@ -150,6 +150,8 @@ class Tape:
 
     def wrap(self, array: Any) -> Pending:
         """``array``, which exists, as a Pending."""
+        if type(array) is not ndarray:
+            array = np.asarray(array)
         buffer = self.outside.get(id(array))
         if buffer is not None:
             return pending(self, buffer, array)
@@ -450,7 +452,7 @@ class RangeCheck:
     """That an index stays inside, in the place of a primitive's record: gives nothing, raises when it runs."""
 
     value_dependent = False
-    effect = True
+    effects = True
     name = "check_range"
 
     def __init__(self, extent: int, error: type[Exception], message: str, lowest: int) -> None:

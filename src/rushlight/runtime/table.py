@@ -1,18 +1,20 @@
 """The native loop that runs a plan's table, alone or with workers, and the layout of what it reads.
 
-All memory here is arrays of 8-byte words; the enumerations below name the words of each record. A *segment* is a run of
-native lines between two calls of Python functions. A segment's run has a *generation*, a number never used before.
+All memory here is arrays of 8-byte words; the enumerations below name the words of each record. A *segment* is a
+stretch of native lines between two calls of Python functions. Each run of a segment has a *generation*, a number never
+used before.
 
-How threads share a line: its units are cut in chunks, and the chunks in as many regions as there may be threads. Every region has a claim
-word, (generation << 24) + the number of chunks taken, and every line a word (generation << 24) + the number of chunks done. A thread takes
-a chunk by compare-and-swap, first in its own region (so that the same thread tends to touch the same memory in line after line), then in the
-others'. Words of an older generation count as zero, so nothing is reset between runs, and a thread that wakes up after its run is over
-cannot take anything: it finds a newer generation, or nothing left. No thread waits for one that has taken nothing: whoever is there does the
-work, so a worker that the system does not run costs nothing. Who has to wait for a chunk in another's hands spins briefly, then sleeps.
+How threads share a line: its units are cut in chunks, and the chunks in as many regions as there may be threads. Every
+region has a claim word, (generation << 24) + the number of chunks taken, and every line a done word, (generation << 24) +
+the number of chunks done. A thread takes a chunk by compare-and-swap, first in its own region (so that the same thread
+tends to touch the same memory in line after line), then in the others'. Words of an older generation count as zero, so
+nothing is reset between runs, and a thread that wakes up after its run is over cannot take anything: it finds a newer
+generation, or nothing left. No thread waits for one that has taken nothing: whoever is there does the work, so a worker
+that the system does not run costs nothing. Who has to wait for a chunk in another's hands spins briefly, then sleeps.
 
-Sleeping follows one pattern: announce (add one to a counter of sleepers), read the event word, look again at what is waited for, sleep on
-the event word only if it has not changed. Who makes it true looks at the counter afterwards. All of these are sequentially
-consistent, so at least one of the two sees the other.
+Sleeping follows one pattern: announce (add one to a counter of sleepers), read the event word, look again at what is
+waited for, sleep on the event word only if it has not changed. Who makes it true looks at the counter afterwards. All of
+these are sequentially consistent, so at least one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ class Line(IntEnum):
     REGIONS = 6
     REGION_CHUNKS = 7
     STATE = 8  # the done word, and each region's claim word, a cache line each
+    WAIT_FROM = 9  # lines from this to this one must be complete before the next begins; -1: the next may begin anyway
     SIZE = 16
 
 
@@ -323,6 +326,27 @@ def native_text(system: System) -> str:
                     f.set(mine, f.i64(0))
                     f.b.branch(added)
 
+        def wait(line: Any) -> None:
+            """Until all of a line is done."""
+            done, complete = f.read_pointer(line, Line.STATE), f.add(tag, f.read(line, Line.CHUNKS))
+            f.set(spun, f.i64(0))
+            with f.repeat() as over:
+                word = f.peek(done)
+                with f.when(f.is_(word, complete)):
+                    f.b.branch(over)
+                with f.when(newer(word)):
+                    f.b.branch(stale)
+                f.pause()
+                f.set(spun, f.add(f.get(spun, I64), 1))
+                with f.when(f.beyond(f.get(spun, I64), spins)):
+                    f.increase(sleepers)
+                    seen = f.peek(event, "seq_cst", I32)
+                    word = f.peek(done, "seq_cst")
+                    waiting = f.b.and_(f.is_not(word, complete), f.b.not_(newer(word)))
+                    with f.when(waiting):
+                        f.sleep_on(event, seen, forever=False)
+                    f.increase(sleepers, -1)
+
         with f.loop(f.read(segment, Segment.FIRST), f.read(segment, Segment.LAST)) as number:
             line = f.at(I64, lines, f.mul(number, Line.SIZE.value))
             units, chunk = f.read(line, Line.UNITS), f.read(line, Line.CHUNK)
@@ -357,23 +381,10 @@ def native_text(system: System) -> str:
                                     f.call("sched_yield", I32, [])
                                     f.store(f.now(), rested)
             declare(done, complete)
-            f.set(spun, f.i64(0))
-            with f.repeat() as over:
-                word = f.peek(done)
-                with f.when(f.is_(word, complete)):
-                    f.b.branch(over)
-                with f.when(newer(word)):
-                    f.b.branch(stale)
-                f.pause()
-                f.set(spun, f.add(f.get(spun, I64), 1))
-                with f.when(f.beyond(f.get(spun, I64), spins)):
-                    f.increase(sleepers)
-                    seen = f.peek(event, "seq_cst", I32)
-                    word = f.peek(done, "seq_cst")
-                    waiting = f.b.and_(f.is_not(word, complete), f.b.not_(newer(word)))
-                    with f.when(waiting):
-                        f.sleep_on(event, seen, forever=False)
-                    f.increase(sleepers, -1)
+            from_ = f.read(line, Line.WAIT_FROM)
+            # An unsigned comparison: -1 is beyond every number.
+            with f.when(f.b.not_(f.beyond(from_, number))), f.loop(from_, f.add(number, 1)) as awaited:
+                wait(f.at(I64, lines, f.mul(awaited, Line.SIZE.value)))
             with f.when(profiled):
                 record(f, profile, number, f.get(started, I64))
         f.b.ret_void()
@@ -382,7 +393,7 @@ def native_text(system: System) -> str:
         return f.function
 
     def make_bind() -> Any:
-        """``bind(objects, expected, count, addresses)``: 0, or the number of the first array that is not as expected, plus 1."""
+        """``bind(objects, expected, count, addresses)``: 0, or 1 + the number of the first array that is not as expected."""
         f = Code("bind", I64, [PTR, PTR, I64, PTR])
         objects, expected, count, addresses = f.arguments
         wrong = f.function.append_basic_block("wrong")

@@ -80,8 +80,12 @@ class Pool:
         self.words[PoolWord.ASLEEP_TIME] = _WORTH_WAKING_NANOSECONDS
         self.resize(workers)
 
-    def resize(self, workers: int) -> None:
-        """Have so many threads. Those that are too many finish what they hold and leave."""
+    def resize(self, workers: int) -> bool:
+        """Have so many threads. Those that are too many finish what they hold and leave.
+
+        False: one has not left in time, because it holds something long. It would meet a new worker of its number, so
+        this pool must be given up; its threads leave by themselves.
+        """
         self.words[PoolWord.WORKERS] = workers
         leaving, self._threads = self._threads[workers:], self._threads[:workers]
         if leaving:
@@ -90,6 +94,12 @@ class Pool:
                 event.set()
             for thread, _ in leaving:
                 thread.join(_LEAVING_SECONDS)
+            if any(thread.is_alive() for thread, _ in leaving):
+                self.words[PoolWord.WORKERS] = 0
+                self.wake()
+                for _, event in self._threads:
+                    event.set()
+                return False
         for index in range(len(self._threads) + 1, workers + 1):
             event = threading.Event()
             thread = threading.Thread(
@@ -101,6 +111,7 @@ class Pool:
             thread.start()
             self._threads.append((thread, event))
         self.workers = workers
+        return True
 
     def wake(self) -> None:
         """Wake all sleeping workers."""
@@ -136,6 +147,8 @@ class _Process:
         self.pool: Pool | None = None
         self.usable = 0
         self.leaving = False
+        # Pools that were given up.
+        self.abandoned: list[Pool] = []
         # Tables of plans that are gone, while a late worker may still look at them.
         self.buried: list[Any] = []
 
@@ -195,20 +208,27 @@ def pool_address() -> int:
 def _sized_pool(workers: int) -> Pool:
     loops = code()
     with _process.lock:
-        if _process.pool is None:
-            _process.pool = Pool(workers, loops)
-        elif _process.pool.workers != workers:
-            _process.pool.resize(workers)
-        return _process.pool
+        pool = _process.pool
+        if pool is None or (pool.workers != workers and not _resized(pool, workers)):
+            pool = _process.pool = Pool(workers, loops)
+        return pool
+
+
+def _resized(pool: Pool, workers: int) -> bool:
+    if pool.resize(workers):
+        return True
+    _process.abandoned.append(pool)
+    _process.pool = None
+    return False
 
 
 def bury(memory: Any) -> None:
     """Keep ``memory`` until no worker can be looking at it."""
-    pool = _process.pool
-    if pool is None:
+    pools = [*_process.abandoned] if _process.pool is None else [*_process.abandoned, _process.pool]
+    if not pools:
         return
     _process.buried.append(memory)
-    if pool.inside == 0 and not pool.words[PoolWord.SEGMENT]:
+    if all(pool.inside == 0 for pool in pools):
         _process.buried.clear()
 
 
@@ -216,7 +236,7 @@ def stop() -> None:
     """Let all workers leave, and wait for them; the next plan starts new ones."""
     with _process.lock:
         if _process.pool is not None:
-            _process.pool.resize(0)
+            _resized(_process.pool, 0)
 
 
 def _at_exit() -> None:
@@ -228,6 +248,7 @@ def _after_fork_in_child() -> None:
     """The child has the memory, but none of the threads: no workers, and nobody who would release a lock."""
     _process.lock = threading.Lock()
     _process.pool = None
+    _process.abandoned = []
     _process.buried = []
     held = _process.words
     if held[ProcessWord.BLAS_USERS]:

@@ -1,3 +1,3 @@
-"""Utilities: data loading."""
+"""Utilities: data loading, checkpointing."""
 
-from . import data as data
+from . import checkpoint as checkpoint, data as data

@@ -46,8 +46,12 @@ def same(found: Any, expected: Any, what: str) -> None:
     array = found.numpy() if isinstance(found, torch.Tensor) and found.dtype is not torch.bfloat16 else found
     if isinstance(array, torch.Tensor):
         array, expected = array.float().numpy(), np.asarray(expected, np.float32)
-    assert array.shape == np.shape(expected), f"rank {RANK}, {what}: shape {array.shape}, not {np.shape(expected)}"
-    assert np.array_equal(array, np.asarray(expected, array.dtype)), f"rank {RANK}, {what}:\n{array}\n{expected}"
+    assert array.shape == np.shape(expected), (
+        f"rank {RANK}, {what}: shape {array.shape}, not {np.shape(expected)}"
+    )
+    assert np.array_equal(array, np.asarray(expected, array.dtype)), (
+        f"rank {RANK}, {what}:\n{array}\n{expected}"
+    )
 
 
 def reduced(every: list[Any], op: Any, dtype: Any) -> Any:

@@ -11,7 +11,15 @@ dist.init_process_group(
 )
 x = torch.ones(1) * int(os.environ["LOCAL_RANK"])
 dist.all_reduce(x)
-names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")
+names = (
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "OMP_NUM_THREADS",
+)
 line = " ".join([torch.__name__, str(x.item()), *[os.environ[name] for name in names], *sys.argv[1:]])
 sys.stdout.write(line + "\n")
 sys.stdout.flush()

@@ -16,7 +16,9 @@ if rank == 1 and how == "raise early":
     raise ValueError("this rank is broken")
 if rank == 1 and how == "leave early":
     sys.exit(0)
-dist.init_process_group(timeout=timedelta(seconds=4 if how in ("hang", "hang in monitored barrier") else 1800))
+dist.init_process_group(
+    timeout=timedelta(seconds=2 if how in ("hang", "hang in monitored barrier") else 1800)
+)
 x = torch.ones(1000)
 dist.all_reduce(x)
 if rank == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -98,6 +99,13 @@ def messages() -> None:
     for work in sent:
         work.wait()
     assert one.item() == 1 and two.item() == 2
+    # A send whose handle is dropped still arrives whole.
+    dist.isend(torch.full((300_000,), float(RANK)), following)
+    gc.collect()
+    noise = [torch.zeros(300_000) for _ in range(3)]
+    large = torch.zeros(300_000)
+    dist.recv(large, previous)
+    assert (large == previous).all() and len(noise) == 3
     dist.barrier()
     if RANK == 0:
         for rank in range(1, SIZE):
@@ -158,9 +166,10 @@ def gradients() -> None:
     assert (grad_of(lambda x: torch.stack(dnn.all_gather(x))[RANK]) == factor).all()
     assert (grad_of(lambda x: torch.stack(dnn.all_gather(x))[0]) == (total if RANK == 0 else 0)).all()
     assert (grad_of(lambda x: torch.stack(dnn.gather(x, 0))) == 1).all()
-    assert (grad_of(lambda x: dnn.scatter([x * i for i in range(SIZE)], 0)) == (
-        sum((r + 1) * r for r in range(SIZE)) if RANK == 0 else 0
-    )).all()
+    assert (
+        grad_of(lambda x: dnn.scatter([x * i for i in range(SIZE)], 0))
+        == (sum((r + 1) * r for r in range(SIZE)) if RANK == 0 else 0)
+    ).all()
     out = torch.empty(2, dtype=torch.float64)
     found = grad_of(lambda x: dnn.reduce_scatter(out, [x * i for i in range(SIZE)]))
     assert (found == sum((r + 1) * r for r in range(SIZE))).all()
@@ -185,7 +194,9 @@ def disagreement() -> None:
         dist.all_reduce(torch.zeros(shape))
         raise AssertionError("not refused")
     except dist.RanksDisagree as error:
-        assert "rank 0: all_reduce of float32 [2, 3]" in str(error) and "rank 1: all_reduce of float32 [3, 2]" in str(error)
+        assert "rank 0: all_reduce of float32 [2, 3]" in str(
+            error
+        ) and "rank 1: all_reduce of float32 [3, 2]" in str(error)
     kinds = (torch.float32, torch.float64)
     refused(RuntimeError, "float64 [2]", dist.broadcast, torch.zeros(2, dtype=kinds[RANK == 0]), 0)
     refused(RuntimeError, "source 1", dist.broadcast, torch.zeros(2), int(RANK == 0))
@@ -204,9 +215,17 @@ def disagreement() -> None:
     refused(ValueError, "one for each", dist.all_gather, [x] * (SIZE + 1), x)
     refused(ValueError, "one dtype", dist.all_gather, [x.double()] * SIZE, x)
     refused(ValueError, "does not hold", dist.all_gather_into_tensor, torch.zeros(SIZE + 1), x)
-    refused(RuntimeError, "cannot be cut", dist.all_to_all_single, torch.zeros(SIZE + 1), torch.zeros(SIZE + 1))
+    refused(
+        RuntimeError, "cannot be cut", dist.all_to_all_single, torch.zeros(SIZE + 1), torch.zeros(SIZE + 1)
+    )
     refused(RuntimeError, "add up to", dist.all_to_all_single, x, x, [1] * SIZE, [1] * SIZE)
-    refused(ValueError, "must be specified" if RANK == 0 else "must NOT", dist.gather, x, None if RANK == 0 else [x])
+    refused(
+        ValueError,
+        "must be specified" if RANK == 0 else "must NOT",
+        dist.gather,
+        x,
+        None if RANK == 0 else [x],
+    )
 
 
 questions()

@@ -47,7 +47,12 @@ for epoch in range(first, epochs):
     states = [torch.empty_like(torch.get_rng_state()) for _ in range(dist.get_world_size())]
     dist.all_gather(states, torch.get_rng_state())
     if rank == 0:
-        saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1, "random": states}
+        saved = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "epoch": epoch + 1,
+            "random": states,
+        }
         torch.save(saved, folder / "new")
         os.replace(folder / "new", path)  # a checkpoint is there whole or not at all
     dist.barrier()

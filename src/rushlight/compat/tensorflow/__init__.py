@@ -5,7 +5,36 @@
 
 from __future__ import annotations
 
-from . import compat as compat, errors as errors
+# ruff: noqa: F401  (imported to be given away, some under other names)
+from builtins import bool as _bool
+
+from . import (
+    app as app,
+    compat as compat,
+    contrib as contrib,
+    errors as errors,
+    flags as flags,
+    gfile as gfile,
+    initializers as initializers,
+    layers as layers,
+    linalg as linalg,
+    logging as logging,
+    losses as losses,
+    math as math,
+    metrics as metrics,
+    nn as nn,
+    random as random,
+    summary as summary,
+    train as train,
+)
+from .clipping import (
+    check_numerics as check_numerics,
+    clip_by_global_norm as clip_by_global_norm,
+    clip_by_norm as clip_by_norm,
+    clip_by_value as clip_by_value,
+    global_norm as global_norm,
+    norm as norm,
+)
 from .control_flow import (
     assert_true as Assert,
     case as case,
@@ -72,6 +101,14 @@ from .initializers import (
     variance_scaling_initializer as variance_scaling_initializer,
     zeros_initializer as zeros_initializer,
 )
+from .linalg import (
+    cholesky as cholesky,
+    det as matrix_determinant,
+    inv as matrix_inverse,
+    solve as matrix_solve,
+    trace as trace,
+)
+from .loops import foldl as foldl, foldr as foldr, map_fn as map_fn, scan as scan
 from .ops_array import (
     broadcast_to as broadcast_to,
     concat as concat,
@@ -227,6 +264,7 @@ from .ops_reduce import (
     reduce_prod as reduce_prod,
     reduce_sum as reduce_sum,
 )
+from .python_function import py_func as py_func
 from .session import (
     ConfigProto as ConfigProto,
     GPUOptions as GPUOptions,
@@ -237,6 +275,7 @@ from .session import (
     RunOptions as RunOptions,
     Session as Session,
 )
+from .summary import Summary as Summary
 from .tensor_shape import (
     Dimension as Dimension,
     TensorShape as TensorShape,
@@ -296,6 +335,6 @@ def enable_eager_execution(*args: object, **options: object) -> None:
     )
 
 
-def executing_eagerly() -> bool:
+def executing_eagerly() -> _bool:
     """False: operations are added to a graph."""
     return False

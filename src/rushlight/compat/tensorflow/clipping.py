@@ -96,9 +96,13 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
     x = convert_to_tensor(tensor)
 
     def kernel(value: Any) -> Any:
-        found = [kind for kind, test in (("Inf", rl.isinf), ("NaN", rl.isnan)) if bool(test(value).any().item())]
+        found = [
+            kind for kind, test in (("Inf", rl.isinf), ("NaN", rl.isnan)) if bool(test(value).any().item())
+        ]
         if found:
-            raise errors.InvalidArgumentError(None, None, f"{message} : Tensor had {' and '.join(found)} values")
+            raise errors.InvalidArgumentError(
+                None, None, f"{message} : Tensor had {' and '.join(found)} values"
+            )
         return value.view_as(value)
 
     return node("CheckNumerics", kernel, [x], x.dtype, x.shape, name)

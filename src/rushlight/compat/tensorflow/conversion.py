@@ -214,7 +214,7 @@ def _converted(value: Any, wanted: DType | None, name: str | None, preferred: An
 
 def _holds_operands(value: Sequence[Any]) -> bool:
     return any(
-        isinstance(item, Operand) or isinstance(item, list | tuple) and _holds_operands(item)
+        isinstance(item, Operand) or (isinstance(item, list | tuple) and _holds_operands(item))
         for item in value
     )
 
@@ -312,7 +312,7 @@ def shape_argument(shape: Any) -> tuple[list[int] | None, Tensor | None, TensorS
         items = [-1 if isinstance(item, Dimension) and item.value is None else item for item in shape]
         return None, convert_to_tensor(items, _dtype_within(items)), TensorShape(known)
     for item in shape:
-        if item is None or isinstance(item, Dimension) and item.value is None:
+        if item is None or (isinstance(item, Dimension) and item.value is None):
             raise ValueError(f"Cannot convert a partially known shape to a Tensor: {tuple(shape)}")
     try:
         numbers = [int(item) for item in shape]

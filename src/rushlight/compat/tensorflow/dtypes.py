@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 
 import rushlight as rl
+from rushlight.core.dtypes import by_name
 
 NumpyDType = np.dtype[Any]
 
@@ -115,7 +116,7 @@ def _limits(dtype: DType) -> Any:
     if dtype.is_integer:
         return np.iinfo(dtype.numpy)
     if dtype.is_floating:
-        return ml_dtypes.finfo(dtype.numpy)
+        return ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
     raise TypeError(f"Cannot find the range of {dtype}.")
 
 
@@ -128,7 +129,7 @@ int8 = DType("int8", np.int8, rl.int8)
 int16 = DType("int16", np.int16, rl.int16)
 int32 = DType("int32", np.int32, rl.int32)
 int64 = DType("int64", np.int64, rl.int64)
-bool_ = DType("bool", np.bool_, rl.bool)
+bool_ = DType("bool", np.bool_, by_name("bool"))
 complex64 = DType("complex64", np.complex64, rl.complex64)
 complex128 = DType("complex128", np.complex128, rl.complex128)
 string = DType("string", np.object_, None)  # values are NumPy arrays of bytes objects, not tensors

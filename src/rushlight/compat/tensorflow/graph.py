@@ -397,7 +397,9 @@ class Graph:
     @contextlib.contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Names made in the block begin with ``name/``; None or ``""`` returns to no scope."""
-        if name and not _SCOPE_NAME.match(name) or name and not self._name_scope and not _OP_NAME.match(name):
+        if (name and not _SCOPE_NAME.match(name)) or (
+            name and not self._name_scope and not _OP_NAME.match(name)
+        ):
             raise ValueError(f"'{name}' is not a valid scope name")
         outer = self._name_scope
         if not name:
@@ -502,7 +504,7 @@ class Graph:
         convert = getattr(obj, "_as_graph_element", None)
         if convert is not None:
             obj = convert()
-        if isinstance(obj, Tensor) and allow_tensor or isinstance(obj, Operation) and allow_operation:
+        if (isinstance(obj, Tensor) and allow_tensor) or (isinstance(obj, Operation) and allow_operation):
             if obj.graph is not self:
                 text = f"Tensor {obj}" if isinstance(obj, Tensor) else f"Operation {obj!r}"
                 raise ValueError(f"{text} is not an element of this graph.")

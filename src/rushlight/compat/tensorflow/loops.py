@@ -26,7 +26,9 @@ def _rows(elems: Any) -> list[Tensor]:
 
 
 def _signature(tensors: Sequence[Tensor]) -> list[Any]:
-    return [(t.dtype, UNKNOWN if t.shape.extents is None else TensorShape(t.shape.extents[1:])) for t in tensors]
+    return [
+        (t.dtype, UNKNOWN if t.shape.extents is None else TensorShape(t.shape.extents[1:])) for t in tensors
+    ]
 
 
 def _count(tensors: Sequence[Tensor]) -> int | None:
@@ -82,12 +84,22 @@ def map_fn(
                 turns = [call(*[value[i] for value in values], *outer) for i in range(_same_length(values))]
                 return _stacked(turns, body)
 
-            return kernel if back_prop else lambda *operands: tuple([value.detach() for value in kernel(*operands)])
+            return (
+                kernel
+                if back_prop
+                else lambda *operands: tuple([value.detach() for value in kernel(*operands)])
+            )
 
         count = _count(rows)
         results = [(t.dtype, TensorShape([count]).concatenate(t.shape)) for t in body.results]
         op = graph.create_op(
-            "Map", [*rows, *given], results, bind=bind, name=scope, writes=body.writes, attributes={"has_blocks": True, "many": True}
+            "Map",
+            [*rows, *given],
+            results,
+            bind=bind,
+            name=scope,
+            writes=body.writes,
+            attributes={"has_blocks": True, "many": True},
         )
     return pack_like(body.returned, op.outputs)
 
@@ -105,7 +117,12 @@ def _check_dtypes(body: Body, wanted: Any, given: bool) -> None:
 def _stacked(turns: Sequence[tuple[Any, ...]], body: Body) -> tuple[Any, ...]:
     if turns:
         return tuple([rl.stack(column) for column in zip(*turns, strict=True)])
-    return tuple([rl.empty((0, *[e or 0 for e in t.shape.extents or ()]), dtype=t.dtype.rushlight) for t in body.results])
+    return tuple(
+        [
+            rl.empty((0, *[e or 0 for e in t.shape.extents or ()]), dtype=t.dtype.rushlight)
+            for t in body.results
+        ]
+    )
 
 
 def _folding(
@@ -160,11 +177,16 @@ def _folding(
                     return tuple(state)
                 return _stacked(history[::-1] if reverse else history, body)
 
-            return kernel if back_prop else lambda *operands: tuple([value.detach() for value in kernel(*operands)])
+            return (
+                kernel
+                if back_prop
+                else lambda *operands: tuple([value.detach() for value in kernel(*operands)])
+            )
 
         count = _count(rows)
         results = [
-            (t.dtype, TensorShape([count]).concatenate(t.shape) if keep_all else t.shape) for t in body.results
+            (t.dtype, TensorShape([count]).concatenate(t.shape) if keep_all else t.shape)
+            for t in body.results
         ]
         op = graph.create_op(
             "Scan",

@@ -66,7 +66,9 @@ log_sigmoid = _activation("LogSigmoid", F.logsigmoid, "``log(sigmoid(x))`` of ea
 def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Tensor:
     """``x`` where positive, else ``alpha · x``."""
     x = convert_to_tensor(features)
-    return node("LeakyRelu", lambda value: F.leaky_relu(value, alpha), [x], x.dtype, x.shape, name or "LeakyRelu")
+    return node(
+        "LeakyRelu", lambda value: F.leaky_relu(value, alpha), [x], x.dtype, x.shape, name or "LeakyRelu"
+    )
 
 
 def crelu(features: Any, name: str | None = None, axis: int = -1) -> Tensor:
@@ -79,7 +81,9 @@ def crelu(features: Any, name: str | None = None, axis: int = -1) -> Tensor:
 
 
 def _along(kind: str, function: Callable[..., Any], doc: str) -> Callable[..., Tensor]:
-    def public(logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:
+    def public(
+        logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
+    ) -> Tensor:
         x = convert_to_tensor(logits)
         given = either(axis, dim, "axis", "dim")
         at = -1 if given is None else int(given)
@@ -90,7 +94,9 @@ def _along(kind: str, function: Callable[..., Any], doc: str) -> Callable[..., T
 
 
 softmax = _along("Softmax", rl.softmax, "``exp(x) / sum(exp(x))`` along ``axis``, the last by default.")
-log_softmax = _along("LogSoftmax", rl.log_softmax, "``x - log(sum(exp(x)))`` along ``axis``, the last by default.")
+log_softmax = _along(
+    "LogSoftmax", rl.log_softmax, "``x - log(sum(exp(x)))`` along ``axis``, the last by default."
+)
 
 
 def _need_keywords(sentinel: Any, name: str) -> None:
@@ -128,7 +134,12 @@ def softmax_cross_entropy_with_logits_v2(
     extents = scores.shape.merge_with(given.shape).extents
     shape = UNKNOWN if extents is None else [e for i, e in enumerate(extents) if i != at % len(extents)]
     return node(
-        "SoftmaxCrossEntropyWithLogits", kernel, [scores, given], scores.dtype, shape, name or "softmax_cross_entropy_with_logits"
+        "SoftmaxCrossEntropyWithLogits",
+        kernel,
+        [scores, given],
+        scores.dtype,
+        shape,
+        name or "softmax_cross_entropy_with_logits",
     )
 
 
@@ -154,7 +165,9 @@ def softmax_cross_entropy_with_logits(
     _need_keywords(_sentinel, "softmax_cross_entropy_with_logits")
     if labels is None or logits is None:
         raise ValueError("Both labels and logits must be provided.")
-    return softmax_cross_entropy_with_logits_v2(stop_gradient(labels), logits, dim if axis is None else axis, name)
+    return softmax_cross_entropy_with_logits_v2(
+        stop_gradient(labels), logits, dim if axis is None else axis, name
+    )
 
 
 def sparse_softmax_cross_entropy_with_logits(
@@ -169,10 +182,16 @@ def sparse_softmax_cross_entropy_with_logits(
         raise ValueError("Both labels and logits must be provided.")
     scores, classes = convert_to_tensor(logits), convert_to_tensor(labels)
     if not classes.dtype.is_integer:
-        raise TypeError(f"Value passed to parameter 'labels' has DataType {classes.dtype.name} not in list of allowed values: int32, int64")
+        raise TypeError(
+            f"Value passed to parameter 'labels' has DataType {classes.dtype.name} not in list of allowed values: int32, int64"
+        )
     if scores.shape.ndims == 0:
         raise ValueError(f"Logits cannot be scalars - received shape {scores.shape}.")
-    if scores.shape.ndims is not None and classes.shape.ndims is not None and classes.shape.ndims != scores.shape.ndims - 1:
+    if (
+        scores.shape.ndims is not None
+        and classes.shape.ndims is not None
+        and classes.shape.ndims != scores.shape.ndims - 1
+    ):
         raise ValueError(
             f"Rank mismatch: Rank of labels (received {classes.shape.ndims}) should equal rank of logits minus 1 (received "
             f"{scores.shape.ndims})."
@@ -214,11 +233,22 @@ def sigmoid_cross_entropy_with_logits(
     def kernel(x: Any, z: Any) -> Any:
         return F.softplus(-rl.abs(x)) + rl.relu(x) - x * z
 
-    return node("SigmoidCrossEntropyWithLogits", kernel, [scores, given], scores.dtype, scores.shape, name or "logistic_loss")
+    return node(
+        "SigmoidCrossEntropyWithLogits",
+        kernel,
+        [scores, given],
+        scores.dtype,
+        scores.shape,
+        name or "logistic_loss",
+    )
 
 
 def weighted_cross_entropy_with_logits(
-    labels: Any = None, logits: Any = None, pos_weight: Any = 1.0, name: str | None = None, targets: Any = None
+    labels: Any = None,
+    logits: Any = None,
+    pos_weight: Any = 1.0,
+    name: str | None = None,
+    targets: Any = None,
 ) -> Tensor:
     """The sigmoid cross entropy with the positive part times ``pos_weight``."""
     scores = convert_to_tensor(logits)
@@ -266,14 +296,18 @@ def dropout(
     """
     value = convert_to_tensor(x)
     if not value.dtype.is_floating:
-        raise ValueError(f"x has to be a floating point tensor since it's going to be scaled. Got a {value.dtype.name} tensor instead.")
+        raise ValueError(
+            f"x has to be a floating point tensor since it's going to be scaled. Got a {value.dtype.name} tensor instead."
+        )
     if keep_prob is None and rate is None:
         raise ValueError("You must provide a rate to dropout.")
     if rate is not None:
         keep_prob = 1.0 - rate
     if isinstance(keep_prob, int | float):
         if not 0 < keep_prob <= 1:
-            raise ValueError(f"keep_prob must be a scalar tensor or a float in the range (0, 1], got {keep_prob:g}")
+            raise ValueError(
+                f"keep_prob must be a scalar tensor or a float in the range (0, 1], got {keep_prob:g}"
+            )
         if keep_prob == 1:
             return value
     keep = convert_to_tensor(keep_prob, value.dtype)
@@ -298,7 +332,9 @@ def embedding_lookup(
     """The rows of ``params`` at ``ids``, which may have any shape. Its gradient is dense."""
     if isinstance(params, list | tuple):
         if len(params) != 1:
-            raise NotImplementedError("embedding_lookup: give one table; tables in several parts are not available")
+            raise NotImplementedError(
+                "embedding_lookup: give one table; tables in several parts are not available"
+            )
         params = params[0]
     rows = gather(params, ids, name=name or "embedding_lookup")
     if max_norm is not None:
@@ -314,18 +350,26 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
     return node("L2Loss", lambda value: (value * value).sum() / 2, [x], x.dtype, [], name)
 
 
-def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Tensor:
+def l2_normalize(
+    x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None
+) -> Tensor:
     """``x / sqrt(max(sum(x²), epsilon))`` along ``axis``."""
     from .ops_math import maximum, rsqrt
 
     with name_scope(name, "l2_normalize"):
         value = convert_to_tensor(x)
         total = reduce_sum(square(value), either(axis, dim, "axis", "dim"), keepdims=True)
-        return value * rsqrt(maximum(total, epsilon))
+        scale: Tensor = rsqrt(maximum(total, epsilon))
+        return value * scale
 
 
 def moments(
-    x: Any, axes: Any, shift: Any = None, name: str | None = None, keep_dims: bool | None = None, keepdims: bool | None = None
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    name: str | None = None,
+    keep_dims: bool | None = None,
+    keepdims: bool | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The mean and the variance (divided by the number of elements) over ``axes``."""
     from .ops_array import stop_gradient
@@ -335,7 +379,9 @@ def moments(
     with name_scope(name, "moments"):
         value = convert_to_tensor(x)
         mean = reduce_mean(value, axes, keepdims=True, name="mean")
-        variance = reduce_mean(squared_difference(value, stop_gradient(mean)), axes, keepdims=True, name="variance")
+        variance = reduce_mean(
+            squared_difference(value, stop_gradient(mean)), axes, keepdims=True, name="variance"
+        )
         if keep:
             return mean, variance
         over = [axes] if isinstance(axes, int) else list(axes)
@@ -343,14 +389,20 @@ def moments(
 
 
 def batch_normalization(
-    x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float, name: str | None = None
+    x: Any,
+    mean: Any,
+    variance: Any,
+    offset: Any,
+    scale: Any,
+    variance_epsilon: float,
+    name: str | None = None,
 ) -> Tensor:
     """``(x - mean) / sqrt(variance + variance_epsilon) · scale + offset``; scale and offset may be None."""
     from .ops_math import rsqrt
 
     with name_scope(name, "batchnorm"):
         value = convert_to_tensor(x)
-        factor = rsqrt(convert_to_tensor(variance, value.dtype) + variance_epsilon)
+        factor: Tensor = rsqrt(convert_to_tensor(variance, value.dtype) + variance_epsilon)
         if scale is not None:
             factor = factor * scale
         shift = -convert_to_tensor(mean, value.dtype) * factor
@@ -358,7 +410,12 @@ def batch_normalization(
 
 
 def local_response_normalization(
-    input: Any, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5, name: str | None = None
+    input: Any,
+    depth_radius: int = 5,
+    bias: float = 1.0,
+    alpha: float = 1.0,
+    beta: float = 0.5,
+    name: str | None = None,
 ) -> Tensor:
     """Each element divided by ``(bias + alpha · sum of squares of the channels around it) ** beta``; the last axis has them."""
     x = convert_to_tensor(input)
@@ -401,5 +458,3 @@ def log_poisson_loss(targets: Any, log_input: Any, name: str | None = None) -> T
     x = convert_to_tensor(log_input)
     z = convert_to_tensor(targets, x.dtype)
     return node("LogPoissonLoss", lambda v, t: rl.exp(v) - v * t, [x, z], x.dtype, x.shape, name)
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -267,7 +267,7 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
         array = make_array(value)
         return filled(
             dims,
-            array.item() if array.dtype.kind != "O" else array.item(),
+            array.item(),
             as_dtype(array.dtype),
             "Fill",
             name,

@@ -34,11 +34,15 @@ def _per_axis(values: Any, spatial: int, channels_first: bool, name: str) -> lis
         raise ValueError(f"{name} is {list(values)}; it must have {spatial} or {spatial + 2} numbers")
     inner = numbers[2:] if channels_first else numbers[1:-1]
     if numbers[0] != 1 or numbers[1 if channels_first else -1] != 1:
-        raise ValueError(f"Current implementation does not yet support {name} in the batch and depth dimensions.")
+        raise ValueError(
+            f"Current implementation does not yet support {name} in the batch and depth dimensions."
+        )
     return inner
 
 
-def same_padding(extents: Sequence[int], sizes: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> list[int]:
+def same_padding(
+    extents: Sequence[int], sizes: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
     """What "SAME" adds, as ``pad`` takes it (last axis first). An odd number of elements has the extra one at the end."""
     amounts: list[int] = []
     for extent, size, stride, dilation in zip(extents, sizes, strides, dilations, strict=True):
@@ -57,13 +61,21 @@ def _as_given(x: Any, is_first: bool) -> Any:
 
 
 def _spatial_shape(
-    x: Tensor, is_first: bool, sizes: Sequence[int], strides: Sequence[int], dilations: Sequence[int], padding: str, channels: int | None
+    x: Tensor,
+    is_first: bool,
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    padding: str,
+    channels: int | None,
 ) -> TensorShape:
     extents = x.shape.extents
     if extents is None:
         return UNKNOWN
     if len(extents) != len(sizes) + 2:
-        raise ValueError(f"Shape must be rank {len(sizes) + 2} but is rank {len(extents)}: the input has shape {x.shape}")
+        raise ValueError(
+            f"Shape must be rank {len(sizes) + 2} but is rank {len(extents)}: the input has shape {x.shape}"
+        )
     inner = extents[2:] if is_first else extents[1:-1]
     counts = []
     for extent, size, stride, dilation in zip(inner, sizes, strides, dilations, strict=True):
@@ -77,10 +89,16 @@ def _spatial_shape(
 
 
 def _convolution(spatial: int, function: Callable[..., Any], kind: str) -> Callable[..., Tensor]:
-    default = "NWC NHWC NDHWC".split()[spatial - 1]
+    default = ("NWC", "NHWC", "NDHWC")[spatial - 1]
 
     def convolve(
-        input: Any, filter: Any, strides: Any, padding: Any, data_format: str | None, dilations: Any, name: str | None
+        input: Any,
+        filter: Any,
+        strides: Any,
+        padding: Any,
+        data_format: str | None,
+        dilations: Any,
+        name: str | None,
     ) -> Tensor:
         x, kernel_tensor = convert_to_tensor(input), convert_to_tensor(filter)
         if x.dtype is not kernel_tensor.dtype:
@@ -97,7 +115,9 @@ def _convolution(spatial: int, function: Callable[..., Any], kind: str) -> Calla
         known = UNKNOWN
         if filters is not None:
             if len(filters) != spatial + 2:
-                raise ValueError(f"Shape must be rank {spatial + 2} but is rank {len(filters)}: the filter of {kind}")
+                raise ValueError(
+                    f"Shape must be rank {spatial + 2} but is rank {len(filters)}: the filter of {kind}"
+                )
             channels = x.shape.extents[1 if is_first else -1] if x.shape.extents else None
             if channels is not None and filters[-2] is not None and channels % filters[-2]:
                 raise ValueError(
@@ -106,7 +126,9 @@ def _convolution(spatial: int, function: Callable[..., Any], kind: str) -> Calla
             if channels and filters[-2]:
                 groups = channels // filters[-2]
             if None not in filters[:-2]:
-                known = _spatial_shape(x, is_first, [int(f or 0) for f in filters[:-2]], steps, spread, border, filters[-1])
+                known = _spatial_shape(
+                    x, is_first, [int(f or 0) for f in filters[:-2]], steps, spread, border, filters[-1]
+                )
 
         def kernel(value: Any, weight: Any) -> Any:
             value = _channels_first(value, is_first)
@@ -152,7 +174,9 @@ def conv2d(
     Raises:
         ValueError: if the channels do not fit or a window is larger than the input.
     """
-    return _conv2d(input, filters if filter is None else filter, strides, padding, data_format, dilations, name)
+    return _conv2d(
+        input, filters if filter is None else filter, strides, padding, data_format, dilations, name
+    )
 
 
 def conv1d(
@@ -171,7 +195,13 @@ def conv1d(
 
 
 def conv3d(
-    input: Any, filter: Any, strides: Any, padding: Any, data_format: str = "NDHWC", dilations: Any = 1, name: str | None = None
+    input: Any,
+    filter: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NDHWC",
+    dilations: Any = 1,
+    name: str | None = None,
 ) -> Tensor:
     """Convolve (batch, depth, height, width, channels) with a filter (depth, height, width, in channels, out channels)."""
     return _conv3d(input, filter, strides, padding, data_format, dilations, name)
@@ -272,6 +302,7 @@ def _pooling(kind: str, doc: str) -> Callable[..., Tensor]:
 
 
 max_pool = _pooling(
-    "MaxPool", "The largest value in each window; ``ksize`` and ``strides`` have four numbers, as the input has axes."
+    "MaxPool",
+    "The largest value in each window; ``ksize`` and ``strides`` have four numbers, as the input has axes.",
 )
 avg_pool = _pooling("AvgPool", "The mean of each window; what padding adds does not count.")

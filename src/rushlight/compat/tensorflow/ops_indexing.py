@@ -23,7 +23,6 @@ from .dtypes import as_dtype
 from .graph import Operand, Tensor, node
 from .tensor_shape import UNKNOWN, TensorShape
 
-
 # --- choosing -----------------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +186,7 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Any:
 
     results = [(values.dtype, TensorShape([None])), (kind, values.shape)]
     op = values.graph.create_op("Unique", [values], results, kernel, name=name)
-    return namedtuple("Unique", ["y", "idx"])(*op.outputs)  # noqa: PYI024
+    return namedtuple("Unique", ["y", "idx"])(*op.outputs)
 
 
 # --- slicing ------------------------------------------------------------------------------------------------------------

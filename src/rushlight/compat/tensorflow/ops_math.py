@@ -284,17 +284,17 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
         [1, -1]
     """
     target = as_dtype(dtype)
-    x = convert_to_tensor(x)
-    if x.dtype is target:
-        return x
-    if target.rushlight is None or x.dtype is dtypes.string:
-        raise TypeError(f"Cast {x.dtype.name} to {target.name} is not supported")
+    given = convert_to_tensor(x)
+    if given.dtype is target:
+        return given
+    if target.rushlight is None or given.dtype is dtypes.string:
+        raise TypeError(f"Cast {given.dtype.name} to {target.name} is not supported")
     to = target.rushlight
 
     def kernel(value: Any) -> Any:
         return rl.real(value).to(to) if value.is_complex() and not to.is_complex else value.to(to)
 
-    return node("Cast", kernel, [x], target, x.shape, name)
+    return node("Cast", kernel, [given], target, given.shape, name)
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
@@ -475,7 +475,10 @@ _COMPARISONS: Final = {"lt": less, "le": less_equal, "gt": greater, "ge": greate
 
 
 def _prefix(function: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda self: function(self)
+    def method(self: Any) -> Any:
+        return function(self)
+
+    return method
 
 
 def _bind_operators() -> None:

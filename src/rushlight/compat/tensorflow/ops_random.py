@@ -96,7 +96,7 @@ def random_normal(
         return rl.randn(to, dtype=kind.rushlight, generator=generator)
 
     numbers = _from_shape("RandomStandardNormal", shape, kind, standard, seed, name or "random_normal")
-    return numbers * convert_to_tensor(stddev, kind) + convert_to_tensor(mean, kind)  # type: ignore[operator, no-any-return]
+    return numbers * convert_to_tensor(stddev, kind) + convert_to_tensor(mean, kind)
 
 
 def _truncated(generator: Any, to: Any, dtype: Any) -> Any:
@@ -159,7 +159,7 @@ def random_uniform(
                 "RandomUniformInt", [low, high], kind, known, draw_between, seed, name or "random_uniform"
             )
         unit = random_uniform(shape, 0, 1, kind, seed, name)
-        return unit * (high - low) + low  # type: ignore[operator, no-any-return]
+        return unit * (high - low) + low
     first, last = (int(minval), int(maxval)) if kind.is_integer else (float(minval), float(maxval))
 
     def draw(generator: Any, to: Any) -> Any:

@@ -58,8 +58,8 @@ def _reduction(
         return node(kind, _reducer(kernel, axes, keep), [x], dtype, shape, name, attributes={"axis": axes})
 
     reduce.__doc__ = (
-        f"{doc}\n\n    ``axis`` (a number, several, or None for all) says what to reduce; the reduced axes stay, with extent 1, if"
-        " ``keepdims``."
+        f"{doc}\n\n    ``axis`` (a number, several, or None for all) says what to reduce; the reduced axes stay, with "
+        "extent 1, if ``keepdims``."
     )
     return reduce
 
@@ -234,8 +234,7 @@ def top_k(input: Any, k: Any = 1, sorted: bool = True, name: str | None = None) 
         return values[..., :count], indices[..., :count].to(rl.int32)
 
     op = x.graph.create_op("TopKV2", [x], [(x.dtype, shape), (dtypes.int32, shape)], kernel, name=name)
-    result = namedtuple("TopKV2", ["values", "indices"])  # noqa: PYI024
-    return result(*op.outputs)
+    return namedtuple("TopKV2", ["values", "indices"])(*op.outputs)
 
 
 def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) -> Tensor:

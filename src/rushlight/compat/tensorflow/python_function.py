@@ -35,11 +35,17 @@ def py_func(
 
     def kernel(*values: Any) -> tuple[Any, ...]:
         # Copies: the function may keep or change what it is given.
-        arrays = [value.detach().numpy().copy() if isinstance(value, rl.Tensor) else value for value in values]
+        arrays = [
+            value.detach().numpy().copy() if isinstance(value, rl.Tensor) else value for value in values
+        ]
         try:
             returned = func(*arrays)
         except Exception as error:
-            kind = errors.InvalidArgumentError if isinstance(error, ValueError | TypeError) else errors.UnknownError
+            kind = (
+                errors.InvalidArgumentError
+                if isinstance(error, ValueError | TypeError)
+                else errors.UnknownError
+            )
             raise kind(None, None, f"{type(error).__name__}: {error}") from error
         results = list(returned) if isinstance(returned, list | tuple) and len(kinds) != 1 else [returned]
         if len(kinds) == 1 and isinstance(returned, list | tuple) and several and len(returned) == 1:
@@ -60,7 +66,9 @@ def py_func(
                 # Python numbers and lists have no type of their own to insist on.
                 if isinstance(result, np.ndarray | np.generic):
                     raise errors.InvalidArgumentError(
-                        None, None, f"{i}-th value returned by pyfunc_0 is {array.dtype}, but expects {wanted.name}"
+                        None,
+                        None,
+                        f"{i}-th value returned by pyfunc_0 is {array.dtype}, but expects {wanted.name}",
                     )
                 array = array.astype(wanted.numpy)
             made.append(as_runtime(np.array(array)))

@@ -87,7 +87,9 @@ def dynamic_rnn(
                     if limit is not None:
                         going = (limit > time).unsqueeze(-1)
                         out = tuple([rl.where(going, part, rl.zeros_like(part)) for part in out])
-                        new_states = tuple([rl.where(going, a, b) for a, b in zip(new_states, states, strict=True)])
+                        new_states = tuple(
+                            [rl.where(going, a, b) for a, b in zip(new_states, states, strict=True)]
+                        )
                     outputs.append(out)
                     states = new_states
                 if not outputs:

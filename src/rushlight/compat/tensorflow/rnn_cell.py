@@ -211,7 +211,12 @@ class LSTMCell(RNNCell):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reuse, dtype)
-        self._units, self._peepholes, self._clip, self._initializer = num_units, use_peepholes, cell_clip, initializer
+        self._units, self._peepholes, self._clip, self._initializer = (
+            num_units,
+            use_peepholes,
+            cell_clip,
+            initializer,
+        )
         self._projected, self._projection_clip, self._forget_bias = num_proj, proj_clip, forget_bias
         self._tuple, self._activation = state_is_tuple, activation or tanh
 
@@ -236,7 +241,9 @@ class LSTMCell(RNNCell):
                 self.add_variable(f"w_{gate}_diag", [units], self._initializer) for gate in ("f", "i", "o")
             ]
         if self._projected:
-            self._projection = self.add_variable("projection/kernel", [units, self._projected], self._initializer)
+            self._projection = self.add_variable(
+                "projection/kernel", [units, self._projected], self._initializer
+            )
 
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """One step."""

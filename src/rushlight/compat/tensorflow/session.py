@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from . import errors
-from .conversion import CONST
+from .conversion import CONST, as_runtime
 from .differentiate import GRADIENT
 from .executor import VARIABLE, Plan, make_step, needed_operations
 from .fetches import Fetches, as_fetched, feed_tensor, feed_value
@@ -180,6 +180,14 @@ class BaseSession:
             return wanted.build(self._execute(plan, values))
 
         return call
+
+    def set_variables(self, values: Mapping[Any, Any]) -> None:
+        """Give variables values (arrays of their types), which counts as initialising them."""
+        self._check_open()
+        for variable, array in values.items():
+            slot = self._state.slot(variable)
+            slot.assign(as_runtime(array))
+            slot.initialised = True
 
     # --- partial runs ---
 

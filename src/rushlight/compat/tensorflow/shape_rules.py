@@ -24,8 +24,9 @@ def broadcast(kind: str, name: str, operands: Sequence[Tensor]) -> TensorShape:
         left: list[int | None] = [*[1] * (rank - len(result)), *result]
         right: list[int | None] = [*[1] * (rank - len(extents)), *extents]
         result = []
-        for a, b in zip(left, right, strict=True):
-            if a == 1 or a == b:
+        # From the last axis on, as TensorFlow's messages have it.
+        for a, b in zip(reversed(left), reversed(right), strict=True):
+            if a in (1, b):
                 result.append(b)
             elif b == 1:
                 result.append(a)
@@ -33,6 +34,7 @@ def broadcast(kind: str, name: str, operands: Sequence[Tensor]) -> TensorShape:
                 result.append(b if a is None else a)
             else:
                 raise _refused(f"Dimensions must be equal, but are {a} and {b}", name, kind, operands)
+        result.reverse()
     return TensorShape(result)
 
 

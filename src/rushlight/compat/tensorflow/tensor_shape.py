@@ -221,13 +221,13 @@ class TensorShape:
 
     def merge_with(self, other: Any) -> TensorShape:
         """What is known of the two together; ``ValueError`` if they differ."""
-        other = TensorShape(other)
+        found = TensorShape(other)
         if self.extents is None:
-            return other
-        if other.extents is None:
+            return found
+        if found.extents is None:
             return self
-        self.assert_is_compatible_with(other)
-        return TensorShape([b if a is None else a for a, b in zip(self.extents, other.extents, strict=True)])
+        self.assert_is_compatible_with(found)
+        return TensorShape([b if a is None else a for a, b in zip(self.extents, found.extents, strict=True)])
 
     def concatenate(self, other: Any) -> TensorShape:
         """The shape with ``other``'s dimensions after this one's."""
@@ -278,7 +278,7 @@ class TensorShape:
 
 
 def _extent(dim: Any) -> int | None:
-    if dim is None or type(dim) is int and dim >= 0:
+    if dim is None or (type(dim) is int and dim >= 0):
         return dim
     return Dimension(dim).value
 

@@ -11,7 +11,7 @@ import rushlight as rl
 
 from . import dtypes
 from .conversion import CONVERSIONS, convert_to_tensor
-from .dtypes import DType, as_dtype
+from .dtypes import DType
 from .graph import (
     GraphKeys,
     Operand,
@@ -229,7 +229,8 @@ class Variable(Operand):
             tensor.add_(1)
             return before
 
-        return update([self], [], kernel, "CountUpTo", self._dtype, self.shape)
+        result: Tensor = update([self], [], kernel, "CountUpTo", self._dtype, self.shape)
+        return result
 
 
 CONVERSIONS.append((Variable, Variable.value))

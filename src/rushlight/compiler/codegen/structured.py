@@ -39,7 +39,13 @@ def _suffix(type_: Any) -> str:
 class Function:
     """One native function under construction, with the kernels' signature unless ``type_`` says otherwise."""
 
-    def __init__(self, name: str = "kernel", type_: Any = KERNEL_TYPE, module: Any = None) -> None:
+    def __init__(
+        self, name: str = "kernel", type_: Any = KERNEL_TYPE, module: Any = None, as_written: bool = False
+    ) -> None:
+        # Whether LLVM leaves loops as they are: code that is written in vectors and unrolled by hand gains nothing from
+        # another round of that, which takes most of the time of compiling it.
+        self.as_written = as_written
+        self.loops = 0
         self.module = ir.Module(name=name) if module is None else module
         self.function = ir.Function(self.module, type_, name)
         self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
@@ -115,8 +121,9 @@ class Function:
         self.b.store(value, slot)
 
     @contextmanager
-    def loop(self, start: Any, stop: Any, step: Any = 1) -> Iterator[Any]:
-        """``for (i = start; i < stop; i += step)``; gives ``i``."""
+    def loop(self, start: Any, stop: Any, step: Any = 1, vectorise: bool = False) -> Iterator[Any]:
+        """``for (i = start; i < stop; i += step)``; gives ``i``. ``vectorise``: for LLVM to unroll and vectorise also in
+        code ``as_written``."""
         b = self.b
         start, stop, step = self.i64(start), self.i64(stop), self.i64(step)
         before = b.block
@@ -131,8 +138,14 @@ class Function:
         b.position_at_end(body)
         yield index
         index.add_incoming(b.add(index, step), b.block)
-        b.branch(head)
+        self._back(b.branch(head), vectorise)
         b.position_at_end(after)
+
+    def _back(self, branch: Any, vectorise: bool) -> None:
+        """Mark the end of a loop's body."""
+        if self.as_written and not vectorise:
+            branch.set_metadata("llvm.loop", _LoopName(self.loops))
+            self.loops += 1
 
     @contextmanager
     def when(self, condition: Any) -> Iterator[None]:
@@ -169,7 +182,7 @@ class Function:
         index.add_incoming(b.add(index, step), b.block)
         for phi, value in zip(phis, current, strict=True):
             phi.add_incoming(value, b.block)
-        b.branch(head)
+        self._back(b.branch(head), False)
         b.position_at_end(after)
         current[:] = phis
 
@@ -198,12 +211,12 @@ class Function:
             return ir.Constant(type_, [value.constant] * lanes)
         first = self.b.insert_element(ir.Constant(type_, ir.Undefined), value, ir.Constant(I32, 0))
         return self.b.shuffle_vector(
-            first, ir.Constant(type_, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
+            first, ir.Constant(type_, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), None)
         )
 
     def zero(self, type_: Any, lanes: int) -> Any:
         """A vector of floating-point zeros."""
-        return ir.Constant(ir.VectorType(type_, lanes), [0.0] * lanes)
+        return ir.Constant(ir.VectorType(type_, lanes), None)
 
     def shuffle(self, a: Any, b: Any, order: list[int]) -> Any:
         """The lanes of ``a`` followed by those of ``b``, as ``order`` names them."""
@@ -229,7 +242,7 @@ class Function:
         align = 8 if type_ in (F64, I64) else 4
         if mask is None:
             return self.b.load(address, typ=vector, align=align)
-        zero = ir.Constant(vector, [0 if isinstance(type_, ir.IntType) else 0.0] * lanes)
+        zero = ir.Constant(vector, None)
         return self.call(
             f"llvm.masked.load.v{lanes}{_suffix(type_)}.p0", vector, [address, ir.Constant(I32, align), mask, zero]
         )
@@ -256,7 +269,7 @@ class Function:
         return self.call(
             f"llvm.masked.gather.v{lanes}{_suffix(type_)}.v{lanes}p0",
             vector,
-            [addresses, ir.Constant(I32, 8 if type_ == F64 else 4), mask, ir.Constant(vector, [0.0] * lanes)],
+            [addresses, ir.Constant(I32, 8 if type_ == F64 else 4), mask, ir.Constant(vector, None)],
         )
 
     def load_apart(self, type_: Any, lanes: int, base: Any, index: Any, step: int, low: Any, high: Any) -> Any:
@@ -315,7 +328,36 @@ class Function:
     def finish(self) -> str:
         """Return from the function; the module's text."""
         self.b.ret_void()
-        return _with_mathematics(str(self.module), self.mathematics) if self.mathematics else str(self.module)
+        text = str(self.module)
+        if self.mathematics:
+            text = _with_mathematics(text, self.mathematics)
+        return text + _loop_metadata(self.loops)
+
+
+class _LoopName:
+    """The name of a loop's metadata, which llvmlite has no form for: it refers to itself."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def get_reference(self) -> str:
+        return f"!{_FIRST_LOOP + 2 + self.number}"
+
+
+_FIRST_LOOP = 1000
+
+
+def _loop_metadata(loops: int) -> str:
+    if not loops:
+        return ""
+    lines = [
+        "",
+        f'!{_FIRST_LOOP} = !{{!"llvm.loop.unroll.disable"}}',
+        f'!{_FIRST_LOOP + 1} = !{{!"llvm.loop.vectorize.enable", i1 false}}',
+    ]
+    for number in range(_FIRST_LOOP + 2, _FIRST_LOOP + 2 + loops):
+        lines.append(f"!{number} = distinct !{{!{number}, !{_FIRST_LOOP}, !{_FIRST_LOOP + 1}}}")
+    return "\n".join(lines) + "\n"
 
 
 def _with_mathematics(text: str, functions: dict[str, tuple[ScalarOp, str, int]]) -> str:

@@ -36,7 +36,13 @@ LOG = (0.3333331346511841, -0.25000008940696716, 0.20002120733261108, -0.1666799
 EXP2 = (0.6931472420692444, 0.24022652208805084, 0.055503103882074356, 0.009617692790925503, 0.0013406643411144614,
         0.00015594655997119844)  # fmt: skip
 # tanh x = x + x³ P(x²) for |x| <= 0.55, to 2**-29.8
-TANH = (-0.33333316445350647, 0.13332585990428925, -0.05385231226682663, 0.02107168175280094, -0.006274242419749498)
+TANH = (
+    -0.33333316445350647,
+    0.13332585990428925,
+    -0.05385231226682663,
+    0.02107168175280094,
+    -0.006274242419749498,
+)
 TWO_OVER_PI = 0.6366197723675814
 PI_2 = (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15)
 LARGE = 131072.0  # where the reduction by pi/2 in three parts ends
@@ -88,7 +94,7 @@ def tanh(b: Body, x: Value) -> Value:
     below = b.fma(b.fma(b.polynomial(r, EXP), r * r, r), power, power + 1.0)  # exp(2|x|) + 1
     z = x * x
     near = b.fma(b.polynomial(z, TANH) * z, x, x)
-    return b.select(size < 0.55, near, b.copysign(1.0 - 2.0 / below, x))
+    return b.copysign(b.select(size < 0.55, near, 1.0 - 2.0 / below), x)
 
 
 def corrected(b: Body, ratio: Value, above: Value, below: Value, lost: Value, inverse: Value) -> Value:

@@ -45,7 +45,7 @@ def _weights_text(dtype: np.dtype[Any], rows: int) -> str:
     """Units: (group, block of ``rows`` outputs). ints: blocks, outputs, channels, taps, strides of group, output and
     channel, then each tap's place. To (group, block, channel, tap, row), zeros for outputs that do not exist."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     blocks, outputs, channels, taps, group, output, channel = [f.int_(i) for i in range(7)]
     source, target = f.pointer(0), f.pointer(1)
     with f.loop(f.begin, f.end) as unit:
@@ -55,14 +55,14 @@ def _weights_text(dtype: np.dtype[Any], rows: int) -> str:
             element, source, f.add(f.mul(f.divide(unit, blocks), group), f.mul(first, output))
         )
         into = f.at(element, target, f.mul(unit, f.mul(f.mul(channels, taps), rows)))
-        with f.loop(0, channels) as c, f.loop(0, taps) as t:
-            at = f.add(f.mul(c, channel), f.load(I64, f.ints, f.add(t, 7)))
-            place = f.mul(f.add(f.mul(c, taps), t), rows)
-            for row in range(rows):
-                exists = f.less(f.add(first, row), outputs)
-                # An output that does not exist reads the block's first, which does.
-                x = f.load(element, here, f.add(at, f.mul(f.select(exists, row, 0), output)))
-                f.store(f.b.select(exists, x, x.type(0.0)), into, f.add(place, row))
+        with f.loop(0, rows) as row:
+            exists = f.less(f.add(first, row), outputs)
+            # An output that does not exist reads the block's first, which does.
+            of = f.at(element, here, f.mul(f.select(exists, row, 0), output))
+            to = f.at(element, into, row)
+            with f.loop(0, channels) as c, f.loop(0, taps) as t:
+                x = f.load(element, of, f.add(f.mul(c, channel), f.load(I64, f.ints, f.add(t, 7))))
+                f.store(f.b.select(exists, x, x.type(0.0)), to, f.mul(f.add(f.mul(c, taps), t), rows))
     return f.finish()
 
 
@@ -85,7 +85,7 @@ def _product_text(
 ) -> str:
     """``taps``: those along the rows, -1 for too many to unroll; ``whole``: the outputs are a multiple of ``rows``."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     code = PanelCode(f, element, lanes, column_step)
     v = code.value
     blocks, outputs, group_weights, planes = f.int_(_BLOCKS), f.int_(_ROWS), f.int_(_GROUP_WEIGHTS), f.int_(_PLANES)
@@ -149,8 +149,12 @@ def _product_text(
         def exists(block_first: Any, m: int) -> Any:
             return None if whole or scattered else f.less(f.add(block_first, m), outputs)
 
-        def pass_over(first_plane: Any, count: Any, begins: bool) -> None:
-            """All outputs' sums over some planes; ``begins``: they start from the bias."""
+        step = f.int_(_PLANES_AT_ONCE)
+        # At least one pass: with no tap at all (a phase of a gradient) the result is the bias.
+        with f.loop(0, f.maximum(planes, 1), step) as first_plane:
+            # All outputs' sums over some planes; the first pass starts from the bias.
+            begins = f.b.icmp_signed("==", first_plane, f.i64(0))
+            count = f.minimum(step, f.sub(planes, first_plane))
             start: Any = f.i64(0)
             for width in widths(vectors):
                 # Full tiles, then smaller ones; the last of width 1 may end inside its vector.
@@ -160,19 +164,33 @@ def _product_text(
                 with f.loop(start, stop, span) as at, f.loop(0, blocks) as block:
                     mask = f.lanes_below(f.sub(positions, at), lanes) if last else None
                     first = f.mul(block, rows)
+                    first_row = [first, *[f.add(first, m) for m in range(1, rows)]]
+                    bias_values, so_far = [], []
+                    with f.b.if_else(begins) as (yes, no):
+                        with yes:
+                            for row_of in first_row:
+                                if biases is None:
+                                    bias_values.append(f.zero(element, lanes))
+                                    continue
+                                row_of = row_of if whole else f.minimum(row_of, f.sub(outputs, 1))
+                                bias_values.append(f.splat(f.load(element, biases, f.add(group_first, row_of)), lanes))
+                            yes_block = f.b.block
+                        with no:
+                            for m in range(rows):
+                                there = exists(first, m)
+                                # Rows that do not exist read the block's first.
+                                of = sums_at(first, m)
+                                of = of if there is None else f.b.select(there, of, sums_at(first, 0))
+                                so_far += [
+                                    f.load_vector(element, lanes, of, f.add(at, i * lanes), mask) for i in range(width)
+                                ]
+                            no_block = f.b.block
                     initial = []
-                    for m in range(rows):
-                        there = exists(first, m)
-                        if begins and biases is None:
-                            initial += [f.zero(element, lanes)] * width
-                        elif begins:
-                            row_of = f.add(first, m)
-                            row_of = row_of if whole else f.minimum(row_of, f.sub(outputs, 1))
-                            initial += [f.splat(f.load(element, biases, f.add(group_first, row_of)), lanes)] * width
-                        else:
-                            # Rows that do not exist read the block's first.
-                            of = sums_at(first, m) if there is None else f.b.select(there, sums_at(first, m), sums_at(first, 0))
-                            initial += [f.load_vector(element, lanes, of, f.add(at, i * lanes), mask) for i in range(width)]
+                    for number, old in enumerate(so_far):
+                        phi = f.b.phi(old.type)
+                        phi.add_incoming(bias_values[number // width], yes_block)
+                        phi.add_incoming(old, no_block)
+                        initial.append(phi)
                     w = f.add(f.mul(block, planes), first_plane)
                     w = f.at(element, group_weights_start, f.mul(w, f.mul(tap_count, rows)))
                     source_at = f.at(element, panel_start, f.add(f.mul(first_plane, v["plane"]), at))
@@ -184,10 +202,6 @@ def _product_text(
                                 f.store_vector(sums[m * width + i], sums_at(first, m), f.add(at, i * lanes), mask)
                 start = stop
 
-        step = f.int_(_PLANES_AT_ONCE)
-        pass_over(f.i64(0), f.minimum(step, planes), True)
-        with f.loop(step, planes, step) as first_plane:
-            pass_over(first_plane, f.minimum(step, f.sub(planes, first_plane)), False)
         if scattered:
             row_total = f.minimum(v["rows"], f.sub(v["row_count"], row))
             column_total = f.minimum(v["columns"], f.sub(v["column_count"], column))
@@ -197,7 +211,7 @@ def _product_text(
                 with f.loop(0, row_total) as r:
                     to_row = f.at(element, to_channel, f.mul(r, row_apart))
                     of_row = f.at(element, of_channel, f.mul(r, v["columns"]))
-                    with f.loop(0, column_total) as t:
+                    with f.loop(0, column_total, vectorise=True) as t:
                         f.store(f.load(element, of_row, t), to_row, f.mul(t, column_apart))
     return f.finish()
 

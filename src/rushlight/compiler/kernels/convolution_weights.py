@@ -32,10 +32,10 @@ _ALONG: Final = 256  # positions at a time: what a tile reads of them stays in t
 
 
 @lru_cache(maxsize=32)
-def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, vectors: int, column_step: int) -> str:
-    """Units: (part of the samples, group, block of channels). Tiles of ``rows`` weights and ``vectors`` of outputs."""
+def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, widths: tuple[int, ...], column_step: int) -> str:
+    """Units: (part of the samples, group, block of channels). Tiles of ``rows`` weights and ``widths`` vectors of outputs."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     code = PanelCode(f, element, lanes, column_step)
     v = code.value
     samples, parts, channel_blocks, at_once, outputs, wide, taps, tall = [
@@ -108,7 +108,7 @@ def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, vectors: int, column
             with f.loop(0, positions, _ALONG) as start:
                 stop = f.minimum(f.add(start, _ALONG), positions)
                 first: Any = f.i64(0)
-                for width in [n for n in (4, 3, 2, 1) if n <= vectors]:
+                for width in widths:
                     span = width * lanes
                     last = f.add(first, f.mul(f.divide(f.sub(wide, first), span), span))
                     with f.loop(first, last, span) as at, f.loop(0, weights, rows) as weight:
@@ -122,7 +122,7 @@ def _total_text(dtype: np.dtype[Any], lanes: int) -> str:
     """Units: (group, channel). ints: parts, channels, outputs, wide, taps, tall, channels at once, channel blocks, groups,
     then each tap's place. Adds up the parts and turns them to (output, channel, tap)."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     parts, channels, outputs, wide, taps, tall, at_once, channel_blocks, groups = [f.int_(i) for i in range(9)]
     sums, result = f.pointer(0), f.pointer(1)
     with f.loop(f.begin, f.end) as unit:
@@ -170,6 +170,8 @@ def weight_gradient(
     inner = prod(taps)
     free = 24 if machine.count >= 32 else 12
     vectors = min(4 if machine.count >= 32 else 2, wide // lanes)
+    rest = wide // lanes % vectors
+    widths = (vectors, rest) if rest else (vectors,)
     rows = min(8, free // vectors)
     rows = min(range(rows, 0, -1), key=lambda r: (-(-channels * inner // r) * r) / channels / inner + 0.02 * (rows - r))
     partial = groups * (channels * inner + rows) * wide * dtype.itemsize
@@ -190,7 +192,7 @@ def weight_gradient(
     ]  # fmt: skip
     header[HEADER.index("tables")] = len(header) + len(tail)
     add = KernelCall(
-        _sums_text(dtype, lanes, rows, vectors, width.step),
+        _sums_text(dtype, lanes, rows, widths, width.step),
         "kernel",
         (*header, *tail, *panel_tables(layout)),
         (Pointer(Role.OPERAND, 1), Pointer(Role.OPERAND, 0), Pointer(Role.WORKSPACE, 0)),

@@ -21,6 +21,10 @@ from . import small_products
 
 Strides = tuple[int, ...]
 
+_FIRST: Final = Pointer(Role.OPERAND, 0)
+_SECOND: Final = Pointer(Role.OPERAND, 1)
+_RESULT: Final = Pointer(Role.RESULT, 0)
+
 _ROW_MAJOR: Final = 101
 _NO_TRANSPOSE: Final = 111
 _TRANSPOSE: Final = 112
@@ -40,8 +44,16 @@ _NS_MOST_A_TILE: Final = 2e6
 _MOST_TILES: Final = 256
 # A vector times a matrix moves each element of the matrix once: about this many bytes a nanosecond, in pieces of this size.
 _GEMV_PIECE_BYTES: Final = 256 << 10
+# A small result of long sums is made in parts, each the sum over so many, which are then added in order.
+_SPLIT_FROM: Final = 8192
+_SPLIT_INNER: Final = 4096
+_SPLIT_MOST_PARTS: Final = 32
+_SPLIT_MOST_RESULTS: Final = 128 * 128
+_SPLIT_LEAST_WORK: Final = 1 << 21
+_SPLIT_LEAST_VECTOR_WORK: Final = 1 << 18
 # Products of at most so many multiplications take less time than the call of OpenBLAS.
 _OWN_LOOP_UP_TO: Final = 8192
+_OWN_LOOP_INNER_UP_TO: Final = 256
 _OWN_LOOP_WITHOUT_BLAS: Final = 1 << 20
 # How many of them a unit should have.
 _OWN_LOOP_UNIT: Final = 16384
@@ -78,17 +90,18 @@ def matmul_calls(
     c_strides: Strides,
     alpha: Coefficient | float = 1.0,
     beta: Coefficient | float = 0.0,
-    a: Pointer = Pointer(Role.OPERAND, 0),
-    b: Pointer = Pointer(Role.OPERAND, 1),
-    c: Pointer = Pointer(Role.RESULT, 0),
+    a: Pointer = _FIRST,
+    b: Pointer = _SECOND,
+    c: Pointer = _RESULT,
     label: str = "matmul",
 ) -> tuple[KernelCall, ...] | None:
     """``c = alpha * a @ b + beta * c`` for matrices m×k, k×n and m×n, for every index of ``batch``.
 
-    Strides are in elements: one for each dimension of ``batch`` (0 where an operand is the same for all), then of rows and of
-    columns. float32 and float64; integers, for alpha 1 and beta 0. Where ``beta`` is not zero the result's memory must hold the old values (an update in
-    place); c shares no memory with a and b. None: no kernel for this (another dtype, strides that BLAS cannot express, or
-    a large product without OpenBLAS); a contiguous copy of the operands, or NumPy, will do it.
+    Strides are in elements: one for each dimension of ``batch`` (0 where an operand is the same for all), then of rows
+    and of columns. float32 and float64; integers, for alpha 1 and beta 0. Where ``beta`` is not zero the result's memory
+    must hold the old values (an update in place); c shares no memory with a and b. None: no kernel for this (another
+    dtype, strides that BLAS cannot express, or a large product without OpenBLAS); a contiguous copy of the operands, or
+    NumPy, will do it.
     """
     blas = blas_library.find()
     dtype = np.dtype(dtype)
@@ -113,11 +126,10 @@ def matmul_calls(
         tuple(np.dtype(d).name for _, d in beta.numbers),
     )
     flops = 2 * m * n * k * _size(batch)
-    plain = coefficients == _Coefficients(1.0, 0.0, (), ())
+    plain = coefficients == _ONE
     work = product.m * product.n * product.k
-    if (not real and plain) or (
-        real and work <= (_OWN_LOOP_UP_TO if blas is not None else _OWN_LOOP_WITHOUT_BLAS)
-    ):
+    small = work <= _OWN_LOOP_UP_TO and product.k <= _OWN_LOOP_INNER_UP_TO
+    if (not real and plain) or (real and (small or (blas is None and work <= _OWN_LOOP_WITHOUT_BLAS))):
         call = _own_loop(product, dtype, coefficients, plain, pointers)
         if call is not None:
             return (call._replace(flops=flops, label=label),)
@@ -126,11 +138,11 @@ def matmul_calls(
     if product.n == 1 and product.m > 1:
         product = _transposed(product)
         pointers = (pointers[1], pointers[0], *pointers[2:])
-    if product.m == 1 and product.n >= 1:
-        call = _gemv(product, dtype, blas.wide, coefficients, pointers)
-        if call is not None:
-            return (call._replace(flops=flops, label=label),)
-    call = _gemm(product, dtype, blas.wide, coefficients, pointers)
+    if _worth_splitting(product, dtype):
+        calls = _split(product, dtype, blas.wide, coefficients, pointers)
+        if calls is not None:
+            return tuple(call._replace(label=label) for call in calls)
+    call = _blas_call(product, dtype, blas.wide, coefficients, pointers)
     return None if call is None else (call._replace(flops=flops, label=label),)
 
 
@@ -141,11 +153,19 @@ class _Coefficients(NamedTuple):
     beta_dtypes: tuple[str, ...]
 
 
+_ONE: Final = _Coefficients(1.0, 0.0, (), ())
+
+
 def _size(shape: tuple[int, ...]) -> int:
     size = 1
     for extent in shape:
         size *= extent
     return size
+
+
+def _up(number: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-number // multiple) * multiple
 
 
 def _unit(stride: int, extent: int) -> bool:
@@ -215,11 +235,11 @@ def tiling(m: int, n: int, k: int, batch: int, double: bool) -> tuple[int, int]:
     rows_step, columns_step = (8, 4) if double else (16, 4)
     best: tuple[float, int, int] | None = None
     for rows_count in _COUNTS:
-        rows = -(-(-(-m // rows_count)) // rows_step) * rows_step
+        rows = _up(_up(m, rows_count) // rows_count, rows_step)
         if rows_count > 1 and -(-m // rows) < rows_count:
             continue
         for columns_count in _COUNTS:
-            columns = -(-(-(-n // columns_count)) // columns_step) * columns_step
+            columns = _up(_up(n, columns_count) // columns_count, columns_step)
             if (
                 columns_count > 1 and -(-n // columns) < columns_count
             ) or rows_count * columns_count > _MOST_TILES:
@@ -238,6 +258,13 @@ def tiling(m: int, n: int, k: int, batch: int, double: bool) -> tuple[int, int]:
 
 def _bits(number: float) -> int:
     return int(struct.unpack("<q", struct.pack("<d", number))[0])
+
+
+def _blas_call(
+    p: _Product, dtype: Any, wide: bool, coefficients: _Coefficients, pointers: tuple[Pointer, ...]
+) -> KernelCall | None:
+    call = _gemv(p, dtype, wide, coefficients, pointers) if p.m == 1 else None
+    return _gemm(p, dtype, wide, coefficients, pointers) if call is None else call
 
 
 def _gemm(
@@ -291,6 +318,90 @@ def _gemv(
     return KernelCall(
         text, "kernel", ints, pointers, pieces * _size(p.batch), max(1, round(5000 / nanoseconds))
     )
+
+
+def _worth_splitting(p: _Product, dtype: Any) -> bool:
+    """Whether there would be too few tiles, for much work."""
+    rows, columns = tiling(p.m, p.n, p.k, _size(p.batch), dtype.itemsize == 8)
+    tiles = -(-p.m // rows) * -(-p.n // columns) * _size(p.batch)
+    few = tiles <= 4 and not p.batch and p.m * p.n <= _SPLIT_MOST_RESULTS
+    least = _SPLIT_LEAST_VECTOR_WORK if p.m == 1 else _SPLIT_LEAST_WORK
+    return few and p.k >= _SPLIT_FROM and p.m * p.n * p.k >= least
+
+
+def _split(
+    p: _Product, dtype: Any, wide: bool, coefficients: _Coefficients, pointers: tuple[Pointer, ...]
+) -> tuple[KernelCall, ...] | None:
+    """Products over parts of k into workspace memory, and their sum."""
+    if not _unit(p.c[-1], p.n):
+        return None
+    parts = min(_SPLIT_MOST_PARTS, p.k // _SPLIT_INNER)
+    inner = -(-p.k // parts)
+    parts, size, results = p.k // inner, dtype.itemsize, p.m * p.n
+    rest = p.k - parts * inner
+    space = Pointer(Role.WORKSPACE, 0)
+    a, b, _, *numbers = pointers
+    parts_of_k = _Product(
+        p.m,
+        p.n,
+        inner,
+        (parts,),
+        (inner * p.a[-1], *p.a),
+        (inner * p.b[-2], *p.b),
+        (results, p.n, 1),
+    )
+    calls = [_blas_call(parts_of_k, dtype, wide, _ONE, (a, b, space))]
+    if rest:
+        done = parts * inner * size
+        rest_pointers = (
+            a._replace(offset=a.offset + done * p.a[-1]),
+            b._replace(offset=b.offset + done * p.b[-2]),
+            space._replace(offset=parts * results * size),
+        )
+        last = _Product(p.m, p.n, rest, (), p.a, p.b, (p.n, 1))
+        calls.append(_blas_call(last, dtype, wide, _ONE, rest_pointers))
+    summands = parts + (rest > 0)
+    ints = (_bits(coefficients.alpha), _bits(coefficients.beta), p.m, p.n, summands, p.c[-2] * size)
+    text = _sum_text(size == 8, coefficients.alpha_dtypes, coefficients.beta_dtypes)
+    calls.append(
+        KernelCall(text, "kernel", ints, (space, pointers[2], space, *numbers), p.m, -(-2000 // p.n))
+    )
+    if any(call is None for call in calls):
+        return None
+    workspace = (summands * results * size,)
+    flops = (2 * results * parts * inner, 2 * results * rest)[: len(calls) - 1]
+    return tuple(
+        call._replace(workspaces=workspace, flops=number)
+        for call, number in zip(calls, (*flops, results * summands), strict=True)
+        if call is not None
+    )
+
+
+@lru_cache(maxsize=16)
+def _sum_text(double: bool, alpha_dtypes: tuple[str, ...], beta_dtypes: tuple[str, ...]) -> str:
+    """A unit is a row of the result: the sums, in order, of its elements in all parts."""
+    f = structured.Function("kernel")
+    type_ = structured.F64 if double else structured.F32
+    size = 8 if double else 4
+    alpha = _coefficient(f, type_, 0, 3, alpha_dtypes)
+    beta = _coefficient(f, type_, 1, 3 + len(alpha_dtypes), beta_dtypes)
+    m, n, summands, c_row = (f.int_(2 + i) for i in range(4))
+    parts, c = f.pointer(0), f.pointer(1)
+    results = f.mul(m, n)
+    with f.loop(f.begin, f.end) as i:
+        row = f.at(structured.I8, c, f.mul(i, c_row))
+        with f.loop(0, n) as j:
+            total = f.variable(type_)
+            f.set(total, ir.Constant(type_, 0.0))
+            with f.loop(0, summands) as part:
+                x = f.load(type_, parts, f.add(f.mul(part, results), f.add(f.mul(i, n), j)), align=size)
+                f.set(total, f.b.fadd(f.get(total, type_), x))
+            f.set(total, f.b.fmul(f.get(total, type_), alpha))
+            with f.when(f.b.fcmp_unordered("!=", beta, ir.Constant(type_, 0.0))):
+                old = f.load(type_, row, j, align=size)
+                f.set(total, f.b.fadd(f.get(total, type_), f.b.fmul(beta, old)))
+            f.store(f.get(total, type_), row, j, align=size)
+    return f.finish()
 
 
 def _own_loop(

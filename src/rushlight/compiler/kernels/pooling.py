@@ -54,7 +54,7 @@ def _max_text(dtype: np.dtype[Any], lanes: int, taps: int, step: int) -> str:
     ints: input extents, output extents, kernel, stride, padding, dilation, three of each.
     """
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     size, out, kernel, stride, padding, dilation = [[f.int_(3 * i + j) for j in range(3)] for i in range(6)]
     numbers = ir.VectorType(I32, lanes)
     plane, result_plane = f.mul(f.mul(size[0], size[1]), size[2]), f.mul(f.mul(out[0], out[1]), out[2])
@@ -161,7 +161,7 @@ def _bounds(f: Function, place: Any, window: Any) -> tuple[Any, Any]:
 def _adaptive_max_text(dtype: np.dtype[Any]) -> str:
     """ints: input extents, output extents, then bounds of all windows along each axis."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     size, out = [f.int_(i) for i in range(3)], [f.int_(i) for i in range(3, 6)]
     plane, result_plane = f.mul(f.mul(size[0], size[1]), size[2]), f.mul(f.mul(out[0], out[1]), out[2])
     tables = _bounds_table(f, f.i64(6), out)
@@ -214,14 +214,14 @@ def adaptive_max_pool(
 def _by_index_text(dtype: np.dtype[Any], scatters: bool) -> str:
     """ints: elements of a whole plane, and of a plane of indices. An index outside the plane is passed over."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     plane, chosen = f.int_(0), f.int_(1)
     given, indices, result = f.pointer(0), f.pointer(1), f.pointer(2)
     with f.loop(f.begin, f.end) as unit:
         few, many = f.mul(unit, chosen), f.mul(unit, plane)
         if scatters:
             into = f.at(element, result, many)
-            with f.loop(0, plane) as i:
+            with f.loop(0, plane, vectorise=True) as i:
                 f.store(ir.Constant(element, 0.0), into, i)
         with f.loop(0, chosen) as i:
             at = f.load(I64, indices, f.add(few, i))
@@ -283,7 +283,7 @@ def _divisors(
 def _average_text(dtype: np.dtype[Any], lanes: int, step: int) -> str:
     """ints: input extents, output extents, kernel, stride, padding, then the divisors along each axis."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     size, out, kernel, stride, padding = [[f.int_(3 * i + j) for j in range(3)] for i in range(5)]
     plane, result_plane = f.mul(f.mul(size[0], size[1]), size[2]), f.mul(f.mul(out[0], out[1]), out[2])
     rows_at = f.add(out[0], 15)
@@ -313,7 +313,7 @@ def _average_text(dtype: np.dtype[Any], lanes: int, step: int) -> str:
 def _average_gradient_text(dtype: np.dtype[Any]) -> str:
     """As ``_average_text``; extents of the average's input, which is the result here, first."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     size, out, kernel, stride, padding = [[f.int_(3 * i + j) for j in range(3)] for i in range(5)]
     plane, given_plane = f.mul(f.mul(size[0], size[1]), size[2]), f.mul(f.mul(out[0], out[1]), out[2])
     rows_at = f.add(out[0], 15)
@@ -321,7 +321,7 @@ def _average_gradient_text(dtype: np.dtype[Any]) -> str:
     with f.loop(f.begin, f.end) as unit:
         given = f.at(element, f.pointer(0), f.mul(unit, given_plane))
         result = f.at(element, f.pointer(1), f.mul(unit, plane))
-        with f.loop(0, plane) as i:
+        with f.loop(0, plane, vectorise=True) as i:
             f.store(ir.Constant(element, 0.0), result, i)
         with f.loop(0, out[0]) as od, f.loop(0, out[1]) as oh, f.loop(0, out[2]) as ow:
             starts = [f.sub(f.mul(o, s), p) for o, s, p in zip((od, oh, ow), stride, padding, strict=True)]
@@ -387,7 +387,7 @@ def avg_pool_gradient(
 def _adaptive_average_text(dtype: np.dtype[Any], lanes: int, gradient: bool) -> str:
     """ints: extents of the average's input and of its result, then bounds of all windows along each axis."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     size, out = [f.int_(i) for i in range(3)], [f.int_(i) for i in range(3, 6)]
     plane, few = f.mul(f.mul(size[0], size[1]), size[2]), f.mul(f.mul(out[0], out[1]), out[2])
     tables = _bounds_table(f, f.i64(6), out)
@@ -396,7 +396,7 @@ def _adaptive_average_text(dtype: np.dtype[Any], lanes: int, gradient: bool) -> 
         whole = f.at(element, f.pointer(1 if gradient else 0), f.mul(unit, plane))
         averages = f.at(element, f.pointer(0 if gradient else 1), f.mul(unit, few))
         if gradient:
-            with f.loop(0, plane) as i:
+            with f.loop(0, plane, vectorise=True) as i:
                 f.store(ir.Constant(element, 0.0), whole, i)
         with f.loop(0, out[0]) as od, f.loop(0, out[1]) as oh, f.loop(0, out[2]) as ow:
             bounds = [_bounds(f, table, o) for table, o in zip(tables, (od, oh, ow), strict=True)]

@@ -41,7 +41,7 @@ class _Code:
     def __init__(self, dtype: np.dtype[Any], shape: tuple[int, int, int, bool], cell: Cell) -> None:
         self.lanes, self.tile, self.vectors, self.even = shape
         self.dtype, self.cell, self.element = dtype, cell, element_of(dtype)
-        f = self.f = Function("kernel")
+        f = self.f = Function("kernel", as_written=True)
         self.unit_rows, self.padded, self.batch, self.hidden, self.steps = [f.int_(i) for i in range(5)]
         self.columns = f.mul(self.hidden, cell.gates)
         self.wide = self.round_up(self.columns)

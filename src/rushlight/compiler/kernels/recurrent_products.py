@@ -45,7 +45,7 @@ def _panels_text(dtype: np.dtype[Any], lanes: int, vectors: int, turned: bool) -
     To panels of ``vectors`` vectors, row after row of the matrix; the columns left over in panels of one vector.
     """
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     length, columns = f.int_(0), f.int_(1)
     source, target = f.pointer(0), f.pointer(1)
     span = vectors * lanes
@@ -140,7 +140,7 @@ def product(
 def _column_sums_text(dtype: np.dtype[Any], lanes: int) -> str:
     """Units: vectors of columns. ints: rows, columns."""
     element = element_of(dtype)
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     rows, columns = f.int_(0), f.int_(1)
     with f.loop(f.begin, f.end) as unit:
         first = f.mul(unit, lanes)

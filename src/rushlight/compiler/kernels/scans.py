@@ -19,7 +19,7 @@ _LANES: Final = 8
 @lru_cache(maxsize=16)
 def _text(dtype: np.dtype[Any], product: bool, reverse: bool, lanes: int) -> str:
     """Units: (lead, block of ``lanes`` columns). ints: extent, columns, blocks."""
-    f = Function("kernel")
+    f = Function("kernel", as_written=True)
     element = _TYPES[dtype]
     extent, columns, blocks = [f.int_(i) for i in range(3)]
     vector = ir.VectorType(I64 if element == I64 else F64, lanes)

@@ -22,23 +22,19 @@ class Registers(NamedTuple):
     def tile(self, rows: int) -> tuple[int, int]:
         """For a product with ``rows`` rows: rows and vectors of a tile whose sums stay in registers.
 
-        A tile of r rows and v vectors reads r + v operands for r · v multiplications: as square as can be, and with few
-        rows left over at the end.
+        More rows rather than more vectors: a row costs a broadcast from memory that stays near, a vector a load that may not be
+        aligned. The tables have, for tiles of 1, 2, ... rows, how many vectors, and how fast such a tile is (measured, about)
+        if all its rows are of use.
         """
-        free = 24 if self.count >= 32 else 12
-        best = (0.0, 1, 1)
-        for r in range(1, 9):
-            v = min(free // r, 8)
-            if v < 1:
-                continue
-            useful = rows / (-(-rows // r) * r)
-            # Broadcasts and loads share two ports with nothing else; below about a load for each multiplication and
-            # a quarter of the sums they do not matter.
-            balance = min(1.0, 1.6 * r * v / (r + v) / (free**0.5))
-            score = useful * balance + 0.001 * r
-            if score > best[0]:
-                best = (score, r, v)
-        return best[1], best[2]
+        tiles = _MANY if self.count >= 32 else _FEW
+        scores = [
+            (speed * rows / (-(-rows // r) * r), r, vectors) for r, (vectors, speed) in enumerate(tiles, 1)
+        ]
+        return max(scores)[1:]
+
+
+_MANY: Final = ((8, 0.5), (8, 0.65), (6, 0.75), (5, 0.85), (4, 0.9), (4, 0.95), (3, 0.98), (3, 1.0))
+_FEW: Final = ((8, 0.5), (5, 0.7), (4, 0.8), (3, 0.97), (2, 0.93), (2, 1.0))
 
 
 @lru_cache(maxsize=1)

@@ -186,12 +186,14 @@ class PanelCode:
     def pack(self, source: Any, panel: Any, channels: Any, depth: Any, row: Any, column: Any) -> None:
         """Fill ``panel`` for the block at ``depth``, ``row``, ``column``; ``source`` is the first channel.
 
-        Rows are written in ascending order with whole vectors: what runs over a row's end is written again, and behind the last
-        plane there must be room for a vector.
+        Whole vectors are written, the last ones of all rows first: what runs over a row's end is written again afterwards, and
+        behind the last plane there must be room for a vector.
         """
         f, v, lanes = self.f, self.value, self.lanes
-        wide = v["columns"]
+        wide, step = v["columns"], v["row_step"]
         rows_of_plane = f.mul(v["height"], v["width"])
+        last = f.mul(f.divide(f.sub(wide, 1), lanes), lanes)
+        zero = f.zero(self.element, lanes)
         with f.loop(0, channels) as c, f.loop(0, v["depth_taps"]) as jd:
             at_depth = f.add(f.mul(depth, v["depth_step"]), self.table(self.depth_table, jd))
             inside_depth = f.b.icmp_unsigned("<", at_depth, v["depth"])
@@ -202,18 +204,25 @@ class PanelCode:
                 offset = f.add(self.table(self.column_table, jw), f.mul(column, v["column_step"]))
                 q = f.add(f.mul(f.add(f.mul(c, v["depth_taps"]), jd), v["column_taps"]), jw)
                 target = f.at(self.element, panel, f.mul(q, v["plane"]))
-                with f.loop(0, v["phases"]) as phase:
-                    first = f.add(self.table(self.phase_table, phase), f.mul(row, v["row_step"]))
-                    into = f.at(self.element, target, f.mul(phase, f.mul(v["tall"], wide)))
-                    with f.loop(0, v["tall"]) as r:
-                        at_row = f.add(first, f.mul(r, v["row_step"]))
-                        inside = f.b.and_(inside_depth, f.b.icmp_unsigned("<", at_row, v["height"]))
-                        row_of = f.at(self.element, plane_of, f.mul(at_row, v["width"]))
-                        stop = f.select(inside, v["width"], 0)
-                        with f.loop(0, wide, lanes) as t:
-                            at = f.add(offset, f.mul(t, self.step))
-                            x = f.load_apart(self.element, lanes, row_of, at, self.step, 0, stop)
-                            f.store_vector(x, into, f.add(f.mul(r, wide), t))
+                with f.loop(0, f.add(last, 1), lanes) as back, f.loop(0, v["phases"]) as phase:
+                    t = f.sub(last, back)
+                    at = f.add(offset, f.mul(t, self.step))
+                    first = f.add(self.table(self.phase_table, phase), f.mul(row, step))
+                    into = f.at(self.element, target, f.add(f.mul(phase, f.mul(v["tall"], wide)), t))
+                    # Rows inside the input: from -first/step up, to (height - first)/step up.
+                    up = f.sub(step, 1)
+                    low = f.divide(f.add(f.maximum(f.sub(0, first), 0), up), step)
+                    high = f.divide(f.add(f.maximum(f.sub(v["height"], first), 0), up), step)
+                    low, high = f.minimum(low, v["tall"]), f.minimum(high, v["tall"])
+                    high = f.select(inside_depth, f.maximum(high, low), low)
+                    with f.loop(0, low) as r:
+                        f.store_vector(zero, into, f.mul(r, wide))
+                    with f.loop(low, high) as r:
+                        row_of = f.at(self.element, plane_of, f.mul(f.add(first, f.mul(r, step)), v["width"]))
+                        x = f.load_apart(self.element, lanes, row_of, at, self.step, 0, v["width"])
+                        f.store_vector(x, into, f.mul(r, wide))
+                    with f.loop(high, v["tall"]) as r:
+                        f.store_vector(zero, into, f.mul(r, wide))
 
     def unit(self, number: Any) -> tuple[Any, Any, Any, Any]:
         """A block's number within all samples as sample, depth, first row, first column."""

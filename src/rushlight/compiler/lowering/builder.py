@@ -54,7 +54,9 @@ class GraphBuilder:
         """The number of a node like this, if there is one."""
         return self._known.get(key_of(node))
 
-    def make(self, kind: Kind, operands: tuple[int, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Any) -> Value:
+    def make(
+        self, kind: Kind, operands: tuple[int, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Any
+    ) -> Value:
         """A node as a value."""
         return Value(self, self.add(Node(kind, operands, attrs, shape, dtype, self.site)))
 

@@ -77,7 +77,9 @@ def _linear(bias: Value | None, x: Value, w: Value) -> Value:
         x, w = x.cast(F32), w.cast(F32)
         bias = None if bias is None else bias.cast(F32)
     _floats(x, w)
-    flat = x.reshape((x.node.size // x.shape[-1] if x.shape[-1] else 0, x.shape[-1])) if len(x.shape) != 2 else x
+    flat = (
+        x.reshape((x.node.size // x.shape[-1] if x.shape[-1] else 0, x.shape[-1])) if len(x.shape) != 2 else x
+    )
     require(x.shape[-1])
     product = flat.matmul(w.transpose())
     if bias is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...ir.graph import Kind
 from ...ir.scalar import ScalarOp
-from .builder import Value
+from .builder import I64, Value
 from .reductions import computed_dtype, wide
 from .table import common, lowers, require, widened
 
@@ -58,7 +59,11 @@ def _layout(x: Value, columns: int, positions: int, rows: int | None) -> tuple[A
     if rows is None:
         return (samples, columns, positions), (0, 2), samples * positions
     if rows % (columns * positions) == 0:  # a row is whole samples: layer normalisation
-        return (samples * columns * positions // rows, rows // (columns * positions), columns, positions), (1, 2, 3), rows
+        return (
+            (samples * columns * positions // rows, rows // (columns * positions), columns, positions),
+            (1, 2, 3),
+            rows,
+        )
     require(rows % positions == 0 and columns * positions % rows == 0)
     own = rows // positions  # columns of one row: group normalisation
     return (samples, columns // own, own, positions), (2, 3), rows
@@ -81,7 +86,14 @@ def _column_axes(shape: Any, columns: int, rows: int | None) -> tuple[int, ...]:
 
 @lowers("normalize")
 def _normalize(
-    x: Value, w: Value | None, b: Value | None, kind: str, columns: int, positions: int, rows: int | None, eps: float
+    x: Value,
+    w: Value | None,
+    b: Value | None,
+    kind: str,
+    columns: int,
+    positions: int,
+    rows: int | None,
+    eps: float,
 ) -> Any:
     require(x.node.size)
     dtype, computed = x.dtype, computed_dtype(x)
@@ -104,7 +116,14 @@ def _normalize(
 
 @lowers("normalize_gradient")
 def _normalize_gradient(
-    g: Value, x: Value, mean: Value, inverse: Value, w: Value | None, columns: int, positions: int, rows: int | None
+    g: Value,
+    x: Value,
+    mean: Value,
+    inverse: Value,
+    w: Value | None,
+    columns: int,
+    positions: int,
+    rows: int | None,
 ) -> Any:
     require(x.node.size)
     dtype, computed = g.dtype, mean.dtype
@@ -143,10 +162,43 @@ def _scale_and_shift(x: Value, scale: Value, shift: Value | None, columns: int, 
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 
+class RangeCheck:
+    """In the place of a record: raises what eager mode raises for a target that is no class.
+
+    Its operand is the greatest such target, or the least int64 where there is none. Compiled programs look at it after
+    everything else has run.
+    """
+
+    name = "check_range"
+    effects = True
+    value_dependent = False
+
+    @staticmethod
+    def impl(worst: Any) -> Any:
+        """Raise ``IndexError`` if there is a target that is no class."""
+        if worst != _NONE:
+            raise IndexError(f"Target {int(worst)} is out of bounds.")
+        return worst
+
+
+_NONE = -(1 << 63)
+_CHECK = RangeCheck()
+
+
+def check_range(target: Value, kept: Value, classes: int) -> None:
+    """Have the program raise ``IndexError`` where a target that counts is not in ``range(classes)``."""
+    target = target.cast(I64)
+    inside = target.map(ScalarOp.LESS_EQUAL, classes - 1) & target.like(0).map(ScalarOp.LESS_EQUAL, target)
+    worst = target.b.where(kept & ~inside, target, target.like(_NONE)).max(None, False)
+    target.b.make(Kind.CALL, (worst.number,), (_CHECK, (), ()), (), I64)
+
+
 class _Classes:
     """Targets against (batch, classes, places): where each element is that of its target, and what a target counts."""
 
-    def __init__(self, shape: Any, target: Value, weight: Value | None, ignore_index: int, dtype: Any) -> None:
+    def __init__(
+        self, shape: Any, target: Value, weight: Value | None, ignore_index: int, dtype: Any
+    ) -> None:
         if len(shape) == 1:
             self.shape: Any = (1, shape[0], 1)
         else:
@@ -160,6 +212,7 @@ class _Classes:
         self.hit = b.index(self.shape, 1).equal(self.target)
         kept = self.target.differs(ignore_index)
         self.always = weight is None
+        check_range(self.target, kept, self.shape[1])
         if weight is None:
             self.shares = kept.cast(dtype)
         else:
@@ -242,5 +295,3 @@ def _cross_entropy_backward(
     gradient = exponentials.reshape(classes.shape) * (spread / sums.reshape(classes.target.shape))
     gradient = gradient - g.b.where(classes.hit, spread, spread.like(0.0))
     return gradient.reshape(tuple(shape))
-
-

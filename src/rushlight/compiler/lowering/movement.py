@@ -27,7 +27,11 @@ def region_of(record_impl: Any, shape: Shape, attrs: dict[str, Any]) -> tuple[Sh
     offset = view.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
     if not np.may_share_memory(view, memory):
         return None
-    return view.shape, tuple([0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True)]), offset
+    return (
+        view.shape,
+        tuple([0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True)]),
+        offset,
+    )
 
 
 class _ViewRecord:
@@ -41,7 +45,9 @@ class _ViewRecord:
     def __call__(self, x: Value, *rest: Any, record: Any = None, **attrs: Any) -> Value:
         require(record is not None and not rest)
         parent = attrs.get("parent")
-        if parent is not None:  # as_strided reads through the layout of its parent, which must be that of a value
+        if (
+            parent is not None
+        ):  # as_strided reads through the layout of its parent, which must be that of a value
             require(tuple(parent[1]) == contiguous_strides(tuple(parent[0])))
         region = region_of(record.impl, x.shape, attrs)
         require(region is not None)
@@ -146,12 +152,16 @@ def _stack(*parts: Value, dim: int) -> Value:
 def _pad(x: Value, pads: Any, value: Any) -> Value:
     shape = tuple([n + before + after for n, (before, after) in zip(x.shape, pads, strict=True)])
     own, strides = contiguous_strides(x.shape), contiguous_strides(shape)
-    kept = tuple([n + min(before, 0) + min(after, 0) for n, (before, after) in zip(x.shape, pads, strict=True)])
+    kept = tuple(
+        [n + min(before, 0) + min(after, 0) for n, (before, after) in zip(x.shape, pads, strict=True)]
+    )
     inside = x.view(kept, own, sum([max(-before, 0) * s for (before, _), s in zip(pads, own, strict=True)]))
     base = x.b.const(value, x.dtype, shape)
     if not count(kept):
         return base
-    return base.write(inside, strides, sum([max(before, 0) * s for (before, _), s in zip(pads, strides, strict=True)]))
+    return base.write(
+        inside, strides, sum([max(before, 0) * s for (before, _), s in zip(pads, strides, strict=True)])
+    )
 
 
 @lowers("flip")
@@ -196,4 +206,3 @@ def _tril(x: Value, diagonal: int) -> Value:
 @lowers("triu")
 def _triu(x: Value, diagonal: int) -> Value:
     return _triangle(x, diagonal, False)
-

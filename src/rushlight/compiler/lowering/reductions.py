@@ -77,7 +77,12 @@ def _extremum(op: ReduceOp) -> Any:
     return lower
 
 
-for _name, _op in {"max": ReduceOp.MAX, "amax": ReduceOp.MAX, "min": ReduceOp.MIN, "amin": ReduceOp.MIN}.items():
+for _name, _op in {
+    "max": ReduceOp.MAX,
+    "amax": ReduceOp.MAX,
+    "min": ReduceOp.MIN,
+    "amin": ReduceOp.MIN,
+}.items():
     lowers(_name)(_extremum(_op))
 
 

@@ -41,9 +41,7 @@ def widened(function: Lowering) -> Lowering:
         dtype = first.dtype
         if not is_low_precision(dtype):
             return function(*arguments, **parameters)
-        wide = [
-            x.cast(F32) if isinstance(x, Value) and is_low_precision(x.dtype) else x for x in arguments
-        ]
+        wide = [x.cast(F32) if isinstance(x, Value) and is_low_precision(x.dtype) else x for x in arguments]
         return function(*wide, **parameters).cast(dtype)
 
     return computed

@@ -29,6 +29,8 @@ from ..groups import (
 _MOST_MEMBERS = 120
 _MOST_READ = 28
 _MOST_INLINED = 8
+# Sums over columns that are so few nodes apart are made in one kernel even if they share no operand.
+_NEAR = 80
 
 
 class _Fuser:
@@ -40,9 +42,14 @@ class _Fuser:
         self.before: dict[int, int] = {}  # for each group bits: all groups that it needs, directly or not
         self.direct: dict[int, set[int]] = {}
         self.after: dict[int, set[int]] = {}
-        self.readers: dict[int, list[int]] = {}  # of memory that is in no loop group: groups that read all of it
+        self.readers: dict[
+            int, list[int]
+        ] = {}  # of memory that is in no loop group: groups that read all of it
         self.reads: dict[int, set[int]] = {}  # roots in memory that a group reads
         self.scalars = -1
+        self.columns: dict[
+            tuple[int, int], list[int]
+        ] = {}  # by size and number of columns: sums over columns
         self.made = 0
 
     # --- which group needs which --------------------------------------------------------------------------------------
@@ -110,7 +117,9 @@ class _Fuser:
         accesses = accesses_of(self.nodes, number)
         if node.kind is Kind.WRITE and self.owner.get(root_of(self.nodes, node.operands[0])) == group.number:
             return None
-        if size == group.size and not (group.reduced is not None and group.form is Form.COLUMNS and node.kind is not Kind.REDUCE):
+        if size == group.size and not (
+            group.reduced is not None and group.form is Form.COLUMNS and node.kind is not Kind.REDUCE
+        ):
             return self._fit_full(group, number, node, domain, accesses)
         if node.kind is not Kind.REDUCE and group.reduced is not None and size == count(group.outer):
             return self._fit_row(group, domain, accesses)
@@ -193,7 +202,9 @@ class _Fuser:
         """One group of both, if their spaces go together; None if not."""
         if a.form is not b.form or a.size != b.size or len(a.members) + len(b.members) > _MOST_MEMBERS:
             return None
-        if len(self.reads[a.number] | self.reads[b.number]) > _MOST_READ or not self._mergeable(a.number, b.number):
+        if len(self.reads[a.number] | self.reads[b.number]) > _MOST_READ or not self._mergeable(
+            a.number, b.number
+        ):
             return None
         space, reduced = a.space, a.reduced
         finer = refine_space(space, reduced, b.space)
@@ -299,8 +310,17 @@ class _Fuser:
         joined: Group | None = None
         size = count(domain_of(self.nodes, node))
         candidates = self._candidates(number, sources)
-        if size == 1 and node.kind is not Kind.REDUCE and self.scalars >= 0 and self.scalars not in candidates:
+        if (
+            size == 1
+            and node.kind is not Kind.REDUCE
+            and self.scalars >= 0
+            and self.scalars not in candidates
+        ):
             candidates.append(self.scalars)
+        if node.kind is Kind.REDUCE:
+            recent = self.columns.get((size, node.size), [])[-3:]
+            near = [g for g in recent if g in self.groups and number - self.groups[g].members[-1] < _NEAR]
+            candidates += [g for g in near if g not in candidates]
         for candidate in candidates:
             if candidate not in self.groups:
                 continue
@@ -336,6 +356,8 @@ class _Fuser:
             if finer is not None:
                 group.space = finer[0]
         group.reduced = reduced
+        if form is Form.COLUMNS:
+            self.columns.setdefault((size, node.size), []).append(group.number)
         level = Level.FULL if reduced is None else Level.ROW
         group.add(number, level)
         self.owner[number] = group.number
@@ -369,8 +391,11 @@ class _Inliner:
         self.groups = groups
         self.by_number = {group.number: group for group in groups}
         self.owner = owner
-        self.users: dict[int, list[tuple[Group, bool]]] = {}  # outside readers, and whether element by element
+        self.users: dict[
+            int, list[tuple[Group, bool]]
+        ] = {}  # outside readers, and whether element by element
         self.kept = {root_of(graph.nodes, output.node) for output in graph.outputs}
+        self.reads: dict[int, set[int]] = {group.number: set() for group in groups}  # element by element
 
     def run(self) -> None:
         for group in self.groups:
@@ -391,13 +416,20 @@ class _Inliner:
                     if self.owner.get(access.root) != group.number:
                         identity = full and access.is_identity(self.nodes[access.root].size)
                         self.users.setdefault(access.root, []).append((group, identity))
+                        if identity:
+                            self.reads[group.number].add(access.root)
         # From the last value back: what reads an inlined value's operands is known before they are looked at.
         for number in sorted(self.users, reverse=True):
             self._consider(number)
 
     def _consider(self, number: int) -> None:
         own = self.by_number.get(self.owner.get(number, -1))
-        if own is None or own.form is not Form.ROWS or number in self.kept or own.levels.get(number) is not Level.FULL:
+        if (
+            own is None
+            or own.form is not Form.ROWS
+            or number in self.kept
+            or own.levels.get(number) is not Level.FULL
+        ):
             return
         node = self.nodes[number]
         if node.kind not in (Kind.MAP, Kind.CAST):
@@ -406,8 +438,13 @@ class _Inliner:
         if not all(identity and group.size == own.size for group, identity in users):
             return
         inside = {id(group): group for group, _ in users}
-        chain = self._chain(number, own, len(inside) == 1 and not self._read_inside(number, own))
-        if chain is None:
+        alone = len(inside) == 1 and not self._read_inside(number, own)
+        found = self._chain(number, own, alone)
+        if found is None:
+            return
+        chain, large = found
+        # What is read instead must not be more than what is read now.
+        if not alone and any(len(large - self.reads[group.number]) > 1 for group in inside.values()):
             return
         for group in inside.values():
             space, reduced = group.space, group.reduced
@@ -420,6 +457,7 @@ class _Inliner:
             if space != group.space:
                 return
         for group in inside.values():
+            self.reads[group.number] |= large
             for member in chain:
                 group.inlined[member] = None
             for member in chain:
@@ -436,8 +474,8 @@ class _Inliner:
             for access in accesses_of(self.nodes, member)
         )
 
-    def _chain(self, number: int, own: Group, alone: bool) -> list[int] | None:
-        """The nodes to compute for ``number``, from what is in memory; None where that would take too much."""
+    def _chain(self, number: int, own: Group, alone: bool) -> tuple[list[int], set[int]] | None:
+        """The nodes to compute for ``number``, and the large values in memory that they read; None where that is too much."""
         chain: dict[int, None] = {}
         large: set[int] = set()
         waiting = [number]
@@ -456,14 +494,18 @@ class _Inliner:
                 if self.nodes[root].kind in (Kind.CONST, Kind.INDEX):
                     continue
                 level = own.levels.get(root)
-                if level is Level.FULL and self.nodes[root].kind in (Kind.MAP, Kind.CAST) and root not in self.kept:
+                if (
+                    level is Level.FULL
+                    and self.nodes[root].kind in (Kind.MAP, Kind.CAST)
+                    and root not in self.kept
+                ):
                     waiting.append(root)
                     continue
                 if level is not None and root not in self.kept and level is Level.FULL:
                     return None
                 if access.is_identity(self.nodes[root].size):
                     large.add(root)
-        return sorted(chain) if len(large) <= 2 else None
+        return (sorted(chain), large) if len(large) <= (6 if alone else 2) else None
 
 
 def fuse(graph: Graph) -> list[Group]:

@@ -42,6 +42,10 @@ class _Folder:
                 made = self._transpose(node)
             elif node.kind is Kind.MAP and node.attrs[0] in (S.ADD, S.SUB):
                 made = self._update(number, node)
+            elif node.kind is Kind.MAP and node.attrs[0] is S.MUL:
+                made = self._scaled_product(number, node)
+            elif node.kind is Kind.MATMUL and len(node.operands) == 2:
+                made = self._product_of_scaled(node)
             self.numbers.append(copy_node(b, node, operands) if made is None else made)
         outputs = tuple([Output(self.numbers[node], into) for node, into in self.graph.outputs])
         return Graph(tuple(b.nodes), tuple(b.inputs), outputs)
@@ -60,6 +64,59 @@ class _Folder:
             return None
         x, y = [Value(self.b, self.numbers[i]) for i in product.operands]
         return y.transpose().matmul(x.transpose()).number
+
+    def _times(self, x: int, y: int, factor: int, like: Node) -> int:
+        """``factor · x @ y``, for numbers of new nodes."""
+        zeros, zero = self.b.const(0.0, like.dtype, like.shape), self.b.const(0.0, like.dtype)
+        alpha = Value(self.b, factor).reshape(())
+        made = (x, y, zeros.number, alpha.number, zero.number)
+        return self.b.add(Node(Kind.MATMUL, made, (), like.shape, like.dtype, like.site))
+
+    def _scaled_product(self, number: int, node: Node) -> int | None:
+        """A product times one number."""
+        if node.dtype.kind != "f" or node.dtype.itemsize < 4:
+            return None
+        for own, other in ((0, 1), (1, 0)):
+            product, factor = node.operands[own], node.operands[other]
+            inner = self.graph.nodes[product]
+            if (
+                inner.kind is Kind.MATMUL
+                and len(inner.operands) == 2
+                and inner.shape == node.shape
+                and self.uses[product] == 1
+                and self.graph.nodes[factor].size == 1
+            ):
+                x, y = [self.numbers[i] for i in inner.operands]
+                return self._times(x, y, self.numbers[factor], node)
+        return None
+
+    def _product_of_scaled(self, node: Node) -> int | None:
+        """A product of which one operand is something times one number that nothing else reads."""
+        if node.dtype.kind != "f" or node.dtype.itemsize < 4:
+            return None
+        operands = [self.numbers[i] for i in node.operands]
+        for position, operand in enumerate(node.operands):
+            view = None
+            if self.graph.nodes[operand].kind is Kind.VIEW and self.uses[operand] == 1:
+                view = self.graph.nodes[operand]
+                (operand,) = view.operands
+            inner = self.graph.nodes[operand]
+            if inner.kind is not Kind.MAP or inner.attrs[0] is not S.MUL or self.uses[operand] != 1:
+                continue
+            for own, other in ((0, 1), (1, 0)):
+                scaled, factor = inner.operands[own], inner.operands[other]
+                if (
+                    self.graph.nodes[factor].size != 1
+                    or self.graph.nodes[scaled].shape != inner.shape
+                    or inner.size == 1
+                ):
+                    continue
+                plain = Value(self.b, self.numbers[scaled])
+                if view is not None:
+                    plain = plain.view(view.shape, *view.attrs)
+                operands[position] = plain.number
+                return self._times(operands[0], operands[1], self.numbers[factor], node)
+        return None
 
     # --- updates ------------------------------------------------------------------------------------------------------
 
@@ -112,7 +169,11 @@ class _Folder:
         return self.uses[c] == 1 and node.kind in (Kind.MATMUL, Kind.MAP) and c not in self.into
 
     def _factor(self, factor: int | None, like: Node, negative: bool) -> Any:
-        value = self.b.const(1.0, like.dtype) if factor is None else Value(self.b, self.numbers[factor]).reshape(())
+        value = (
+            self.b.const(1.0, like.dtype)
+            if factor is None
+            else Value(self.b, self.numbers[factor]).reshape(())
+        )
         if not negative:
             return value
         number = value.number_or_none()

@@ -58,7 +58,10 @@ def _rule(b: GraphBuilder, number: int, node: Node, operands: tuple[int, ...]) -
         partial = x.reshape((rows, length // part, part)).reduce(op, 2, False)
         return partial.reduce(op, 1, False).reshape(node.shape).number
     if tuple(dims[: len(axes)]) == axes:  # the first dimensions: parts of columns
-        columns, length = count(tuple([shape[i] for i in dims[len(axes) :]])), count(tuple([shape[i] for i in axes]))
+        columns, length = (
+            count(tuple([shape[i] for i in dims[len(axes) :]])),
+            count(tuple([shape[i] for i in axes])),
+        )
         if columns > 64 * _FEW // 2 or length < 512:
             return None
         part = part_length(length, max(64, _PART // columns))

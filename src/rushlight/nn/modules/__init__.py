@@ -7,11 +7,15 @@ from typing import Any
 
 from .. import (
     activation as activation,
+    adaptive as adaptive,
+    attention_layers,
     containers,
     conv as conv,
     distance as distance,
     dropout as dropout,
     flatten as flatten,
+    lazy as lazy,
+    lazy_layers,
     linear as linear,
     loss as loss,
     module as module,
@@ -21,6 +25,7 @@ from .. import (
     recurrent,
     resampling,
     sparse as sparse,
+    transformer as transformer,
 )
 
 batchnorm = instancenorm = normalization
@@ -28,11 +33,22 @@ container, rnn = containers, recurrent
 channelshuffle = fold = pixelshuffle = upsampling = resampling
 
 for _name in (
-    "activation", "batchnorm", "channelshuffle", "container", "conv", "distance", "dropout", "flatten", "fold",
-    "instancenorm", "linear", "loss", "module", "normalization", "padding", "pixelshuffle", "pooling", "rnn", "sparse",
-    "upsampling",
+    "activation", "adaptive", "batchnorm", "channelshuffle", "container", "conv", "distance", "dropout", "flatten", "fold",
+    "instancenorm", "lazy", "linear", "loss", "module", "normalization", "padding", "pixelshuffle", "pooling", "rnn", "sparse",
+    "transformer", "upsampling",
 ):  # fmt: skip
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
+
+# Classes that PyTorch has in those modules and Rushlight in files of their own.
+for _place, _source, _names in (
+    (activation, attention_layers, ("MultiheadAttention",)),
+    (linear, attention_layers, ("NonDynamicallyQuantizableLinear",)),
+    (linear, lazy_layers, ("LazyLinear",)),
+    (conv, lazy_layers, tuple(f"LazyConv{kind}{d}d" for kind in ("", "Transpose") for d in (1, 2, 3))),
+    (normalization, lazy_layers, tuple(f"Lazy{kind}Norm{d}d" for kind in ("Batch", "Instance") for d in (1, 2, 3))),
+):
+    for _name in _names:
+        setattr(_place, _name, getattr(_source, _name))
 
 
 def __getattr__(name: str) -> Any:

@@ -57,10 +57,10 @@ def replaced(module: Module, tensors: dict[str, Any], *, tie_weights: bool, stri
     wanted = _with_tied(named, tensors) if tie_weights else tensors
     if strict:
         _check_keys(module, named, wanted)
-    places = {name: _place_of(module, name) for name in wanted}
     for value in wanted.values():
         if not isinstance(value, Tensor) and value is not None:
             raise TypeError(f"{value} is not an instance of torch.Tensor")
+    places = {name: _place_of(module, name) for name in wanted}
     own = {name: table[key] for name, (table, key) in places.items()}
     try:
         for name, (table, key) in places.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import rushlight.compat.tensorflow as v1  # noqa: PLR0402  (tf itself is just being imported)
+import rushlight.compat.tensorflow as v1
 
 __all__ = ["as_bytes", "as_str", "as_str_any", "as_text", "v1"]
 
