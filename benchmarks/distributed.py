@@ -95,7 +95,12 @@ def measure(rounds: int, path: str) -> None:
     dist.destroy_process_group()
 
 
-def table(found: dict[str, Any], ranks: int, rounds: int) -> str:
+def load() -> float:
+    """How many programs want to run now, on average over the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
+def table(found: dict[str, Any], ranks: int, rounds: int, load_before: float) -> str:
     """The figures as Markdown."""
     import mpi4py
     import numpy
@@ -109,17 +114,21 @@ def table(found: dict[str, Any], ranks: int, rounds: int) -> str:
             for name in t
         ]
     )
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    busy = (
+        "**The machine was busy with other programs: these figures are theirs too. Measure again on an idle machine.**\n\n"
+        if load_before > 0.5
+        else ""
+    )
     return f"""# Scaling from one process to {ranks}
 
 Made by `python benchmarks/distributed.py --ranks {ranks} --rounds {rounds}`; that file says what is measured, and how
 the efficiencies are defined. MLP 784-1024-1024-10, float32, batches of {BATCH}, one thread for each rank, gradients of 7.4 MB.
 
-{_machine()}, {os.cpu_count()} logical processors, load average at the end {load:.1f} ({ranks} is this benchmark's own);
+{_machine()}, {os.cpu_count()} logical processors, load average before {load_before:.1f};
 Rushlight {rushlight.version.__version__}, Python {platform.python_version()}, NumPy {numpy.__version__},
 mpi4py {mpi4py.__version__} over shared memory.
 
-| phase | median step | fastest to slowest round |
+{busy}| phase | median step | fastest to slowest round |
 |---|---|---|
 {rows}
 
@@ -156,6 +165,7 @@ def main() -> None:
     if options.rank_of_job:
         measure(options.rounds, options.rank_of_job)
         return
+    load_before = load()
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "times.json")
         command = [
@@ -175,7 +185,7 @@ def main() -> None:
             "MKL_NUM_THREADS": "1",
         }
         subprocess.run(command, env=environment, check=True)
-        text = table(json.loads(Path(path).read_text()), options.ranks, options.rounds)
+        text = table(json.loads(Path(path).read_text()), options.ranks, options.rounds, load_before)
     print(text)
     if options.write:
         Path(options.write).write_text(text)

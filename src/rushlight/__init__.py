@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 # PyTorch computes inf and nan silently. NumPy's reports from inside this package are not the program's concern.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rushlight\.")
 
+from .core import allocation as _allocation
+
+_allocation.keep_freed_memory()
+
 from . import tensor_methods as _tensor_methods  # binds the operations before anything uses them
 from .core.device import device as device
 from .core.dtypes import (

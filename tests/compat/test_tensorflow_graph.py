@@ -54,11 +54,15 @@ def test_variable_names() -> None:
 def test_variable_scope_reuse() -> None:
     with tf.variable_scope("s"):
         w = tf.get_variable("w", [2, 3])
-        with pytest.raises(ValueError, match=r"Variable s/w already exists, disallowed. Did you mean to set reuse=True"):
+        with pytest.raises(
+            ValueError, match=r"Variable s/w already exists, disallowed. Did you mean to set reuse=True"
+        ):
             tf.get_variable("w", [2, 3])
     with tf.variable_scope("s", reuse=True):
         assert tf.get_variable("w", [2, 3]) is w
-        with pytest.raises(ValueError, match=r"Variable s/u does not exist, or was not created with tf.get_variable"):
+        with pytest.raises(
+            ValueError, match=r"Variable s/u does not exist, or was not created with tf.get_variable"
+        ):
             tf.get_variable("u", [2])
         with pytest.raises(ValueError, match=r"specified shape \(3,\) and found shape \(2, 3\)"):
             tf.get_variable("w", [3])
@@ -88,9 +92,13 @@ def test_default_names_of_scopes_are_made_unique() -> None:
 
 
 def test_get_variable_needs_a_full_shape_and_takes_defaults_from_the_scope() -> None:
-    with pytest.raises(ValueError, match=r"Shape of a new variable \(w\) must be fully defined, but instead was \(\?, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"Shape of a new variable \(w\) must be fully defined, but instead was \(\?, 3\)"
+    ):
         tf.get_variable("w", [None, 3])
-    with tf.variable_scope("s", initializer=tf.constant_initializer(3.0), regularizer=lambda v: tf.reduce_sum(v)):
+    with tf.variable_scope(
+        "s", initializer=tf.constant_initializer(3.0), regularizer=lambda v: tf.reduce_sum(v)
+    ):
         v = tf.get_variable("v", [2])
     (penalty,) = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
     with tf.Session() as session:
@@ -145,7 +153,11 @@ def test_how_things_are_shown() -> None:
     assert repr(x) == "<tf.Tensor 'x:0' shape=(?, 3) dtype=float32>"
     assert str(tf.placeholder(tf.int32, name="y")) == 'Tensor("y:0", dtype=int32)'
     assert repr(x.op) == "<tf.Operation 'x' type=Placeholder>"
-    assert str(x.shape) == "(?, 3)" and str(tf.TensorShape(None)) == "<unknown>" and str(tf.TensorShape([2])) == "(2,)"
+    assert (
+        str(x.shape) == "(?, 3)"
+        and str(tf.TensorShape(None)) == "<unknown>"
+        and str(tf.TensorShape([2])) == "(2,)"
+    )
     assert repr(tf.float32) == "tf.float32" and str(tf.float32) == "<dtype: 'float32'>"
 
 
@@ -172,20 +184,37 @@ def test_static_shapes() -> None:
     assert tf.gather(w, tf.placeholder(tf.int32, [None, 7])).shape.as_list() == [None, 7, 4]
     assert (tf.placeholder(tf.float32) + 1.0).shape.ndims is None
     images = tf.placeholder(tf.float32, [None, 28, 27, 1])
-    assert tf.nn.conv2d(images, tf.ones([5, 5, 1, 8]), [1, 2, 2, 1], "SAME").shape.as_list() == [None, 14, 14, 8]
-    assert tf.nn.conv2d(images, tf.ones([5, 5, 1, 8]), [1, 1, 1, 1], "VALID").shape.as_list() == [None, 24, 23, 8]
+    assert tf.nn.conv2d(images, tf.ones([5, 5, 1, 8]), [1, 2, 2, 1], "SAME").shape.as_list() == [
+        None,
+        14,
+        14,
+        8,
+    ]
+    assert tf.nn.conv2d(images, tf.ones([5, 5, 1, 8]), [1, 1, 1, 1], "VALID").shape.as_list() == [
+        None,
+        24,
+        23,
+        8,
+    ]
     assert tf.nn.max_pool(images, [1, 2, 2, 1], [1, 2, 2, 1], "VALID").shape.as_list() == [None, 14, 13, 1]
 
 
 def test_shapes_that_do_not_fit_are_refused_when_the_graph_is_built() -> None:
     a, b = tf.ones([2, 3]), tf.ones([4, 5])
-    with pytest.raises(ValueError, match=r"Dimensions must be equal, but are 3 and 5 for 'add' \(op: 'Add'\)"):
+    with pytest.raises(
+        ValueError, match=r"Dimensions must be equal, but are 3 and 5 for 'add' \(op: 'Add'\)"
+    ):
         a + b
-    with pytest.raises(ValueError, match=r"Dimensions must be equal, but are 3 and 4 for 'MatMul' .*input shapes: \[2,3\], \[4,5\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"Dimensions must be equal, but are 3 and 4 for 'MatMul' .*input shapes: \[2,3\], \[4,5\]",
+    ):
         tf.matmul(a, b)
     with pytest.raises(ValueError, match="Shape must be rank 2 but is rank 1"):
         tf.matmul(tf.ones([3]), a)
-    with pytest.raises(ValueError, match=r"Cannot reshape a tensor with 6 elements to shape \[4\] \(4 elements\)"):
+    with pytest.raises(
+        ValueError, match=r"Cannot reshape a tensor with 6 elements to shape \[4\] \(4 elements\)"
+    ):
         tf.reshape(a, [4])
     with pytest.raises(ValueError, match="are incompatible|not compatible"):
         tf.concat([a, b], 0)
@@ -197,11 +226,16 @@ def test_shapes_that_do_not_fit_are_refused_when_the_graph_is_built() -> None:
 
 def test_types_do_not_mix() -> None:
     f, i = tf.ones([2]), tf.ones([2], tf.int32)
-    with pytest.raises(TypeError, match="Input 'y' of 'Add' Op has type int32 that does not match type float32 of argument 'x'"):
+    with pytest.raises(
+        TypeError,
+        match="Input 'y' of 'Add' Op has type int32 that does not match type float32 of argument 'x'",
+    ):
         f + i
     with pytest.raises(TypeError, match=r"Expected int32, got 1.5 of type 'float' instead."):
         i + 1.5
-    with pytest.raises(ValueError, match="Tensor conversion requested dtype float32 for Tensor with dtype int32"):
+    with pytest.raises(
+        ValueError, match="Tensor conversion requested dtype float32 for Tensor with dtype int32"
+    ):
         tf.convert_to_tensor(i, tf.float32)
     assert (f * np.float64(2.0)).dtype is tf.float32
     assert (f * np.ones(2)).dtype is tf.float32
@@ -270,5 +304,7 @@ def test_importing_rushlight_does_not_import_this() -> None:
     import sys
 
     code = "import sys, rushlight; print('rushlight.compat.tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "False\n"

@@ -57,7 +57,13 @@ def test_functions_of_one_tensor(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("log", np.log), ("sqrt", np.sqrt), ("rsqrt", lambda x: 1 / np.sqrt(x)), ("log1p", np.log1p), ("reciprocal", np.reciprocal)],
+    [
+        ("log", np.log),
+        ("sqrt", np.sqrt),
+        ("rsqrt", lambda x: 1 / np.sqrt(x)),
+        ("log1p", np.log1p),
+        ("reciprocal", np.reciprocal),
+    ],
 )
 def test_functions_of_positive_numbers(name: str, expected) -> None:
     np.testing.assert_allclose(run(getattr(tf, name)(POSITIVE)), expected(POSITIVE), rtol=2e-6)
@@ -83,7 +89,9 @@ BINARY = {
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("y", [np.float32(2.0), np.array([1.5, -0.5, 2.0], np.float32)], ids=["number", "row"])
+@pytest.mark.parametrize(
+    "y", [np.float32(2.0), np.array([1.5, -0.5, 2.0], np.float32)], ids=["number", "row"]
+)
 def test_functions_of_two_tensors(name: str, y) -> None:
     x = tf.placeholder(tf.float32, [None, 3])
     function = getattr(tf, name)
@@ -93,8 +101,24 @@ def test_functions_of_two_tensors(name: str, y) -> None:
 
 def test_operators() -> None:
     x = tf.constant(X)
-    found = run([x + 1, 1 - x, x * 2.0, x / 4, 3 / (x * x), x**2, 2.0**x, -x, abs(x), x // 2, x % 2, x > 0, x <= 0.25])
-    expected = [X + 1, 1 - X, X * 2, X / 4, 3 / (X * X), X**2, 2**X, -X, abs(X), X // 2, X % 2, X > 0, X <= 0.25]
+    found = run(
+        [x + 1, 1 - x, x * 2.0, x / 4, 3 / (x * x), x**2, 2.0**x, -x, abs(x), x // 2, x % 2, x > 0, x <= 0.25]
+    )
+    expected = [
+        X + 1,
+        1 - X,
+        X * 2,
+        X / 4,
+        3 / (X * X),
+        X**2,
+        2**X,
+        -X,
+        abs(X),
+        X // 2,
+        X % 2,
+        X > 0,
+        X <= 0.25,
+    ]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-6)
     a, b = tf.constant([True, False]), tf.constant([True, True])
@@ -110,8 +134,17 @@ def test_operators() -> None:
 
 def test_integer_division() -> None:
     seven = tf.constant([7, -7])
-    found = run([seven / 2, seven // 2, tf.div(seven, 2), tf.truediv(seven, 2), seven % 3, tf.truncatemod(seven, 3)])
-    assert [value.tolist() for value in found] == [[3.5, -3.5], [3, -4], [3, -3], [3.5, -3.5], [1, 2], [1, -1]]
+    found = run(
+        [seven / 2, seven // 2, tf.div(seven, 2), tf.truediv(seven, 2), seven % 3, tf.truncatemod(seven, 3)]
+    )
+    assert [value.tolist() for value in found] == [
+        [3.5, -3.5],
+        [3, -4],
+        [3, -3],
+        [3.5, -3.5],
+        [1, 2],
+        [1, -1],
+    ]
     assert found[0].dtype == np.float64 and found[1].dtype == np.int32
 
 
@@ -170,7 +203,10 @@ def test_searches_and_scans() -> None:
 
 def test_making_tensors() -> None:
     assert run(tf.zeros([2, 1], tf.int32)).tolist() == [[0], [0]] and run(tf.ones(2)).tolist() == [1, 1]
-    assert run(tf.fill([2], 7)).tolist() == [7, 7] and run(tf.fill([2], tf.constant(2.5))).tolist() == [2.5, 2.5]
+    assert run(tf.fill([2], 7)).tolist() == [7, 7] and run(tf.fill([2], tf.constant(2.5))).tolist() == [
+        2.5,
+        2.5,
+    ]
     assert run(tf.range(3)).tolist() == [0, 1, 2] and run(tf.range(3)).dtype == np.int32
     assert run(tf.range(1.0, 2.0, 0.5)).tolist() == [1.0, 1.5] and run(tf.range(5, 1, -2)).tolist() == [5, 3]
     n = tf.placeholder(tf.int32, [])
@@ -191,7 +227,9 @@ def test_shapes_of_values() -> None:
     assert run(tf.reshape(x, [-1, tf.shape(x)[0]]), {x: X}).shape == (3, 2)
     assert run(tf.reshape(x, tf.shape(tf.transpose(x))), {x: X}).shape == (3, 2)
     np.testing.assert_array_equal(run(tf.transpose(X, [1, 0])), X.T)
-    assert run(tf.squeeze(X[None, :, :, None])).shape == (2, 3) and run(tf.squeeze(X[None, :, :, None], [0])).shape == (2, 3, 1)
+    assert run(tf.squeeze(X[None, :, :, None])).shape == (2, 3) and run(
+        tf.squeeze(X[None, :, :, None], [0])
+    ).shape == (2, 3, 1)
     assert run(tf.expand_dims(X, 1)).shape == (2, 1, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="Reshape"):
         run(tf.reshape(x, [4]), {x: X})
@@ -205,10 +243,15 @@ def test_joining_and_splitting() -> None:
     x = tf.placeholder(tf.float32, [None, 3])
     halves = run(tf.split(x, 2), {x: X})
     np.testing.assert_array_equal(halves[1], X[1:])
-    assert [row.tolist() for row in run(tf.unstack(tf.constant([[1, 2], [3, 4]]), axis=1))] == [[1, 3], [2, 4]]
+    assert [row.tolist() for row in run(tf.unstack(tf.constant([[1, 2], [3, 4]]), axis=1))] == [
+        [1, 3],
+        [2, 4],
+    ]
     np.testing.assert_array_equal(run(tf.tile(X, [2, 1])), np.tile(X, (2, 1)))
     for mode in ("CONSTANT", "REFLECT", "SYMMETRIC"):
-        np.testing.assert_array_equal(run(tf.pad(X, [[1, 1], [0, 2]], mode)), np.pad(X, [(1, 1), (0, 2)], mode.lower()))
+        np.testing.assert_array_equal(
+            run(tf.pad(X, [[1, 1], [0, 2]], mode)), np.pad(X, [(1, 1), (0, 2)], mode.lower())
+        )
     np.testing.assert_array_equal(run(tf.reverse(X, [1])), X[:, ::-1])
     ordered = run(tf.reverse_sequence([[1, 2, 3], [4, 5, 6]], [2, 3], seq_axis=1, batch_axis=0))
     assert ordered.tolist() == [[2, 1, 3], [6, 5, 4]]
@@ -219,7 +262,14 @@ def test_joining_and_splitting() -> None:
 def test_slices() -> None:
     x = tf.placeholder(tf.float32, [None, 3])
     i = tf.placeholder(tf.int32, [])
-    for index in (0, -1, slice(1, None), (slice(None), 1), (Ellipsis, -1), (slice(None, None, -1), slice(None, None, 2))):
+    for index in (
+        0,
+        -1,
+        slice(1, None),
+        (slice(None), 1),
+        (Ellipsis, -1),
+        (slice(None, None, -1), slice(None, None, 2)),
+    ):
         np.testing.assert_array_equal(run(x[index], {x: X}), X[index])
     np.testing.assert_array_equal(run(x[:, ::-1], {x: X}), X[:, ::-1])
     np.testing.assert_array_equal(run(x[:, 2:0:-1], {x: X}), X[:, 2:0:-1])
@@ -259,14 +309,22 @@ def test_products_and_matrices() -> None:
     np.testing.assert_allclose(run(tf.matmul(X, X, transpose_b=True)), X @ X.T, rtol=1e-6)
     np.testing.assert_allclose(run(tf.matmul(X, X, transpose_a=True)), X.T @ X, rtol=1e-6)
     batch = np.stack([X, 2 * X])
-    np.testing.assert_allclose(run(tf.matmul(batch, np.swapaxes(batch, 1, 2))), batch @ np.swapaxes(batch, 1, 2), rtol=1e-6)
-    np.testing.assert_allclose(run(tf.tensordot(batch, X, [[2], [1]])), np.tensordot(batch, X, [[2], [1]]), rtol=1e-6)
-    np.testing.assert_allclose(run(tf.einsum("bij,kj->bik", batch, X)), np.einsum("bij,kj->bik", batch, X), rtol=1e-6)
+    np.testing.assert_allclose(
+        run(tf.matmul(batch, np.swapaxes(batch, 1, 2))), batch @ np.swapaxes(batch, 1, 2), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        run(tf.tensordot(batch, X, [[2], [1]])), np.tensordot(batch, X, [[2], [1]]), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        run(tf.einsum("bij,kj->bik", batch, X)), np.einsum("bij,kj->bik", batch, X), rtol=1e-6
+    )
     square = np.array([[2.0, 1.0], [1.0, 3.0]])
     np.testing.assert_allclose(run(tf.matrix_inverse(square)), np.linalg.inv(square))
     np.testing.assert_allclose(run(tf.cholesky(square)), np.linalg.cholesky(square))
     np.testing.assert_allclose(run(tf.matrix_determinant(square)), 5.0)
-    np.testing.assert_allclose(run(tf.matrix_solve(square, [[1.0], [2.0]])), np.linalg.solve(square, [[1.0], [2.0]]))
+    np.testing.assert_allclose(
+        run(tf.matrix_solve(square, [[1.0], [2.0]])), np.linalg.solve(square, [[1.0], [2.0]])
+    )
     assert run(tf.diag([1, 2])).tolist() == [[1, 0], [0, 2]] and run(tf.diag_part(square)).tolist() == [2, 3]
     assert run(tf.trace(square)) == 5.0
     np.testing.assert_array_equal(run(tf.matrix_band_part(square, 0, -1)), np.triu(square))
@@ -293,7 +351,9 @@ def test_clipping_and_norms() -> None:
     assert clipped[1] is None
     np.testing.assert_allclose(run(tf.norm(X)), norm, rtol=1e-6)
     np.testing.assert_allclose(run(tf.norm(X, 1, axis=1)), np.abs(X).sum(1), rtol=1e-6)
-    np.testing.assert_allclose(run(tf.nn.l2_normalize(X, 1)), X / np.linalg.norm(X, axis=1, keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(
+        run(tf.nn.l2_normalize(X, 1)), X / np.linalg.norm(X, axis=1, keepdims=True), rtol=1e-6
+    )
     zero = tf.zeros([2])
     assert np.isfinite(run(tf.gradients(tf.clip_by_norm(zero, 1.0), zero)[0])).all()
     with pytest.raises(tf.errors.InvalidArgumentError, match="bad : Tensor had NaN values"):

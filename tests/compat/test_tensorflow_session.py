@@ -53,7 +53,9 @@ def test_feeds() -> None:
         constant = tf.constant(3.0)
         assert session.run(constant + 1.0, {constant: 5.0}) == 6.0
         default = tf.placeholder_with_default([1.0, 2.0], [None])
-        assert session.run(default).tolist() == [1.0, 2.0] and session.run(default, {default: [7.0]}).tolist() == [7.0]
+        assert session.run(default).tolist() == [1.0, 2.0] and session.run(
+            default, {default: [7.0]}
+        ).tolist() == [7.0]
 
 
 def test_a_missing_feed() -> None:
@@ -70,13 +72,19 @@ def test_a_missing_feed() -> None:
 def test_feeds_that_do_not_fit() -> None:
     x = tf.placeholder(tf.float32, [2, 2], name="x")
     with tf.Session() as session:
-        with pytest.raises(ValueError, match=r"Cannot feed value of shape \(3,\) for Tensor 'x:0', which has shape '\(2, 2\)'"):
+        with pytest.raises(
+            ValueError,
+            match=r"Cannot feed value of shape \(3,\) for Tensor 'x:0', which has shape '\(2, 2\)'",
+        ):
             session.run(x, {x: [1, 2, 3]})
         with pytest.raises(TypeError, match=r"The value of a feed cannot be a tf.Tensor object"):
             session.run(x, {x: tf.ones([2, 2])})
         with tf.Graph().as_default():
             other = tf.placeholder(tf.float32, name="o")
-        with pytest.raises(TypeError, match="Cannot interpret feed_dict key as Tensor: Tensor .* is not an element of this graph"):
+        with pytest.raises(
+            TypeError,
+            match="Cannot interpret feed_dict key as Tensor: Tensor .* is not an element of this graph",
+        ):
             session.run(x, {other: 1.0})
         with pytest.raises(TypeError, match="Cannot interpret feed_dict key as Tensor"):
             session.run(x, {3: 1.0})
@@ -91,7 +99,9 @@ def test_fetches_that_are_none() -> None:
             session.run(None)
         with pytest.raises(TypeError, match="has invalid type <class 'float'>, must be a string or Tensor"):
             session.run([x, 2.5])
-        with pytest.raises(ValueError, match="cannot be interpreted as a Tensor. .* is not an element of this graph"):
+        with pytest.raises(
+            ValueError, match="cannot be interpreted as a Tensor. .* is not an element of this graph"
+        ):
             session.run(other)
         with pytest.raises(ValueError, match="cannot be interpreted as a Tensor"):
             session.run("nothing:0")
@@ -111,7 +121,9 @@ def test_uninitialised_variables() -> None:
     w = tf.Variable(1.0, name="w")
     with tf.Session() as session:
         for fetch in (w, w + 1.0, w.assign_add(1.0), tf.gradients(w * w, w)[0]):
-            with pytest.raises(tf.errors.FailedPreconditionError, match="Attempting to use uninitialized value w"):
+            with pytest.raises(
+                tf.errors.FailedPreconditionError, match="Attempting to use uninitialized value w"
+            ):
                 session.run(fetch)
         assert session.run(tf.report_uninitialized_variables()).tolist() == [b"w"]
         assert not session.run(tf.is_variable_initialized(w))
@@ -298,7 +310,9 @@ def test_errors_of_operations_name_the_node() -> None:
     y = tf.placeholder(tf.float32, name="y")
     total = tf.add(x, y, name="total")
     with tf.Session() as session:
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"Incompatible shapes: \[2\] vs. \[3\]") as caught:
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"Incompatible shapes: \[2\] vs. \[3\]"
+        ) as caught:
             session.run(total, {x: [1, 2], y: [1, 2, 3]})
         assert caught.value.op is total.op and "[[node total (defined at" in str(caught.value)
         assert isinstance(caught.value, tf.errors.OpError) and caught.value.error_code == 3
@@ -325,7 +339,9 @@ def test_a_failed_run_leaves_the_session_usable() -> None:
 
 def test_eval_and_default_sessions() -> None:
     x = tf.constant(2.0)
-    with pytest.raises(ValueError, match=r"Cannot evaluate tensor using `eval\(\)`: No default session is registered"):
+    with pytest.raises(
+        ValueError, match=r"Cannot evaluate tensor using `eval\(\)`: No default session is registered"
+    ):
         x.eval()
     with pytest.raises(ValueError, match=r"Cannot execute operation using `run\(\)`: No default session"):
         x.op.run()

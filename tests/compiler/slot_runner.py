@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 3)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _function(text: str, name: str) -> Any:
     return _KERNEL(load(text, name))
 
@@ -40,7 +40,9 @@ class Prepared:
         for call in calls:
             addresses = []
             for role, number, offset in call.pointers:
-                memory = {Role.OPERAND: self.operands, Role.RESULT: results, Role.WORKSPACE: self.workspaces}[role]
+                memory = {Role.OPERAND: self.operands, Role.RESULT: results, Role.WORKSPACE: self.workspaces}[
+                    role
+                ]
                 addresses.append(memory[number].ctypes.data + offset)
             ints = np.array([*call.ints, 0], np.int64)
             pointers = np.array([*addresses, 0], np.uint64)
@@ -125,5 +127,6 @@ def compare(
 def samples_of(record: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """A record's samples, all as (arguments, attributes)."""
     return [
-        sample if len(sample) == 2 and isinstance(sample[1], dict) else (sample, {}) for sample in record.samples()
+        sample if len(sample) == 2 and isinstance(sample[1], dict) else (sample, {})
+        for sample in record.samples()
     ]

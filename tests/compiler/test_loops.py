@@ -311,6 +311,24 @@ def test_casts_of_values_in_range(source, target):
     check(kernel, [197], np.random.default_rng(3), within)
 
 
+@pytest.mark.parametrize("half", FLOATS[:2], ids=str)
+def test_casts_to_half_precision_round(half):
+    """There and back is a rounding, also inside one kernel."""
+    listing = (load(0), code(Leaf.CAST, (0,), half), code(Leaf.CAST, (1,), np.float32))
+    arguments = (Argument(np.dtype(np.float32), (U,)), Argument(np.dtype(np.float32), (U,), True))
+    special = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, 65519.0, 65520.0, 1e-8, 3e-8]
+    source = np.concatenate([np.random.default_rng(0).standard_normal(1000), special]).astype(np.float32)
+    target = np.zeros_like(source)
+    launch(
+        row_kernel(RowKernel(0, 1, arguments, (Stage(True, listing, ((1, 2),)),))),
+        [1010],
+        [source, target],
+        1010,
+    )
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(target, source.astype(half).astype(np.float32))
+
+
 def test_casts_out_of_range_give_some_number():
     stage = Stage(True, (load(0), code(Leaf.CAST, (0,), np.int32)), ((1, 1),))
     one = (Step.ONE,)
@@ -321,7 +339,7 @@ def test_casts_out_of_range_give_some_number():
     assert (target[4::5] == 5).all()
 
 
-Z, O, A = Step.ZERO, Step.ONE, Step.ANY
+Z, U, A = Step.ZERO, Step.ONE, Step.ANY
 EXTENTS = [(1, 1, 1), (3, 5, 7), (2, 3, 64), (4, 1, 129), (2, 3, 0), (0, 3, 4), (7, 2, 16)]
 
 
@@ -329,11 +347,11 @@ EXTENTS = [(1, 1, 1), (3, 5, 7), (2, 3, 64), (4, 1, 129), (2, 3, 0), (0, 3, 4), 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.bool_, np.float16, np.int64])
 def test_strides_and_dimensions(extents, dtype):
     generator = np.random.default_rng(4)
-    kinds = [(A, A, O), (A, A, A), (A, Z, Z), (Z, O, A), (Z, Z, Z), (Z, A, O)]
+    kinds = [(A, A, U), (A, A, A), (A, Z, Z), (Z, U, A), (Z, Z, Z), (Z, A, U)]
     op = S.OR if dtype is np.bool_ else S.ADD
     for number, first in enumerate(kinds):
         second = kinds[int(generator.integers(0, 4))]
-        written = (A, A, O) if number % 2 else (A, A, A)
+        written = (A, A, U) if number % 2 else (A, A, A)
         arguments = (*(Argument(np.dtype(dtype), steps) for steps in (first, second)),
                      Argument(np.dtype(dtype), written, True))  # fmt: skip
         stage = Stage(True, (load(0, dtype), load(1, dtype), code(op, (0, 1), dtype)), ((2, 2),))
@@ -346,7 +364,7 @@ def test_no_inner_dimensions():
     last = Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((2, 0),))
     arguments = (
         Argument(np.dtype("f4"), (A,)),
-        Argument(np.dtype("f4"), (O,), True),
+        Argument(np.dtype("f4"), (U,), True),
         Argument(np.dtype("f4"), (A,), True),
     )
     check(RowKernel(1, 0, arguments, (stage, last)), [13], np.random.default_rng(0))
@@ -362,12 +380,12 @@ def test_indices():
          code(S.ADD, (7, 2), np.int64), code(S.MUL, (8, 4), np.int64), code(S.ADD, (9, 3), np.int64)),
         ((0, 10),),
     )  # fmt: skip
-    kernel = RowKernel(2, 2, (Argument(np.dtype(np.int64), (A, A, A, O), True),), (stage,))
+    kernel = RowKernel(2, 2, (Argument(np.dtype(np.int64), (A, A, A, U), True),), (stage,))
     check(kernel, [3, 4, 2, 21], np.random.default_rng(0))
 
 
 def softmax(dtype):
-    two = (A, O)
+    two = (A, U)
     arguments = (Argument(np.dtype(dtype), two), Argument(np.dtype(dtype), two, True))
     return RowKernel(
         1,
@@ -381,7 +399,10 @@ def softmax(dtype):
                 (),
                 ((R.SUM, 3),),
             ),
-            Stage(False, (code(Leaf.CONST, (), dtype, 1.0), code(Leaf.REGISTER, (), dtype, (1, 0)), code(S.DIV, (0, 1), dtype))),
+            Stage(
+                False,
+                (code(Leaf.CONST, (), dtype, 1.0), code(Leaf.REGISTER, (), dtype, (1, 0)), code(S.DIV, (0, 1), dtype)),
+            ),
             Stage(
                 True,
                 (load(0, dtype), code(Leaf.REGISTER, (), dtype, (0, 0)), code(S.SUB, (0, 1), dtype), code(S.EXP, (2,), dtype),
@@ -402,7 +423,7 @@ def test_softmax(dtype, size):
 
 
 def test_log_sum_exp_with_infinities():
-    arguments = (Argument(np.dtype("f4"), (A, O)), Argument(np.dtype("f4"), (A, Z), True))
+    arguments = (Argument(np.dtype("f4"), (A, U)), Argument(np.dtype("f4"), (A, Z), True))
     kernel = RowKernel(
         1,
         1,
@@ -442,7 +463,7 @@ def layer_norm(dtype):
     return RowKernel(
         1,
         2,
-        (Argument(d, (A, A, O)), Argument(d, (Z, A, O)), Argument(d, (A, A, O), True), Argument(d, (A, Z, Z), True)),
+        (Argument(d, (A, A, U)), Argument(d, (Z, A, U)), Argument(d, (A, A, U), True), Argument(d, (A, Z, Z), True)),
         (
             Stage(True, (load(0, d), code(Leaf.CONST, (), d, 1.0)), (), ((R.SUM, 0), (R.SUM, 1))),
             Stage(False, (register(0, 0), register(0, 1), code(S.DIV, (0, 1), d))),
@@ -483,8 +504,8 @@ def test_layer_norm_backward(dtype):
     kernel = RowKernel(
         2,
         1,
-        (Argument(d, (A, A, O)), Argument(d, (Z, Z, O)), Argument(d, (A, A, O)), Argument(d, (A, O, Z)),
-         Argument(d, (A, A, O), True)),
+        (Argument(d, (A, A, U)), Argument(d, (Z, Z, U)), Argument(d, (A, A, U)), Argument(d, (A, U, Z)),
+         Argument(d, (A, A, U), True)),
         (
             Stage(True, (*g, code(S.MUL, (2, 3), d)), (), ((R.SUM, 2), (R.SUM, 4))),
             Stage(
@@ -503,7 +524,7 @@ def test_layer_norm_backward(dtype):
 @pytest.mark.parametrize("op", list(R), ids=repr)
 def test_reductions(op, dtype):
     generator = np.random.default_rng(9)
-    for steps, outer in itertools.product([(A, A, O), (A, A, A), (O, A, A), (Z, A, O)], (0, 1, 2)):
+    for steps, outer in itertools.product([(A, A, U), (A, A, A), (U, A, A), (Z, A, U)], (0, 1, 2)):
         last = (*([A] * outer), *([Z] * (3 - outer)))
         kernel = RowKernel(
             outer,
@@ -530,7 +551,7 @@ def test_empty_reductions_give_the_neutral_element(op):
     kernel = RowKernel(
         1,
         1,
-        (Argument(np.dtype("f4"), (A, O)), Argument(np.dtype("f4"), (O, Z), True)),
+        (Argument(np.dtype("f4"), (A, U)), Argument(np.dtype("f4"), (U, Z), True)),
         (
             Stage(True, (load(0),), (), ((op, 0),)),
             Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),)),
@@ -549,7 +570,7 @@ def test_reductions_propagate_nan():
         kernel = RowKernel(
             0,
             1,
-            (Argument(np.dtype("f4"), (O,)), Argument(np.dtype("f4"), (Z,), True)),
+            (Argument(np.dtype("f4"), (U,)), Argument(np.dtype("f4"), (Z,), True)),
             (
                 Stage(True, (load(0),), (), ((op, 0),)),
                 Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),)),
@@ -570,7 +591,7 @@ def test_long_sums_are_accurate():
     kernel = RowKernel(
         0,
         1,
-        (Argument(np.dtype("f4"), (O,)), Argument(np.dtype("f4"), (Z,), True)),
+        (Argument(np.dtype("f4"), (U,)), Argument(np.dtype("f4"), (Z,), True)),
         (
             Stage(True, (load(0),), (), ((R.SUM, 0),)),
             Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),)),
@@ -591,7 +612,7 @@ def test_infinite_sums():
     kernel = RowKernel(
         0,
         1,
-        (Argument(np.dtype("f4"), (O,)), Argument(np.dtype("f4"), (Z,), True)),
+        (Argument(np.dtype("f4"), (U,)), Argument(np.dtype("f4"), (Z,), True)),
         (
             Stage(True, (load(0),), (), ((R.SUM, 0),)),
             Stage(False, (code(Leaf.REGISTER, payload=(0, 0)),), ((1, 0),)),
@@ -620,8 +641,8 @@ def test_update_in_place():
         0,
         1,
         (
-            Argument(np.dtype("f4"), (O,), True),
-            Argument(np.dtype("f4"), (O,)),
+            Argument(np.dtype("f4"), (U,), True),
+            Argument(np.dtype("f4"), (U,)),
             Argument(np.dtype("f4"), (Z,)),
         ),
         (Stage(True, (load(0), load(1), load(2), code(S.MUL, (1, 2)), code(S.SUB, (0, 3))), ((0, 4),)),),
@@ -632,11 +653,11 @@ def test_update_in_place():
 # Columns
 
 
-def column_sum(dtype, outer=0, reduced=1, op=R.SUM, step=O, body=(), finish=()):
+def column_sum(dtype, outer=0, reduced=1, op=R.SUM, step=U, body=(), finish=()):
     d = np.dtype(dtype)
     arguments = (
         Argument(d, (*([A] * (outer + reduced)), step)),
-        Argument(d, (*([A] * outer), *([Z] * reduced), O), True),
+        Argument(d, (*([A] * outer), *([Z] * reduced), U), True),
     )
     listing = (load(0, d), *body)
     results = (code(Leaf.REGISTER, (), d, (0, 0)), *finish)
@@ -666,7 +687,7 @@ def test_column_extremes(op, dtype):
 
 @pytest.mark.parametrize("outer", [0, 1, 2])
 @pytest.mark.parametrize("reduced", [0, 1, 2, 3])
-@pytest.mark.parametrize("step", [O, A, Z])
+@pytest.mark.parametrize("step", [U, A, Z])
 def test_column_dimensions(outer, reduced, step):
     generator = np.random.default_rng(15)
     extents = [*[3, 2][:outer], *[5, 4, 9][:reduced], 83]
@@ -684,7 +705,7 @@ def test_two_column_sums_of_products():
     kernel = ColumnKernel(
         0,
         2,
-        (Argument(d, (A, A, O)), Argument(d, (A, A, O)), Argument(d, (Z, Z, O), True), Argument(d, (Z, Z, O), True)),
+        (Argument(d, (A, A, U)), Argument(d, (A, A, U)), Argument(d, (Z, Z, U), True), Argument(d, (Z, Z, U), True)),
         Stage(True, (load(0), load(1), code(S.MUL, (0, 1))), (), ((R.SUM, 2), (R.SUM, 0))),
         Stage(
             True,
@@ -713,10 +734,10 @@ def test_random_kernels(seed):
         extents[int(generator.integers(0, dims))] = 0
 
     def kinds():
-        return tuple(generator.choice([Z, A, A]) for _ in range(dims - 1)) + (generator.choice([Z, O, O, A]),)
+        return (*(generator.choice([Z, A, A]) for _ in range(dims - 1)), generator.choice([Z, U, U, A]))
 
     readers = [Argument(dtype, kinds()) for _ in range(3)]
-    writer = Argument(dtype, (A,) * (dims - 1) + (generator.choice([O, A]),), True)
+    writer = Argument(dtype, (A,) * (dims - 1) + (generator.choice([U, A]),), True)
     stages = []
     registers = []
     for number in range(int(generator.integers(1, 4))):
@@ -746,7 +767,7 @@ def test_random_kernels(seed):
 
 
 def test_dtypes_without_loops_are_refused():
-    one = (O,)
+    one = (U,)
     stage = Stage(True, (load(0, np.complex64),), ((1, 0),))
     arguments = (Argument(np.dtype(np.complex64), one), Argument(np.dtype(np.complex64), one, True))
     with pytest.raises(NotImplementedError, match="complex64"):

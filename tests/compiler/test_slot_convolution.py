@@ -54,9 +54,7 @@ CASES = {
     "more stride than kernel": Case(1, 2, 3, (11, 12), (2, 2), (3, 4)),
     "one dimension": Case(1, 3, 4, (300,), (11,), (4,), ((5, 5),)),
     "one dimension, cut": Case(1, 64, 16, (3000,), (5,), padding=((1, 1),)),
-    "three dimensions": Case(
-        1, 2, 7, (5, 6, 7), (2, 3, 3), (1, 2, 1), ((1, 1), (0, 0), (1, 1)), (1, 1, 2)
-    ),
+    "three dimensions": Case(1, 2, 7, (5, 6, 7), (2, 3, 3), (1, 2, 1), ((1, 1), (0, 0), (1, 1)), (1, 1, 2)),
     "many row taps": Case(2, 2, 7, (15, 16), (11, 9), (1, 2), ((1, 1), (0, 0))),
     "kernel of the input's size": Case(3, 4, 5, (6, 7), (6, 7)),
     "one output": Case(1, 5, 1, (4, 4), (3, 3)),
@@ -74,7 +72,9 @@ def tolerance(dtype: Any, length: int) -> float:
     return float(np.finfo(dtype).eps) * (8 + 2 * length**0.5)
 
 
-@pytest.mark.parametrize("record", [CONV, INPUT_GRADIENT, WEIGHT_GRADIENT], ids=lambda record: str(record.name))
+@pytest.mark.parametrize(
+    "record", [CONV, INPUT_GRADIENT, WEIGHT_GRADIENT], ids=lambda record: str(record.name)
+)
 def test_samples(record: Any) -> None:
     for arguments, attrs in slot_runner.samples_of(record):
         slot_runner.compare(record, arguments, attrs, tolerance(np.float64, 9))
@@ -136,7 +136,10 @@ def test_generated_shapes() -> None:
         slot_runner.compare(CONV, (x, w, None), case.window, tolerance(np.float32, w[0].size))
         g = values(CONV.impl(x, w, None, **case.window).shape, np.float32, done + 1)
         slot_runner.compare(
-            INPUT_GRADIENT, (g, w, None), {**case.window, "spatial": x.shape[2:]}, tolerance(np.float32, w[:, 0].size)
+            INPUT_GRADIENT,
+            (g, w, None),
+            {**case.window, "spatial": x.shape[2:]},
+            tolerance(np.float32, w[:, 0].size),
         )
         slot_runner.compare(
             WEIGHT_GRADIENT, (g, x), {**case.window, "kernel": kernel}, tolerance(np.float32, g[:, 0].size)

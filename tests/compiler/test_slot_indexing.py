@@ -95,7 +95,9 @@ def test_running_sums_and_products(dtype: Any, dim: int) -> None:
     x = values((4, 50, 9), dtype)
     # Both are accumulated in float64, in the same order.
     for reverse in (False, True):
-        slot_runner.compare(CUMSUM, (x,), {"dim": dim, "reverse": reverse}, 2.0**-40 if dtype is np.float64 else EPS)
+        slot_runner.compare(
+            CUMSUM, (x,), {"dim": dim, "reverse": reverse}, 2.0**-40 if dtype is np.float64 else EPS
+        )
     slot_runner.compare(CUMPROD, (x / 8 if dtype is not np.int64 else x,), {"dim": dim}, EPS)
 
 

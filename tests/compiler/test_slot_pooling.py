@@ -42,7 +42,9 @@ def values(shape: Any, dtype: Any, seed: int = 0) -> Any:
 
 
 @pytest.mark.parametrize(
-    "record", [MAX_POOL, SCATTER, GATHER, AVG_POOL, ADAPTIVE_AVG_POOL, ADAPTIVE_MAX_POOL], ids=lambda r: str(r.name)
+    "record",
+    [MAX_POOL, SCATTER, GATHER, AVG_POOL, ADAPTIVE_AVG_POOL, ADAPTIVE_MAX_POOL],
+    ids=lambda r: str(r.name),
 )
 def test_samples(record: Any) -> None:
     for arguments, attrs in slot_runner.samples_of(record):
@@ -62,7 +64,13 @@ def test_max_pool_and_what_goes_back(window: Any, dtype: Any, ceil_mode: bool, c
         x[rng.random(x.shape) < 0.1] = -np.inf
     elif content == "lowest":
         x[...] = -np.inf
-    attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    attrs = {
+        "kernel": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "ceil_mode": ceil_mode,
+    }
     slot_runner.compare(MAX_POOL, (x,), attrs, 0.0)
     highest, indices = MAX_POOL.impl(x, **attrs)
     # No more than this many windows meet at one element.
@@ -93,7 +101,8 @@ def test_avg_pool(name: str, dtype: Any, ceil_mode: bool, include: bool, divisor
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("spatial", "output"), [((8, 8), (1, 1)), ((10, 7), (4, 3)), ((30,), (7,)), ((3, 4, 5), (2, 2, 5)), ((3,), (5,))]
+    ("spatial", "output"),
+    [((8, 8), (1, 1)), ((10, 7), (4, 3)), ((30,), (7,)), ((3, 4, 5), (2, 2, 5)), ((3,), (5,))],
 )
 def test_adaptive(spatial: Any, output: Any, dtype: Any) -> None:
     x = values((2, 3, *spatial), dtype)

@@ -188,6 +188,22 @@ SAMPLES: dict[str, list[Sample]] = {
     "scatter_reduce": at(lambda x, y: x.scatter_reduce(0, torch.tensor(INDEX), y, "prod"), (A, B))
     + at(lambda x, y: x.scatter_reduce(0, torch.tensor(INDEX), y, "amax"), (A, B))
     + at(lambda x, y: x.scatter_reduce(0, torch.tensor(INDEX), y, "mean", include_self=False), (A, B)),
+    # Fourier transforms
+    "fft_complex": at(lambda z: torch.fft.fft(z, norm="ortho"), (COMPLEX,), (A,))
+    + at(lambda z: torch.fft.ifft2(z), (COMPLEX,)),
+    "fft_real_to_half": at(lambda x: torch.fft.rfft(x), (A,), (CUBE,))
+    + at(lambda x: torch.fft.ihfft2(x, norm="forward"), (CUBE,)),
+    "fft_half_to_real": at(lambda z: torch.fft.irfft(z, 5), (COMPLEX,))
+    + at(lambda z: torch.fft.hfft(z, 4), (COMPLEX,)),
+    # special functions
+    "i0": unary("i0"),
+    "special_i1": at(torch.special.i1, (A,)),
+    "special_i0e": at(torch.special.i0e, (A,)),
+    "special_i1e": at(torch.special.i1e, (A,)),
+    "special_zeta": at(lambda q: torch.special.zeta(2.5, q), (POSITIVE,)),
+    "igamma": at(lambda x: torch.igamma(torch.tensor(1.5, dtype=torch.float64), x), (POSITIVE,)),
+    "igammac": at(lambda x: torch.igammac(torch.tensor(1.5, dtype=torch.float64), x), (POSITIVE,)),
+    "frexp": at(lambda x: torch.frexp(x).mantissa, (A,)),
     # linear algebra: functions of symmetric matrices, and what does not depend on the free choice of a phase
     "linalg_cholesky": at(
         lambda x: torch.linalg.cholesky(x.mT @ x + torch.eye(2, dtype=torch.float64)), (A[:, :2] + np.eye(2),)

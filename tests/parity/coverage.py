@@ -120,7 +120,9 @@ class Worker:
         )
         self.pending = b""
         if self.answer(STARTING) != "ready":
-            raise SystemExit("coverage: the worker does not start; are torch 2.13.0 and the project installed?")
+            raise SystemExit(
+                "coverage: the worker does not start; are torch 2.13.0 and the project installed?"
+            )
 
     def answer(self, seconds: float) -> str | None:
         """The next line, or None if it does not come in time or the process ended."""
@@ -198,9 +200,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write docs/coverage.md")
     parser.add_argument("--check", action="store_true", help="fail where docs/coverage.md says otherwise")
-    parser.add_argument("--op", action="append", help="measure these entries alone; a * at the end: all that begin so")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
-    parser.add_argument("--verbose", action="store_true", help="every column that fails, and the seconds taken")
+    parser.add_argument(
+        "--op", action="append", help="measure these entries alone; a * at the end: all that begin so"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="every column that fails, and the seconds taken"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

@@ -107,14 +107,23 @@ COMPARABLE: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
     "linalg.eigh": (eigenvector_sizes, SIGN),
     "linalg.svd": (singular_sizes, SIGN),
     "svd": (singular_sizes, SIGN),
-    "svd_lowrank": (low_rank_product, "singular vectors are unique up to sign: the product U S V is compared"),
-    "pca_lowrank": (low_rank_product, "singular vectors are unique up to sign: the product U S V is compared"),
+    "svd_lowrank": (
+        low_rank_product,
+        "singular vectors are unique up to sign: the product U S V is compared",
+    ),
+    "pca_lowrank": (
+        low_rank_product,
+        "singular vectors are unique up to sign: the product U S V is compared",
+    ),
     "sort": (selected(1), TIES),
     "argsort": (selected(1), TIES),
     "topk": (selected(2), TIES),
     "kthvalue": (selected(2), TIES),
     "mode": (selected(1), TIES),
-    **dict.fromkeys(("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"), (kind_alone, MEMORY)),
+    **dict.fromkeys(
+        ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
+        (kind_alone, MEMORY),
+    ),
 }
 
 
@@ -173,11 +182,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 # (rtol, atol) for a dtype where the dtype's own does not do, each with the reason.
-LONG_SUMS = "sums of up to a thousand products of up to 80 each, of which either library loses other last bits"
+LONG_SUMS = (
+    "sums of up to a thousand products of up to 80 each, of which either library loses other last bits"
+)
 SUMS = "sums of products of up to 81 that cancel: as many last bits of a product as there are terms"
 PRODUCT = {"float32": (1.3e-6, 1e-4), "complex64": (1.3e-6, 2e-4)}
 POLES = {"float32": (1e-4, 1e-4)}
-NEAR_POLES = "PyTorch computes these in float32, which loses digits near the poles; here they are computed in float64"
+NEAR_POLES = (
+    "PyTorch computes these in float32, which loses digits near the poles; here they are computed in float64"
+)
 CONVOLUTION = {"float32": (1.3e-6, 1e-4), "complex64": (1.3e-6, 4e-4)}
 TOLERANCES: dict[str, tuple[dict[str, tuple[float, float]], str]] = {
     "nn.functional.conv*": (CONVOLUTION, LONG_SUMS),
@@ -195,7 +208,10 @@ TOLERANCES: dict[str, tuple[dict[str, tuple[float, float]], str]] = {
         {"float32": (1e-5, 1e-3)},
         "PyTorch runs the recurrence in float32, Rushlight in float64; its terms cancel",
     ),
-    "histogram": ({"float32": (1e-5, 1e-5)}, "PyTorch adds the weights up one by one in float32, Rushlight in float64"),
+    "histogram": (
+        {"float32": (1e-5, 1e-5)},
+        "PyTorch adds the weights up one by one in float32, Rushlight in float64",
+    ),
     "cov": (
         {"complex128": (3e-5, 1e-4)},
         "the gradient of float32 weights of complex128 observations is a difference of large float32 numbers",
@@ -211,7 +227,11 @@ def tolerance_of(name: str) -> dict[str, tuple[float, float]] | None:
     for pattern, (tolerance, _) in TOLERANCES.items():
         if name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1])):
             # Of integers and bools the results may be floating-point.
-            return {"int64": tolerance.get("float32", opinfo.TOLERANCES["float32"]), "bool": tolerance.get("float32", opinfo.TOLERANCES["float32"]), **tolerance}
+            return {
+                "int64": tolerance.get("float32", opinfo.TOLERANCES["float32"]),
+                "bool": tolerance.get("float32", opinfo.TOLERANCES["float32"]),
+                **tolerance,
+            }
     return None
 
 

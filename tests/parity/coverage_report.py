@@ -140,5 +140,7 @@ def check(results: Results, path: Path) -> int:
             different += 1
             print(f"{name}: {now}, but {path.name} says {committed.get(name)}")
     if different:
-        print(f"{different} entries differ from {path.name}; if that is right, run with --write and commit it")
+        print(
+            f"{different} entries differ from {path.name}; if that is right, run with --write and commit it"
+        )
     return 1 if different else 0

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 import rushlight
-
 from rushlight.nn.parameter import is_lazy
 
 from . import opinfo

@@ -119,7 +119,9 @@ def array_of(tensor: Any, copies: dict[int, Any] | None = None) -> Any:
             copies[key] = (whole.numpy().copy(), whole)
         memory = copies[key][0].view(tensor.numpy().dtype)
         strides = [s * memory.itemsize for s in tensor.stride()]
-        return np.lib.stride_tricks.as_strided(memory[tensor.storage_offset() :], tuple(tensor.shape), strides)
+        return np.lib.stride_tricks.as_strided(
+            memory[tensor.storage_offset() :], tuple(tensor.shape), strides
+        )
     memory = tensor.as_strided((extent,), (1,)).numpy().copy()
     strides = [s * memory.itemsize for s in tensor.stride()]
     return np.lib.stride_tricks.as_strided(memory, tuple(tensor.shape), strides)
@@ -137,7 +139,11 @@ def to_rushlight(
             raise NotConvertible(str(value.dtype))
         if value.dim() > 64:
             raise NotConvertible("NumPy has at most 64 dimensions")
+        if copies is not None and id(value) in copies:
+            return copies[id(value)][0]  # one tensor given twice is one tensor here too
         made = make_tensor(array_of(value, copies))
+        if copies is not None:
+            copies[id(value)] = (made, value)
         if value.requires_grad:
             made.requires_grad_(True)
             if leaves is not None:
@@ -318,7 +324,10 @@ class Case:
         if own_error is not None:
             self.fail(what, sample, f"raised {own_error!r:.300}")
             return
-        seen = (self.comparable(given, args, kwargs), self.comparable(told, (sample.input, *sample.args), sample.kwargs))
+        seen = (
+            self.comparable(given, args, kwargs),
+            self.comparable(told, (sample.input, *sample.args), sample.kwargs),
+        )
         wrong = difference(*seen, tolerance)
         if wrong:
             self.fail(what, sample, wrong)
@@ -354,7 +363,9 @@ class Case:
         # A leaf that is a view of what was changed since gets no gradient from PyTorch.
         sample = sample.transform(
             lambda t: (
-                t.detach().requires_grad_() if isinstance(t, torch.Tensor) and t.requires_grad and t._is_view() else t
+                t.detach().requires_grad_()
+                if isinstance(t, torch.Tensor) and t.requires_grad and t._is_view()
+                else t
             )
         )
         try:

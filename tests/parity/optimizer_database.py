@@ -89,16 +89,18 @@ def run(name: str, options: dict[str, Any], dtype: str) -> None:
     values = [torch.randn(shape, generator=generator, dtype=getattr(torch, dtype)) for shape in shapes]
     theirs = Problem(torch, info.optim_cls, options, dtype, values)
     ours = Problem(
-        rushlight, getattr(rushlight.optim, name), opinfo.to_rushlight(options), dtype, opinfo.to_rushlight(values)
+        rushlight,
+        getattr(rushlight.optim, name),
+        opinfo.to_rushlight(options),
+        dtype,
+        opinfo.to_rushlight(values),
     )
     tolerance = tolerance_for(name, options, dtype)
     # L-BFGS solves a system with its own roundings: in single precision only the way to the minimum can be compared.
     whole_state = name != "LBFGS" or dtype in ("float64", "complex128")
     for step in range(STEPS):
         for problem in (theirs, ours):
-            problem.step(
-                needs_closure=info.step_requires_closure, sparse=info.only_supports_sparse_grads
-            )
+            problem.step(needs_closure=info.step_requires_closure, sparse=info.only_supports_sparse_grads)
         for i, (one, other) in enumerate(zip(ours.params, theirs.params, strict=True)):
             wrong = opinfo.difference(one.detach(), other.detach(), tolerance)
             assert wrong is None, f"step {step}, parameter {i}: {wrong}"
@@ -121,7 +123,9 @@ def tolerance_for(name: str, options: dict[str, Any], dtype: str) -> tuple[float
         return MUON_TOLERANCE
     if name == "LBFGS":  # each direction divides by differences of gradients that nearly cancel
         return (1e-6, 1e-7) if dtype in ("float64", "complex128") else (1e-2, 1e-3)
-    if isinstance(options.get("lr"), opinfo.oracle().Tensor):  # a float32 one, with which PyTorch may go on in float32
+    if isinstance(
+        options.get("lr"), opinfo.oracle().Tensor
+    ):  # a float32 one, with which PyTorch may go on in float32
         return max(TOLERANCES[dtype], (1e-6, 1e-7))
     return TOLERANCES[dtype]
 

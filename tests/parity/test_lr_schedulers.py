@@ -22,7 +22,8 @@ class Torch:
 
     def sgd(self, groups: int = 1, kind: str = "SGD", **options: Any) -> Any:
         params = [
-            {"params": [self.torch.nn.Parameter(self.torch.ones(2))], "lr": 0.1 * (i + 1)} for i in range(groups)
+            {"params": [self.torch.nn.Parameter(self.torch.ones(2))], "lr": 0.1 * (i + 1)}
+            for i in range(groups)
         ]
         if kind == "SGD":
             options.setdefault("momentum", 0.9)
@@ -45,7 +46,9 @@ def walk(optimizer: Any, schedule: Any, steps: int = 12, story: Story | None = N
         optimizer.step()
         schedule.step()
     state = {
-        key: value for key, value in schedule.state_dict().items() if key not in ("milestones", "_scale_fn_ref")
+        key: value
+        for key, value in schedule.state_dict().items()
+        if key not in ("milestones", "_scale_fn_ref")
     }
     return [*story, state, sorted(key for key in optimizer.param_groups[0] if key != "params")]
 
@@ -64,7 +67,9 @@ KINDS: dict[str, Callable[[Torch, Any], Any]] = {
     "WarmRestarts growing": lambda t, o: t.L.CosineAnnealingWarmRestarts(o, 2, 2, 0.01),
     "CyclicLR": lambda t, o: t.L.CyclicLR(o, 0.01, 0.1, 3),
     "CyclicLR uneven": lambda t, o: t.L.CyclicLR(o, 0.01, 0.1, 2, 4, "triangular2", base_momentum=0.5),
-    "CyclicLR exp": lambda t, o: t.L.CyclicLR(o, 0.01, 0.1, 2, mode="exp_range", gamma=0.9, cycle_momentum=False),
+    "CyclicLR exp": lambda t, o: t.L.CyclicLR(
+        o, 0.01, 0.1, 2, mode="exp_range", gamma=0.9, cycle_momentum=False
+    ),
     "CyclicLR own": lambda t, o: t.L.CyclicLR(o, 0.01, 0.1, 2, scale_fn=lambda x: 1 / x, scale_mode="cycle"),
     "OneCycleLR": lambda t, o: t.L.OneCycleLR(o, 0.5, 12),
     "OneCycleLR linear": lambda t, o: t.L.OneCycleLR(
@@ -77,7 +82,9 @@ KINDS: dict[str, Callable[[Torch, Any], Any]] = {
         o, [t.L.ConstantLR(o, 0.5, 3), t.L.ExponentialLR(o, 0.9), t.L.StepLR(o, 2, 0.1)], [3, 6]
     ),
     "SequentialLR warm": lambda t, o: t.L.SequentialLR(
-        o, [t.L.LinearLR(o, 0.1, 1, 3), t.L.CosineAnnealingLR(o, 5), t.L.CosineAnnealingWarmRestarts(o, 2)], [3, 8]
+        o,
+        [t.L.LinearLR(o, 0.1, 1, 3), t.L.CosineAnnealingLR(o, 5), t.L.CosineAnnealingWarmRestarts(o, 2)],
+        [3, 8],
     ),
     "SequentialLR nested": lambda t, o: t.L.SequentialLR(
         o,
@@ -90,7 +97,9 @@ KINDS: dict[str, Callable[[Torch, Any], Any]] = {
     "SequentialLR one cycle": lambda t, o: t.L.SequentialLR(
         o, [t.L.ConstantLR(o, 0.5, 3), t.L.OneCycleLR(o, 0.9, 12)], [3]
     ),
-    "ChainedScheduler": lambda t, o: t.L.ChainedScheduler([t.L.ConstantLR(o, 0.5, 3), t.L.ExponentialLR(o, 0.9)]),
+    "ChainedScheduler": lambda t, o: t.L.ChainedScheduler(
+        [t.L.ConstantLR(o, 0.5, 3), t.L.ExponentialLR(o, 0.9)]
+    ),
     "ChainedScheduler three": lambda t, o: t.L.ChainedScheduler(
         [t.L.LinearLR(o, 0.5, 1, 3), t.L.StepLR(o, 2, 0.5), t.L.CosineAnnealingLR(o, 6)], o
     ),
@@ -162,7 +171,9 @@ def test_resumed_by_number(kind: str) -> None:
     compare(program)
 
 
-@pytest.mark.parametrize("kind", ["StepLR", "ExponentialLR", "WarmRestarts growing", "CosineAnnealingLR", "PolynomialLR"])
+@pytest.mark.parametrize(
+    "kind", ["StepLR", "ExponentialLR", "WarmRestarts growing", "CosineAnnealingLR", "PolynomialLR"]
+)
 def test_step_with_an_epoch(kind: str) -> None:
     def program(torch: Any) -> Story:
         given = Torch(torch)
@@ -264,7 +275,13 @@ def test_averaged_model(way: str) -> None:
         story.append(dict(average.state_dict()))
         average.eval()
         S.update_bn([(batch, 1) for batch in data], average)
-        return [*story, dict(average.state_dict()), average.training, average(data[0]), average.module[1].momentum]
+        return [
+            *story,
+            dict(average.state_dict()),
+            average.training,
+            average(data[0]),
+            average.module[1].momentum,
+        ]
 
     compare(program)
 

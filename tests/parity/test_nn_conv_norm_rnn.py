@@ -27,38 +27,12 @@ NAMES = [
 TOLERANCE = {"float32": (1.3e-6, 5e-5)}
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", NAMES)
-def test_forward_and_state(name: str, dtype: str, training: bool) -> None:
-    for sample in module_database.samples(name, dtype, training=training):
-        pair = Pair(name, sample, dtype, training=training)
-        module_database.built(pair)
-        module_database.run(pair, TOLERANCE.get(dtype))
-        same_state(pair)
-
-
 def same_state(pair: Pair) -> None:
     """Running statistics and counts after a call."""
     ours = pair.ours.state_dict()
     for key, value in pair.theirs.state_dict().items():
         wrong = opinfo.difference(ours[key], value, (1e-5, 1e-5))
         assert wrong is None, f"{pair.sample.described}: {key}: {wrong}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients(name: str) -> None:
-    for sample in module_database.samples(name, "float64", training=True, requires_grad=True):
-        module_database.run(Pair(name, sample, "float64", training=True), gradients=True)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_errors(name: str) -> None:
-    for wrong, sample in module_database.error_samples(name):
-        args, kwargs = opinfo.to_rushlight(sample.args), opinfo.to_rushlight(sample.kwargs)
-        inputs, named = opinfo.to_rushlight(sample.inputs), opinfo.to_rushlight(sample.named_inputs)
-        with pytest.raises(wrong.error_type):
-            getattr(rushlight.nn, name)(*args, **kwargs)(*inputs, **named)
 
 
 Case = tuple[str, tuple[Any, ...], dict[str, Any], tuple[Any, ...]]

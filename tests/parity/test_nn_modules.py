@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-import rushlight
-
 from . import module_database, opinfo
 from .module_database import Pair, Sample
 
@@ -25,31 +23,6 @@ NAMES = [
     "SmoothL1Loss", "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
     "Tanh", "Tanhshrink", "Threshold", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d",
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", NAMES)
-def test_forward_and_state(name: str, dtype: str, training: bool) -> None:
-    for sample in module_database.samples(name, dtype, training=training):
-        pair = Pair(name, sample, dtype, training=training)
-        module_database.built(pair)
-        module_database.run(pair)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients(name: str) -> None:
-    for sample in module_database.samples(name, "float64", training=True, requires_grad=True):
-        module_database.run(Pair(name, sample, "float64", training=True), gradients=True)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_errors(name: str) -> None:
-    for wrong, sample in module_database.error_samples(name):
-        args, kwargs = opinfo.to_rushlight(sample.args), opinfo.to_rushlight(sample.kwargs)
-        inputs, named = opinfo.to_rushlight(sample.inputs), opinfo.to_rushlight(sample.named_inputs)
-        with pytest.raises(wrong.error_type):
-            getattr(rushlight.nn, name)(*args, **kwargs)(*inputs, **named)
 
 
 # What the database does not have: (name, arguments, options, input shapes or values).

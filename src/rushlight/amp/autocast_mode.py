@@ -186,8 +186,6 @@ def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Ca
     return backward
 
 
-def autocast_decorator(
-    autocast_instance: autocast, func: Callable[..., Any]
-) -> Callable[..., Any]:
+def autocast_decorator(autocast_instance: autocast, func: Callable[..., Any]) -> Callable[..., Any]:
     """``func`` within ``autocast_instance``."""
     return autocast_instance(func)

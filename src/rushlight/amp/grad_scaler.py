@@ -97,7 +97,9 @@ class GradScaler:
         scale = self._need_scale("unscale_")
         stage = self._stage.get(id(optimizer), "ready")
         if stage == "unscaled":
-            raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
+            raise RuntimeError(
+                "unscale_() has already been called on this optimizer since the last update()."
+            )
         if stage == "stepped":
             raise RuntimeError("unscale_() is being called after step().")
         self._unscale(optimizer, scale, allow_half=False)

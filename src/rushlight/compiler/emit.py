@@ -80,6 +80,10 @@ def _extent(place: Place, nbytes: int) -> Extent:
     return place.space, place.number, place.offset, place.offset + nbytes
 
 
+def _nbytes(node: Node) -> int:
+    return int(node.size * node.dtype.itemsize)
+
+
 def _touch(some: list[Extent], others: list[Extent]) -> bool:
     return any(a[0] is b[0] and a[1] == b[1] and a[2] < b[3] and b[2] < a[3] for a in some for b in others)
 
@@ -130,14 +134,14 @@ class Emitter:
         self.schedule = plan
         self.lines: list[Line] = []
         self.checks: list[tuple[Place, Any]] = []
-        self.arena = plan.arena
-        self._sizes = {b.place: b.nbytes for b in plan.buffers.values() if b.place is not None}
+        self.arena = self._top = plan.arena
         self._together: list[
             tuple[list[Extent], list[Extent]]
         ] = []  # what the lines that run at one time read and write
 
     def run(self) -> list[Line]:
         for position, step in enumerate(self.schedule.steps):
+            self._top = self.schedule.arena
             for copy in step.before:
                 self._copy(copy)
             if step.group.form in (Form.ROWS, Form.COLUMNS):
@@ -189,17 +193,11 @@ class Emitter:
         assert buffer.place is not None
         return buffer.place
 
-    def _nbytes_at(self, place: Place) -> int:
-        """The bytes of the buffer or input that begins at ``place``."""
-        if place.space is Space.INPUT:
-            node = self.nodes[self.graph.inputs[place.number]]
-            return node.size * node.dtype.itemsize
-        return self._sizes.get(place, 1 << 60)
-
     def _workspace(self, size: int) -> Place:
-        """Memory for one launch, behind everything else in the arena."""
-        place = Place(Space.ARENA, 0, self.arena)
-        self.arena += -(-max(size, 1) // 64) * 64
+        """Memory for the launches of one step, behind everything that the schedule has put into the arena."""
+        place = Place(Space.ARENA, 0, self._top)
+        self._top += -(-max(size, 1) // 64) * 64
+        self.arena = max(self.arena, self._top)
         return place
 
     def _sites(self, numbers: Sequence[int]) -> tuple[Any, ...]:
@@ -210,7 +208,7 @@ class Emitter:
     def _loop(self, position: int, step: Step) -> None:
         plan, group = step.plan, step.group
         text = None if plan is None else kernel_text(plan.kernel)
-        if not any([self.nodes[i].size for i in step.stores]):
+        if not any(self.nodes[i].size for i in step.stores):
             return
         if plan is None or text is None:
             self._host_group(step)
@@ -236,7 +234,7 @@ class Emitter:
         total = plan.units * plan.work
         size = sum([self._bytes_of(a, plan) for a in plan.arguments])
         flops = total * _cost(plan.kernel)
-        numbers = tuple([*group.inlined, *group.members])
+        numbers = (*group.inlined, *group.members)
         launch = Launch(
             text, "kernel", tuple(ints), tuple(places), plan.units, _grain(plan), 0,
             self._label(group), self._sites(numbers), flops, size,
@@ -248,7 +246,7 @@ class Emitter:
         for extent, stride in zip(plan.extents, argument.strides, strict=True):
             if stride:
                 touched *= extent
-        return touched * self.nodes[argument.root].dtype.itemsize
+        return touched * int(self.nodes[argument.root].dtype.itemsize)
 
     def _label(self, group: Group) -> str:
         names = []
@@ -354,42 +352,42 @@ class Emitter:
         for operand in node.operands[3:]:
             roots += factor_of(self.nodes, operand)[1]
         into = number if target is None else target.node
-        self._kernel_calls(
-            calls, [self.place(root) for root in roots], [self.place(into)], [self.nodes[into]], step
-        )
+        self._kernel_calls(calls, roots, [(self.place(into), self.nodes[into])], step)
 
     def _kernel_calls(
         self,
         calls: Sequence[KernelCall],
-        operands: Sequence[Place],
-        results: Sequence[Place],
-        nodes: Sequence[Node],
+        operands: Sequence[int],
+        results: Sequence[tuple[Place, Node]],
         step: Step,
     ) -> None:
+        """The launches of a product or a slot. ``operands``: whose memory is read."""
         sites = self._sites(step.group.members)
-        spaces = [self._workspace(size) for size in (calls[0].workspaces if calls else ())]
-        cleared: set[int] = set()
         sizes = calls[0].workspaces if calls else ()
-        reads = [_extent(place, self._nbytes_at(place)) for place in operands]
+        spaces = [self._workspace(size) for size in sizes]
+        sources = [self.place(root) for root in operands]
+        reads = [_extent(place, _nbytes(self.nodes[i])) for place, i in zip(sources, operands, strict=True)]
         writes = [
-            *[_extent(place, n.size * n.dtype.itemsize) for place, n in zip(results, nodes, strict=True)],
+            *[_extent(place, _nbytes(node)) for place, node in results],
             *[_extent(place, size) for place, size in zip(spaces, sizes, strict=True)],
         ]
+        moved = sum([extent[3] - extent[2] for extent in (*reads, *writes)])
+        places_of = {
+            Role.OPERAND: sources,
+            Role.RESULT: [place for place, _ in results],
+            Role.WORKSPACE: spaces,
+        }
+        cleared: set[int] = set()
         for call in calls:
             for result in call.accumulates:
                 if result not in cleared:
                     cleared.add(result)
-                    node = nodes[result]
-                    zero = Buffer(node.size, node.dtype, 0, 0, results[result])
-                    self._fill(zero)
+                    place, node = results[result]
+                    self._fill(Buffer(node.size, node.dtype, 0, 0, place))
             places = []
-            moved = 0
             for pointer in call.pointers:
-                where = {Role.OPERAND: operands, Role.RESULT: results, Role.WORKSPACE: spaces}[pointer.role]
-                base = where[pointer.number]
+                base = places_of[pointer.role][pointer.number]
                 places.append(base._replace(offset=base.offset + pointer.offset))
-            for node in (*[self.nodes[i] for i in self.nodes[step.group.members[0]].operands], *nodes):
-                moved += node.size * node.dtype.itemsize
             launch = Launch(
                 call.text, call.name, call.ints, tuple(places), call.units, call.grain, call.scratch, call.label, sites,
                 call.flops, moved,
@@ -423,30 +421,27 @@ class Emitter:
         if is_check(node):
             self.checks.append((self.place(root_of(self.nodes, node.operands[0])), record.impl))
             return
-        if node.shape is None:
-            items = [i for i in items if i in self.schedule.buffers and self.nodes[i].size]
-            wanted: list[int] | None = [self.nodes[i].attrs[0] for i in items]
-            results = items
-        else:
-            wanted = None
-            results = [first] if first in self.schedule.buffers and node.size else []
+        every = sorted(items, key=lambda i: self.nodes[i].attrs[0]) if node.several else [first]
+        results = [i for i in every if i in self.schedule.buffers and self.nodes[i].size]
         operands = [self.nodes[i] for i in node.operands]
-        places = [self.place(root_of(self.nodes, i)) for i in node.operands]
-        calls = None
-        if results and _HAVE_LLVM:
-            every = [self.nodes[i] for i in step.group.members[1:]] if node.shape is None else [node]
-            if wanted is None or sorted([n.attrs[0] for n in every]) == list(range(len(every))) == wanted:
-                calls = _slot(record.name, operands, every, dict(parameters), literals)
-        if calls is not None:
-            self._kernel_calls(
-                calls, places, [self.place(i) for i in results], [self.nodes[i] for i in results], step
-            )
-            return
+        roots = [root_of(self.nodes, i) for i in node.operands]
+        complete = not node.several or [self.nodes[i].attrs[0] for i in every] == list(range(len(every)))
+        if results and complete and _HAVE_LLVM:
+            made = [self.nodes[i] for i in every]
+            calls = _slot(record.name, operands, made, dict(parameters), literals)
+            if calls is not None:
+                # What nobody reads is computed all the same, into memory for the moment.
+                places = [
+                    self.place(i) if i in results else self._workspace(_nbytes(self.nodes[i])) for i in every
+                ]
+                self._kernel_calls(calls, roots, list(zip(places, made, strict=True)), step)
+                return
         if not results and not getattr(record, "effects", False):
             return
+        wanted = [self.nodes[i].attrs[0] for i in results] if node.several else None
         call = HostLaunch(
             _HostCall(node, wanted),
-            tuple([(p, n.shape, n.dtype) for p, n in zip(places, operands, strict=True)]),
+            tuple([(self.place(r), n.shape, n.dtype) for r, n in zip(roots, operands, strict=True)]),
             tuple([(self.place(i), self.nodes[i].shape, self.nodes[i].dtype) for i in results]),
             record.name,
             self._sites(step.group.members),

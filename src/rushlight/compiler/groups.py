@@ -193,6 +193,8 @@ def external_roots(graph: Graph, group: Group) -> dict[int, None]:
         node = nodes[number]
         if group.form is Form.PRODUCT and node.kind is not Kind.MATMUL:
             continue  # where the product is written to
+        if node.kind is Kind.ITEM:
+            continue
         if node.kind is Kind.MATMUL:
             for operand in node.operands[:2]:
                 roots[matrix_access(nodes, operand).root] = None

@@ -36,7 +36,8 @@ class LoopArgument(NamedTuple):
 
 class LoopPlan(NamedTuple):
     """A kernel with its extents and arguments. ``reads``: for each root the last stage that reads it, and whether that is
-    element by element; ``stores``: the stage that stores each node; ``spills``: nodes stored only to be read back, and when last."""
+    element by element; ``stores``: the stage that stores each node; ``spills``: nodes stored only to be read back, and
+    when last."""
 
     kernel: RowKernel | ColumnKernel
     extents: Shape
@@ -394,7 +395,7 @@ class LoopBuilder:
         # The kept dimensions are first in the order; the last of them goes last.
         last = self.outer - 1
         self._rotate(last)
-        outer, reduced, columns = outer, [d - 1 for d in reduced], [len(self.order) - 1]
+        reduced, columns = [d - 1 for d in reduced], [len(self.order) - 1]
         body, *more = [s for s in self.loops if s.code]
         if more or any(s.code for s in self.rows[:-1]):
             raise NotImplementedError("columns in several passes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..ir.graph import Kind, Node, Shape, contiguous_strides
@@ -52,7 +53,7 @@ def target_of(nodes: Sequence[Node], product: int, reader: int) -> Target | None
             size *= space[d]
         if size != extent:
             return None
-        for d, e in zip(dims, dims[1:], strict=False):
+        for d, e in pairwise(dims):
             if target[d] != target[e] * space[e] or source[d] != source[e] * space[e]:
                 return None
         if dims and source[dims[-1]] != step:

@@ -483,7 +483,7 @@ class Scheduler:
             if any(s != t and n != 1 for n, s, t in zip(region, steps, strides, strict=True)):
                 return False
             if not axes:
-                return offset == 0
+                return bool(offset == 0)
             (axis,) = axes
             if offset % strides[axis]:
                 return False

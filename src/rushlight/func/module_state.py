@@ -36,9 +36,7 @@ def functional_call(
         tensors = parameter_and_buffer_dicts
     elif isinstance(parameter_and_buffer_dicts, Sequence):
         if not all(isinstance(part, dict) for part in parameter_and_buffer_dicts):
-            raise ValueError(
-                "Expected all elements of parameter_and_buffer_dicts to be dictionaries"
-            )
+            raise ValueError("Expected all elements of parameter_and_buffer_dicts to be dictionaries")
         tensors = {}
         repeated = []
         for part in parameter_and_buffer_dicts:

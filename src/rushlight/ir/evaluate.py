@@ -67,7 +67,7 @@ def _call(node: Node, operands: Sequence[Any]) -> Any:
     for position, value in literals:
         arguments.insert(position, value)
     result = record.impl(*arguments, **dict(parameters))
-    if node.shape is None:
+    if node.several:
         return tuple([None if part is None else _owned(part) for part in result])
     return _owned(result).reshape(node.shape)
 

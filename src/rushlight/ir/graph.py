@@ -72,6 +72,11 @@ class Node(NamedTuple):
     site: Any = None
 
     @property
+    def several(self) -> bool:
+        """Whether the node is a CALL with several results, which ITEM nodes read."""
+        return self.shape is None
+
+    @property
     def size(self) -> int:
         """The number of elements."""
         size = 1

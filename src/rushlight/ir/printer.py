@@ -26,7 +26,7 @@ def text_of(graph: Graph) -> str:
 
 def type_text(node: Node) -> str:
     """``float32[64,100]``."""
-    if node.shape is None:
+    if node.several:
         return "(...)"
     return f"{node.dtype}[{_extents(node.shape)}]"
 

@@ -31,7 +31,7 @@ def verify(graph: Graph) -> Graph:
     for output in graph.outputs:
         _require(0 <= output.node < len(graph.nodes), f"output {output} is no node")
         node = graph.nodes[output.node]
-        _require(node.shape is not None, f"output {output} is a CALL with several results")
+        _require(not node.several, f"output {output} is a CALL with several results")
         if output.into >= 0:
             _require(output.into < len(graph.inputs), f"output {output} goes into no input")
             _require(output.into not in taken, f"two outputs go into input {output.into}")
@@ -56,10 +56,10 @@ def _check(graph: Graph, number: int, node: Node) -> None:
     operands = [graph.nodes[i] for i in node.operands]
     if node.kind is Kind.ITEM:
         _require(len(operands) == 1 and operands[0].kind is Kind.CALL, "not of a CALL")
-        _require(operands[0].shape is None and len(node.attrs) == 1, "of a CALL with one result")
+        _require(operands[0].several and len(node.attrs) == 1, "of a CALL with one result")
     else:
-        _require(all(x.shape is not None for x in operands), "reads a CALL with several results without ITEM")
-    if node.shape is not None:
+        _require(all(not x.several for x in operands), "reads a CALL with several results without ITEM")
+    if not node.several:
         _require(
             type(node.shape) is tuple and all(type(n) is int and n >= 0 for n in node.shape),
             f"shape {node.shape}",

@@ -105,6 +105,6 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
 
 def reset() -> None:
     """Forget all compiled programs of this process."""
-    from .programs import forget
+    from ..runtime.programs import forget
 
     forget()

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.tensor import Tensor
 from ..runtime.pending import Pending
 from ..runtime.recording import Tape
-from .programs import execute
+from ..runtime.programs import execute
 
 ACTIVE = threading.local()
 

@@ -22,7 +22,7 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending, address
 from ..runtime.recording import graph_of, span
 from .numbers import PendingNumber
-from .programs import program_for
+from ..runtime.programs import program_for
 from .python_state import PythonState
 from .recorded import ACTIVE, Recorded
 from .static_tape import StaticTape, ValueNeeded, get_array, watching

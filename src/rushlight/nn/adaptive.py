@@ -103,8 +103,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         output = zeros(batch, dtype=x.dtype)
         places = empty(batch, dtype=target.dtype)
         used = 0
-        bounds = [0, *self.cutoffs]
-        for i, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for i, (low, high) in enumerate(zip([0, *self.cutoffs], self.cutoffs, strict=False)):
             here = (target >= low) & (target < high)
             rows = here.nonzero().squeeze(1)
             if rows.numel() == 0:

@@ -44,7 +44,11 @@ class OptimizedModule(Module):
             return getattr(self._orig_mod, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("_orig_mod", "training") or name.startswith("_") or "_orig_mod" not in self.__dict__.get("_modules", ()):
+        if (
+            name in ("_orig_mod", "training")
+            or name.startswith("_")
+            or "_orig_mod" not in self.__dict__.get("_modules", ())
+        ):
             super().__setattr__(name, value)
         else:
             setattr(self._orig_mod, name, value)

@@ -25,9 +25,7 @@ class LazyLinear(LazyModuleMixin, Linear):
     cls_to_become = Linear
     weight: Any
 
-    def __init__(
-        self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(0, 0, False)
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_features = out_features
@@ -85,9 +83,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
         module: Any = self
         if not self.has_uninitialized_params():
-            if self.in_channels == 0:  # a checkpoint was loaded
-                self.in_channels = self._channels_of(input)
-            return
+            return  # a checkpoint was loaded; as in PyTorch in_channels stays 0
         self.in_channels = self._channels_of(input)
         if self.in_channels % self.groups != 0:
             raise ValueError("in_channels must be divisible by groups")
@@ -146,13 +142,13 @@ class _LazyTransposedConvolution(_LazyConvXdMixin):
         self._defer(out_channels, bias, device, dtype)
 
 
-class LazyConv1d(_LazyConvolution, conv.Conv1d):  # type: ignore[misc]
+class LazyConv1d(_LazyConvolution, conv.Conv1d):
     """``Conv1d`` whose ``in_channels`` are those of the first input."""
 
     cls_to_become = conv.Conv1d
 
 
-class LazyConv2d(_LazyConvolution, conv.Conv2d):  # type: ignore[misc]
+class LazyConv2d(_LazyConvolution, conv.Conv2d):
     """``Conv2d`` whose ``in_channels`` are those of the first input.
 
     Example:
@@ -165,25 +161,25 @@ class LazyConv2d(_LazyConvolution, conv.Conv2d):  # type: ignore[misc]
     cls_to_become = conv.Conv2d
 
 
-class LazyConv3d(_LazyConvolution, conv.Conv3d):  # type: ignore[misc]
+class LazyConv3d(_LazyConvolution, conv.Conv3d):
     """``Conv3d`` whose ``in_channels`` are those of the first input."""
 
     cls_to_become = conv.Conv3d
 
 
-class LazyConvTranspose1d(_LazyTransposedConvolution, conv.ConvTranspose1d):  # type: ignore[misc]
+class LazyConvTranspose1d(_LazyTransposedConvolution, conv.ConvTranspose1d):
     """``ConvTranspose1d`` whose ``in_channels`` are those of the first input."""
 
     cls_to_become = conv.ConvTranspose1d
 
 
-class LazyConvTranspose2d(_LazyTransposedConvolution, conv.ConvTranspose2d):  # type: ignore[misc]
+class LazyConvTranspose2d(_LazyTransposedConvolution, conv.ConvTranspose2d):
     """``ConvTranspose2d`` whose ``in_channels`` are those of the first input."""
 
     cls_to_become = conv.ConvTranspose2d
 
 
-class LazyConvTranspose3d(_LazyTransposedConvolution, conv.ConvTranspose3d):  # type: ignore[misc]
+class LazyConvTranspose3d(_LazyTransposedConvolution, conv.ConvTranspose3d):
     """``ConvTranspose3d`` whose ``in_channels`` are those of the first input."""
 
     cls_to_become = conv.ConvTranspose3d
@@ -226,9 +222,7 @@ class _LazyNormBase(LazyModuleMixin):
 
     def initialize_parameters(self, input: Tensor) -> None:
         if not self.has_uninitialized_params():
-            if self.num_features == 0:  # a checkpoint was loaded
-                self.num_features = input.shape[1]
-            return
+            return  # a checkpoint was loaded; as in PyTorch num_features stays 0
         self.num_features = input.shape[1]
         for name in ("weight", "bias", "running_mean", "running_var"):
             own = getattr(self, name)

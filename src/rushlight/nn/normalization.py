@@ -123,7 +123,9 @@ class _BatchNorm(_NormBase):
         momentum = self.momentum
         buffers, parameters = self._buffers, self._parameters
         mean, variance = buffers["running_mean"], buffers["running_var"]
-        if "weight" not in parameters or "bias" not in parameters:  # a reparametrization made it a plain attribute
+        if (
+            "weight" not in parameters or "bias" not in parameters
+        ):  # a reparametrization made it a plain attribute
             parameters = {"weight": self.weight, "bias": self.bias}
         if training and self.track_running_stats:
             counter = buffers["num_batches_tracked"]
@@ -497,7 +499,7 @@ class CrossMapLRN2d(Module):
             for c in range(channels)
         ]
         sums = matmul(tensor(window, dtype=input.dtype), (input * input).flatten(2)).reshape(input.shape)
-        return input * (self.k + sums * (self.alpha / self.size)) ** -self.beta
+        return input * (self.k + sums * (self.alpha / self.size)) ** -self.beta  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

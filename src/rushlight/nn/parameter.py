@@ -167,7 +167,7 @@ class UninitializedTensorMixin:
         return type(self), (requires_grad, None, self.dtype)
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
     """A parameter without a shape, until ``materialize(shape)`` makes it an ordinary one.
 
     Most operations raise ``ValueError``; lazy modules materialize theirs in their first call.
@@ -191,7 +191,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
         return parameter
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     """A buffer without a shape, until ``materialize(shape)`` makes it an ordinary tensor."""
 
     __slots__ = ()

@@ -46,7 +46,7 @@ def _get_clones(module: Any, n: int) -> ModuleList:
 
 
 def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
-    return triu(full((sz, sz), -math.inf, dtype=dtype, device=device), 1)  # type: ignore[no-any-return]
+    return triu(full((sz, sz), -math.inf, dtype=dtype, device=device), 1)
 
 
 def _is_causal(mask: Tensor | None, is_causal: bool | None, length: int) -> bool:
@@ -304,9 +304,7 @@ def _obstacle_to_nesting(layer: Module) -> str:
     if layer.norm_first:
         return "encoder_layer.norm_first was True"
     if not attention.batch_first:
-        return (
-            "encoder_layer.self_attn.batch_first was not True(use batch_first for better inference performance)"
-        )
+        return "encoder_layer.self_attn.batch_first was not True(use batch_first for better inference performance)"
     if attention.in_proj_bias is None:
         return "encoder_layer.self_attn was passed bias=False"
     if not attention._qkv_same_embed_dim:

@@ -34,6 +34,7 @@ from ..core.history import Node, OutputNode, versions_of
 from ..core.shapes import broadcast_shape
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.large import run_large
 from ..runtime.pending import NOT_RECORDED, Pending
 from .define import Primitive, Rule
 from .inplace import check_inplace_shape, check_no_overlap, overwrite
@@ -220,6 +221,8 @@ def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any], tape: 
             return result
         arrays = [tape.share(array) if type(array) is Pending else array for array in arrays]
     try:
+        if type(arrays[0]) is ndarray and arrays[0].size >= record.large and arrays[0].dtype in FLOATS:
+            return run_large(record, arrays, attrs)
         return compute(record.impl, arrays, attrs)
     except ValueError as error:
         # The impl's own checks raise what PyTorch raises; what NumPy itself finds wrong are shapes that do not go together.
@@ -385,6 +388,7 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
     """The public function of a one-input primitive; its method is ``record.method``."""
     impl, name, differentiable = record.impl, record.name, record.vjp is not None
     keeps_input, saves_output = bool(record.saves), record.saves_output
+    large = record.large
     names_site = keeps_input or saves_output
     # The quick path is for the dtypes that the NumPy function keeps.
     any_dtype = record.rule is Rule.KEEP and not record.refuses
@@ -394,7 +398,7 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
         if not (x.dtype is F32 or x.dtype is F64 or any_dtype) or type(x) is not ndarray:
             return apply(record, (self,))  # type: ignore[no-any-return]
         try:
-            array = impl(x)
+            array = impl(x) if x.size < large else run_large(record, (x,), {})
         except FloatingPointReport:
             array = compute(impl, (x,), {})
         except TypeError:  # NumPy has no loop for the dtype: said in PyTorch's words there
@@ -455,6 +459,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
     a_for_a, a_for_b = 0 in kept.get(0, ()), 1 in kept.get(0, ())
     b_for_a, b_for_b = 0 in kept.get(1, ()), 1 in kept.get(1, ())
     saves_any, saves_output = bool(record.saves), record.saves_output
+    large = record.large
     any_dtype = not float_only
 
     def operator(self: Tensor, other: Any) -> Any:
@@ -483,7 +488,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         else:
             return NotImplemented  # as an operator, the other type's reflected form is tried next
         try:
-            array = impl(x, y)
+            array = impl(x, y) if x.size < large else run_large(record, (x, y), {})
         except FloatingPointReport:
             array = compute(impl, (x, y), {})
         except ValueError:

@@ -228,9 +228,7 @@ def ifft(
     return _finish(_along_one(input, n, dim, norm, False, "ifft"), out, "ifft")
 
 
-def _along_one(
-    input: Tensor, n: int | None, dim: int, norm: str | None, forward: bool, name: str
-) -> Tensor:
+def _along_one(input: Tensor, n: int | None, dim: int, norm: str | None, forward: bool, name: str) -> Tensor:
     input = _floating(input, name)
     dim, n = _one_dim(input, dim, n)
     attrs = {"axes": (dim,), "scale": _scale(norm, forward), "forward": forward}
@@ -317,9 +315,7 @@ def _resized_all(input: Tensor, dims: tuple[int, ...], sizes: Sequence[int]) -> 
     return input
 
 
-def _along_several(
-    input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str
-) -> Tensor:
+def _along_several(input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str) -> Tensor:
     input = _floating(input, name)
     dims, sizes = _some_dims(input, dim, s, name)
     attrs = {"axes": dims, "scale": _scale(norm, forward), "forward": forward}
@@ -354,9 +350,7 @@ def rfftn(
     return _finish(_half_of_several(input, s, dim, norm, True, "rfftn"), out, "rfftn")
 
 
-def _half_of_several(
-    input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str
-) -> Tensor:
+def _half_of_several(input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str) -> Tensor:
     input = _floating(input, name, True)
     dims, sizes = _some_dims(input, dim, s, name)
     if not dims:
@@ -365,9 +359,7 @@ def _half_of_several(
     return apply(FFT_HALF, (_resized_all(input, dims, sizes),), attrs)  # type: ignore[no-any-return]
 
 
-def _several_to_real(
-    input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str
-) -> Tensor:
+def _several_to_real(input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str) -> Tensor:
     input = _floating(input, name)
     dims, sizes = _some_dims(input, dim, s, name)
     if not dims:

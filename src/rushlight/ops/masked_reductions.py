@@ -47,7 +47,7 @@ def _only(input: Tensor, mask: Mask, other: Any) -> Tensor:
     """``input`` with ``other`` in place of the elements that do not count."""
     if mask is None:
         return input
-    return where(_broadcast(input, mask), input, full_like(input.detach(), other))
+    return where(_broadcast(input, mask), input, full_like(input.detach(), other))  # type: ignore[no-any-return]
 
 
 def _as(input: Tensor, given: Dtype) -> Tensor:
@@ -225,7 +225,9 @@ def _spread(
 ) -> Tensor:
     if unbiased is not None and correction is not None:
         raise AssertionError("Only one of unbiased and correction may be given")
-    less = 1.0 if correction is None and unbiased is None else float(unbiased) if correction is None else float(correction)
+    less = 1.0 if correction is None else float(correction)
+    if unbiased is not None:
+        less = float(unbiased)
     if input._array.dtype.kind == "b":
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
@@ -239,9 +241,9 @@ def _spread(
     gap = input - center
     squares = _only(gap * gap.conj() if input._array.dtype.kind == "c" else gap * gap, mask, 0)
     total = reductions.sum(squares, _dims(dim, input), keepdim)
-    real = OF_NUMPY[input._array.real.dtype]
+    real = input.dtype.to_real()
     count = _count(to(input.detach(), real), dim, keepdim, mask, real) - less
-    return total / where(count > 0, count, count * 0)
+    return total / where(count > 0, count, count * 0)  # type: ignore[no-any-return]
 
 
 def var(
@@ -333,7 +335,7 @@ def normalize(
     input = _as(input, dtype)
     size = norm(input, ord, dim, keepdim=True, mask=mask)
     least = full_like(size.detach(), eps)
-    return _only(input, mask, 0) / where(size > least, size, least)
+    return _only(input, mask, 0) / where(size > least, size, least)  # type: ignore[no-any-return]
 
 
 def logaddexp(

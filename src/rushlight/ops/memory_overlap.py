@@ -27,9 +27,9 @@ def check_apart(out: Any, shape: Shape, *arrays: Any) -> None:
         if isinstance(root, np.ndarray) and resized <= byte_bounds(root)[1]:
             end = max(end, resized)
     for array in arrays:
-        if isinstance(array, np.ndarray) and array.size:
+        if isinstance(array, np.ndarray):
             low, high = byte_bounds(array)
-            if low < end and start < high:
+            if array is target or (array.size and low < end and start < high):
                 raise RuntimeError(
                     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                     "memory location. Please clone() the tensor before performing the operation."

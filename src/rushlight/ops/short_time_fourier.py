@@ -55,7 +55,9 @@ def _padded(x: Tensor, before: int, after: int, mode: str) -> Tensor:
     return cat([left, x, right], 1)
 
 
-def _frame_window(window: Tensor | None, win_length: int, n_fft: int, like: Tensor, fail: Any) -> Tensor | None:
+def _frame_window(
+    window: Tensor | None, win_length: int, n_fft: int, like: Tensor, fail: Any
+) -> Tensor | None:
     """The window in the middle of ``n_fft`` points; None where that is all ones."""
     if window is not None and window._array.shape != (win_length,):
         raise fail(

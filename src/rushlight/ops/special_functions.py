@@ -28,6 +28,11 @@ Array = NDArray[Any]
 FLOAT = Rule.PROMOTE_FLOAT
 FrexpResult = maker("frexp")
 
+i0: Any
+i1: Any
+i0e: Any
+i1e: Any
+
 # --- modified Bessel functions of the first kind, which have derivatives ----------------------------------------------
 
 
@@ -144,7 +149,9 @@ def _polynomial(kind: str, doc: str) -> Any:
         return result if out is None else write_out(out, result, f"special_{kind}")
 
     function.__name__ = function.__qualname__ = f"special_{kind}"
-    function.__doc__ = doc + " ``input`` and the degree ``n`` broadcast; 0 below degree 0. There is no derivative."
+    function.__doc__ = (
+        doc + " ``input`` and the degree ``n`` broadcast; 0 below degree 0. There is no derivative."
+    )
     return function
 
 
@@ -187,7 +194,9 @@ def _in_float64(name: str) -> Any:
 def _zeta_vjp(g: Tensor, node: Node) -> Any:
     x, q = node.unpack()
     if node.edges[0] is not None:
-        raise NotImplementedError("the derivative for 'special_zeta' with respect to 'self' is not implemented.")
+        raise NotImplementedError(
+            "the derivative for 'special_zeta' with respect to 'self' is not implemented."
+        )
     return None, mul(g, -x * zeta(x + 1.0, q))
 
 
@@ -216,7 +225,9 @@ IGAMMAC = Primitive(
 )
 zeta = binary(ZETA, "Hurwitz's zeta function: the sum of (q + k) to the power -x.", float_only=True)
 igamma = of_tensors(
-    binary(IGAMMA, float_only=True), "igamma", "The regularized lower incomplete gamma function of a (first) and x."
+    binary(IGAMMA, float_only=True),
+    "igamma",
+    "The regularized lower incomplete gamma function of a (first) and x.",
 )
 igammac = of_tensors(
     binary(IGAMMAC, float_only=True),

@@ -122,9 +122,7 @@ def _ldl_impl(a: Array, hermitian: bool) -> Any:
 LDL = Primitive("linalg_ldl_factor_ex", _ldl_impl, no_derivative("linalg_ldl_factor_ex"))
 
 
-def ldl_factor_ex(
-    A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None
-) -> Any:
+def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """``ldl_factor`` and, for each matrix, ``info``: 0, or the number of the first pivot that is 0.
 
     ``check_errors``: raise ``RuntimeError`` for those instead.
@@ -289,9 +287,7 @@ def _check_rank(A: Tensor, q: int, niter: int) -> None:
     check_matrices(A, "svd_lowrank")
     m, n = A._array.shape[-2:]
     if not 0 <= q <= min(m, n):
-        raise ValueError(
-            f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}"
-        )
+        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
     if niter < 0:
         raise ValueError(f"niter(={niter}) must be non-negative integer")
 

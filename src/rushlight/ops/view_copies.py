@@ -40,12 +40,16 @@ def _copy_of(name: str, take: Callable[..., Any], **defaults: Any) -> Any:
         return clone(views) if out is None else write_out(out, views, name)
 
     what = take.__name__.strip("_")
-    return named(function, name, f"A copy of what ``{what}`` gives with the same arguments; ``out=`` may take it.")
+    return named(
+        function, name, f"A copy of what ``{what}`` gives with the same arguments; ``out=`` may take it."
+    )
 
 
-def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+def _slice(
+    input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
     """``input[start:end:step]`` along ``dim``."""
-    return input[(slice(None),) * (dim % max(input._array.ndim, 1)) + (slice(start, end, step),)]  # type: ignore[no-any-return]
+    return input[(slice(None),) * (dim % max(input._array.ndim, 1)) + (slice(start, end, step),)]
 
 
 def _alias(input: Tensor) -> Tensor:

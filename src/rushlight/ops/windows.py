@@ -56,9 +56,7 @@ def kaiser_bessel(M: int, beta: float, symmetric: bool) -> Array:
 # --- torch.signal.windows ---------------------------------------------------------------------------------------------
 
 
-def _made(
-    name: str, M: Any, given: Dtype, layout: Any, requires_grad: bool, formula: Any
-) -> Tensor:
+def _made(name: str, M: Any, given: Dtype, layout: Any, requires_grad: bool, formula: Any) -> Tensor:
     kind = default_numpy() if given is None else given.numpy
     if layout is not None and layout is not STRIDED:
         raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
@@ -100,9 +98,7 @@ def general_cosine(
     if not a:
         raise ValueError("Coefficients cannot be empty")
     weights = [float(x) for x in a]
-    return _made(
-        "general_cosine", M, dtype, layout, requires_grad, lambda n: cosine_sum(n, weights, sym)
-    )
+    return _made("general_cosine", M, dtype, layout, requires_grad, lambda n: cosine_sum(n, weights, sym))
 
 
 def _cosines(name: str, coefficients: tuple[float, ...], doc: str) -> Any:
@@ -124,7 +120,9 @@ def _cosines(name: str, coefficients: tuple[float, ...], doc: str) -> Any:
     return window
 
 
-hann = _cosines("hann", (0.5, 0.5), "The Hann window, a raised cosine that ends in 0; see ``general_cosine``.")
+hann = _cosines(
+    "hann", (0.5, 0.5), "The Hann window, a raised cosine that ends in 0; see ``general_cosine``."
+)
 hamming = _cosines("hamming", (0.54, 0.46), "The Hamming window; see ``general_cosine``.")
 blackman = _cosines("blackman", (0.42, 0.5, 0.08), "The Blackman window; see ``general_cosine``.")
 nuttall = _cosines(
@@ -183,7 +181,8 @@ def cosine(
     def formula(M: int) -> Array:
         if M == 1:
             return np.ones(1)
-        return np.sin(math.pi / (M if sym else M + 1) * (np.arange(M) + 0.5))
+        window: Array = np.sin(math.pi / (M if sym else M + 1) * (np.arange(M) + 0.5))
+        return window
 
     return _made("cosine", M, dtype, layout, requires_grad, formula)
 
@@ -207,7 +206,8 @@ def exponential(
 
     def formula(M: int) -> Array:
         middle = (M if not sym and M > 1 else M - 1) / 2 if center is None else center
-        return np.exp(-np.abs(np.arange(M) - middle) / tau)
+        window: Array = np.exp(-np.abs(np.arange(M) - middle) / tau)
+        return window
 
     return _made("exponential", M, dtype, layout, requires_grad, formula)
 
@@ -252,9 +252,7 @@ def kaiser(
 # --- torch.hann_window and its kind -----------------------------------------------------------------------------------
 
 
-def _window(
-    name: str, length: Any, given: Dtype, layout: Any, requires_grad: bool, formula: Any
-) -> Tensor:
+def _window(name: str, length: Any, given: Dtype, layout: Any, requires_grad: bool, formula: Any) -> Tensor:
     kind = default_numpy() if given is None else given.numpy
     if not OF_NUMPY[kind].is_floating_point:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {OF_NUMPY[kind]}")

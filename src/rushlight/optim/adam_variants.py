@@ -219,7 +219,9 @@ class SparseAdam(Optimizer):
         tensors = [tensor for group in self.param_groups for tensor in group["params"]]
         sparse = [i for i, tensor in enumerate(tensors) if getattr(tensor, "is_sparse", False)]
         if sparse:
-            raise ValueError(f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors")
+            raise ValueError(
+                f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors"
+            )
         if any(tensor.is_complex() for tensor in tensors):
             raise ValueError("SparseAdam does not support complex parameters")
 

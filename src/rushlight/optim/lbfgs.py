@@ -53,7 +53,7 @@ class LBFGS(Optimizer):
     ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
-        if not 0.0 <= lr:
+        if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
         defaults = {
             "lr": lr, "max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,
@@ -138,7 +138,7 @@ class LBFGS(Optimizer):
                 direction = memory.direction(gradient)
             previous_gradient, previous_loss = gradient.clone(), loss
             # The first direction has no scale of its own.
-            length = min(1.0, 1.0 / gradient.abs().sum()) * lr if state["n_iter"] == 1 else lr  # type: ignore[call-overload]
+            length = min(1.0, 1.0 / gradient.abs().sum()) * lr if state["n_iter"] == 1 else lr
             slope = gradient.dot(direction).item()
             if slope > -tolerance_change:
                 break
@@ -304,7 +304,7 @@ def _strong_wolfe(
     while rounds < most:
         if abs(bracket[1].t - bracket[0].t) * extent < tolerance_change:
             break
-        t = _cubic_minimum(*bracket)
+        t = _cubic_minimum(bracket[0], bracket[1])
         left, right = sorted((bracket[0].t, bracket[1].t))
         margin = 0.1 * (right - left)
         if min(right - t, t - left) < margin:

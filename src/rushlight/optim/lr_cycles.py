@@ -66,7 +66,7 @@ class OneCycleLR(LRScheduler):
                 (self.total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum"),
             ]
         names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
-        self._schedule_phases = [dict(zip(names, phase, strict=True)) for phase in phases]
+        self._schedule_phases: list[dict[str, Any]] = [dict(zip(names, phase, strict=True)) for phase in phases]
         self._anneal_func_type = anneal_strategy
         groups = optimizer.param_groups
         if last_epoch == -1:
@@ -211,7 +211,7 @@ class CyclicLR(LRScheduler):
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
         if self.mode == "triangular2":
-            return 1 / (2.0 ** (x - 1))
+            return 1 / (2.0 ** (x - 1))  # type: ignore[no-any-return]
         return self.gamma**x if self.mode == "exp_range" else 1.0
 
     def get_lr(self) -> list[float]:
@@ -226,8 +226,7 @@ class CyclicLR(LRScheduler):
             for group, (low, high) in zip(self.optimizer.param_groups, momenta, strict=True):
                 self._set_momentum(group, high - (high - low) * height * scale)
         return [
-            low + (high - low) * height * scale
-            for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
+            low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
         ]
 
     def state_dict(self) -> dict[str, Any]:
@@ -244,7 +243,7 @@ class CyclicLR(LRScheduler):
         saved = state.pop("_scale_fn_custom", None)
         super().load_state_dict(state)
         if saved is not None:
-            self._scale_fn_custom.__dict__.update(saved)  # type: ignore[union-attr]
+            self._scale_fn_custom.__dict__.update(saved)
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):

@@ -217,7 +217,9 @@ class Optimizer:
         present = {id(t) for group in self.param_groups for t in group["params"]}
         if any(id(t) in present for t in tensors):
             raise ValueError("some parameters appear in more than one parameter group")
-        self._has_complex = self._has_complex or any(t._array.dtype.kind == "c" for t in tensors if not is_lazy(t))
+        self._has_complex = self._has_complex or any(
+            t._array.dtype.kind == "c" for t in tensors if not is_lazy(t)
+        )
         self.param_groups.append(param_group)
 
     # --- state --------------------------------------------------------------------------------------------------------
@@ -290,7 +292,10 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._has_complex = any(
-            p._array.dtype.kind == "c" for group in self.param_groups for p in group["params"] if not is_lazy(p)
+            p._array.dtype.kind == "c"
+            for group in self.param_groups
+            for p in group["params"]
+            if not is_lazy(p)
         )
         if "_step_pre_hooks" not in self.__dict__:
             self._make_hook_tables()

@@ -68,7 +68,7 @@ def get_swa_avg_fn() -> Callable[[Tensor, Tensor, Any], Tensor]:
     """The mean of all values so far, for ``AveragedModel``."""
 
     def swa_update(average: Tensor, value: Tensor, count: Any) -> Tensor:
-        return average + (value - average) / (count + 1)
+        return average + (value - average) / (count + 1)  # type: ignore[no-any-return]
 
     return swa_update
 
@@ -117,10 +117,11 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Take ``model``'s present weights into the averages."""
-        averaged, current = list(self.module.parameters()), list(model.parameters())
+        averaged: Averages = list(self.module.parameters())
+        current: Averages = list(model.parameters())
         own_buffers, buffers = list(self.module.buffers()), list(model.buffers())
         if self.use_buffers:
-            averaged, current = averaged + own_buffers, current + buffers  # type: ignore[operator]
+            averaged, current = averaged + own_buffers, current + buffers
         token = GRAD_MODE.set(False)
         try:
             count = self.n_averaged
@@ -181,9 +182,7 @@ class SWALR(LRScheduler):
         anneal_strategy: str = "cos",
         last_epoch: int = -1,
     ) -> None:
-        for group, rate in zip(
-            optimizer.param_groups, per_group(optimizer, swa_lr, "swa_lr"), strict=True
-        ):
+        for group, rate in zip(optimizer.param_groups, per_group(optimizer, swa_lr, "swa_lr"), strict=True):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(

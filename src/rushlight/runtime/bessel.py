@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 EULER = 0.57721566490153286061
 FAR = 25.0  # from here on the asymptotic expansions give every digit
 CHUNK = 4096  # elements of one table of an integrand

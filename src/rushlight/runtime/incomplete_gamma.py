@@ -8,13 +8,14 @@ fractions", 1976.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .special_functions import _BERNOULLI as BERNOULLI, lgamma
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 ROUNDS = 20_000  # of the series; it needs about 6 sqrt(a)
 
 
@@ -24,7 +25,7 @@ def _log1p_less_argument(mu: Array) -> Array:
     series = np.zeros_like(mu)
     for k in range(24, 1, -1):
         series = series * mu + (-1.0) ** (k + 1) / k
-    return np.where(small, series * mu * mu, np.log1p(mu) - mu)
+    return np.asarray(np.where(small, series * mu * mu, np.log1p(mu) - mu))
 
 
 def _prefactor(a: Array, x: Array) -> Array:
@@ -75,14 +76,14 @@ def _lower_or_upper(a: Array, x: Array, upper: bool) -> Array:
     a, x = (part.reshape(-1) for part in np.broadcast_arrays(a, x))
     result = np.full(x.shape, np.nan)
     valid = (a >= 0) & (x >= 0)
-    ends = [
+    ends: list[tuple[Array, float]] = [
         ((x == 0) & (a > 0), 0.0),
         ((a == 0) & (x > 0), 1.0),
         (np.isinf(a) & np.isfinite(x), 0.0),
         (np.isinf(x) & np.isfinite(a), 1.0),
     ]
-    for where, value in ends:
-        result[where & valid] = 1 - value if upper else value
+    for where, limit in ends:
+        result[where & valid] = 1 - limit if upper else limit
     inside = valid & (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
     by_series = inside & ((x <= 1) | (x <= a))
     by_fraction = inside & ~by_series

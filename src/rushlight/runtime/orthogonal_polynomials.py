@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 # p(k + 1) from k, x, p(k), p(k - 1)
 Step = Callable[[int, Array, Array, Array], Array]
 LARGE = 2048  # above this degree the recurrence has overflowed, or takes too long
@@ -38,7 +39,9 @@ def _chebyshev(x: Array, n: Array, first: Array, of_angle: Callable[[Array, Arra
         result[inside] = of_angle(np.arccos(x[inside]), n[inside])
     rest = ~inside
     if rest.any():
-        result[rest] = recurrence(x[rest], n[rest], first[rest], lambda k, x, now, before: 2 * x * now - before)
+        result[rest] = recurrence(
+            x[rest], n[rest], first[rest], lambda k, x, now, before: 2 * x * now - before
+        )
     return result
 
 
@@ -72,9 +75,7 @@ def hermite_he(x: Array, n: Array) -> Array:
 
 
 def laguerre_l(x: Array, n: Array) -> Array:
-    return recurrence(
-        x, n, 1 - x, lambda k, x, now, before: ((2 * k + 1 - x) * now - k * before) / (k + 1)
-    )
+    return recurrence(x, n, 1 - x, lambda k, x, now, before: ((2 * k + 1 - x) * now - k * before) / (k + 1))
 
 
 def legendre_p(x: Array, n: Array) -> Array:

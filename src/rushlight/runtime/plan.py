@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 from ..compiler import native
 from ..compiler.launch import HostLaunch, Launch, Place, Space
 from . import workers
-from .table import CACHE_LINE_WORDS, LAYOUT, WORD, Expected, Line, Relocation, Segment
+from .sharing import Sharing
+from .table import (
+    CACHE_LINE_WORDS,
+    LAYOUT,
+    REVIEW_NANOSECONDS,
+    REVIEW_RUNS,
+    WORD,
+    Expected,
+    Line,
+    Relocation,
+    Segment,
+)
 
 Array = NDArray[Any]
 Signature = tuple[tuple[int, ...], Any]
@@ -107,14 +118,18 @@ class Plan:
             pool = workers.pool_address() if self._shared else 0
             run, process, addresses = self._code.run, self._process, self._addresses
             objects = id(arrays) + _items_offset if _items_offset else 0
-            if not objects or run(
-                self._first, pool, process, addresses, objects, self._expected, self._count
-            ):
+            answer = 1
+            if objects:
+                answer = run(self._first, pool, process, addresses, objects, self._expected, self._count)
+            if answer > 0:
                 self._bind_slowly(arrays)
-                run(self._first, pool, process, addresses, 0, 0, 0)
+                answer = run(self._first, pool, process, addresses, 0, 0, 0)
+            if answer:
+                self._review()
             for call, segment in self._rest:
                 call(arrays)
-                run(segment, pool, process, addresses, 0, 0, 0)
+                if run(segment, pool, process, addresses, 0, 0, 0):
+                    self._review()
         finally:
             self._owner = 0
             lock.release()
@@ -173,6 +188,7 @@ class Plan:
             self._segments.append(memory)
             self._times.append(np.zeros(2 * len(part.lines), np.int64))
             at += part.size
+        self._sharing = [Sharing() for _ in parts]
         places = [int(memory.ctypes.data) for memory in self._segments]
         self._first = places[0]
         self._rest = tuple(zip(self._calls, places[1:], strict=True))
@@ -201,6 +217,14 @@ class Plan:
         if self._owner == threading.get_ident():
             raise RuntimeError("a plan was run again by one of its own lines, before it had finished")
         self._lock.acquire()
+
+    def _review(self) -> None:
+        """Whether workers help, for the segments that have been measured long enough."""
+        for words, sharing in zip(self._segments, self._sharing, strict=True):
+            spent, runs, stalled = words[Segment.SPENT : Segment.STALLED + 1].tolist()
+            if spent > REVIEW_NANOSECONDS and runs > REVIEW_RUNS:
+                words[Segment.ALONE] = sharing.review(spent, runs, stalled)
+                words[Segment.SPENT : Segment.STALLED + 1] = 0
 
     def _bind_slowly(self, arrays: tuple[Array, ...]) -> None:
         """Addresses by way of Python, for arrays that are right but not as the quick way expects them."""

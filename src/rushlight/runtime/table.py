@@ -35,6 +35,10 @@ class Segment(IntEnum):
     """Words of a segment. The first cache line is written in every run, the others never."""
 
     GENERATION = 0
+    ALONE = 1  # not 0: workers are not to be asked
+    SPENT = 2  # nanoseconds of the runs since these words were last cleared, in which workers could have been asked
+    RUNS = 3
+    STALLED = 4  # nanoseconds that the calling thread slept for workers
     LINES = 8
     LINE_COUNT = 9
     SLOTS = 10  # threads that there is scratch memory for
@@ -154,6 +158,9 @@ _LINE_SLEEP_NANOSECONDS: Final = 5_000_000
 # A worker that the system stops in the middle of a chunk stops the whole run, for milliseconds. So it offers its processor to
 # others by itself, between two chunks, before its time slice is over: that costs nothing where nobody else wants it.
 _WORK_WITHOUT_PAUSE_NANOSECONDS: Final = 500_000
+# When ``run`` asks for a review of whether workers help: after so much time, and so many runs.
+REVIEW_NANOSECONDS: Final = 40_000_000
+REVIEW_RUNS: Final = 16
 _MONOTONIC: Final = {"linux": 1, "darwin": 6}
 
 
@@ -287,10 +294,10 @@ def native_text(system: System) -> str:
     def make_share() -> Any:
         """``share(segment, pool, me, generation, rested)``: the lines FIRST to LAST, together with whoever else is there.
 
-        ``rested``: where a worker keeps the time of its last pause; 0 for the calling thread, which takes none.
+        ``clock``: where a worker keeps the time of its last pause, and the calling thread adds up how long it slept.
         """
         f = Code("share", VOID, [PTR, PTR, I64, I64, PTR])
-        segment, pool, me, generation, rested = f.arguments
+        segment, pool, me, generation, clock = f.arguments
         stale = f.function.append_basic_block("stale")
         tag = f.b.shl(generation, f.i64(CHUNK_BITS))
         lines = f.read_pointer(segment, Segment.LINES)
@@ -344,7 +351,10 @@ def native_text(system: System) -> str:
                     word = f.peek(done, "seq_cst")
                     waiting = f.b.and_(f.is_not(word, complete), f.b.not_(newer(word)))
                     with f.when(waiting):
+                        asleep = f.now()
                         f.sleep_on(event, seen, forever=False)
+                        slept = f.add(f.load(I64, clock), f.sub(f.now(), asleep))
+                        f.store(f.b.select(worker, f.load(I64, clock), slept), clock)
                     f.increase(sleepers, -1)
 
         with f.loop(f.read(segment, Segment.FIRST), f.read(segment, Segment.LAST)) as number:
@@ -374,12 +384,12 @@ def native_text(system: System) -> str:
                         f.set(mine, f.add(f.get(mine, I64), 1))
                         if system.clock:
                             with f.when(worker):
-                                late = f.sub(f.now(), f.load(I64, rested))
+                                late = f.sub(f.now(), f.load(I64, clock))
                                 with f.when(f.beyond(late, _WORK_WITHOUT_PAUSE_NANOSECONDS)):
                                     # Nothing may wait for this thread while it is away.
                                     declare(done, complete)
                                     f.call("sched_yield", I32, [])
-                                    f.store(f.now(), rested)
+                                    f.store(f.now(), clock)
             declare(done, complete)
             from_ = f.read(line, Line.WAIT_FROM)
             # An unsigned comparison: -1 is beyond every number.
@@ -472,7 +482,8 @@ def native_text(system: System) -> str:
     def make_run() -> Any:
         """``run(segment, pool, process, addresses, objects, expected, count)``: 0, or what ``bind`` gave.
 
-        ``pool`` 0: alone. ``objects`` 0: the addresses are there already.
+        ``pool`` 0: alone. ``objects`` 0: the addresses are there already. -1: done, and SPENT and RUNS have become worth a
+        look.
         """
         f = Code("run", I64, [PTR, PTR, PTR, PTR, PTR, PTR, I64])
         segment, pool, process, addresses, objects, expected, count = f.arguments
@@ -489,7 +500,7 @@ def native_text(system: System) -> str:
         with f.when(uses_blas):
             f.b.call(enter_blas, [process])
         lines, time = f.read(segment, Segment.LINE_COUNT), f.read(segment, Segment.PARALLEL_TIME)
-        shared, first = f.variable(I64, f.i64(0)), f.variable(I64, f.i64(0))
+        first, counted, started = (f.variable(I64, f.i64(0)) for _ in range(3))
         with f.when(f.b.and_(f.is_not(f.b.ptrtoint(pool, I64), 0), f.is_not(time, 0))):
             busy = f.word(pool, PoolWord.BUSY)
             parked, park_event = f.word(pool, PoolWord.PARKED), f.word(pool, PoolWord.PARK_EVENT)
@@ -498,8 +509,10 @@ def native_text(system: System) -> str:
                 f.read(pool, PoolWord.AWAKE_TIME),
                 f.read(pool, PoolWord.ASLEEP_TIME),
             )
-            with f.when(f.b.not_(f.less(time, least))), f.when(f.swap_if(busy, f.i64(0), f.i64(1))):
-                f.set(shared, f.i64(1))
+            f.set(counted, f.b.zext(f.b.not_(f.less(time, least)), I64))
+            asked = f.b.and_(f.is_not(f.get(counted, I64), 0), f.is_(f.read(segment, Segment.ALONE), 0))
+            f.set(started, f.now())
+            with f.when(asked), f.when(f.swap_if(busy, f.i64(0), f.i64(1))):
                 begin, end = f.read(segment, Segment.FIRST), f.read(segment, Segment.LAST)
                 with f.when(f.is_not(begin, 0)):
                     # Workers wake up while this thread does what only one can do.
@@ -512,13 +525,22 @@ def native_text(system: System) -> str:
                 f.poke(f.b.ptrtoint(segment, I64), published)
                 with f.when(f.is_not(f.peek(parked, "seq_cst"), 0)):
                     f.wake_all(park_event)
-                f.b.call(share, [segment, pool, f.i64(0), generation, ir.Constant(PTR, None)])
+                f.b.call(share, [segment, pool, f.i64(0), generation, f.word(segment, Segment.STALLED)])
                 f.poke(0, published)
                 f.poke(0, busy)
                 f.set(first, end)
         f.b.call(alone, [segment, f.get(first, I64), lines])
         with f.when(uses_blas):
             f.b.call(leave_blas, [process])
+        if system.clock:
+            with f.when(f.is_not(f.get(counted, I64), 0)):
+                spent = f.add(f.read(segment, Segment.SPENT), f.sub(f.now(), f.get(started, I64)))
+                runs = f.add(f.read(segment, Segment.RUNS), 1)
+                f.store(spent, segment, int(Segment.SPENT))
+                f.store(runs, segment, int(Segment.RUNS))
+                enough = f.b.and_(f.beyond(spent, REVIEW_NANOSECONDS), f.beyond(runs, REVIEW_RUNS))
+                with f.when(enough):
+                    f.b.ret(f.i64(-1))
         f.b.ret(f.i64(0))
         return f.function
 

@@ -19,7 +19,6 @@ from ..core.tensor import Tensor
 _early_stop = True
 
 
-
 class CheckpointError(RuntimeError):
     """What was computed again differs from what was computed first."""
 
@@ -129,9 +128,7 @@ class CheckpointFunction(Function):
             if isinstance(result, Tensor) and result.requires_grad
         ]
         if not pairs:
-            raise RuntimeError(
-                "none of output has requires_grad=True, this checkpoint() is not necessary"
-            )
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
         from ..autograd.differentiate import backward
 
         backward([result for result, _ in pairs], [gradient for _, gradient in pairs])
@@ -264,9 +261,7 @@ def checkpoint(
     forward_context, again_context = context_fn()
     if not GRAD_MODE.get():
         return function(*args, **kwargs)
-    recomputation = _Recomputation(
-        lambda: function(*args, **kwargs), again_context, _RandomState(preserve)
-    )
+    recomputation = _Recomputation(lambda: function(*args, **kwargs), again_context, _RandomState(preserve))
     recomputation.early_stop = early_stop and _early_stop
     recomputation.check = determinism_check == "default"
     with saved_tensors_hooks(recomputation.pack, recomputation.unpack), forward_context:

@@ -231,8 +231,10 @@ def _dtype_within(value: Sequence[Any]) -> DType | None:
 
 
 def convert_n_to_tensor(values: Sequence[Any], dtype: Any = None) -> list[Tensor]:
-    """Several values as tensors; Python numbers among them take the type of the first tensor."""
+    """Several values as tensors; Python numbers among them take the type of the first tensor or array."""
     wanted = as_dtype(dtype) if dtype is not None else _dtype_within(values)
+    if wanted is None and values and isinstance(values[0], np.ndarray):
+        wanted = as_dtype(values[0].dtype)
     return [convert_to_tensor(value, wanted) for value in values]
 
 

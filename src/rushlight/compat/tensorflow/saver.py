@@ -121,7 +121,7 @@ def _read(prefix: str) -> dict[str, NDArray[Any]]:
         if not isinstance(index, dict) or index.get("format") != _FORMAT:
             raise ValueError("not a checkpoint of Rushlight's")
         arrays = {}
-        with np.load(prefix + _DATA, allow_pickle=False) as data:
+        with open(prefix + _DATA, "rb") as whole, np.load(whole, allow_pickle=False) as data:
             for name, entry in index["tensors"].items():
                 kind = as_dtype(entry["dtype"]).numpy
                 stored = data[entry["key"]]

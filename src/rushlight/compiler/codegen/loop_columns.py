@@ -139,7 +139,7 @@ class Columns:
 
     def _add_rows(self, pointers: list[Value], count: int) -> None:
         """Add ``count`` rows, the first of which is at the present indices."""
-        b, loops, kernel = self.b, self.loops, self.kernel
+        loops, kernel = self.loops, self.kernel
         places = []
         for k in range(count):
             if k:

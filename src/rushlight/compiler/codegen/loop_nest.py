@@ -48,12 +48,12 @@ def lanes_of(stages: Sequence[Stage], arguments: Sequence[Argument]) -> int:
 
 
 def unrolling_of(stage: Stage, arguments: Sequence[Argument], last: int) -> int:
-    """How many vectors one iteration takes: several where the code is light, to overlap their additions and loads."""
+    """How many vectors one iteration takes: several where light code is reduced, to overlap the additions' latencies."""
     gathers = any(
         code.op is Leaf.LOAD and arguments[code.payload].steps[last] is Step.ANY for code in stage.code
     )
     work = sum(1 for code in stage.code if not isinstance(code.op, Leaf) or code.op is Leaf.CAST)
-    if gathers or work > 24 or any(is_heavy(code) for code in stage.code):
+    if not stage.reductions or gathers or work > 24 or any(is_heavy(code) for code in stage.code):
         return 1
     return 4 if work <= 8 else 2
 

@@ -27,13 +27,14 @@ _COMPARE = {
     S.NOT_EQUAL: ("une", "ne", "ne"),
 }
 _ROUNDING = {S.FLOOR: "floor", S.CEIL: "ceil", S.TRUNC: "trunc", S.ROUND: "rint"}
+HALVES = frozenset({"float16", "bfloat16"})
 # Operations that cost more than a few instructions: loops that have them are not unrolled.
 HEAVY = vector_math.FUNCTIONS | {S.FLOOR_DIVIDE, S.REMAINDER, S.FMOD, S.POW}
 
 
 def register_type(dtype: DType, lanes: int = 1) -> Type:
     """What a value of ``dtype`` is while it is computed with."""
-    if dtype.name in {"float16", "bfloat16", "float32"}:
+    if dtype.name in HALVES or dtype.name == "float32":
         return Type("float", lanes)
     if dtype.name == "float64":
         return Type("double", lanes)
@@ -84,7 +85,17 @@ def is_float(dtype: DType) -> bool:
 
 
 def cast(b: Body, value: Value, source: DType, target: DType) -> Value:
-    """NumPy's ``astype`` where that is defined; some number elsewhere."""
+    """NumPy's ``astype`` where that is defined; some number elsewhere.
+
+    To float16 and bfloat16 it rounds, although the register stays a float: what was asked for by name is done, while values
+    that only pass through are rounded where they are stored. (From float64 it rounds to float32 before.)
+    """
+    if target.name in HALVES and source != target:
+        return decode(b, encode(b, _cast(b, value, source, target), target), target)
+    return _cast(b, value, source, target)
+
+
+def _cast(b: Body, value: Value, source: DType, target: DType) -> Value:
     to = register_type(target, value.type.lanes)
     from_float = value.type.floating
     if target.kind == "b":
@@ -368,7 +379,7 @@ def accumulator_dtype(dtype: DType) -> DType:
     """What a reduction of ``dtype`` is accumulated in: bools in bytes, since vectors of bits are slow."""
     if dtype.kind == "b":
         return np.dtype(np.uint8)
-    return np.dtype(np.float32) if dtype.name in {"float16", "bfloat16"} else dtype
+    return np.dtype(np.float32) if dtype.name in HALVES else dtype
 
 
 def neutral(op: ReduceOp, dtype: DType) -> float:

@@ -154,7 +154,9 @@ class Function:
             yield
 
     @contextmanager
-    def carried(self, start: Any, stop: Any, values: list[Any], step: Any = 1) -> Iterator[tuple[Any, list[Any]]]:
+    def carried(
+        self, start: Any, stop: Any, values: list[Any], step: Any = 1
+    ) -> Iterator[tuple[Any, list[Any]]]:
         """A ``loop`` with values that each turn gives to the next: ``values`` at first, then what the body leaves in the list.
 
         The list that is given out holds this turn's values; the body replaces its elements. After the loop the list holds the
@@ -187,7 +189,9 @@ class Function:
         current[:] = phis
 
     @contextmanager
-    def carried_over(self, ranges: list[tuple[Any, ...]], values: list[Any]) -> Iterator[tuple[list[Any], list[Any]]]:
+    def carried_over(
+        self, ranges: list[tuple[Any, ...]], values: list[Any]
+    ) -> Iterator[tuple[list[Any], list[Any]]]:
         """Nested ``carried`` loops over (start, stop) or (start, stop, step), the last innermost; gives all indices."""
         with self.carried(ranges[0][0], ranges[0][1], values, *ranges[0][2:]) as (index, current):
             if len(ranges) == 1:
@@ -244,7 +248,9 @@ class Function:
             return self.b.load(address, typ=vector, align=align)
         zero = ir.Constant(vector, None)
         return self.call(
-            f"llvm.masked.load.v{lanes}{_suffix(type_)}.p0", vector, [address, ir.Constant(I32, align), mask, zero]
+            f"llvm.masked.load.v{lanes}{_suffix(type_)}.p0",
+            vector,
+            [address, ir.Constant(I32, align), mask, zero],
         )
 
     def store_vector(self, value: Any, base: Any, index: Any = 0, mask: Any = None) -> None:
@@ -256,7 +262,9 @@ class Function:
             self.b.store(value, address, align=align)
         else:
             self.call(
-                f"llvm.masked.store.v{lanes}{_suffix(type_)}.p0", VOID, [value, address, ir.Constant(I32, align), mask]
+                f"llvm.masked.store.v{lanes}{_suffix(type_)}.p0",
+                VOID,
+                [value, address, ir.Constant(I32, align), mask],
             )
 
     def gather(self, type_: Any, lanes: int, base: Any, index: Any, step: Any, mask: Any) -> Any:
@@ -272,7 +280,9 @@ class Function:
             [addresses, ir.Constant(I32, 8 if type_ == F64 else 4), mask, ir.Constant(vector, None)],
         )
 
-    def load_apart(self, type_: Any, lanes: int, base: Any, index: Any, step: int, low: Any, high: Any) -> Any:
+    def load_apart(
+        self, type_: Any, lanes: int, base: Any, index: Any, step: int, low: Any, high: Any
+    ) -> Any:
         """``base[index + i · step]`` for every lane i, zero where that index is not at least ``low`` and below ``high``.
 
         ``step`` is known here: what lies between is read too and left out, which costs less than a gather up to a step of 4.
@@ -371,7 +381,11 @@ def _with_mathematics(text: str, functions: dict[str, tuple[ScalarOp, str, int]]
         # The caller is not part of the module: it is the function that was written here.
         caller = Body(module, "caller", type_, [type_])
         vector_math.call(caller, op, [Value(caller, type_, "%p0")])
-    lines = [line for line in text.splitlines() if not (line.startswith("declare") and _declared(line) in functions)]
+    lines = [
+        line
+        for line in text.splitlines()
+        if not (line.startswith("declare") and _declared(line) in functions)
+    ]
     known = {_declared(line) for line in lines if line.startswith("declare")}
     for name in known & set(module.declarations):
         del module.declarations[name]
@@ -381,4 +395,3 @@ def _with_mathematics(text: str, functions: dict[str, tuple[ScalarOp, str, int]]
 def _declared(line: str) -> str:
     """The name in a declaration."""
     return line.split("@", 1)[1].split("(", 1)[0].strip('"')
-

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from .loop_text import Body, Value
 from .vector_float32 import corrected
-from .vector_float32 import corrected
 
 INFINITY, NAN = float("inf"), float("nan")
 LOG2_E = 1.4426950408889634

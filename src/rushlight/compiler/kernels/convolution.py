@@ -1,9 +1,10 @@
 """Convolutions and their gradients in the input: products of packed weights with panels of the input, in register tiles.
 
-A work unit is a block of outputs of one sample and group. It packs the block's panel (``windows``) into the worker's
-scratch, small enough for the second-level cache, and multiplies: for each block of output channels and each few vectors of
-positions, the sums stay in registers while channels and taps go by. There is never more of the im2col matrix than one block's
-copies for the taps along the last dimension.
+A work unit is a block of outputs of one sample and group. It packs the block's panel (``windows``) for some channels
+into the worker's scratch and multiplies, until no channels are left: for each few vectors of positions and each block
+of outputs the sums stay in registers while these channels and their taps go by. What a tile reads stays in the first-level cache for all
+outputs, panel and sums in the second. There is never more of the im2col matrix than those channels' copies for
+the taps along the last dimension.
 
 Measured against OpenBLAS on packed tiles: that packs again what has been packed, and its tile loses a third of its
 speed on 32 or 64 output channels.
@@ -21,15 +22,38 @@ import numpy as np
 from ..codegen.structured import F32, F64, I64, Function
 from ..launch import KernelCall, Pointer, Role
 from .vector_registers import FLOATS, registers, widths
-from .windows import HEADER, Axis, Panel, PanelCode, forward_axis, gradient_axes, panel, panel_ints, panel_tables
+from .windows import (
+    HEADER,
+    Axis,
+    PanelCode,
+    forward_axis,
+    gradient_axes,
+    panel,
+    panel_ints,
+    panel_tables,
+)
 
 _BUDGET: Final = 320 << 10  # bytes of a panel: with the weights of a block it should stay in 512 KiB
-_SLICE: Final = 20 << 10  # bytes of it that a tile reads in one pass: they stay in the first-level cache for all outputs
+# Bytes of it that a tile reads in one pass: they stay in the first-level cache for all outputs.
+_SLICE: Final = 20 << 10
 _UNROLLED: Final = 8  # row taps
 _MOST_PHASES: Final = 64
-_BLOCKS, _ROWS, _GROUP_WEIGHTS, _SAMPLE, _GROUP, _CHANNEL, _DEPTH, _ROW, _COLUMN, _BASE, _TAPS, _PLANES, _BUFFER, _PLANES_AT_ONCE = range(
-    len(HEADER), len(HEADER) + 14
-)
+(
+    _BLOCKS,
+    _ROWS,
+    _GROUP_WEIGHTS,
+    _SAMPLE,
+    _GROUP,
+    _CHANNEL,
+    _DEPTH,
+    _ROW,
+    _COLUMN,
+    _BASE,
+    _TAPS,
+    _PLANES,
+    _BUFFER,
+    _AT_ONCE,
+) = range(len(HEADER), len(HEADER) + 14)
 _ONE_POINT: Final = Axis(1, 1, (0,), (0,), 1, 0, 1, 1)
 
 
@@ -51,9 +75,7 @@ def _weights_text(dtype: np.dtype[Any], rows: int) -> str:
     with f.loop(f.begin, f.end) as unit:
         block = f.remainder(unit, blocks)
         first = f.mul(block, rows)
-        here = f.at(
-            element, source, f.add(f.mul(f.divide(unit, blocks), group), f.mul(first, output))
-        )
+        here = f.at(element, source, f.add(f.mul(f.divide(unit, blocks), group), f.mul(first, output)))
         into = f.at(element, target, f.mul(unit, f.mul(f.mul(channels, taps), rows)))
         with f.loop(0, rows) as row:
             exists = f.less(f.add(first, row), outputs)
@@ -67,7 +89,6 @@ def _weights_text(dtype: np.dtype[Any], rows: int) -> str:
 
 
 # --- the product ------------------------------------------------------------------------------------------------------
-
 
 
 @lru_cache(maxsize=64)
@@ -88,7 +109,12 @@ def _product_text(
     f = Function("kernel", as_written=True)
     code = PanelCode(f, element, lanes, column_step)
     v = code.value
-    blocks, outputs, group_weights, planes = f.int_(_BLOCKS), f.int_(_ROWS), f.int_(_GROUP_WEIGHTS), f.int_(_PLANES)
+    blocks, outputs, group_weights, planes = (
+        f.int_(_BLOCKS),
+        f.int_(_ROWS),
+        f.int_(_GROUP_WEIGHTS),
+        f.int_(_PLANES),
+    )
     row_apart, column_apart = f.int_(_ROW), f.int_(_COLUMN)
     x, weights, out = f.pointer(0), f.pointer(1), f.pointer(2)
     biases = f.pointer(3) if bias else None
@@ -112,7 +138,9 @@ def _product_text(
             plane, weight = current[-2:]
             if taps >= 0:
                 for j in range(taps):
-                    turn(current, f.at(element, weight, j * rows), f.at(element, plane, known[j]), mask, width)
+                    turn(
+                        current, f.at(element, weight, j * rows), f.at(element, plane, known[j]), mask, width
+                    )
                 current[-1] = f.at(element, weight, taps * rows)
             else:
                 with f.carried(0, tap_count, [*current[:-2], weight]) as (j, inner):
@@ -126,11 +154,6 @@ def _product_text(
         group = f.remainder(unit, v["groups"])
         sample, depth, row, column = code.unit(f.divide(unit, v["groups"]))
         source = f.at(element, x, f.add(f.mul(sample, v["sample"]), f.mul(group, v["group"])))
-        if packed:
-            code.pack(source, f.scratch, v["channels"], depth, row, column)
-            panel_start = f.scratch
-        else:
-            panel_start = f.at(element, source, f.add(f.mul(row, v["width"]), column))
         positions = code.positions(row, column)
         target = f.add(f.add(f.mul(sample, f.int_(_SAMPLE)), f.mul(group, f.int_(_GROUP))), f.int_(_BASE))
         target = f.add(target, f.mul(depth, f.int_(_DEPTH)))
@@ -149,18 +172,26 @@ def _product_text(
         def exists(block_first: Any, m: int) -> Any:
             return None if whole or scattered else f.less(f.add(block_first, m), outputs)
 
-        step = f.int_(_PLANES_AT_ONCE)
-        # At least one pass: with no tap at all (a phase of a gradient) the result is the bias.
-        with f.loop(0, f.maximum(planes, 1), step) as first_plane:
-            # All outputs' sums over some planes; the first pass starts from the bias.
-            begins = f.b.icmp_signed("==", first_plane, f.i64(0))
-            count = f.minimum(step, f.sub(planes, first_plane))
+        step, of_channel = f.int_(_AT_ONCE), f.mul(v["depth_taps"], v["column_taps"])
+        with f.loop(0, v["channels"], step) as first_input:
+            # All outputs' sums over some of the channels; the first pass starts from the bias.
+            begins = f.b.icmp_signed("==", first_input, f.i64(0))
+            channels = f.minimum(step, f.sub(v["channels"], first_input))
+            first_plane, count = f.mul(first_input, of_channel), f.mul(channels, of_channel)
+            panel_start = f.at(element, source, f.mul(first_input, v["channel"]))
+            if packed:
+                code.pack(panel_start, f.scratch, channels, depth, row, column)
+                panel_start = f.scratch
+            else:
+                panel_start = f.at(element, panel_start, f.add(f.mul(row, v["width"]), column))
             start: Any = f.i64(0)
             for width in widths(vectors):
                 # Full tiles, then smaller ones; the last of width 1 may end inside its vector.
                 span = width * lanes
                 last = width == 1
-                stop = positions if last else f.add(start, f.mul(f.divide(f.sub(positions, start), span), span))
+                stop = (
+                    positions if last else f.add(start, f.mul(f.divide(f.sub(positions, start), span), span))
+                )
                 with f.loop(start, stop, span) as at, f.loop(0, blocks) as block:
                     mask = f.lanes_below(f.sub(positions, at), lanes) if last else None
                     first = f.mul(block, rows)
@@ -173,7 +204,9 @@ def _product_text(
                                     bias_values.append(f.zero(element, lanes))
                                     continue
                                 row_of = row_of if whole else f.minimum(row_of, f.sub(outputs, 1))
-                                bias_values.append(f.splat(f.load(element, biases, f.add(group_first, row_of)), lanes))
+                                bias_values.append(
+                                    f.splat(f.load(element, biases, f.add(group_first, row_of)), lanes)
+                                )
                             yes_block = f.b.block
                         with no:
                             for m in range(rows):
@@ -182,7 +215,8 @@ def _product_text(
                                 of = sums_at(first, m)
                                 of = of if there is None else f.b.select(there, of, sums_at(first, 0))
                                 so_far += [
-                                    f.load_vector(element, lanes, of, f.add(at, i * lanes), mask) for i in range(width)
+                                    f.load_vector(element, lanes, of, f.add(at, i * lanes), mask)
+                                    for i in range(width)
                                 ]
                             no_block = f.b.block
                     initial = []
@@ -193,13 +227,15 @@ def _product_text(
                         initial.append(phi)
                     w = f.add(f.mul(block, planes), first_plane)
                     w = f.at(element, group_weights_start, f.mul(w, f.mul(tap_count, rows)))
-                    source_at = f.at(element, panel_start, f.add(f.mul(first_plane, v["plane"]), at))
+                    source_at = f.at(element, panel_start, at)
                     sums = tile(source_at, w, count, width, None if packed else mask, initial)
                     for m in range(rows):
                         there = exists(first, m)
                         with nullcontext() if there is None else f.when(there):
                             for i in range(width):
-                                f.store_vector(sums[m * width + i], sums_at(first, m), f.add(at, i * lanes), mask)
+                                f.store_vector(
+                                    sums[m * width + i], sums_at(first, m), f.add(at, i * lanes), mask
+                                )
                 start = stop
 
         if scattered:
@@ -238,10 +274,18 @@ def _products(
     machine = registers()
     lanes = machine.lanes(dtype)
     rows, vectors = machine.tile(outputs)
-    layout = panel(axes, channels, dtype.itemsize, _BUDGET, samples * groups)
     depth, height, width = axes
     blocks = -(-outputs // rows)
     taps = len(height.taps)
+    # What a tile reads of one plane: taps along the rows overlap.
+    reach = max(height.offsets, default=0) - min(height.offsets, default=0)
+    span = vectors * lanes
+    of_channel = min(max(taps, 1) * span, span + reach * width.outputs) * len(depth.taps) * len(width.taps)
+    passes = -(-channels * of_channel * dtype.itemsize // _SLICE) or 1
+    at_once = -(-channels // passes)
+    layout = panel(
+        axes, at_once, dtype.itemsize, _BUDGET, samples * groups, outputs if at_once < channels else 0
+    )
     planes = channels * layout.planes
     places = [
         (depth.taps[d] * kernel[1] + height.taps[h]) * kernel[2] + width.taps[w]
@@ -260,12 +304,11 @@ def _products(
         label=f"{label}: arrange the weights",
     )
     packed = not layout.is_input
-    scattered = not (width.stride == 1 and (layout.rows == 1 or (height.stride == 1 and width.extent == layout.columns)))
+    scattered = not (
+        width.stride == 1 and (layout.rows == 1 or (height.stride == 1 and width.extent == layout.columns))
+    )
     space = depth.extent * height.extent * width.extent
-    buffer = (channels * layout.planes * layout.plane + 2 * lanes) if packed else 0
-    slice_bytes = max(taps, 1) * vectors * lanes * dtype.itemsize
-    passes = -(-planes * slice_bytes // _SLICE) or 1
-    at_once = -(-planes // passes) or 1
+    buffer = (at_once * layout.planes * layout.plane + 2 * lanes) if packed else 0
     header = panel_ints(layout, groups, channels, groups * channels)
     tail = [
         blocks, outputs, blocks * planes * taps * rows, groups * outputs * space, outputs * space, space,
@@ -292,13 +335,15 @@ def _products(
         max(1, 20_000 // max(1, outputs * planes * max(taps, 1) * layout.positions)),
         workspaces,
         (scratch + vectors * lanes) * dtype.itemsize,
-        flops=2 * samples * groups * outputs * planes * taps * depth.count * height.count * width.count,
+        flops=2 * samples * groups * outputs * planes * taps * depth.outputs * height.outputs * width.outputs,
         label=label,
     )  # fmt: skip
     return pack, multiply
 
 
-def packed_weights(axes: tuple[Axis, Axis, Axis], groups: int, channels: int, outputs: int, dtype: np.dtype[Any]) -> int:
+def packed_weights(
+    axes: tuple[Axis, Axis, Axis], groups: int, channels: int, outputs: int, dtype: np.dtype[Any]
+) -> int:
     """Bytes of the packed weights."""
     rows, _ = registers().tile(outputs)
     taps = prod([len(axis.taps) for axis in axes])
@@ -327,28 +372,30 @@ def forward(
     if not suits(shapes, dtypes, results):
         return None
     dtype = dtypes[0]
-    (samples, total, *spatial), (outputs, channels, *kernel) = shapes[:2]
+    (samples, _, *spatial), (outputs, channels, *kernel) = shapes[:2]
     groups = parameters["groups"]
     sizes, taps, counts = three(spatial, 1), three(kernel, 1), three(results[0][2:], 1)
     stride, dilation = three(parameters["stride"], 1), three(parameters["dilation"], 1)
     padding = three(parameters["padding"], (0, 0))
-    axes = tuple([
+    depth, height, width = [
         forward_axis(n, k, s, p[0], d, t)
         for n, k, s, p, d, t in zip(sizes, taps, stride, padding, dilation, counts, strict=True)
-    ])
-    axes = _flattened(axes)  # type: ignore[arg-type, assignment]
+    ]
+    axes = _flattened((depth, height, width))
     inner = prod(kernel)
     strides = (outputs // groups * channels * inner, channels * inner, inner)
-    size = packed_weights(axes, groups, channels, outputs // groups, dtype)  # type: ignore[arg-type]
+    size = packed_weights(axes, groups, channels, outputs // groups, dtype)
     return _products(
-        samples, axes, groups, channels, outputs // groups, strides, taps, dtype, len(shapes) > 2, (size,), 0,  # type: ignore[arg-type]
+        samples, axes, groups, channels, outputs // groups, strides, taps, dtype, len(shapes) > 2, (size,), 0,
         "convolution",
     )  # fmt: skip
 
 
 def _flattened(axes: tuple[Axis, Axis, Axis]) -> tuple[Axis, Axis, Axis]:
     """A convolution that looks at single points without a step has one long row, in whose middle no vector ends."""
-    if all(axis.offsets == (0,) and axis.step == axis.stride == 1 and axis.size == axis.count for axis in axes):
+    if all(
+        axis.offsets == (0,) and axis.step == axis.stride == 1 and axis.size == axis.outputs for axis in axes
+    ):
         size = prod([axis.size for axis in axes])
         return _ONE_POINT, _ONE_POINT, Axis(size, 1, (0,), (0,), size, 0, 1, size)
     return axes
@@ -386,4 +433,4 @@ def input_gradient(
             "convolution_input_gradient",
         )  # fmt: skip
     # All weights first: what does not wait for each other can overlap.
-    return tuple([*calls[0::2], *calls[1::2]])
+    return (*calls[0::2], *calls[1::2])

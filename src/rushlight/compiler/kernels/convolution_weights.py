@@ -1,8 +1,8 @@
 """The gradient of a convolution in its weights.
 
 For every weight it is a sum over all positions of all samples. A work unit takes some of the samples and some of the
-input's channels; for every block of positions it packs the panel as the forward direction does (``windows``), turns the output's
-gradient round so that the channels of a position lie side by side, and multiplies: sums of a few weights for a few vectors
+input's channels; for every block of positions it packs the panel as the forward direction does (``windows``), turns the
+output's gradient round so that the channels of a position lie side by side, and multiplies: sums of a few weights for a few vectors
 of outputs stay in registers while the positions go by, and are then added to the unit's own partial sums. A second launch
 adds those up in a fixed order. How samples and channels are shared out depends on the shapes alone.
 """
@@ -32,8 +32,13 @@ _ALONG: Final = 256  # positions at a time: what a tile reads of them stays in t
 
 
 @lru_cache(maxsize=32)
-def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, widths: tuple[int, ...], column_step: int) -> str:
-    """Units: (part of the samples, group, block of channels). Tiles of ``rows`` weights and ``widths`` vectors of outputs."""
+def _sums_text(
+    dtype: np.dtype[Any], lanes: int, rows: int, widths: tuple[int, ...], column_step: int, dots: bool
+) -> str:
+    """Units: (part of the samples, group, block of channels). Tiles of ``rows`` weights and ``widths`` vectors of outputs.
+
+    ``dots``: with few outputs a vector runs over positions instead, and is added up at the end of a block.
+    """
     element = element_of(dtype)
     f = Function("kernel", as_written=True)
     code = PanelCode(f, element, lanes, column_step)
@@ -61,17 +66,27 @@ def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, widths: tuple[int, .
                 # Positions behind the last fill room that is there for them.
                 f.store_vector(column, turned, f.add(f.mul(f.add(at, i), wide), first))
 
-    def tile(partial: Any, weight: Any, count: Any, first: Any, start: Any, stop: Any, width: int) -> None:
-        """Add to the sums of ``rows`` weights from ``weight`` on and ``width`` vectors of outputs from ``first`` on."""
+    def weight_places(weight: Any, count: Any) -> list[Any]:
+        """Where the panel has what ``rows`` weights are multiplied with.
+
+        Weights that do not exist are the last one again, and their sums go to rows that are there for them.
+        """
         places = []
         for i in range(rows):
-            # Weights that do not exist are the last one again, and their sums go to rows that are there for them.
             number = f.minimum(f.add(weight, i), f.sub(count, 1))
             plane = f.mul(f.divide(number, taps), v["plane"])
-            places.append(f.at(element, f.scratch, f.add(plane, code.table(code.row_table, f.remainder(number, taps)))))
+            tap = code.table(code.row_table, f.remainder(number, taps))
+            places.append(f.at(element, f.scratch, f.add(plane, tap)))
+        return places
+
+    def tile(partial: Any, weight: Any, count: Any, first: Any, start: Any, stop: Any, width: int) -> None:
+        """Add to the sums of ``rows`` weights from ``weight`` on and ``width`` vectors of outputs from ``first`` on."""
+        places = weight_places(weight, count)
         here = f.at(element, partial, f.add(f.mul(weight, wide), first))
         initial = [
-            f.load_vector(element, lanes, here, f.add(f.mul(wide, i), j * lanes)) for i in range(rows) for j in range(width)
+            f.load_vector(element, lanes, here, f.add(f.mul(wide, i), j * lanes))
+            for i in range(rows)
+            for j in range(width)
         ]
         with f.carried(start, stop, initial) as (t, current):
             of = f.at(element, turned, f.add(f.mul(t, wide), first))
@@ -83,6 +98,36 @@ def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, widths: tuple[int, .
         for i in range(rows):
             for j in range(width):
                 f.store_vector(current[i * width + j], here, f.add(f.mul(wide, i), j * lanes))
+
+    def tiles(partial: Any, weights: Any, positions: Any) -> None:
+        """Add a block of positions to all sums."""
+        with f.loop(0, positions, _ALONG) as start:
+            stop = f.minimum(f.add(start, _ALONG), positions)
+            first: Any = f.i64(0)
+            for width in widths:
+                span = width * lanes
+                last = f.add(first, f.mul(f.divide(f.sub(wide, first), span), span))
+                with f.loop(first, last, span) as at, f.loop(0, weights, rows) as weight:
+                    tile(partial, weight, weights, at, start, stop, width)
+                first = last
+
+    def dot(partial: Any, of: Any, output: Any, weight: Any, count: Any, positions: Any) -> None:
+        """Add to the sums of ``rows`` weights from ``weight`` on and one output, whose gradient is at ``of``."""
+        places = weight_places(weight, count)
+        sums = [f.zero(element, lanes)] * rows
+        whole = f.mul(f.divide(positions, lanes), lanes)
+        for start, stop in ((f.i64(0), whole), (whole, positions)):
+            with f.carried(start, stop, sums, lanes) as (t, current):
+                mask = None if stop is whole else f.lanes_below(f.sub(positions, t), lanes)
+                g = f.load_vector(element, lanes, of, t, mask)
+                for i in range(rows):
+                    current[i] = f.multiply_add(
+                        g, f.load_vector(element, lanes, places[i], t, mask), current[i]
+                    )
+            sums = current
+        for i in range(rows):
+            here = f.add(f.mul(f.add(weight, i), wide), output)
+            f.store(f.b.fadd(f.load(element, partial, here), f.total(sums[i])), partial, here)
 
     with f.loop(f.begin, f.end) as unit:
         channel_block = f.remainder(unit, channel_blocks)
@@ -104,16 +149,20 @@ def _sums_text(dtype: np.dtype[Any], lanes: int, rows: int, widths: tuple[int, .
             positions = code.positions(row, column)
             place = f.add(f.mul(sample, f.int_(_SAMPLE)), f.mul(group, f.int_(_GROUP)))
             place = f.add(place, f.mul(f.add(f.mul(depth, v["row_count"]), row), v["column_count"]))
-            turn(f.at(element, gradient, f.add(place, column)), positions)
-            with f.loop(0, positions, _ALONG) as start:
-                stop = f.minimum(f.add(start, _ALONG), positions)
-                first: Any = f.i64(0)
-                for width in widths:
-                    span = width * lanes
-                    last = f.add(first, f.mul(f.divide(f.sub(wide, first), span), span))
-                    with f.loop(first, last, span) as at, f.loop(0, weights, rows) as weight:
-                        tile(partial, weight, weights, at, start, stop, width)
-                    first = last
+            given = f.at(element, gradient, f.add(place, column))
+            if dots:
+                with f.loop(0, outputs) as output, f.loop(0, weights, rows) as weight:
+                    dot(
+                        partial,
+                        f.at(element, given, f.mul(output, space)),
+                        output,
+                        weight,
+                        weights,
+                        positions,
+                    )
+            else:
+                turn(given, positions)
+                tiles(partial, weights, positions)
     return f.finish()
 
 
@@ -123,7 +172,9 @@ def _total_text(dtype: np.dtype[Any], lanes: int) -> str:
     then each tap's place. Adds up the parts and turns them to (output, channel, tap)."""
     element = element_of(dtype)
     f = Function("kernel", as_written=True)
-    parts, channels, outputs, wide, taps, tall, at_once, channel_blocks, groups = [f.int_(i) for i in range(9)]
+    parts, channels, outputs, wide, taps, tall, at_once, channel_blocks, groups = [
+        f.int_(i) for i in range(9)
+    ]
     sums, result = f.pointer(0), f.pointer(1)
     with f.loop(f.begin, f.end) as unit:
         channel, group = f.remainder(unit, channels), f.divide(unit, channels)
@@ -164,16 +215,20 @@ def weight_gradient(
     ]
     machine = registers()
     lanes = machine.lanes(dtype)
-    while lanes > 4 and outputs <= lanes // 2:
+    dots = outputs < 4
+    while lanes > 4 and outputs <= lanes // 2 and not dots:
         lanes //= 2
     wide = -(-outputs // lanes) * lanes
     inner = prod(taps)
-    free = 24 if machine.count >= 32 else 12
-    vectors = min(4 if machine.count >= 32 else 2, wide // lanes)
+    free = 24 if machine.number >= 32 else 12
+    vectors = min(4 if machine.number >= 32 else 2, wide // lanes)
     rest = wide // lanes % vectors
     widths = (vectors, rest) if rest else (vectors,)
     rows = min(8, free // vectors)
-    rows = min(range(rows, 0, -1), key=lambda r: (-(-channels * inner // r) * r) / channels / inner + 0.02 * (rows - r))
+    rows = min(
+        range(rows, 0, -1),
+        key=lambda r: (-(-channels * inner // r) * r) / channels / inner + 0.02 * (rows - r),
+    )
     partial = groups * (channels * inner + rows) * wide * dtype.itemsize
     parts = max(1, min(samples, _CHUNKS, _PARTIAL // partial))
     channel_blocks = min(channels, -(-8 // (parts * groups)))
@@ -192,7 +247,7 @@ def weight_gradient(
     ]  # fmt: skip
     header[HEADER.index("tables")] = len(header) + len(tail)
     add = KernelCall(
-        _sums_text(dtype, lanes, rows, widths, width.step),
+        _sums_text(dtype, lanes, rows, widths, width.step, dots),
         "kernel",
         (*header, *tail, *panel_tables(layout)),
         (Pointer(Role.OPERAND, 1), Pointer(Role.OPERAND, 0), Pointer(Role.WORKSPACE, 0)),
@@ -203,7 +258,10 @@ def weight_gradient(
         label="convolution_weight_gradient",
     )
     places = [
-        (d * taps[1] + h) * taps[2] + w for d in range(taps[0]) for w in range(taps[2]) for h in range(taps[1])
+        (d * taps[1] + h) * taps[2] + w
+        for d in range(taps[0])
+        for w in range(taps[2])
+        for h in range(taps[1])
     ]
     total_call = KernelCall(
         _total_text(dtype, lanes),

@@ -39,7 +39,14 @@ def _inside(f: Function, at: Any, extent: Any, wraps: bool) -> tuple[Any, Any]:
 
 
 def _row_of(
-    f: Function, sizes: tuple[int, ...], first_pointer: int, first_int: int, number: Any, wraps: bool, kind: Any, place: Any
+    f: Function,
+    sizes: tuple[int, ...],
+    first_pointer: int,
+    first_int: int,
+    number: Any,
+    wraps: bool,
+    kind: Any,
+    place: Any,
 ) -> tuple[Any, Any]:
     """Which row the index tensors name at ``number``, and whether all are in range; notes a fault where not.
 
@@ -60,7 +67,8 @@ def _row_of(
 
 @lru_cache(maxsize=32)
 def _read_text(width: int, single: bool, sizes: tuple[int, ...], wraps: bool) -> str:
-    """Units: (lead, index). ints: rows of the operand in one lead, indices, columns, fault address and kind, then ``_row_of``'s.
+    """Units: (lead, index). ints: rows of the operand in one lead, indices, columns, fault address and kind,
+    then ``_row_of``'s.
 
     ``width``: bytes of an element; ``single``: one column.
     """
@@ -94,8 +102,8 @@ def _read_text(width: int, single: bool, sizes: tuple[int, ...], wraps: bool) ->
 def _write_text(
     element: str, sizes: tuple[int, ...], adds: bool, fresh: bool, wraps: bool, skips: bool, broad: bool
 ) -> str:
-    """Units: (lead, block of columns). ints: rows of the result in one lead, indices, columns, fault address and kind, columns of a
-    block, blocks, the row to leave at zero (``skips``), then ``_row_of``'s. Pointers: values, index tensors, result,
+    """Units: (lead, block of columns). ints: rows of the result in one lead, indices, columns, fault address and kind,
+    columns of a block, blocks, the row to leave at zero (``skips``), then ``_row_of``'s. Pointers: values, index tensors, result,
     [old values]. ``broad``: the values are one number."""
     f = Function("kernel")
     type_ = {"float": F32, "double": F64}.get(element) or ir.IntType(int(element[1:]))
@@ -111,7 +119,9 @@ def _write_text(
             with f.loop(0, own) as c:
                 old: Any = ir.Constant(type_, 0.0 if type_ in (F32, F64) else 0)
                 if not fresh:
-                    old = f.load(type_, f.at(type_, f.pointer(2 + len(sizes)), start), f.add(f.mul(row, columns), c))
+                    old = f.load(
+                        type_, f.at(type_, f.pointer(2 + len(sizes)), start), f.add(f.mul(row, columns), c)
+                    )
                 f.store(old, to, c)
         with f.loop(0, count) as number:
             row, valid = _row_of(f, sizes, 1, 8, number, wraps, kind, place)
@@ -144,13 +154,23 @@ def _tensors(
         or dims != tuple(range(dims[0], dims[0] + len(dims)))
     ):
         return None
-    lead, rows, columns = prod(shape[: dims[0]]), prod(shape[dims[0] : dims[-1] + 1]), prod(shape[dims[-1] + 1 :])
+    lead, rows, columns = (
+        prod(shape[: dims[0]]),
+        prod(shape[dims[0] : dims[-1] + 1]),
+        prod(shape[dims[-1] + 1 :]),
+    )
     ints = [value for dim in dims for value in (shape[dim], dim)]
     return lead, rows, columns, tuple([_INDEX_SIZES[dtype] for dtype in dtypes]), ints
 
 
 def _read(
-    x: tuple[int, ...], dtype: np.dtype[Any], indices: Any, index_dtypes: Any, dims: tuple[int, ...], kind: Fault, label: str,
+    x: tuple[int, ...],
+    dtype: np.dtype[Any],
+    indices: Any,
+    index_dtypes: Any,
+    dims: tuple[int, ...],
+    kind: Fault,
+    label: str,
     wraps: bool,
 ) -> tuple[KernelCall, ...] | None:
     found = _tensors(x, indices, index_dtypes, dims)
@@ -231,8 +251,8 @@ def embedding_gradient(
         return None
     pointers = (_OPERAND, Pointer(Role.OPERAND, 1), _RESULT)
     return _write(
-        found, dtypes[0], prod(shapes[1]), prod(shapes[0]), True, True, False, parameters["padding_idx"], Fault.EMBEDDING, pointers,
-        "embedding_dense_backward",
+        found, dtypes[0], prod(shapes[1]), prod(shapes[0]), True, True, False, parameters["padding_idx"],
+        Fault.EMBEDDING, pointers, "embedding_dense_backward",
     )  # fmt: skip
 
 
@@ -247,7 +267,11 @@ def index_put(
     found = _tensors(results[0], shapes[first + 1 :], dtypes[first + 1 :], tuple(parameters["dims"]))
     if found is None or dtypes[first] != dtypes[0]:
         return None
-    wanted = (*results[0][: parameters["dims"][0]], *shapes[first + 1], *results[0][parameters["dims"][-1] + 1 :])
+    wanted = (
+        *results[0][: parameters["dims"][0]],
+        *shapes[first + 1],
+        *results[0][parameters["dims"][-1] + 1 :],
+    )
     if shapes[first] != wanted and prod(shapes[first]) != 1:
         return None
     tensors = [Pointer(Role.OPERAND, i) for i in range(first + 1, len(shapes))]
@@ -335,7 +359,8 @@ def gather(
         return ()
     return (
         KernelCall(
-            _gather_text(dtypes[0].itemsize, _INDEX_SIZES[dtypes[1]]), "kernel", (extent, count, columns, faults.address(), dim),
+            _gather_text(dtypes[0].itemsize, _INDEX_SIZES[dtypes[1]]), "kernel",
+            (extent, count, columns, faults.address(), dim),
             (_OPERAND, Pointer(Role.OPERAND, 1), _RESULT), lead * count, max(1, 2048 // columns), label="gather",
         ),
     )  # fmt: skip
@@ -363,7 +388,11 @@ def scatter(
     if not lead * extent * columns:
         return None
     text = _scatter_text(
-        str(_ADDED[dtype]) if adds else f"i{8 * dtype.itemsize}", _INDEX_SIZES[dtypes[tensor]], adds, fresh, not shapes[values]
+        str(_ADDED[dtype]) if adds else f"i{8 * dtype.itemsize}",
+        _INDEX_SIZES[dtypes[tensor]],
+        adds,
+        fresh,
+        not shapes[values],
     )
     pointers = (
         Pointer(Role.OPERAND, values), Pointer(Role.OPERAND, tensor), _RESULT, *(() if fresh else (_OPERAND,)),

@@ -82,7 +82,9 @@ def _max_text(dtype: np.dtype[Any], lanes: int, taps: int, step: int) -> str:
             zero = ir.Constant(numbers, [0] * lanes)
             back = f.b.udiv(f.b.add(f.b.sub(zero, columns), f.b.sub(apart, narrow(1))), apart)
             begin = f.b.select(negative, f.b.add(columns, f.b.mul(back, apart)), columns)
-            row_first = f.add(f.mul(first_inside(starts[0], dilation[0]), size[1]), first_inside(starts[1], dilation[1]))
+            row_first = f.add(
+                f.mul(first_inside(starts[0], dilation[0]), size[1]), first_inside(starts[1], dilation[1])
+            )
             index = f.b.add(begin, narrow(f.mul(row_first, size[2])))
             best = f.splat(ir.Constant(element, float("-inf")), lanes)
             with f.carried_over([(0, kernel[0]), (0, kernel[1])], [best, index]) as ((kd, kh), current):
@@ -104,7 +106,8 @@ def _max_text(dtype: np.dtype[Any], lanes: int, taps: int, step: int) -> str:
                     places = f.b.add(along, narrow(at))
                     there = f.b.icmp_unsigned("<", places, narrow(stop))
                     larger = f.b.or_(
-                        f.b.fcmp_ordered(">", candidates, state[0]), f.b.fcmp_unordered("uno", candidates, candidates)
+                        f.b.fcmp_ordered(">", candidates, state[0]),
+                        f.b.fcmp_unordered("uno", candidates, candidates),
                     )
                     taken = f.b.and_(larger, there)
                     state[0] = f.b.select(taken, candidates, state[0])
@@ -228,7 +231,9 @@ def _by_index_text(dtype: np.dtype[Any], scatters: bool) -> str:
             inside = f.b.icmp_unsigned("<", at, plane)
             if scatters:
                 with f.when(inside):
-                    f.store(f.b.fadd(f.load(element, into, at), f.load(element, given, f.add(few, i))), into, at)
+                    f.store(
+                        f.b.fadd(f.load(element, into, at), f.load(element, given, f.add(few, i))), into, at
+                    )
             else:
                 value = f.load(element, given, f.add(many, f.select(inside, at, 0)))
                 f.store(f.b.select(inside, value, ir.Constant(element, 0.0)), result, f.add(few, i))
@@ -295,14 +300,20 @@ def _average_text(dtype: np.dtype[Any], lanes: int, step: int) -> str:
             starts = [f.sub(f.mul(o, s), p) for o, s, p in zip((od, oh, ow), stride, padding, strict=True)]
             depth_stop = f.minimum(f.add(starts[0], kernel[0]), size[0])
             row_stop = f.minimum(f.add(starts[1], kernel[1]), size[1])
-            ranges = [(f.maximum(starts[0], 0), depth_stop), (f.maximum(starts[1], 0), row_stop), (0, kernel[2])]
+            ranges = [
+                (f.maximum(starts[0], 0), depth_stop),
+                (f.maximum(starts[1], 0), row_stop),
+                (0, kernel[2]),
+            ]
             with f.carried_over(ranges, [f.zero(element, lanes)]) as ((d, r, c), current):
                 row = f.at(element, x, f.mul(f.add(f.mul(d, size[1]), r), size[2]))
                 more = f.load_apart(element, lanes, row, f.add(starts[2], c), step, 0, size[2])
                 current[0] = f.b.fadd(current[0], more)
             mask = f.lanes_below(f.sub(out[2], ow), lanes)
             others = f.mul(f.load(I64, f.ints, f.add(od, 15)), f.load(I64, f.ints, f.add(rows_at, oh)))
-            counts = f.b.mul(f.load_vector(I64, lanes, f.ints, f.add(columns_at, ow), mask), f.splat(others, lanes))
+            counts = f.b.mul(
+                f.load_vector(I64, lanes, f.ints, f.add(columns_at, ow), mask), f.splat(others, lanes)
+            )
             divisors = f.b.sitofp(counts, ir.VectorType(element, lanes))
             place = f.add(f.mul(f.add(f.mul(od, out[1]), oh), out[2]), ow)
             f.store_vector(f.b.fdiv(current[0], divisors), result, place, mask)

@@ -20,7 +20,6 @@ from .recurrent_products import Shape, column_sums, panels, product
 from .vector_registers import FLOATS
 
 
-
 class Cell(NamedTuple):
     """A kind of layer: how many gates, and whether there is a cell state beside the state."""
 
@@ -61,7 +60,9 @@ class _Code:
 
     def load(self, base: Any, index: Any, column: Any) -> Any:
         """A vector of a row of length ``hidden``."""
-        return self.f.load_vector(self.element, self.lanes, base, self.f.add(index, column), self.mask(column))
+        return self.f.load_vector(
+            self.element, self.lanes, base, self.f.add(index, column), self.mask(column)
+        )
 
     def store(self, value: Any, base: Any, index: Any, column: Any) -> None:
         self.f.store_vector(value, base, self.f.add(index, column), self.mask(column))
@@ -120,9 +121,7 @@ def _forward_text(dtype: np.dtype[Any], shape: tuple[int, int, int, bool], cell:
             total = both(0)
             h = _positive(code, total) if cell.relu else code.tanh(total)
         elif cell.name == "lstm":
-            i, forget, g, o = [
-                code.tanh(both(q)) if q == 2 else code.logistic(both(q)) for q in range(4)
-            ]
+            i, forget, g, o = [code.tanh(both(q)) if q == 2 else code.logistic(both(q)) for q in range(4)]
             c = b.fadd(b.fmul(forget, code.load(cells, own, column)), b.fmul(i, g))
             h = b.fmul(o, code.tanh(c))
             code.store(c, cells, own, column)
@@ -175,8 +174,8 @@ def _positive(code: _Code, x: Any) -> Any:
 def _backward_text(dtype: np.dtype[Any], shape: tuple[int, int, int, bool], cell: Cell) -> str:
     """Pointers: arranged weights, gradient of the states, states, initial state, states before each step (written); then
     of an RNN: gradients of x and of the initial state; of an LSTM: cell states, gates, initial cell state, gradients of
-    x, of the initial state and the initial cell state, [gradient of the cell states]; of a GRU: gates, the products, gradients of
-    x, of the products, of the initial state. Of a product's row the gradient with respect to its sums is what goes back."""
+    x, of the initial state and the initial cell state, [gradient of the cell states]; of a GRU: gates, the products, gradients
+    of x, of the products, of the initial state. Of a product's row the gradient with respect to its sums is what goes back."""
     code = _Code(dtype, shape, cell)
     f, element, hidden, columns = code.f, code.element, code.hidden, code.columns
     b = f.b
@@ -187,7 +186,9 @@ def _backward_text(dtype: np.dtype[Any], shape: tuple[int, int, int, bool], cell
     carried = f.scratch
     size = f.mul(code.padded, code.wide_hidden)
     carried_cell = f.at(element, carried, size)
-    total = {"rnn": rest[0], "lstm": rest[min(3, len(rest) - 1)], "gru": rest[min(3, len(rest) - 1)]}[cell.name]
+    total = {"rnn": rest[0], "lstm": rest[min(3, len(rest) - 1)], "gru": rest[min(3, len(rest) - 1)]}[
+        cell.name
+    ]
 
     def element_wise(row: Any, first: Any, step: list[Any], column: Any) -> None:
         start, _, before, running = step
@@ -261,15 +262,21 @@ def _backward_text(dtype: np.dtype[Any], shape: tuple[int, int, int, bool], cell
                         f.store_vector(value, carried, f.add(f.mul(row, code.wide_hidden), column))
 
                 def so_far(row: Any, column: Any) -> Any:
-                    return f.load_vector(element, code.lanes, carried, f.add(f.mul(row, code.wide_hidden), column))
+                    return f.load_vector(
+                        element, code.lanes, carried, f.add(f.mul(row, code.wide_hidden), column)
+                    )
+
+                def row_at(row: Any, base: Any = base, last: Any = last) -> Any:
+                    # Rows that fill the last tile are the last one again.
+                    return f.at(element, total, f.mul(f.add(base, f.minimum(row, last)), columns))
 
                 product(
-                    f, dtype, code.tile, code.vectors, rows,
-                    # Rows that fill the last tile are the last one again.
-                    lambda row, base=base, last=last: f.at(element, total, f.mul(f.add(base, f.minimum(row, last)), columns)),
-                    weights, columns, code.wide_hidden, keep, so_far if gru else None,
+                    f, dtype, code.tile, code.vectors, rows, row_at, weights, columns, code.wide_hidden, keep,
+                    so_far if gru else None,
                 )  # fmt: skip
-        code.copy_rows(carried, {"rnn": rest[1], "lstm": rest[-2], "gru": rest[-1]}[cell.name], first, own_rows, False)
+        code.copy_rows(
+            carried, {"rnn": rest[1], "lstm": rest[-2], "gru": rest[-1]}[cell.name], first, own_rows, False
+        )
         if lstm:
             code.copy_rows(carried_cell, rest[-1], first, own_rows, False)
     return f.finish()
@@ -375,7 +382,9 @@ def gru(
     if not _absent(literals, 2):
         return None
     bias = len(shapes) == 4
-    return _forward(shapes, dtypes, results, parameters, Cell("gru", 3, bias=bias), [0, 3, 2] if bias else [0, 2])
+    return _forward(
+        shapes, dtypes, results, parameters, Cell("gru", 3, bias=bias), [0, 3, 2] if bias else [0, 2]
+    )
 
 
 def _backward(
@@ -437,9 +446,7 @@ def lstm_gradient(
         *((_operand(1),) if given else ()),
     )  # fmt: skip
     cell = Cell("lstm", 4, given_cell=given)
-    return _backward(
-        dtypes[0], cell, batch, hidden, shapes[0][0], parameters, weights, pointers, _result(0)
-    )
+    return _backward(dtypes[0], cell, batch, hidden, shapes[0][0], parameters, weights, pointers, _result(0))
 
 
 def gru_gradient(
@@ -456,7 +463,16 @@ def gru_gradient(
     )  # fmt: skip
     size = elements * 3 * hidden * dtype.itemsize
     calls = _backward(
-        dtype, Cell("gru", 3), batch, hidden, elements, parameters, _operand(4), pointers, _workspace(2), (size,)
+        dtype,
+        Cell("gru", 3),
+        batch,
+        hidden,
+        elements,
+        parameters,
+        _operand(4),
+        pointers,
+        _workspace(2),
+        (size,),
     )
     if calls is None:
         return None

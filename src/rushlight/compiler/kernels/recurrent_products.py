@@ -18,7 +18,9 @@ from .convolution import element_of
 from .transposing import transposed
 from .vector_registers import registers
 
-_ROWS: Final = 8  # of a unit: enough for the arithmetic to hide the reading of the matrix from the third-level cache
+_ROWS: Final = (
+    8  # of a unit: enough for the arithmetic to hide the reading of the matrix from the third-level cache
+)
 
 
 class Shape:
@@ -76,7 +78,14 @@ def _panels_text(dtype: np.dtype[Any], lanes: int, vectors: int, turned: bool) -
 
 
 def panels(
-    dtype: np.dtype[Any], shape: Shape, matrix: Pointer, number: int, length: int, columns: int, turned: bool, sizes: Any
+    dtype: np.dtype[Any],
+    shape: Shape,
+    matrix: Pointer,
+    number: int,
+    length: int,
+    columns: int,
+    turned: bool,
+    sizes: Any,
 ) -> KernelCall:
     """The launch that arranges a matrix (length, columns) into workspace ``number``."""
     return KernelCall(
@@ -119,7 +128,9 @@ def product(
             panel = f.at(element, matrix, f.mul(column, length))
             sources = [row_at(f.add(row, m)) for m in range(tile)]
             sums = [
-                f.zero(element, lanes) if initial is None else initial(f.add(row, m), f.add(column, i * lanes))
+                f.zero(element, lanes)
+                if initial is None
+                else initial(f.add(row, m), f.add(column, i * lanes))
                 for m in range(tile)
                 for i in range(width)
             ]

@@ -24,7 +24,9 @@ def _text(dtype: np.dtype[Any], product: bool, reverse: bool, lanes: int) -> str
     extent, columns, blocks = [f.int_(i) for i in range(3)]
     vector = ir.VectorType(I64 if element == I64 else F64, lanes)
     combine = (f.b.mul if product else f.b.add) if element == I64 else (f.b.fmul if product else f.b.fadd)
-    initial = ir.Constant(vector, [(1 if element == I64 else 1.0) if product else (0 if element == I64 else 0.0)] * lanes)
+    initial = ir.Constant(
+        vector, [(1 if element == I64 else 1.0) if product else (0 if element == I64 else 0.0)] * lanes
+    )
     with f.loop(f.begin, f.end) as unit:
         first = f.mul(f.remainder(unit, blocks), lanes)
         start = f.add(f.mul(f.mul(f.divide(unit, blocks), extent), columns), first)

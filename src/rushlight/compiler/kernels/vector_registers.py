@@ -13,7 +13,7 @@ FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
 class Registers(NamedTuple):
     """The vector registers: how many, and how many bytes each holds."""
 
-    count: int
+    number: int
     size: int
 
     def lanes(self, dtype: np.dtype[Any]) -> int:
@@ -26,7 +26,7 @@ class Registers(NamedTuple):
         aligned. The tables have, for tiles of 1, 2, ... rows, how many vectors, and how fast such a tile is (measured, about)
         if all its rows are of use.
         """
-        tiles = _MANY if self.count >= 32 else _FEW
+        tiles = _MANY if self.number >= 32 else _FEW
         scores = [
             (speed * rows / (-(-rows // r) * r), r, vectors) for r, (vectors, speed) in enumerate(tiles, 1)
         ]

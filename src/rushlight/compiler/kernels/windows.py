@@ -6,15 +6,17 @@ apart into ``stride`` interleaved parts (*phases*), each such a sum over the out
 of the taps: so one kernel does both.
 
 A *panel* is the part of the input that a block of outputs reads, arranged so that every tap reads its elements for
-consecutive outputs from consecutive addresses: one copy for each tap along the last dimension (the shift), with padding in place, and
-rows sorted by what they are modulo the step. Taps along the rows then differ by an offset alone.
+consecutive outputs from consecutive addresses: one copy for each tap along the last dimension (the shift), with padding in place,
+and rows sorted by what they are modulo the step. Taps along the rows then differ by an offset alone.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..codegen.structured import Function, I64, PTR
+from llvmlite import ir
+
+from ..codegen.structured import I32, I64, VOID, Function
 
 
 class Axis(NamedTuple):
@@ -27,7 +29,7 @@ class Axis(NamedTuple):
     step: int
     offsets: tuple[int, ...]
     taps: tuple[int, ...]
-    count: int
+    outputs: int
     start: int
     stride: int
     extent: int
@@ -39,7 +41,9 @@ def forward_axis(size: int, kernel: int, stride: int, before: int, dilation: int
     return Axis(size, stride, offsets, tuple(range(kernel)), outputs, 0, 1, outputs)
 
 
-def gradient_axes(size: int, kernel: int, stride: int, before: int, dilation: int, outputs: int) -> list[Axis]:
+def gradient_axes(
+    size: int, kernel: int, stride: int, before: int, dilation: int, outputs: int
+) -> list[Axis]:
     """Of the gradient in the input, of ``size``: one for each phase that is not empty. ``outputs``: the gradient's extent."""
     axes = []
     for phase in range(min(stride, size)):
@@ -53,8 +57,8 @@ def gradient_axes(size: int, kernel: int, stride: int, before: int, dilation: in
 class Panel(NamedTuple):
     """How blocks of outputs are cut and their panels laid out. ``axes``: depth, rows, columns.
 
-    A block is ``rows`` × ``columns`` outputs at one depth; where columns are cut, it is one row. A plane (for one channel, tap along
-    the depth, and tap along the columns) has for each of ``phases`` (offsets of input rows) ``height`` rows.
+    A block is ``rows`` × ``columns`` outputs at one depth; where columns are cut, it is one row. A plane (for one channel, tap
+    along the depth, and tap along the columns) has for each of ``phases`` (offsets of input rows) ``height`` rows.
     ``row_offsets``: where in the plane each tap along the rows begins.
     """
 
@@ -76,16 +80,16 @@ class Panel(NamedTuple):
 
     @property
     def row_blocks(self) -> int:
-        return -(-self.axes[1].count // self.rows)
+        return -(-self.axes[1].outputs // self.rows)
 
     @property
     def column_blocks(self) -> int:
-        return -(-self.axes[2].count // self.columns)
+        return -(-self.axes[2].outputs // self.columns)
 
     @property
     def blocks(self) -> int:
         """For one sample."""
-        return self.axes[0].count * self.row_blocks * self.column_blocks
+        return self.axes[0].outputs * self.row_blocks * self.column_blocks
 
     @property
     def positions(self) -> int:
@@ -98,19 +102,21 @@ class Panel(NamedTuple):
         return (
             depth.offsets == height.offsets == width.offsets == (0,)
             and height.step == width.step == 1
-            and height.size == height.count
-            and width.size == width.count
-            and (self.rows == 1 or width.count == self.columns)
+            and height.size == height.outputs
+            and width.size == width.outputs
+            and (self.rows == 1 or width.outputs == self.columns)
         )
 
 
-def panel(axes: tuple[Axis, Axis, Axis], channels: int, itemsize: int, budget: int, samples: int, extra: int = 0) -> Panel:
+def panel(
+    axes: tuple[Axis, Axis, Axis], channels: int, itemsize: int, budget: int, samples: int, extra: int = 0
+) -> Panel:
     """The largest block of outputs for which panel (and ``extra`` elements for each position) fit ``budget`` bytes.
 
     Smaller where fewer than eight blocks would come out of all ``samples``.
     """
     _, height, width = axes
-    columns, rows = width.count, height.count
+    columns, rows = width.outputs, height.outputs
     planes = channels * len(axes[0].taps) * len(axes[2].taps)
 
     def made(rows: int, columns: int) -> Panel:
@@ -118,17 +124,19 @@ def panel(axes: tuple[Axis, Axis, Axis], channels: int, itemsize: int, budget: i
         phases = sorted({(e - lowest) % height.step for e in height.offsets})
         reach = max([(e - lowest) // height.step for e in height.offsets], default=0)
         tall = rows + reach
-        places = tuple([
-            (phases.index((e - lowest) % height.step) * tall + (e - lowest) // height.step) * columns
-            for e in height.offsets
-        ])
+        places = tuple(
+            [
+                (phases.index((e - lowest) % height.step) * tall + (e - lowest) // height.step) * columns
+                for e in height.offsets
+            ]
+        )
         return Panel(axes, rows, columns, tuple([lowest + v for v in phases]), tall, places)
 
     def fits(rows: int, columns: int) -> bool:
         return (planes * made(rows, columns).plane + extra * rows * columns) * itemsize <= budget
 
     def enough(rows: int, columns: int) -> bool:
-        return samples * axes[0].count * -(-height.count // rows) * -(-width.count // columns) >= 8
+        return samples * axes[0].outputs * -(-height.outputs // rows) * -(-width.outputs // columns) >= 8
 
     # A block of a few positions wastes its vectors: 96 are worth more than units for many workers.
     while rows > 1 and not (fits(rows, columns) and (enough(rows, columns) or rows * columns <= 96)):
@@ -136,9 +144,9 @@ def panel(axes: tuple[Axis, Axis, Axis], channels: int, itemsize: int, budget: i
     if rows == 1:
         while columns > 96 and not (fits(1, columns) and enough(1, columns)):
             columns = -(-columns // 96 // 2) * 48
-    elif columns == width.count:
+    elif columns == width.outputs:
         # Equal blocks rather than a small last one.
-        rows = -(-height.count // -(-height.count // rows))
+        rows = -(-height.outputs // -(-height.outputs // rows))
     return made(rows, columns)
 
 
@@ -156,7 +164,7 @@ def panel_ints(layout: Panel, groups: int, channels: int, total_channels: int) -
     depth, height, width = layout.axes
     space = depth.size * height.size * width.size
     return [
-        groups, layout.column_blocks, layout.row_blocks, depth.count, layout.rows, layout.columns, height.count, width.count,
+        groups, layout.column_blocks, layout.row_blocks, depth.outputs, layout.rows, layout.columns, height.outputs, width.outputs,
         total_channels * space, channels * space, space, depth.size, height.size, width.size, channels, len(depth.taps),
         len(width.taps), len(layout.phases), layout.height, layout.plane, depth.step, height.step, width.step, 0,
     ]  # fmt: skip
@@ -200,6 +208,7 @@ class PanelCode:
             plane_of = f.at(
                 self.element, source, f.add(f.mul(c, v["channel"]), f.mul(at_depth, rows_of_plane))
             )
+            self._fetch_next(plane_of, row)
             with f.loop(0, v["column_taps"]) as jw:
                 offset = f.add(self.table(self.column_table, jw), f.mul(column, v["column_step"]))
                 q = f.add(f.mul(f.add(f.mul(c, v["depth_taps"]), jd), v["column_taps"]), jw)
@@ -223,6 +232,20 @@ class PanelCode:
                         f.store_vector(x, into, f.mul(r, wide))
                     with f.loop(high, v["tall"]) as r:
                         f.store_vector(zero, into, f.mul(r, wide))
+
+    def _fetch_next(self, plane_of: Any, row: Any) -> None:
+        """Ask for what the block needs of the next channel: too short a stretch for the processor to see it coming."""
+        f, v = self.f, self.value
+        first = f.maximum(f.add(f.load(I64, f.ints, self.phase_table), f.mul(row, v["row_step"])), 0)
+        count = f.mul(f.minimum(f.mul(v["tall"], v["row_step"]), f.sub(v["height"], first)), v["width"])
+        start = f.at(self.element, plane_of, f.add(v["channel"], f.mul(first, v["width"])))
+        with f.loop(0, count, self.lanes) as i:
+            flags = [
+                ir.Constant(I32, 0),
+                ir.Constant(I32, 2),
+                ir.Constant(I32, 1),
+            ]  # to read, second level, data
+            f.call("llvm.prefetch.p0", VOID, [f.at(self.element, start, i), *flags])
 
     def unit(self, number: Any) -> tuple[Any, Any, Any, Any]:
         """A block's number within all samples as sample, depth, first row, first column."""

@@ -16,7 +16,7 @@ S = ScalarOp
 
 
 def _direct(op: ScalarOp, kinds: str = "biufV") -> Lowering:
-    def lower(*operands: Any) -> Value:
+    def lower(*operands: Any) -> Any:
         values = common(*_promoted(operands))
         require(values[0].dtype.kind in kinds)
         return values[0].map(op, *values[1:])
@@ -59,42 +59,42 @@ lowers("neg")(_direct(S.NEG, "iufV"))
 
 
 @lowers("gt")
-def _greater(x: Any, y: Any) -> Value:
+def _greater(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     return y.map(S.LESS, x)
 
 
 @lowers("ge")
-def _greater_equal(x: Any, y: Any) -> Value:
+def _greater_equal(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     return y.map(S.LESS_EQUAL, x)
 
 
 @lowers("where")
-def _where(condition: Any, x: Any, y: Any) -> Value:
+def _where(condition: Any, x: Any, y: Any) -> Any:
     require(isinstance(condition, Value) and condition.dtype == BOOL)
     x, y = common(x, y)
     return condition.b.where(condition, x, y)
 
 
 @lowers("masked_fill")
-def _masked_fill(x: Any, value: Any, mask: Any) -> Value:
+def _masked_fill(x: Any, value: Any, mask: Any) -> Any:
     return _where(mask, value, x)
 
 
 @lowers("abs")
-def _abs(x: Value) -> Value:
+def _abs(x: Value) -> Any:
     return x if x.dtype.kind == "u" else x.abs()
 
 
 @lowers("reciprocal")
-def _reciprocal(x: Value) -> Value:
+def _reciprocal(x: Value) -> Any:
     require(x.dtype.kind in "fV")
     return 1.0 / x
 
 
 @lowers("sgn")
-def _sgn(x: Value) -> Value:
+def _sgn(x: Value) -> Any:
     if x.dtype.kind == "b":
         return x
     if x.dtype.kind in "iu":
@@ -111,7 +111,7 @@ for _name, _op in {"floor": S.FLOOR, "ceil": S.CEIL, "round": S.ROUND, "trunc": 
 
 
 def _division(op: ScalarOp) -> Lowering:
-    def lower(x: Any, y: Any) -> Value:
+    def lower(x: Any, y: Any) -> Any:
         x, y = common(x, y)
         if x.dtype.kind in "iu":
             require(y.number_or_none())  # division by zero is an error, which only the record raises
@@ -126,16 +126,16 @@ lowers("fmod")(_division(S.FMOD))
 
 
 @lowers("div_rounded")
-def _div_rounded(x: Any, y: Any, rounding_mode: str) -> Value:
+def _div_rounded(x: Any, y: Any, rounding_mode: str) -> Any:
     x, y = common(x, y)
     if rounding_mode == "floor":
-        return _division(S.FLOOR_DIVIDE)(x, y)  # type: ignore[no-any-return]
+        return _division(S.FLOOR_DIVIDE)(x, y)
     require(x.dtype.kind in "fV")
     return (x / y).map(S.TRUNC)
 
 
 @lowers("isclose")
-def _isclose(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Value:
+def _isclose(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
     x, y = common(x, y)
     require(x.dtype.itemsize > 2)  # half precision is compared in half precision
     close = x.equal(y)
@@ -150,7 +150,7 @@ def _isclose(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Value
 
 
 @lowers("bitwise_left_shift")
-def _left_shift(x: Any, y: Any) -> Value:
+def _left_shift(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     return x.b.where(
         y.less(0) | x.like(8 * x.dtype.itemsize).map(S.LESS_EQUAL, y), x.like(0), x.map(S.SHIFT_LEFT, y)
@@ -158,7 +158,7 @@ def _left_shift(x: Any, y: Any) -> Value:
 
 
 @lowers("bitwise_right_shift")
-def _right_shift(x: Any, y: Any) -> Value:
+def _right_shift(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     bits = 8 * x.dtype.itemsize
     require(x.dtype.kind == "i")
@@ -167,7 +167,7 @@ def _right_shift(x: Any, y: Any) -> Value:
 
 
 @lowers("clamp")
-def _clamp(x: Value, lower: Any, upper: Any) -> Value:
+def _clamp(x: Value, lower: Any, upper: Any) -> Any:
     if lower is not None:
         x = common(x, lower)[0].maximum(lower)
     if upper is not None:
@@ -176,7 +176,7 @@ def _clamp(x: Value, lower: Any, upper: Any) -> Value:
 
 
 @lowers("heaviside")
-def _heaviside(x: Value, values: Any) -> Value:
+def _heaviside(x: Value, values: Any) -> Any:
     x, values = common(x, values)
     return x.b.where(x.equal(0), values, x.greater(0).cast(x.dtype))
 
@@ -185,7 +185,7 @@ def _heaviside(x: Value, values: Any) -> Value:
 
 
 @lowers("pow")
-def _pow(x: Any, y: Any) -> Value:
+def _pow(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     if x.dtype.kind == "i":
         exponent = y.number_or_none()
@@ -194,7 +194,7 @@ def _pow(x: Any, y: Any) -> Value:
 
 
 @lowers("pow_number")
-def _pow_number(x: Value, exponent: Any) -> Value:
+def _pow_number(x: Value, exponent: Any) -> Any:
     if isinstance(exponent, Value):
         exponent = exponent.number_or_none()
     require(isinstance(exponent, int | float))
@@ -225,7 +225,7 @@ def _pow_number(x: Value, exponent: Any) -> Value:
 
 @lowers("logit")
 @widened
-def _logit(x: Value, eps: float | None) -> Value:
+def _logit(x: Value, eps: float | None) -> Any:
     if eps is not None:
         kind = x.dtype.type
         x = x.maximum(eps).minimum(kind(1) - kind(eps))
@@ -234,21 +234,21 @@ def _logit(x: Value, eps: float | None) -> Value:
 
 @lowers("xlogy")
 @widened
-def _xlogy(x: Any, y: Any) -> Value:
+def _xlogy(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     return x.b.where(x.equal(0) & ~y.is_nan(), x.like(0.0), x * y.log())
 
 
 @lowers("xlog1py")
 @widened
-def _xlog1py(x: Any, y: Any) -> Value:
+def _xlog1py(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     return x.b.where(x.equal(0) & ~y.is_nan(), x.like(0.0), x * y.map(S.LOG1P))
 
 
 @lowers("entr")
 @widened
-def _entr(x: Value) -> Value:
+def _entr(x: Value) -> Any:
     positive = x.greater(0.0)
     term = -x * x.b.where(positive, x, x.like(1.0)).log()
     return x.b.where(x.less(0.0), x.like(-math.inf), x.b.where(x.is_nan(), x, term))
@@ -256,7 +256,7 @@ def _entr(x: Value) -> Value:
 
 @lowers("logaddexp")
 @widened
-def _logaddexp(x: Any, y: Any) -> Value:
+def _logaddexp(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     # Equal ones apart: the difference of two infinities is no number.
     return x.b.where(x.equal(y), x + math.log(2), x.maximum(y) + (-(x - y).abs()).exp().map(S.LOG1P))
@@ -264,7 +264,7 @@ def _logaddexp(x: Any, y: Any) -> Value:
 
 @lowers("logaddexp2")
 @widened
-def _logaddexp2(x: Any, y: Any) -> Value:
+def _logaddexp2(x: Any, y: Any) -> Any:
     x, y = common(x, y)
     more = (-(x - y).abs()).map(S.EXP2).map(S.LOG1P) * (1 / math.log(2))
     return x.b.where(x.equal(y), x + 1.0, x.maximum(y) + more)
@@ -274,12 +274,12 @@ def _logaddexp2(x: Any, y: Any) -> Value:
 
 
 @lowers("relu")
-def _relu(x: Value) -> Value:
+def _relu(x: Value) -> Any:
     return x.maximum(0)
 
 
 @lowers("hardtanh")
-def _hardtanh(x: Value, lower: Any, upper: Any) -> Value:
+def _hardtanh(x: Value, lower: Any, upper: Any) -> Any:
     if not isinstance(lower, Value):
         lower, upper = _rounded(x, lower), _rounded(x, upper)
     return x.maximum(lower).minimum(upper)
@@ -291,37 +291,37 @@ def _rounded(x: Value, number: Any) -> Any:
 
 @lowers("leaky_relu")
 @widened
-def _leaky_relu(x: Value, slope: Any) -> Value:
+def _leaky_relu(x: Value, slope: Any) -> Any:
     return x.b.where(x.greater(0.0), x, x * slope)
 
 
 @lowers("elu")
 @widened
-def _elu(x: Value, alpha: Any, scale: Any, input_scale: Any) -> Value:
+def _elu(x: Value, alpha: Any, scale: Any, input_scale: Any) -> Any:
     low = (x.minimum(0.0) * input_scale).map(S.EXPM1) * (alpha * scale)
     return x.b.where(x.greater(0.0), x * scale, low)
 
 
 @lowers("softplus")
 @widened
-def _softplus(x: Value, beta: Any, threshold: Any) -> Value:
+def _softplus(x: Value, beta: Any, threshold: Any) -> Any:
     z = x * beta
     soft = z.maximum(0.0) + (-z.abs()).exp().map(S.LOG1P)
     return x.b.where(z.greater(threshold), x, soft / beta)
 
 
 @lowers("dropout")
-def _dropout(x: Value, noise: Any) -> Value:
+def _dropout(x: Value, noise: Any) -> Any:
     return x.map(S.MUL, common(x, noise)[1])
 
 
 @lowers("to_copy")
-def _to_copy(x: Value, dtype: Any) -> Value:
+def _to_copy(x: Value, dtype: Any) -> Any:
     require(np.dtype(dtype).kind != "c")
     return x.cast(dtype)
 
 
-def _same(x: Any, *_: Any, **__: Any) -> Value:
+def _same(x: Any, *_: Any, **__: Any) -> Any:
     if not isinstance(x, Value):
         raise NotLowered
     return x

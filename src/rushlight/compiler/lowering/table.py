@@ -92,7 +92,7 @@ def lowered_call(b: GraphBuilder, node: Node, operands: list[int]) -> Any:
         result = function(*arguments, **given)
     except NotLowered:
         return None
-    if node.shape is None:
+    if node.several:
         return [part.number for part in result] if isinstance(result, tuple) else None
     if isinstance(result, tuple):
         return None

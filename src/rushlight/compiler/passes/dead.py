@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ir.graph import Graph, Kind, Output
+from ...ir.graph import Graph, Kind, Node, Output
 from ..lowering.builder import has_effects
 
 
@@ -18,10 +18,13 @@ def remove_dead(graph: Graph) -> Graph:
             needed[number] = 1
             for operand in node.operands:
                 needed[operand] = 1
+    for number, node in enumerate(nodes):
+        if node.kind is Kind.ITEM and needed[node.operands[0]]:
+            needed[number] = 1  # kernels give all results of a CALL
     if all(needed):
         return graph
     numbers: list[int] = []
-    kept = []
+    kept: list[Node] = []
     for number, node in enumerate(nodes):
         numbers.append(len(kept))
         if needed[number]:

@@ -302,7 +302,7 @@ class _Fuser:
         sources = self._sources(number)
         if node.kind in (Kind.MATMUL, Kind.CALL):
             form = Form.PRODUCT if node.kind is Kind.MATMUL else Form.CALL
-            group = self._new(form, node, node.size if node.shape is not None else 0)
+            group = self._new(form, node, 0 if node.several else node.size)
             group.add(number, Level.FULL)
             self.owner[number] = group.number
             self._needs(group.number, sources)

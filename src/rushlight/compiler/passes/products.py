@@ -165,7 +165,7 @@ class _Folder:
         """Whether the result can be made in the memory of ``c``."""
         node = self.graph.nodes[c]
         if node.kind is Kind.INPUT:
-            return self.into.get(number, -1) == node.attrs[0]
+            return bool(self.into.get(number, -1) == node.attrs[0])
         return self.uses[c] == 1 and node.kind in (Kind.MATMUL, Kind.MAP) and c not in self.into
 
     def _factor(self, factor: int | None, like: Node, negative: bool) -> Any:

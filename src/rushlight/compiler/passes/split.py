@@ -53,7 +53,7 @@ def _rule(b: GraphBuilder, number: int, node: Node, operands: tuple[int, ...]) -
         if rows >= _FEW or length < _LARGE // 2:
             return None
         part = part_length(length, _PART)
-        if part == 1 or part == length:
+        if part in (1, length):
             return None
         partial = x.reshape((rows, length // part, part)).reduce(op, 2, False)
         return partial.reduce(op, 1, False).reshape(node.shape).number
@@ -65,7 +65,7 @@ def _rule(b: GraphBuilder, number: int, node: Node, operands: tuple[int, ...]) -
         if columns > 64 * _FEW // 2 or length < 512:
             return None
         part = part_length(length, max(64, _PART // columns))
-        if part == 1 or part == length:
+        if part in (1, length):
             return None
         partial = x.reshape((length // part, part, columns)).reduce(op, 1, False)
         return partial.reduce(op, 0, False).reshape(node.shape).number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def causal_lower_right(*size: int) -> Tensor:
     return _mask(size, size[1] - size[0] if len(size) == 2 else 0)
 
 
-def _mask(size: Any, offset: int) -> Tensor:
+def _mask(size: tuple[int, ...], offset: int) -> Tensor:
     if len(size) != 2:
         raise ValueError("causal masks need 2 sizes, of the queries and of the keys")
-    return make_tensor(np.tri(*size, k=offset, dtype=np.bool_))
+    return make_tensor(np.tri(size[0], size[1], offset, dtype=np.bool_))

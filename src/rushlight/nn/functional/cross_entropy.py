@@ -368,7 +368,9 @@ def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: i
     if type(x) is Pending or type(t) is Pending:
         # The compiler makes one kernel of the parts.
         dim = 1 if x.ndim > 1 else 0
-        return nll_loss(log_softmax(input, dim), target, weight, ignore_index=ignore_index, reduction=reduction)
+        return nll_loss(
+            log_softmax(input, dim), target, weight, ignore_index=ignore_index, reduction=reduction
+        )
     forward: Any
     arrays: tuple[Any, ...]
     if (

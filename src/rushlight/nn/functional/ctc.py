@@ -114,7 +114,12 @@ def _losses(alpha: Array, input_lengths: Array, target_lengths: Array) -> Array:
 
 
 def _ctc_impl(
-    log_probs: Array, targets: Array, input_lengths: Array, target_lengths: Array, blank: int, zero_infinity: bool
+    log_probs: Array,
+    targets: Array,
+    input_lengths: Array,
+    target_lengths: Array,
+    blank: int,
+    zero_infinity: bool,
 ) -> Any:
     rows = _label_rows(targets, target_lengths, blank)
     wide = log_probs.astype(F64, copy=False)
@@ -201,7 +206,9 @@ def ctc_loss(
     """
     check_reduction(reduction)
     if isinstance(input_lengths, Tensor) != isinstance(target_lengths, Tensor):
-        raise TypeError("ctc_loss(): input_lengths and target_lengths must both be tensors or both tuples of ints")
+        raise TypeError(
+            "ctc_loss(): input_lengths and target_lengths must both be tensors or both tuples of ints"
+        )
     array = log_probs._array
     if array.dtype not in (F32, F64):
         raise not_implemented("ctc_loss", array.dtype)
@@ -219,7 +226,7 @@ def ctc_loss(
         raise RuntimeError(
             f"Expected input_lengths to have value at most {steps}, but got value {int(inputs.max())}"
         )
-    labels = np.asarray(targets.tolist(), np.int64).reshape(targets._array.shape)
+    labels: Array = np.asarray(targets.tolist(), np.int64).reshape(targets._array.shape)
     if labels.ndim == 1:
         if len(labels) != lengths.sum():
             raise RuntimeError(
@@ -244,6 +251,4 @@ def ctc_loss(
         return mean(mul(losses, weights))
     if reduction == "sum":
         return sum_of(losses)
-    return squeeze(losses, 0) if single else losses  # type: ignore[no-any-return]
-
-
+    return squeeze(losses, 0) if single else losses

@@ -56,9 +56,7 @@ def _pool(
     if output_size is None:
         ratios = (output_ratio,) * dims if isinstance(output_ratio, float | int) else tuple(output_ratio)
         if len(ratios) != dims:
-            raise ValueError(
-                f"{name} requires output_ratio to either be a single Int or tuple of Ints."
-            )
+            raise ValueError(f"{name} requires output_ratio to either be a single Int or tuple of Ints.")
         output_size = [int(n * ratio) for n, ratio in zip(shape[-dims:], ratios, strict=True)]
     counts = _many(output_size, dims, "output_size")
     if 0 in shape[1:]:

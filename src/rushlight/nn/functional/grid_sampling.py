@@ -87,9 +87,7 @@ def grid_sampler(
     points_shape = grid._array.shape[1:-1]
     # (N, P) for each dimension of the image, in its order; the grid's is the reverse.
     flat = reshape(grid, (batch, count(points_shape), dims))
-    coordinates = [
-        _pixels(select(flat, 2, dims - 1 - d), extents[d], align_corners) for d in range(dims)
-    ]
+    coordinates = [_pixels(select(flat, 2, dims - 1 - d), extents[d], align_corners) for d in range(dims)]
     image = reshape(input, (batch, channels, count(extents)))
     if mode == "bicubic":
         taken = _cubic(image, coordinates, extents, padding, align_corners)
@@ -115,7 +113,9 @@ def _numbered(name: str, dims: int) -> Any:
         return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"``nn.functional.grid_sample`` of images of {dims} dimensions, with its modes by number."
+    function.__doc__ = (
+        f"``nn.functional.grid_sample`` of images of {dims} dimensions, with its modes by number."
+    )
     return function
 
 
@@ -130,7 +130,9 @@ def _check(input: Tensor, grid: Tensor, mode: int) -> None:
             f"{grid.dtype}"
         )
     if a.dtype not in FLOATS:
-        raise RuntimeError(f"grid_sampler(): expected floating-point input and grid, but they have {input.dtype}")
+        raise RuntimeError(
+            f"grid_sampler(): expected floating-point input and grid, but they have {input.dtype}"
+        )
     if a.ndim not in (4, 5) or a.ndim != g.ndim:
         raise RuntimeError(
             "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with "
@@ -291,5 +293,3 @@ def affine_grid_generator(theta: Tensor, size: Sequence[int], align_corners: boo
     points = np.stack([*(mesh.ravel() for mesh in reversed(meshes)), np.ones(meshes[0].size)], 1).astype(kind)
     base = expand(make_tensor(points[None]), size[0], *points.shape)
     return reshape(bmm(base, transpose(theta, 1, 2)), (size[0], *extents, len(extents)))
-
-

@@ -96,9 +96,7 @@ def multi_head_attention_forward(
             raise AssertionError(
                 f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
             )
-        q, k, v = _in_projection(
-            query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias
-        )
+        q, k, v = _in_projection(query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias)
     else:
         if key.shape != value.shape:
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
@@ -202,10 +200,8 @@ def _mha_shape_check(
         if dims == 2 and attn_mask.dim() == 3:
             expected = (num_heads, query.shape[0], key.shape[0])
             if attn_mask.shape != expected:
-                raise AssertionError(
-                    f"Expected `attn_mask` shape to be {expected} but got {attn_mask.shape}"
-                )
-    return dims == 3
+                raise AssertionError(f"Expected `attn_mask` shape to be {expected} but got {attn_mask.shape}")
+    return bool(dims == 3)
 
 
 def _none_or_dtype(mask: Tensor | None) -> Any:
@@ -274,11 +270,18 @@ def _in_projection_packed(
         weights = weight.split(parts)
         both = linear(key, weights[1], biases[1])
         return (linear(query, weights[0], biases[0]), *both.chunk(2, -1))
-    return _in_projection(query, key, value, *weight.chunk(3), bias)
+    q_weight, k_weight, v_weight = weight.chunk(3)
+    return _in_projection(query, key, value, q_weight, k_weight, v_weight, bias)
 
 
 def _in_projection(
-    query: Tensor, key: Tensor, value: Tensor, q_weight: Any, k_weight: Any, v_weight: Any, bias: Tensor | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    q_weight: Any,
+    k_weight: Any,
+    v_weight: Any,
+    bias: Tensor | None,
 ) -> tuple[Tensor, ...]:
     for name, weight in (("q", q_weight), ("k", k_weight), ("v", v_weight)):
         if weight is None:

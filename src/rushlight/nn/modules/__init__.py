@@ -45,7 +45,11 @@ for _place, _source, _names in (
     (linear, attention_layers, ("NonDynamicallyQuantizableLinear",)),
     (linear, lazy_layers, ("LazyLinear",)),
     (conv, lazy_layers, tuple(f"LazyConv{kind}{d}d" for kind in ("", "Transpose") for d in (1, 2, 3))),
-    (normalization, lazy_layers, tuple(f"Lazy{kind}Norm{d}d" for kind in ("Batch", "Instance") for d in (1, 2, 3))),
+    (
+        normalization,
+        lazy_layers,
+        tuple(f"Lazy{kind}Norm{d}d" for kind in ("Batch", "Instance") for d in (1, 2, 3)),
+    ),
 ):
     for _name in _names:
         setattr(_place, _name, getattr(_source, _name))

@@ -68,9 +68,7 @@ class _SpectralNorm(Module):
     _u: Tensor
     _v: Tensor
 
-    def __init__(
-        self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12
-    ) -> None:
+    def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
         super().__init__()
         ndim = weight.dim()
         if dim >= ndim or dim < -ndim:
@@ -113,7 +111,7 @@ class _SpectralNorm(Module):
             self._power_method(matrix, self.n_power_iterations)
         # Copies: the next call changes the buffers before backward has used them.
         u, v = self._u.clone(), self._v.clone()
-        return weight / u.vdot(matrix.mv(v))
+        return weight / u.vdot(matrix.mv(v))  # type: ignore[no-any-return]
 
     def right_inverse(self, value: Tensor) -> Tensor:
         return value
@@ -158,7 +156,7 @@ def _make_orthogonal(a: Tensor) -> Tensor:
     from ...ops.reflections import geqrf, householder_product
 
     x, tau = geqrf(a)
-    return householder_product(x, tau) * x.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)
+    return householder_product(x, tau) * x.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)  # type: ignore[no-any-return]
 
 
 class _Orthogonal(Module):
@@ -193,7 +191,7 @@ class _Orthogonal(Module):
         tau = 2.0 / (1.0 + (a * a).sum(-2))
         # The diagonal holds signs, which are no part of the gradient.
         signs = x.diagonal(dim1=-2, dim2=-1).detach().sign()
-        return householder_product(a, tau) * signs.unsqueeze(-2)
+        return householder_product(a, tau) * signs.unsqueeze(-2)  # type: ignore[no-any-return]
 
     def _from_skew(self, x: Tensor, n: int, k: int) -> Tensor:
         from ...ops.decompositions import solve
@@ -207,7 +205,7 @@ class _Orthogonal(Module):
             q = matrix_exp(a)
         else:
             identity = eye(n, dtype=a.dtype)
-            q = solve(identity + 0.5 * a, identity - 0.5 * a)
+            q = solve(identity - 0.5 * a, identity + 0.5 * a)
         return q[..., :k] if n != k else q
 
     def right_inverse(self, q: Tensor) -> Tensor:
@@ -228,9 +226,10 @@ class _Orthogonal(Module):
                     "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
                     "use_trivialization=False."
                 )
-            a, _ = geqrf(q)
+            a, tau = geqrf(q)
             diagonal = a.diagonal(dim1=-2, dim2=-1)
-            diagonal.copy_(diagonal.ge(0).to(a.dtype) * 2 - 1)
+            # A tau of 0 is a reflection that LAPACK left out, but `forward` does it.
+            diagonal.copy_(diagonal.sign() * (1 - 2 * tau.eq(0).to(a.dtype)))
             return a.mT if wide else a  # type: ignore[no-any-return]
         if n == k:
             q = q.clone() if _is_orthogonal(q) else _make_orthogonal(q)
@@ -240,11 +239,15 @@ class _Orthogonal(Module):
         self.base = q
         minus_identity = zeros_like(given)
         minus_identity.diagonal(dim1=-2, dim2=-1).fill_(-1.0)
-        return minus_identity
+        return minus_identity  # type: ignore[no-any-return]
 
 
 def orthogonal(
-    module: Module, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
+    module: Module,
+    name: str = "weight",
+    orthogonal_map: str | None = None,
+    *,
+    use_trivialization: bool = True,
 ) -> Module:
     """Parametrize a matrix (or batch of matrices) so that its columns, or rows where it is wide, are orthonormal.
 
@@ -263,7 +266,9 @@ def orthogonal(
     if not isinstance(weight, Tensor):
         raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
     if weight.dim() < 2:
-        raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.dim()} dimensions.")
+        raise ValueError(
+            f"Expected a matrix or batch of matrices. Got a tensor of {weight.dim()} dimensions."
+        )
     if orthogonal_map is None:
         square = weight.shape[-2] == weight.shape[-1]
         orthogonal_map = "matrix_exp" if square or weight.is_complex() else "householder"

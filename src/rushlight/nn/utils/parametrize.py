@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...core.grad_mode import GRAD_MODE
@@ -62,10 +62,8 @@ class ParametrizationList(ModuleList):
         try:
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    try:
+                    with suppress(NotImplementedError):
                         new = module.right_inverse(new)
-                    except NotImplementedError:
-                        pass
         finally:
             GRAD_MODE.reset(token)
         if not isinstance(new, Tensor | Sequence):
@@ -222,7 +220,7 @@ def register_parametrization(
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
-        entry: Any = module.parametrizations[tensor_name]  # type: ignore[index]
+        entry: Any = module.parametrizations[tensor_name]
         if not unsafe:
             value = getattr(module, tensor_name)
             _check_result(parametrization(value), value.shape, value.dtype)
@@ -243,7 +241,7 @@ def register_parametrization(
             _make_class(module)
             module.parametrizations = ModuleDict()
         _make_property(module, tensor_name)
-        module.parametrizations[tensor_name] = entry  # type: ignore[index]
+        module.parametrizations[tensor_name] = entry
     else:
         raise ValueError(
             f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
@@ -266,7 +264,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
-    entry: Any = module.parametrizations[tensor_name]  # type: ignore[index]
+    entry: Any = module.parametrizations[tensor_name]
     if entry.is_tensor:
         original = entry.original
         if leave_parametrized:
@@ -286,7 +284,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
             "of tensors."
         )
     delattr(type(module), tensor_name)
-    del module.parametrizations[tensor_name]  # type: ignore[attr-defined]
+    del module.parametrizations[tensor_name]
     _register(module, tensor_name, original)
     if not is_parametrized(module):
         delattr(module, "parametrizations")
@@ -313,7 +311,7 @@ def transfer_parametrizations_and_params(
                 setattr(to_module, name, Parameter(getattr(from_module, name)))
             for parametrization in parametrizations[name]:
                 register_parametrization(to_module, name, parametrization)
-            entry, own = parametrizations[name], to_module.parametrizations[name]  # type: ignore[index]
+            entry, own = parametrizations[name], to_module.parametrizations[name]
             names = ["original"] if entry.is_tensor else [f"original{i}" for i in range(entry.ntensors)]
             for original in names:
                 setattr(own, original, getattr(entry, original))

@@ -73,8 +73,7 @@ class BasePruningMethod(ABC):
         original = getattr(module, name)
         if importance_scores is not None and importance_scores.shape != original.shape:
             raise AssertionError(
-                "importance_scores should have the same shape as parameter "
-                f"{name} of {module}"
+                f"importance_scores should have the same shape as parameter {name} of {module}"
             )
         scores = original if importance_scores is None else importance_scores
         first = not present
@@ -145,7 +144,7 @@ class PruningContainer(BasePruningMethod):
                 "Can only add pruning methods acting on the parameter named "
                 f"'{self._tensor_name}' to PruningContainer {self}. Found '{method._tensor_name}'"
             )
-        self._pruning_methods += (method,)
+        self._pruning_methods += (method,)  # type: ignore[operator]
 
     def __len__(self) -> int:
         return len(self._pruning_methods)
@@ -175,7 +174,7 @@ class PruningContainer(BasePruningMethod):
             raise ValueError(f"Unrecognized PRUNING_TYPE {kind}")
         mask = mask.clone()
         mask[part] = method.compute_mask(t[part], mask[part]).to(mask.dtype)
-        return mask
+        return mask  # type: ignore[no-any-return]
 
 
 class Identity(BasePruningMethod):
@@ -206,7 +205,7 @@ class RandomUnstructured(BasePruningMethod):
         if count:
             lowest = rand_like(t).reshape(-1).topk(count).indices
             mask.view(-1)[lowest] = 0
-        return mask
+        return mask  # type: ignore[no-any-return]
 
     @classmethod
     def apply(cls, module: Module, name: str, amount: float) -> Any:  # type: ignore[override]
@@ -228,7 +227,7 @@ class L1Unstructured(BasePruningMethod):
         if count:
             lowest = t.abs().reshape(-1).topk(count, largest=False).indices
             mask.view(-1)[lowest] = 0
-        return mask
+        return mask  # type: ignore[no-any-return]
 
     @classmethod
     def apply(  # type: ignore[override]
@@ -253,7 +252,7 @@ class _Structured(BasePruningMethod):
         place: list[Any] = [slice(None)] * t.dim()
         place[self.dim] = kept
         mask[tuple(place)] = 1
-        return mask * default_mask.to(dtype=mask.dtype)
+        return mask * default_mask.to(dtype=mask.dtype)  # type: ignore[no-any-return]
 
 
 class RandomStructured(_Structured):
@@ -306,9 +305,7 @@ class LnStructured(_Structured):
         dim: int,
         importance_scores: Tensor | None = None,
     ) -> Any:
-        return super().apply(
-            module, name, amount=amount, n=n, dim=dim, importance_scores=importance_scores
-        )
+        return super().apply(module, name, amount=amount, n=n, dim=dim, importance_scores=importance_scores)
 
 
 class CustomFromMask(BasePruningMethod):
@@ -322,7 +319,7 @@ class CustomFromMask(BasePruningMethod):
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         if default_mask.shape != self.mask.shape:
             raise AssertionError("mask shapes do not match")
-        return default_mask * self.mask.to(dtype=default_mask.dtype)
+        return default_mask * self.mask.to(dtype=default_mask.dtype)  # type: ignore[no-any-return]
 
     @classmethod
     def apply(cls, module: Module, name: str, mask: Tensor) -> Any:  # type: ignore[override]
@@ -422,9 +419,7 @@ def remove(module: Module, name: str) -> Module:
             hook.remove(module)
             del module._forward_pre_hooks[key]
             return module
-    raise ValueError(
-        f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed"
-    )
+    raise ValueError(f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed")
 
 
 def is_pruned(module: Module) -> bool:
@@ -439,20 +434,20 @@ def is_pruned(module: Module) -> bool:
 def _validate_pruning_amount_init(amount: Any) -> None:
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    if (isinstance(amount, numbers.Integral) and amount < 0) or (
-        not isinstance(amount, numbers.Integral) and not 0.0 <= float(amount) <= 1.0
-    ):
-        raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
+    whole = isinstance(amount, numbers.Integral)
+    value = float(amount)
+    if value < 0 or (not whole and value > 1.0):
+        raise ValueError(
+            f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
+        )
 
 
 def _number_to_prune(amount: Any, size: int) -> int:
-    if isinstance(amount, numbers.Integral):
-        if amount > size:
-            raise ValueError(
-                f"amount={amount} should be smaller than the number of parameters to prune={size}"
-            )
-        return int(amount)
-    return round(amount * size)
+    if not isinstance(amount, numbers.Integral):
+        return round(float(amount) * size)
+    if int(amount) > size:
+        raise ValueError(f"amount={amount} should be smaller than the number of parameters to prune={size}")
+    return int(amount)
 
 
 def _validate_structured_pruning(t: Tensor) -> None:
@@ -466,5 +461,3 @@ def _validate_structured_pruning(t: Tensor) -> None:
 def _compute_norm(t: Tensor, n: Any, dim: int) -> Tensor:
     dim = dim + t.dim() if dim < 0 else dim
     return t.norm(p=n, dim=[d for d in range(t.dim()) if d != dim])  # type: ignore[no-any-return]
-
-

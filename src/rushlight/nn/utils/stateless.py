@@ -9,6 +9,8 @@ from typing import Any
 from ...core.tensor import Tensor
 from ..module import Module
 
+_NONE = object()
+
 
 def functional_call(
     module: Module,
@@ -52,7 +54,7 @@ def replaced(module: Module, tensors: dict[str, Any], *, tie_weights: bool, stri
 
     Buffers that the module replaces meanwhile are put into ``tensors``.
     """
-    named = dict(module.named_parameters(remove_duplicate=False))
+    named: dict[str, Any] = dict(module.named_parameters(remove_duplicate=False))
     named.update(module.named_buffers(remove_duplicate=False))
     wanted = _with_tied(named, tensors) if tie_weights else tensors
     if strict:
@@ -61,7 +63,7 @@ def replaced(module: Module, tensors: dict[str, Any], *, tie_weights: bool, stri
         if not isinstance(value, Tensor) and value is not None:
             raise TypeError(f"{value} is not an instance of torch.Tensor")
     places = {name: _place_of(module, name) for name in wanted}
-    own = {name: table[key] for name, (table, key) in places.items()}
+    own = {name: table.get(key, _NONE) for name, (table, key) in places.items()}
     try:
         for name, (table, key) in places.items():
             table[key] = wanted[name]
@@ -70,7 +72,10 @@ def replaced(module: Module, tensors: dict[str, Any], *, tie_weights: bool, stri
         for name, (table, key) in places.items():
             if name in tensors:
                 tensors[name] = table.get(key, tensors[name])
-            table[key] = own[name]
+            if own[name] is _NONE:
+                table.pop(key, None)
+            else:
+                table[key] = own[name]
 
 
 def _with_tied(named: Mapping[str, Any], tensors: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +114,10 @@ def _check_keys(module: Module, named: Mapping[str, Any], tensors: Mapping[str, 
 def _place_of(module: Module, name: str) -> tuple[dict[str, Any], str]:
     path, _, key = name.rpartition(".")
     owner = module.get_submodule(path)
-    for table in (owner._parameters, owner._buffers, owner.__dict__):
+    for table in (owner._parameters, owner._buffers):
         if key in table:
             return table, key
-    raise AttributeError(f"{owner._get_name()} has no attribute `{key}`")
+    return (
+        owner.__dict__,
+        key,
+    )  # a name that the module does not have is an attribute for the time of the call

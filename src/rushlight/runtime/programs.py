@@ -63,7 +63,7 @@ class ReferenceProgram:
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Compute the graph's outputs into ``outputs`` and into the inputs that they replace."""
-        from ..runtime.reference import evaluate
+        from .reference import evaluate
 
         fresh = iter(outputs)
         targets = [inputs[out.into] if out.into >= 0 else next(fresh) for out in self.graph.outputs]

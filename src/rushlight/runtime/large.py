@@ -1,0 +1,131 @@
+"""Eager operations on large arrays as compiled kernels.
+
+NumPy computes pointwise operations on one core, its float32 ``exp`` and ``tanh`` are slow without AVX-512, and an operation of
+several steps (softmax, layer norm, gelu) makes a pass over memory for each. From a measured size on an operation therefore
+runs as a compiled program of the same record, that is, of the same formula. The first call of its kind is NumPy's, so that
+operations that happen once are never compiled; a kind that the compiler has no kernel for stays NumPy's.
+"""
+
+from __future__ import annotations
+
+import _thread
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..compiler.launch import HostLaunch
+from ..ir.graph import Graph, Kind, Node, Output
+from .programs import ReferenceProgram, builder
+
+ndarray = np.ndarray
+NEVER: Final = 1 << 62
+_KEPT: Final = 1024
+
+# From how many elements on a kernel of ours is faster than NumPy (benchmarks/large.md).
+_TRANSCENDENTAL: Final = 8_192
+_COMPOSITE: Final = 2_048
+_ARITHMETIC: Final = 131_072
+LARGE_FROM: Final[dict[str, int]] = {
+    **dict.fromkeys(
+        (
+            "exp", "expm1", "exp2", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+            "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "sigmoid", "erf", "erfc", "pow", "pow_number",
+        ),
+        _TRANSCENDENTAL,
+    ),
+    **dict.fromkeys(
+        (
+            "softmax", "log_softmax", "logsumexp", "normalize", "normalize_gradient", "scale_and_shift", "elu", "softplus",
+            "nll_loss", "leaky_relu", "hardtanh", "binary_cross_entropy_with_logits", "var", "std",
+        ),
+        _COMPOSITE,
+    ),
+    **dict.fromkeys(
+        (
+            "add", "sub", "mul", "div", "neg", "abs", "maximum", "minimum", "sqrt", "reciprocal", "relu", "clamp", "where",
+            "eq", "ne", "lt", "le", "gt", "ge", "floor", "ceil", "trunc", "round",
+        ),
+        _ARITHMETIC,
+    ),
+}  # fmt: skip
+
+
+class _Compiled:
+    """What is known of one kind of call: how often it was seen, then its program and the type of its result."""
+
+    __slots__ = ("dtype", "program", "shape")
+    program: Any
+
+
+_kinds: OrderedDict[Any, Any] = OrderedDict()
+_lock = _thread.allocate_lock()
+
+
+def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """``record.impl(*arrays, **attrs)``, by a compiled kernel where there is one for this kind of call."""
+    try:
+        key = (
+            record.name,
+            tuple([(a.shape, a.dtype) if type(a) is ndarray else (type(a), a) for a in arrays]),
+            tuple(attrs.items()) if attrs else (),
+        )
+        known = _kinds.get(key)
+    except TypeError:  # a parameter that can't be compared
+        return _by_numpy(record, arrays, attrs)
+    if known is None:
+        result = _by_numpy(record, arrays, attrs)
+        if type(result) is ndarray and result.dtype.kind in "fb" and _suits(arrays):
+            kind = _Compiled()
+            kind.program, kind.shape, kind.dtype = None, result.shape, result.dtype
+            _remember(key, kind)
+        return result
+    if known is NEVER or not _suits(arrays):
+        return _by_numpy(record, arrays, attrs)
+    if known.program is None:
+        program = _compile(record, arrays, attrs, known)
+        if program is None:
+            _remember(key, NEVER)
+            return _by_numpy(record, arrays, attrs)
+        known.program = program
+    out = np.empty(known.shape, known.dtype)
+    known.program.run([array for array in arrays if type(array) is ndarray], [out])
+    return out
+
+
+def _by_numpy(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    with np.errstate(all="ignore"):
+        return record.impl(*arrays, **attrs)
+
+
+def _suits(arrays: Sequence[Any]) -> bool:
+    return all(
+        [type(a) is not ndarray or (a.flags.c_contiguous and a.dtype.isnative and a.flags.aligned) for a in arrays]
+    )
+
+
+def _remember(key: Any, kind: Any) -> None:
+    with _lock:
+        _kinds[key] = kind
+        if len(_kinds) > _KEPT:
+            _kinds.popitem(last=False)
+
+
+def _compile(record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _Compiled) -> Any:
+    """A program that is all native code; None if there is none."""
+    build = builder()
+    if build is ReferenceProgram:
+        return None
+    nodes: list[Node] = []
+    literals = []
+    for position, array in enumerate(arrays):
+        if type(array) is ndarray:
+            nodes.append(Node(Kind.INPUT, (), (len(nodes),), array.shape, array.dtype))
+        else:
+            literals.append((position, array))
+    inputs = tuple(range(len(nodes)))
+    attributes = (record, tuple(literals), tuple(attrs.items()))
+    nodes.append(Node(Kind.CALL, inputs, attributes, kind.shape, kind.dtype))
+    program = build(Graph(tuple(nodes), inputs, (Output(len(inputs), -1),)))
+    return None if any([isinstance(line, HostLaunch) for line in program.launches]) else program
