@@ -96,9 +96,7 @@ def test_get_variable_needs_a_full_shape_and_takes_defaults_from_the_scope() -> 
         ValueError, match=r"Shape of a new variable \(w\) must be fully defined, but instead was \(\?, 3\)"
     ):
         tf.get_variable("w", [None, 3])
-    with tf.variable_scope(
-        "s", initializer=tf.constant_initializer(3.0), regularizer=lambda v: tf.reduce_sum(v)
-    ):
+    with tf.variable_scope("s", initializer=tf.constant_initializer(3.0), regularizer=tf.reduce_sum):
         v = tf.get_variable("v", [2])
     (penalty,) = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
     with tf.Session() as session:
@@ -216,7 +214,7 @@ def test_shapes_that_do_not_fit_are_refused_when_the_graph_is_built() -> None:
         ValueError, match=r"Cannot reshape a tensor with 6 elements to shape \[4\] \(4 elements\)"
     ):
         tf.reshape(a, [4])
-    with pytest.raises(ValueError, match="are incompatible|not compatible"):
+    with pytest.raises(ValueError, match="are incompatible"):
         tf.concat([a, b], 0)
     with pytest.raises(ValueError, match="Dimension mismatch"):
         tf.Variable(a).assign(b)
@@ -260,7 +258,7 @@ def test_graphs_do_not_mix() -> None:
 
 
 def test_the_default_graph_can_be_begun_anew() -> None:
-    with pytest.raises(AssertionError, match="Do not use tf.reset_default_graph"):
+    with pytest.raises(AssertionError, match=r"Do not use tf.reset_default_graph"):
         tf.reset_default_graph()
 
 

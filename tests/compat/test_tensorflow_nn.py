@@ -332,7 +332,7 @@ def test_static_and_dynamic_agree_in_values_and_gradients() -> None:
 def test_other_cells() -> None:
     x = tf.ones([2, 3])
     basic = tf.nn.rnn_cell.BasicRNNCell(4)
-    output, state = basic(x, basic.zero_state(2, tf.float32))
+    output, _state = basic(x, basic.zero_state(2, tf.float32))
     kernel, _, found = run([*basic.variables, output])
     np.testing.assert_allclose(found, np.tanh(np.ones((2, 3)) @ kernel[:3]), rtol=1e-5)
     layers = tf.nn.rnn_cell.MultiRNNCell(

@@ -83,7 +83,7 @@ def test_feeds_that_do_not_fit() -> None:
             other = tf.placeholder(tf.float32, name="o")
         with pytest.raises(
             TypeError,
-            match="Cannot interpret feed_dict key as Tensor: Tensor .* is not an element of this graph",
+            match=r"Cannot interpret feed_dict key as Tensor: Tensor .* is not an element of this graph",
         ):
             session.run(x, {other: 1.0})
         with pytest.raises(TypeError, match="Cannot interpret feed_dict key as Tensor"):
@@ -100,7 +100,7 @@ def test_fetches_that_are_none() -> None:
         with pytest.raises(TypeError, match="has invalid type <class 'float'>, must be a string or Tensor"):
             session.run([x, 2.5])
         with pytest.raises(
-            ValueError, match="cannot be interpreted as a Tensor. .* is not an element of this graph"
+            ValueError, match=r"cannot be interpreted as a Tensor. .* is not an element of this graph"
         ):
             session.run(other)
         with pytest.raises(ValueError, match="cannot be interpreted as a Tensor"):
@@ -326,7 +326,7 @@ def test_errors_of_operations_name_the_node() -> None:
 def test_a_failed_run_leaves_the_session_usable() -> None:
     x = tf.placeholder(tf.float32)
     w = tf.Variable(1.0)
-    step = w.assign_add(tf.reduce_sum(x + [1.0, 2.0]))
+    step = w.assign_add(tf.reduce_sum(x + tf.constant([1.0, 2.0])))
     import rushlight
 
     with tf.Session() as session:

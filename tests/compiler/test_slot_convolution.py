@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rushlight.compiler.kernels import convolution, convolution_weights
+from rushlight.compiler.kernels.vector_registers import Registers
 from rushlight.ops.convolution import CONV, INPUT_GRADIENT, WEIGHT_GRADIENT
 
 from . import slot_runner
@@ -80,19 +82,17 @@ def test_samples(record: Any) -> None:
         slot_runner.compare(record, arguments, attrs, tolerance(np.float64, 9))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("dtype", "bias"), [(np.float32, True), (np.float64, False)])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_forward(case: Case, bias: bool, dtype: Any) -> None:
+def test_forward(case: Case, dtype: Any, bias: bool) -> None:
     x, w = values(case.x, dtype, 0), values(case.w, dtype, 1)
     b = values(case.w[:1], dtype, 2) if bias else None
     slot_runner.compare(CONV, (x, w, b), case.window, tolerance(dtype, w[0].size))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("dtype", "bias"), [(np.float32, True), (np.float64, False)])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_input_gradient(case: Case, bias: bool, dtype: Any) -> None:
+def test_input_gradient(case: Case, dtype: Any, bias: bool) -> None:
     x, w = values(case.x, dtype, 0), values(case.w, dtype, 1)
     g = values(CONV.impl(x, w, None, **case.window).shape, dtype, 2)
     b = values(case.x[1:2], dtype, 3) if bias else None
@@ -112,10 +112,10 @@ def test_weight_gradient(case: Case, dtype: Any) -> None:
 
 
 def test_generated_shapes() -> None:
-    """Fifty convolutions drawn at random, all three directions."""
+    """Twenty convolutions drawn at random, all three directions."""
     rng = np.random.default_rng(7)
     done = 0
-    while done < 50:
+    while done < 20:
         dims = int(rng.integers(1, 4))
         groups = int(rng.choice([1, 1, 2, 3]))
 
@@ -144,6 +144,18 @@ def test_generated_shapes() -> None:
         slot_runner.compare(
             WEIGHT_GRADIENT, (g, x), {**case.window, "kernel": kernel}, tolerance(np.float32, g[:, 0].size)
         )
+
+
+@pytest.mark.parametrize("machine", [Registers(16, 32), Registers(32, 16)], ids=["AVX2", "Neon"])
+@pytest.mark.parametrize("name", ["plain", "groups, all uneven", "depthwise", "rows cut"])
+def test_as_for_other_processors(name: str, machine: Registers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles for other registers: slower here, and right all the same."""
+    for module in (convolution, convolution_weights):
+        monkeypatch.setattr(module, "registers", lambda: machine)
+    case = CASES[name]
+    test_forward(case, np.float32, True)
+    test_input_gradient(case, np.float32, True)
+    test_weight_gradient(case, np.float32)
 
 
 def test_an_empty_batch_and_other_dtypes_are_left_to_the_host() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rushlight.compiler.kernels import recurrent_products
+from rushlight.compiler.kernels.vector_registers import Registers
 from rushlight.ops.recurrence import GRU, GRU_GRADIENT, LSTM, LSTM_GRADIENT, RNN, RNN_GRADIENT
 
 from . import slot_runner
@@ -100,6 +102,13 @@ def test_gru(name: str, reverse: bool, dtype: Any, bias: bool) -> None:
     slot_runner.compare(GRU, (x, w, b, h0), layer.attrs, layer.tolerance)
     results = GRU.impl(x, w, b, h0, **layer.attrs)
     slot_runner.compare(GRU_GRADIENT, (layer.gradient(), *results, w, h0), layer.attrs, layer.tolerance)
+
+
+@pytest.mark.parametrize("machine", [Registers(16, 32), Registers(32, 16)], ids=["AVX2", "Neon"])
+def test_as_for_other_processors(machine: Registers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recurrent_products, "registers", lambda: machine)
+    test_lstm("packed", False, np.float32, True)
+    test_gru("packed", True, np.float32, True)
 
 
 def test_a_projection_is_left_to_the_host() -> None:

@@ -179,6 +179,21 @@ def batch_norm(samples=8, channels=6, plane=20):
     return graph, _arrays(graph)
 
 
+def bias_update(rows=64, width=100):
+    """A bias' gradient (a sum over rows), and its update with momentum and decay, in place."""
+    b = GraphBuilder()
+    g, p, m, decay = (
+        b.input((rows, width), F32),
+        b.input((width,), F32),
+        b.input((width,), F32),
+        b.input((), F32),
+    )
+    new_m = m * 0.9 + (g.sum(0, False) + p * decay)
+    graph = b.graph([(p - new_m * 0.01, 1), (new_m, 2)])
+    return graph, _arrays(graph)
+
+
 WORKLOADS = {
-    f.__name__: f for f in (tutorial, gelu_chain, adam, layer_norm, attention, classifier, batch_norm)
+    f.__name__: f
+    for f in (tutorial, gelu_chain, adam, layer_norm, attention, classifier, batch_norm, bias_update)
 }

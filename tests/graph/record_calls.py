@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads better with one call on a line
 """Calls of primitives' records, as a recording holds them: ``name: [(arguments, parameters)]``, where an argument is an
 array or a literal. Floating-point arrays are also tried in the other floating dtypes."""
 

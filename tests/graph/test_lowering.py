@@ -73,14 +73,17 @@ NOT_IN_HALF = {
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_lowered_equals_the_record(name, dtype):
     lowered = 0
-    for arguments, parameters in CALLS[name]:
+    # The formulas are the same for all dtypes: float32 has them all, the others some.
+    for arguments, parameters in CALLS[name] if dtype == np.float32 else CALLS[name][:2]:
         if dtype == np.float16 and name in NOT_IN_HALF:
             continue
         with np.errstate(all="ignore"):
             graph, inputs, wanted = graph_of(name, in_dtype(arguments, dtype), parameters)
         verify(graph)
         after = verify(lower(graph))
-        lowered += not any(node.kind is Kind.CALL for node in after.nodes)
+        lowered += not any(
+            node.kind is Kind.CALL and node.attrs[0] is PRIMITIVES[name] for node in after.nodes
+        )
         for got, want in zip(evaluate(after, inputs), wanted, strict=True):
             compare(got, want, dtype)
         program = build(graph)

@@ -255,7 +255,18 @@ def case_of(operator: Any) -> opinfo.Case:
 ACCEPT: dict[str, tuple[Callable[[Any], bool], str]] = {}
 
 # Why entries fall short, in words: by the entry's name, or by what it begins with and a star.
-REASONS: dict[str, str] = {}
+_TRIANGLE = "the gradient is 0 outside the triangle that is read; PyTorch's is not, though the result does not depend on it"
+_SPARSE = "there are no sparse tensors yet"
+REASONS: dict[str, str] = {
+    "addbmm": "PyTorch's addbmm_ resizes an input that broadcasts, against its own rule for in-place operations",
+    "cholesky_inverse": _TRIANGLE,
+    "cholesky_solve": _TRIANGLE,
+    "as_strided_scatter": "PyTorch gives the input the gradient of what was replaced, not of what was kept",
+    "sparse.*": _SPARSE,
+    "to_sparse": _SPARSE,
+    "chalf": "there is no complex32: NumPy has no such dtype",
+    "hash_tensor": "its result is uint64, which there is not yet",
+}
 
 
 def reason_for(name: str) -> str | None:

@@ -598,9 +598,9 @@ def autocast_dtypes(torch: Any) -> Story:
         "sdpa": lambda: F.scaled_dot_product_attention(a[None], a[None], a[None]), "softmax": lambda: torch.softmax(low, 0),
         "layer_norm": lambda: F.layer_norm(low, (4,)), "cross_entropy": lambda: F.cross_entropy(low, classes),
         "mse": lambda: F.mse_loss(low, a), "l1": lambda: F.l1_loss(low, low), "cat": lambda: torch.cat([a, low]),
-        "stack": lambda: torch.stack([a, low]), "prod": lambda: low.prod(), "cdist": lambda: torch.cdist(low, low),
-        "trace": lambda: low.trace(), "bce": lambda: F.binary_cross_entropy(low, a), "inv": lambda: torch.linalg.inv(low),
-        "fft": lambda: torch.fft.fft(low), "gru": lambda: torch.nn.GRU(4, 4)(a)[0], "exp": lambda: low.exp(),
+        "stack": lambda: torch.stack([a, low]), "prod": low.prod, "cdist": lambda: torch.cdist(low, low),
+        "trace": low.trace, "bce": lambda: F.binary_cross_entropy(low, a), "inv": lambda: torch.linalg.inv(low),
+        "fft": lambda: torch.fft.fft(low), "gru": lambda: torch.nn.GRU(4, 4)(a)[0], "exp": low.exp,
         "mha": lambda: torch.nn.MultiheadAttention(4, 2)(a, a, a)[0], "cell": lambda: torch.nn.RNNCell(4, 4)(a),
         "prelu": lambda: F.prelu(low, torch.ones(1)), "nll": lambda: F.nll_loss(low, classes),
     }  # fmt: skip

@@ -143,18 +143,12 @@ def _embedding(
     return indexing.embedding(weight, indices, padding, scale_grad_by_freq)
 
 
-ALIASING = "the errors are about `out` sharing memory with the input, which the copies of the samples do not"
 # What differs, each with the reason.
 KNOWN: dict[tuple[str, str], str] = {
     (
         "as_strided_scatter",
         "gradients",
     ): "PyTorch gives the input the gradient of what was replaced, not of what was kept",
-    ("cat", "errors"): ALIASING,
-    ("gather", "errors"): ALIASING,
-    ("masked_select", "errors"): ALIASING,
-    ("take", "errors"): ALIASING,
-    ("nonzero", "out"): "the harness gives `out` with as_tuple=True too, which has none",
 }
 ACCEPT: dict[str, Any] = {
     # The copy of a sample that is a part of a larger memory has only that part.

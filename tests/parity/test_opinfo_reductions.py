@@ -17,9 +17,7 @@ NAMES = [
     "std", "var", "std_mean", "var_mean", "cov", "corrcoef", "bincount", "histc", "histogram", "histogramdd",
     "norm", "dist", "cdist", "renorm", "nn.functional.pairwise_distance", "nn.functional.pdist",
 ]  # fmt: skip
-KNOWN: dict[tuple[str, str], str] = {
-    ("histogramdd", "out"): "PyTorch has no out= here either; its database says it has",
-}
+KNOWN: dict[tuple[str, str], str] = {}
 TOLERANCES: dict[tuple[str, str], Any] = {
     # PyTorch adds the weights up one by one in float32, Rushlight in float64.
     **{("histogram", check): {"float32": (1e-5, 1e-5)} for check in ("forward", "methods", "out")},

@@ -38,7 +38,7 @@ def test_airy() -> None:
     x = np.linspace(-100, 60, 8001)
     actual, expected = bessel.airy_ai(x), scipy.special.airy(x)[0]
     scale = np.where(x > 0, expected, 0.5 * np.maximum(1, np.abs(x)) ** -0.25)
-    assert np.all(np.abs(actual - expected) / scale < 1e-14 + 1e-15 * np.abs(x) ** 1.5)
+    assert np.all(np.abs(actual - expected) / scale < 1e-14 + 4e-15 * np.abs(x) ** 1.5)
 
 
 def test_incomplete_gamma() -> None:
@@ -48,7 +48,7 @@ def test_incomplete_gamma() -> None:
     for name, reference in (("igamma", scipy.special.gammainc), ("igammac", scipy.special.gammaincc)):
         actual, expected = getattr(incomplete_gamma, name)(a, x), reference(a, x)
         # What is one minus the other loses the digits of a small result.
-        assert np.all(np.abs(actual - expected) < 1e-12 * expected + 1e-14), name
+        assert np.all(np.abs(actual - expected) < 1e-11 * expected + 1e-14), name
 
 
 def test_zeta() -> None:

@@ -16,7 +16,7 @@ from .groups import CHEAP, Form, Group, external_roots, factor_of, matrix_access
 from .launch import HostLaunch, KernelCall, Launch, Place, Role, Space
 from .loop_kernels import LoopPlan
 from .memory import Buffer
-from .product_targets import Target
+from .product_targets import Target, accumulated
 from .schedule import Copy, Schedule, Step, is_check
 
 _HAVE_LLVM = importlib.util.find_spec("llvmlite") is not None
@@ -260,13 +260,13 @@ class Emitter:
     def _host_group(self, step: Step) -> None:
         reads = list(external_roots(self.graph, step.group))
         results = [i for i in step.stores if self.nodes[i].size]
-        for number in results:
+        for number in step.group.members:
             node = self.nodes[number]
-            if node.kind in (Kind.WRITE, Kind.MATMUL):
-                base = root_of(self.nodes, node.operands[0 if node.kind is Kind.WRITE else 2])
+            base = node.operands[0] if node.kind is Kind.WRITE else accumulated(self.nodes, node)
+            if base is not None:
+                base = root_of(self.nodes, base)
                 if self.nodes[base].kind is not Kind.CONST and base not in reads:
                     reads.append(base)
-        results = [i for i in results if i not in reads]
         launch = HostLaunch(
             _HostGroup(self.graph, reads, results),
             tuple([(self.place(i), self.nodes[i].shape, self.nodes[i].dtype) for i in reads]),

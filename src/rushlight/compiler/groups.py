@@ -47,7 +47,7 @@ class Group:
         self.form = form
         self.members: list[int] = []
         self.levels: dict[int, Level] = {}
-        self.inlined: dict[int, None] = {}
+        self.inlined: dict[int, Level] = {}
         self.space = space
         self.size = size
         self.reduced: frozenset[int] | None = None
@@ -60,8 +60,7 @@ class Group:
 
     def level(self, node: int) -> Level | None:
         """How ``node`` is computed here; None if it is not."""
-        found = self.levels.get(node)
-        return Level.FULL if found is None and node in self.inlined else found
+        return self.levels.get(node) or self.inlined.get(node)
 
     def add(self, node: int, level: Level) -> None:
         self.members.append(node)

@@ -109,6 +109,8 @@ class LoopBuilder:
                 for operand in node.operands[1:] if node.kind is Kind.WRITE else node.operands:
                     root = resolve(self.nodes, operand, domain).root
                     stage = max(stage, self.ready.get(root, 0))
+            if group.form is Form.COLUMNS and group.level(number) is Level.ROW:
+                stage = max(stage, int(node.kind is not Kind.REDUCE))  # rows are computed when all is summed up
             if node.kind is Kind.REDUCE:
                 stage += 1
                 last = max(last, stage)
@@ -150,7 +152,7 @@ class LoopBuilder:
     def _load(self, stage: _Stage, moment: int, access: Access, level: Level) -> int:
         node = self.nodes[access.root]
         number = self._argument(access.root, self._strides(access, level), access.offset, False)
-        identity = level is Level.FULL and access.is_identity(node.size)
+        identity = access.is_identity(node.size)
         before = self.reads.get(access.root)
         self.reads[access.root] = (
             max(moment, before[0] if before else moment),

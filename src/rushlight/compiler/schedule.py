@@ -422,7 +422,7 @@ class Scheduler:
     ) -> Buffer | None:
         """The buffer of an operand that dies in this very kernel, which reads each element before it is written."""
         node = self.nodes[number]
-        if plan is None or node.kind is Kind.WRITE or self.order[position].level(number) is not Level.FULL:
+        if plan is None or node.kind is Kind.WRITE:
             return None
         nbytes = node.size * node.dtype.itemsize
         for root, (stage, identity) in plan.reads.items():

@@ -30,8 +30,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     Example:
         >>> import rushlight as torch
-        >>> loss = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10])
-        >>> loss(torch.ones(3, 8), torch.tensor([0, 7, 19])).output.shape
+        >>> loss = torch.nn.AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10])
+        >>> loss(torch.ones(3, 16), torch.tensor([0, 7, 19])).output.shape
         torch.Size([3])
     """
 

@@ -13,10 +13,14 @@ from typing import Final
 _CALM: Final = 0.05
 # Reviews between trials: of running alone while shared, more after each that failed; and of sharing while alone.
 _FIRST_PATIENCE: Final = 4
-_MOST_PATIENCE: Final = 128
+_MOST_PATIENCE: Final = 32
 _ALONE_REVIEWS: Final = 8
 # Sharing has become so much slower that an earlier trial says nothing any more.
 _CHANGED: Final = 1.5
+
+
+# What a new measurement counts against all earlier ones: on a busy machine a single one says little.
+_NEW: Final = 0.2
 
 
 class Sharing:
@@ -43,10 +47,10 @@ class Sharing:
         return self.alone
 
     def _after_shared(self, time: float, disturbed: bool) -> None:
-        self._shared = time
+        self._shared = _updated(self._shared, time) if disturbed else time
         if self._trial:
             self._trial = False
-            if disturbed and time > self._when_alone:
+            if disturbed and self._shared > self._when_alone:
                 self.alone, self._left = True, _ALONE_REVIEWS
             return
         if time > _CHANGED * self._compared:
@@ -56,11 +60,11 @@ class Sharing:
             self.alone, self._trial = True, True
 
     def _after_alone(self, time: float) -> None:
-        self._when_alone = time
+        self._when_alone = _updated(self._when_alone, time)
         if self._trial:
             self._trial = False
-            if time < self._shared:
-                self._left = _ALONE_REVIEWS
+            if self._when_alone < self._shared:
+                self._left, self._patience = _ALONE_REVIEWS, _FIRST_PATIENCE
                 return
             self.alone = False
             self._compared = self._shared
@@ -70,3 +74,7 @@ class Sharing:
         self._left -= 1
         if self._left <= 0:
             self.alone, self._trial = False, True
+
+
+def _updated(mean: float, value: float) -> float:
+    return value if not mean else mean + _NEW * (value - mean)

@@ -75,14 +75,6 @@ from .graph import (
     GraphKeys as GraphKeys,
     Operation as Operation,
     Tensor as Tensor,
-    add_to_collection as add_to_collection,
-    add_to_collections as add_to_collections,
-    colocate_with as colocate_with,
-    container as container,
-    control_dependencies as control_dependencies,
-    device as device,
-    get_collection as get_collection,
-    get_collection_ref as get_collection_ref,
     get_default_graph as get_default_graph,
     get_default_session as get_default_session,
     name_scope as name_scope,
@@ -265,6 +257,16 @@ from .ops_reduce import (
     reduce_sum as reduce_sum,
 )
 from .python_function import py_func as py_func
+from .scopes import (
+    add_to_collection as add_to_collection,
+    add_to_collections as add_to_collections,
+    colocate_with as colocate_with,
+    container as container,
+    control_dependencies as control_dependencies,
+    device as device,
+    get_collection as get_collection,
+    get_collection_ref as get_collection_ref,
+)
 from .session import (
     ConfigProto as ConfigProto,
     GPUOptions as GPUOptions,

@@ -34,8 +34,8 @@ def group(*inputs: Any, name: str | None = None) -> Operation:
         ...     a, b = tf.Variable(0), tf.Variable(0)
         ...     session.run(tf.global_variables_initializer())
         ...     session.run(tf.group(a.assign(1), b.assign(2)))
-        ...     print(session.run([a, b]))
-        [1, 2]
+        ...     print(*session.run([a, b]))
+        1 2
     """
     flat = flatten(list(inputs))
     graph = get_default_graph()
@@ -175,8 +175,8 @@ def cond(
         >>> with tf.Graph().as_default(), tf.Session() as session:
         ...     x = tf.placeholder(tf.float32)
         ...     y = tf.cond(x > 0.0, lambda: x, lambda: -x)
-        ...     print(session.run([y, tf.gradients(y, x)[0]], {x: -2.0}))
-        [2.0, -1.0]
+        ...     print(*session.run([y, tf.gradients(y, x)[0]], {x: -2.0}))
+        2.0 -1.0
     """
     true_fn, false_fn = true_fn or fn1, false_fn or fn2
     if not callable(true_fn):

@@ -67,8 +67,8 @@ def gradients(
         ...     x = tf.constant(3.0)
         ...     first, = tf.gradients(x ** 3.0, x)
         ...     second, = tf.gradients(first, x)
-        ...     print(session.run([first, second]))
-        [27.0, 18.0]
+        ...     print(*session.run([first, second]))
+        27.0 18.0
     """
     if stop_gradients:
         raise NotImplementedError(

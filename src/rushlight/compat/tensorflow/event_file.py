@@ -35,7 +35,7 @@ def masked_checksum(data: bytes) -> int:
     Example:
         >>> from rushlight.compat.tensorflow.event_file import masked_checksum
         >>> hex(masked_checksum(b"123456789"))
-        '0xc7897eb'
+        '0xc78ab0e5'
     """
     table = _table()
     value = 0xFFFFFFFF

@@ -239,11 +239,9 @@ class Plan:
             for variable in op.attributes.get("reads", ()):
                 if variable not in initialised:
                     required[variable] = None
+        consumed = {tensor.op for op in self.order for tensor in op.inputs}
         for op, variable in variables.items():
-            if (
-                not any(tensor.op is op for other in self.order for tensor in other.inputs)
-                and variable not in initialised
-            ):
+            if op not in consumed and variable not in initialised:
                 required[variable] = None  # fetched itself
         return tuple(required), tuple(initialised)
 
@@ -272,6 +270,9 @@ class Plan:
                 continue  # read by each operation that uses it, when it does
             if op.type == "Placeholder":
                 self._refuse_unfed(op)
+                continue
+            if op.type == "NoOp" or (op.type == CONST and op.outputs[0] not in self._leaves):
+                self._call(op, [])  # there is nothing to run
                 continue
             inputs = [self._value_of(tensor, op) for tensor in op.inputs] if op.type != GRADIENT else []
             # A variable has no history; a branch or body that writes to one switches off by itself.

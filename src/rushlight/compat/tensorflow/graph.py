@@ -673,46 +673,6 @@ def name_scope(name: str | None, default_name: str | None = None, values: Any = 
         yield scope
 
 
-def control_dependencies(control_inputs: Sequence[Any] | None) -> Any:
-    """Operations made in the ``with`` block run after all of ``control_inputs``."""
-    return get_default_graph().control_dependencies(control_inputs)
-
-
-def device(device_name_or_function: Any) -> Any:
-    """Accepted, and remembered in ``op.device``: everything runs on the CPU."""
-    return get_default_graph().device(device_name_or_function)
-
-
-def colocate_with(op: Any, ignore_existing: bool = False) -> Any:
-    """Accepted without effect: there is one place to run."""
-    return contextlib.nullcontext()
-
-
-def container(container_name: str) -> Any:
-    """Accepted without effect: variables belong to their session."""
-    return contextlib.nullcontext()
-
-
-def add_to_collection(name: Any, value: Any) -> None:
-    """Append to a collection of the default graph."""
-    get_default_graph().add_to_collection(name, value)
-
-
-def add_to_collections(names: Any, value: Any) -> None:
-    """Append to several collections of the default graph."""
-    get_default_graph().add_to_collections(names, value)
-
-
-def get_collection(key: Any, scope: str | None = None) -> list[Any]:
-    """A copy of a collection of the default graph."""
-    return get_default_graph().get_collection(key, scope)
-
-
-def get_collection_ref(key: Any) -> list[Any]:
-    """A collection of the default graph itself."""
-    return get_default_graph().get_collection_ref(key)
-
-
 def node(
     type: str,
     function: Function | None,

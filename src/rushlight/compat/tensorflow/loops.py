@@ -63,7 +63,7 @@ def map_fn(
     Example:
         >>> import rushlight.compat.tensorflow as tf
         >>> with tf.Graph().as_default(), tf.Session() as session:
-        ...     print(session.run(tf.map_fn(lambda row: tf.reduce_sum(row * row), [[1.0, 2.0], [3.0, 4.0]])))
+        ...     print(session.run(tf.map_fn(lambda row: tf.reduce_sum(row * row), tf.constant([[1.0, 2.0], [3.0, 4.0]]))))
         [ 5. 25.]
     """
     if not callable(fn):
@@ -218,7 +218,7 @@ def scan(
     Example:
         >>> import rushlight.compat.tensorflow as tf
         >>> with tf.Graph().as_default(), tf.Session() as session:
-        ...     print(session.run(tf.scan(lambda total, x: total + x, [1.0, 2.0, 3.0])))
+        ...     print(session.run(tf.scan(lambda total, x: total + x, tf.constant([1.0, 2.0, 3.0]))))
         [1. 3. 6.]
     """
     return _folding(fn, elems, initializer, reverse, True, back_prop, name, "scan")

@@ -150,10 +150,9 @@ class Saver:
         ...     saver = tf.train.Saver()
         ...     session.run(w.initializer)
         ...     path = saver.save(session, os.path.join(folder.name, "model"), global_step=7)
-        ...     session.run(w.assign(0.0))
+        ...     _ = session.run(w.assign(0.0))
         ...     saver.restore(session, tf.train.latest_checkpoint(folder.name))
         ...     print(os.path.basename(path), session.run(w))
-        0.0
         model-7 1.5
         >>> folder.cleanup()
     """

@@ -93,8 +93,8 @@ class BaseSession:
             >>> with tf.Graph().as_default(), tf.Session() as session:
             ...     w = tf.Variable(2.0)
             ...     session.run(tf.global_variables_initializer())
-            ...     print(session.run({"w": w, "twice": 2.0 * w}))
-            {'w': 2.0, 'twice': 4.0}
+            ...     print(session.run({"w": w, "twice": 2.0 * w})["twice"])
+            4.0
         """
         self._check_open()
         wanted = Fetches(self._graph, fetches)

@@ -29,6 +29,11 @@ VOID = ir.VoidType()
 KERNEL_TYPE = ir.FunctionType(VOID, [I64, I64, PTR, PTR, PTR])
 
 
+def _numbers(lanes: int) -> Any:
+    """0, 1, 2, ... in the lanes."""
+    return ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+
+
 def _suffix(type_: Any) -> str:
     """A type's name inside an intrinsic's."""
     if isinstance(type_, ir.IntType):
@@ -228,16 +233,17 @@ class Function:
 
     def lanes_below(self, count: Any, lanes: int) -> Any:
         """A mask of the lanes whose number is less than ``count`` (an i64)."""
-        numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-        return self.b.icmp_signed("<", numbers, self.splat(self.i64(count), lanes))
+        return self.b.icmp_signed("<", _numbers(lanes), self._limit(count, lanes))
 
     def lanes_between(self, low: Any, high: Any, lanes: int) -> Any:
         """A mask of the lanes whose number is at least ``low`` and less than ``high``."""
-        numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-        return self.b.and_(
-            self.b.icmp_signed(">=", numbers, self.splat(self.i64(low), lanes)),
-            self.b.icmp_signed("<", numbers, self.splat(self.i64(high), lanes)),
-        )
+        not_below = self.b.icmp_signed(">=", _numbers(lanes), self._limit(low, lanes))
+        return self.b.and_(not_below, self.lanes_below(high, lanes))
+
+    def _limit(self, count: Any, lanes: int) -> Any:
+        """``count`` cut to 0 ... ``lanes`` in every lane, as 32-bit numbers: half as many registers to compare."""
+        cut = self.minimum(self.maximum(count, 0), lanes)
+        return self.splat(self.b.trunc(cut, I32), lanes)
 
     def load_vector(self, type_: Any, lanes: int, base: Any, index: Any = 0, mask: Any = None) -> Any:
         """``lanes`` elements from ``base[index]`` on; those that the mask leaves out are not read and are zero."""

@@ -13,6 +13,10 @@ INFINITY, NAN = float("inf"), float("nan")
 LOG2_E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has 32 bits
 LN2 = 0.6931471805599453
+# The same from the third term on: log(1 + f) = 2s + 2/3 s³ + s³ z P(z), to 2**-73
+LOG_TAIL = (0.3999999999999998, 0.2857142857144511, 0.22222222217536483, 0.18181818870311775, 0.15384556871211166,
+            0.13336317410890478, 0.11674818663337955, 0.11989011969435119)  # fmt: skip
+TWO_THIRDS, TWO_THIRDS_REST = 0.6666666666666666, 3.700743415417188e-17
 LOG2_E_REST = 2.0355273740931033e-17
 LOG10_E, LOG10_E_REST = 0.4342944819032518, 1.098319650216765e-17
 LOG10_2_HIGH, LOG10_2_LOW = 0.30102999566383914, 1.42050232272661e-13  # the first has 42 bits
@@ -263,11 +267,45 @@ def erfc(b: Body, x: Value, short: bool = False) -> Value:
     return b.select(size > 0.5, far, 1.0 - _erf_near_zero(b, x, short))
 
 
-def power(b: Body, x: Value, y: Value, short: bool = True) -> Value:
-    """x**y as 2**(y log2 |x|): good for float32 only, since the product magnifies the logarithm's error."""
+# Powers
+
+
+def _precise_log(b: Body, x: Value) -> tuple[Value, Value]:
+    """The natural logarithm of a positive number as a sum of two, good to about 2**-64 of it."""
+    k, f = split(b, x)
+    below = f + 2.0
+    lost = f - (below - 2.0)
+    s = f / below
+    s_low = b.fma(-s, lost, b.fma(-s, below, f)) / below
+    z = s * s
+    z_low = b.fma(s, s, -z) + (s + s) * s_low
+    cube = s * z
+    cube_low = b.fma(s, z, -cube) + b.fma(s, z_low, s_low * z)
+    third = cube * TWO_THIRDS  # the second term of the series, 2/3 s³
+    third_low = b.fma(cube, TWO_THIRDS, -third) + b.fma(cube, TWO_THIRDS_REST, cube_low * TWO_THIRDS)
+    twice = s + s
+    high = twice + third
+    low = ((twice - high) + third) + (b.fma(s_low, 2.0, third_low) + b.polynomial(z, LOG_TAIL) * (cube * z))
+    whole = k * LN2_HIGH  # exact
+    total = whole + high
+    low = low + b.fma(k, LN2_LOW, (whole - total) + high)
+    result = total + low
+    return result, (total - result) + low
+
+
+def power(b: Body, x: Value, y: Value, short: bool = False) -> Value:
+    """x**y as exp(y log |x|), with a sign. ``short``: as 2**(y log2 |x|) without the product's lower half."""
     size = b.fabs(x)
-    edges = log_edges(b, size, log2_of_positive(b, size, short))
-    result = exp2(b, y * edges, short)
+    if short:
+        result = exp2(b, y * log_edges(b, size, log2_of_positive(b, size, short)), short)
+    else:
+        high, low = _precise_log(b, size)
+        high = log_edges(b, size, high)
+        product = b.larger(-760.0, b.smaller(720.0, y * high))
+        within = (product > -760.0) & (product < 720.0)  # beyond, the result is 0 or infinity
+        rest = b.select(within, b.fma(y, high, -product) + y * low, 0.0)
+        n, n_float, r = reduce_exponent(b, product)
+        result = scale(b, exp_minus_one(b, r + rest) + 1.0, n, n_float)
     whole = b.intrinsic("trunc", y).same(y)
     half = y * 0.5
     odd = whole & b.intrinsic("trunc", half).compare("une", half)

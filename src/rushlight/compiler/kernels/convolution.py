@@ -2,8 +2,8 @@
 
 A work unit is a block of outputs of one sample and group. It packs the block's panel (``windows``) for some channels
 into the worker's scratch and multiplies, until no channels are left: for each few vectors of positions and each block
-of outputs the sums stay in registers while these channels and their taps go by. What a tile reads stays in the first-level cache for all
-outputs, panel and sums in the second. There is never more of the im2col matrix than those channels' copies for
+of outputs the sums stay in registers while these channels and their taps go by. What a tile reads stays in the first-level
+cache for all outputs, panel and sums in the second. There is never more of the im2col matrix than those channels' copies for
 the taps along the last dimension.
 
 Measured against OpenBLAS on packed tiles: that packs again what has been packed, and its tile loses a third of its

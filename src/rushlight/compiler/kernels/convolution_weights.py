@@ -2,9 +2,9 @@
 
 For every weight it is a sum over all positions of all samples. A work unit takes some of the samples and some of the
 input's channels; for every block of positions it packs the panel as the forward direction does (``windows``), turns the
-output's gradient round so that the channels of a position lie side by side, and multiplies: sums of a few weights for a few vectors
-of outputs stay in registers while the positions go by, and are then added to the unit's own partial sums. A second launch
-adds those up in a fixed order. How samples and channels are shared out depends on the shapes alone.
+output's gradient round so that the channels of a position lie side by side, and multiplies: sums of a few weights for a
+few vectors of outputs stay in registers while the positions go by, and are then added to the unit's own partial sums. A
+second launch adds those up in a fixed order. How samples and channels are shared out depends on the shapes alone.
 """
 
 from __future__ import annotations

@@ -103,8 +103,8 @@ def _write_text(
     element: str, sizes: tuple[int, ...], adds: bool, fresh: bool, wraps: bool, skips: bool, broad: bool
 ) -> str:
     """Units: (lead, block of columns). ints: rows of the result in one lead, indices, columns, fault address and kind,
-    columns of a block, blocks, the row to leave at zero (``skips``), then ``_row_of``'s. Pointers: values, index tensors, result,
-    [old values]. ``broad``: the values are one number."""
+    columns of a block, blocks, the row to leave at zero (``skips``), then ``_row_of``'s. Pointers: values, index tensors,
+    result, [old values]. ``broad``: the values are one number."""
     f = Function("kernel")
     type_ = {"float": F32, "double": F64}.get(element) or ir.IntType(int(element[1:]))
     rows, count, columns, place, kind, wide, blocks, skipped = [f.int_(i) for i in range(8)]

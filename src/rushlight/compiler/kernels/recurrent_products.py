@@ -51,7 +51,9 @@ def _panels_text(dtype: np.dtype[Any], lanes: int, vectors: int, turned: bool) -
     length, columns = f.int_(0), f.int_(1)
     source, target = f.pointer(0), f.pointer(1)
     span = vectors * lanes
-    in_full = f.mul(f.divide(columns, span), span)
+    # As ``product`` walks them: with the columns that fill the last vector.
+    padded = f.mul(f.divide(f.add(columns, lanes - 1), lanes), lanes)
+    in_full = f.mul(f.divide(padded, span), span)
     with f.loop(f.begin, f.end) as unit:
         first = f.mul(unit, lanes)
         full = f.less(first, in_full)

@@ -6,8 +6,8 @@ apart into ``stride`` interleaved parts (*phases*), each such a sum over the out
 of the taps: so one kernel does both.
 
 A *panel* is the part of the input that a block of outputs reads, arranged so that every tap reads its elements for
-consecutive outputs from consecutive addresses: one copy for each tap along the last dimension (the shift), with padding in place,
-and rows sorted by what they are modulo the step. Taps along the rows then differ by an offset alone.
+consecutive outputs from consecutive addresses: one copy for each tap along the last dimension (the shift), with padding in
+place, and rows sorted by what they are modulo the step. Taps along the rows then differ by an offset alone.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Panel(NamedTuple):
 
     @property
     def plane(self) -> int:
-        return len(self.phases) * self.height * self.columns
+        """Elements of a plane, with those that let the next one begin with a cache line."""
+        return -(-len(self.phases) * self.height * self.columns // 16) * 16
 
     @property
     def planes(self) -> int:
@@ -164,9 +165,10 @@ def panel_ints(layout: Panel, groups: int, channels: int, total_channels: int) -
     depth, height, width = layout.axes
     space = depth.size * height.size * width.size
     return [
-        groups, layout.column_blocks, layout.row_blocks, depth.outputs, layout.rows, layout.columns, height.outputs, width.outputs,
-        total_channels * space, channels * space, space, depth.size, height.size, width.size, channels, len(depth.taps),
-        len(width.taps), len(layout.phases), layout.height, layout.plane, depth.step, height.step, width.step, 0,
+        groups, layout.column_blocks, layout.row_blocks, depth.outputs, layout.rows, layout.columns, height.outputs,
+        width.outputs, total_channels * space, channels * space, space, depth.size, height.size, width.size, channels,
+        len(depth.taps), len(width.taps), len(layout.phases), layout.height, layout.plane, depth.step, height.step,
+        width.step, 0,
     ]  # fmt: skip
 
 

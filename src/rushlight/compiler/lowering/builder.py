@@ -36,6 +36,7 @@ class GraphBuilder:
         self.nodes: list[Node] = []
         self.inputs: list[int] = []
         self.site: Any = None
+        self.checked: set[int] = set()  # values that a check looks at already
         self._known: dict[Any, int] = {}
 
     def add(self, node: Node) -> int:

@@ -190,7 +190,9 @@ def check_range(target: Value, kept: Value, classes: int) -> None:
     target = target.cast(I64)
     inside = target.map(ScalarOp.LESS_EQUAL, classes - 1) & target.like(0).map(ScalarOp.LESS_EQUAL, target)
     worst = target.b.where(kept & ~inside, target, target.like(_NONE)).max(None, False)
-    target.b.make(Kind.CALL, (worst.number,), (_CHECK, (), ()), (), I64)
+    if worst.number not in target.b.checked:
+        target.b.checked.add(worst.number)
+        target.b.make(Kind.CALL, (worst.number,), (_CHECK, (), ()), (), I64)
 
 
 class _Classes:

@@ -8,6 +8,8 @@ memory anyway are computed there again (``inlined``), so that they need no memor
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.graph import Graph, Kind, Node
 from ...ir.regions import count
 from ..access import Access, dims_of, root_of
@@ -392,8 +394,8 @@ class _Inliner:
         self.by_number = {group.number: group for group in groups}
         self.owner = owner
         self.users: dict[
-            int, list[tuple[Group, bool]]
-        ] = {}  # outside readers, and whether element by element
+            int, list[tuple[Group, Level | None]]
+        ] = {}  # outside readers: at which level, if one by one
         self.kept = {root_of(graph.nodes, output.node) for output in graph.outputs}
         self.reads: dict[int, set[int]] = {group.number: set() for group in groups}  # element by element
 
@@ -414,8 +416,9 @@ class _Inliner:
                 full = node.kind is Kind.REDUCE or group.levels[number] is Level.FULL
                 for access in accesses_of(self.nodes, number):
                     if self.owner.get(access.root) != group.number:
-                        identity = full and access.is_identity(self.nodes[access.root].size)
-                        self.users.setdefault(access.root, []).append((group, identity))
+                        identity = access.is_identity(self.nodes[access.root].size)
+                        level = (Level.FULL if full else Level.ROW) if identity else None
+                        self.users.setdefault(access.root, []).append((group, level))
                         if identity:
                             self.reads[group.number].add(access.root)
         # From the last value back: what reads an inlined value's operands is known before they are looked at.
@@ -435,7 +438,10 @@ class _Inliner:
         if node.kind not in (Kind.MAP, Kind.CAST):
             return
         users = self.users[number]
-        if not all(identity and group.size == own.size for group, identity in users):
+        level = users[0][1]
+        if level is None or any(
+            other is not level or not _matches(group, own, level) for group, other in users
+        ):
             return
         inside = {id(group): group for group, _ in users}
         alone = len(inside) == 1 and not self._read_inside(number, own)
@@ -450,7 +456,11 @@ class _Inliner:
             space, reduced = group.space, group.reduced
             for member in chain:
                 for access in accesses_of(self.nodes, member):
-                    finer = refine_space(space, reduced, access.shape)
+                    finer: Any
+                    if level is Level.FULL:
+                        finer = refine_space(space, reduced, access.shape)
+                    else:
+                        finer = refine_outer(space, reduced or frozenset(), access.shape)
                     if finer is None:
                         return
                     space, reduced = finer
@@ -459,12 +469,12 @@ class _Inliner:
         for group in inside.values():
             self.reads[group.number] |= large
             for member in chain:
-                group.inlined[member] = None
+                group.inlined[member] = level
             for member in chain:
                 for access in accesses_of(self.nodes, member):
                     if access.root not in chain and self.owner.get(access.root) not in (None, group.number):
                         identity = access.is_identity(self.nodes[access.root].size)
-                        self.users.setdefault(access.root, []).append((group, identity))
+                        self.users.setdefault(access.root, []).append((group, level if identity else None))
 
     def _read_inside(self, number: int, own: Group) -> bool:
         return any(
@@ -506,6 +516,13 @@ class _Inliner:
                 if access.is_identity(self.nodes[root].size):
                     large.add(root)
         return (sorted(chain), large) if len(large) <= (6 if alone else 2) else None
+
+
+def _matches(group: Group, own: Group, level: Level) -> bool:
+    """Whether the values of ``own`` are one for each element of ``group`` at that level."""
+    if level is Level.FULL:
+        return group.size == own.size
+    return group.reduced is not None and count(group.outer) == own.size
 
 
 def fuse(graph: Graph) -> list[Group]:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from . import layers as _layers, nn, rnn_cell
-from .conversion import convert_to_tensor
-from .graph import Tensor
-from .initializers import VarianceScaling
-from .rnn import static_rnn as static_rnn
+from .. import layers as _layers, nn, rnn_cell
+from ..conversion import convert_to_tensor
+from ..graph import Tensor
+from ..initializers import VarianceScaling
+from ..rnn import static_rnn as static_rnn
 
 
 def xavier_initializer(uniform: bool = True, seed: int | None = None, dtype: Any = "float32") -> Any:
@@ -39,8 +39,8 @@ def l2_regularizer(scale: float, scope: str | None = None) -> Callable[[Any], An
 
 def l1_regularizer(scale: float, scope: str | None = None) -> Callable[[Any], Any]:
     """A penalty of ``scale`` times the sum of absolute values."""
-    from .ops_math import abs
-    from .ops_reduce import reduce_sum
+    from ..ops_math import abs
+    from ..ops_reduce import reduce_sum
 
     return lambda weights: None if scale == 0 else reduce_sum(abs(convert_to_tensor(weights))) * scale
 
