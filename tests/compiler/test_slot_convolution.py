@@ -158,6 +158,15 @@ def test_as_for_other_processors(name: str, machine: Registers, monkeypatch: pyt
     test_weight_gradient(case, np.float32)
 
 
+def test_patches() -> None:
+    """Strides beyond what is read at once, more row taps than are unrolled, and too many phases for the input's gradient."""
+    case = Case(2, 3, 8, (48, 64), (16, 16), (16, 16))
+    test_forward(case, np.float32, True)
+    test_weight_gradient(case, np.float32)
+    g, w = values((2, 8, 3, 4), np.float32, 0), values(case.w, np.float32, 1)
+    slot_runner.compare(INPUT_GRADIENT, (g, w, None), {**case.window, "spatial": (48, 64)}, 0.0, native=False)
+
+
 def test_an_empty_batch_and_other_dtypes_are_left_to_the_host() -> None:
     window = CASES["plain"].window
     empty, w = np.zeros((0, 3, 7, 9), np.float32), np.zeros((5, 3, 3, 3), np.float32)

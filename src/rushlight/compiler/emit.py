@@ -438,7 +438,7 @@ class Emitter:
                 return
         if not results and not getattr(record, "effects", False):
             return
-        wanted = [self.nodes[i].attrs[0] for i in results] if node.several else None
+        wanted = [self.nodes[i].attrs[0] for i in results] if node.several or not results else None
         call = HostLaunch(
             _HostCall(node, wanted),
             tuple([(self.place(r), n.shape, n.dtype) for r, n in zip(roots, operands, strict=True)]),

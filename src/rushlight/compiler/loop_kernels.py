@@ -110,7 +110,9 @@ class LoopBuilder:
                     root = resolve(self.nodes, operand, domain).root
                     stage = max(stage, self.ready.get(root, 0))
             if group.form is Form.COLUMNS and group.level(number) is Level.ROW:
-                stage = max(stage, int(node.kind is not Kind.REDUCE))  # rows are computed when all is summed up
+                stage = max(
+                    stage, int(node.kind is not Kind.REDUCE)
+                )  # rows are computed when all is summed up
             if node.kind is Kind.REDUCE:
                 stage += 1
                 last = max(last, stage)

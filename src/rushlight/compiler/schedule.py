@@ -506,7 +506,7 @@ class Scheduler:
 
 def is_check(node: Node) -> bool:
     """Whether a node only looks at a number after the run, to raise an error."""
-    return node.kind is Kind.CALL and node.attrs[0].name == "check_range"
+    return node.kind is Kind.CALL and getattr(node.attrs[0], "after_run", False)
 
 
 def _ancestors(order: list[int], before: list[set[int]]) -> dict[int, int]:

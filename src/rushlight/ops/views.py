@@ -24,7 +24,6 @@ from .movement import (
     permute,
     reshape,
     select,
-    sum_to_shape,
     t,
     transpose,
     view,

@@ -33,7 +33,8 @@ def _prefactor(a: Array, x: Array) -> Array:
     plain = np.exp(a * np.log(x) - x - lgamma(a + 1))
     large = a > 20
     if not large.any():
-        return plain
+        result: Array = plain
+        return result
     a = np.where(large, a, 21.0)
     inverse = 1 / a
     stirling = inverse / 12 - inverse**3 / 360 + inverse**5 / 1260 - inverse**7 / 1680 + inverse**9 / 1188

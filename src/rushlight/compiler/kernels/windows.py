@@ -144,7 +144,7 @@ def panel(
         rows = -(-rows // 2)
     if rows == 1:
         while columns > 96 and not (fits(1, columns) and enough(1, columns)):
-            columns = -(-columns // 96 // 2) * 48
+            columns = -(-columns // 96) * 48
     elif columns == width.outputs:
         # Equal blocks rather than a small last one.
         rows = -(-height.outputs // -(-height.outputs // rows))

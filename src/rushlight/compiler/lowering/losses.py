@@ -169,8 +169,9 @@ class RangeCheck:
     everything else has run.
     """
 
-    name = "check_range"
+    name = "check_classes"
     effects = True
+    after_run = True  # the plan has no line for it: see ``pipeline.Program.run``
     value_dependent = False
 
     @staticmethod

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ...ir.evaluate import is_low_precision
-from ...ir.graph import Shape
 from ...ir.regions import count
 from ...ir.scalar import ReduceOp, ScalarOp
 from .builder import BOOL, F32, I64, Value
@@ -224,7 +223,3 @@ def wide(x: Value | None, dtype: Any) -> Value | None:
 def computed_dtype(x: Value) -> Any:
     """The dtype that formulas on ``x`` are computed in."""
     return F32 if is_low_precision(x.dtype) else x.dtype
-
-
-def kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
-    return tuple([1 if i in axes else n for i, n in enumerate(shape)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ...ir.graph import Graph, Kind, Node, Output
 from ..lowering.builder import GraphBuilder
@@ -34,8 +33,3 @@ def copy_node(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int:
         b.nodes.append(node)
         return len(b.nodes) - 1
     return b.add(node if operands == node.operands else node._replace(operands=operands))
-
-
-def same(b: GraphBuilder, number: int, node: Node, operands: tuple[int, ...]) -> Any:
-    """The rule that changes nothing."""
-    return None
