@@ -41,7 +41,15 @@ def tutorial_adam(torch: Any, compile: Compile) -> Step:
     nn = torch.nn
     x, y = torch.randn(64, 1000), torch.randn(64, 10)
     model = nn.Sequential(nn.Linear(1000, 100), nn.ReLU(), nn.Linear(100, 10))
-    return _training(torch, compile, model, nn.MSELoss(reduction="sum"), x, y, torch.optim.Adam(model.parameters(), lr=1e-9))
+    return _training(
+        torch,
+        compile,
+        model,
+        nn.MSELoss(reduction="sum"),
+        x,
+        y,
+        torch.optim.Adam(model.parameters(), lr=1e-9),
+    )
 
 
 def pointwise_chain(torch: Any, compile: Compile) -> Step:
@@ -64,8 +72,12 @@ def mlp(torch: Any, compile: Compile) -> Step:
     torch.manual_seed(0)
     nn = torch.nn
     x, y = torch.randn(256, 784), torch.randint(0, 10, (256,))
-    model = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
-    return _training(torch, compile, model, nn.CrossEntropyLoss(), x, y, torch.optim.Adam(model.parameters(), lr=1e-9))
+    model = nn.Sequential(
+        nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)
+    )
+    return _training(
+        torch, compile, model, nn.CrossEntropyLoss(), x, y, torch.optim.Adam(model.parameters(), lr=1e-9)
+    )
 
 
 def mlp_inference(torch: Any, compile: Compile) -> Step:
@@ -73,7 +85,9 @@ def mlp_inference(torch: Any, compile: Compile) -> Step:
     torch.manual_seed(0)
     nn = torch.nn
     x = torch.randn(1, 784)
-    model = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+    model = nn.Sequential(
+        nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)
+    )
     model.eval()
     run = compile(lambda x: model(x))
 
@@ -137,7 +151,9 @@ def conv_net(torch: Any, compile: Compile) -> Step:
         nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
     )  # fmt: skip
     x, y = torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))
-    return _training(torch, compile, model, nn.CrossEntropyLoss(), x, y, torch.optim.SGD(model.parameters(), lr=1e-9))
+    return _training(
+        torch, compile, model, nn.CrossEntropyLoss(), x, y, torch.optim.SGD(model.parameters(), lr=1e-9)
+    )
 
 
 def resnet(torch: Any, compile: Compile) -> Step:
@@ -154,7 +170,9 @@ def resnet(torch: Any, compile: Compile) -> Step:
             self.norm2 = nn.BatchNorm2d(after)
             self.short = None
             if stride != 1 or before != after:
-                self.short = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+                self.short = nn.Sequential(
+                    nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)
+                )
 
         def forward(self, x: Any) -> Any:
             y = torch.relu(self.norm1(self.conv1(x)))
@@ -187,7 +205,9 @@ def lstm(torch: Any, compile: Compile) -> Step:
 
     model = Net()
     x, y = torch.randn(32, 64, 128), torch.randint(0, 10, (32,))
-    return _training(torch, compile, model, nn.CrossEntropyLoss(), x, y, torch.optim.Adam(model.parameters(), lr=1e-9))
+    return _training(
+        torch, compile, model, nn.CrossEntropyLoss(), x, y, torch.optim.Adam(model.parameters(), lr=1e-9)
+    )
 
 
 def _training(torch: Any, compile: Compile, model: Any, loss_of: Any, x: Any, y: Any, updates: Any) -> Step:

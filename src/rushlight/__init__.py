@@ -693,7 +693,7 @@ if _TYPE_CHECKING:
     from .jit.compile import compile as compile
 else:
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> object:
         # Imported when a program first asks for it: most programs are one process.
         if name == "distributed":
             from importlib import import_module

@@ -27,7 +27,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def faults(**variables):
     environment = {**os.environ, "PYTHONPATH": "src", **variables}
-    return int(subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, check=True).stdout)
+    return int(
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, check=True
+        ).stdout
+    )
 
 
 @pytest.mark.skipif(allocation._c_library() is None, reason="the C library is not glibc")

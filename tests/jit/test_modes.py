@@ -21,7 +21,11 @@ def same(a, b, tolerance=1e-6):
 def a_model():
     torch.manual_seed(0)
     return torch.nn.Sequential(
-        torch.nn.Linear(12, 16, bias=False), torch.nn.BatchNorm1d(16), torch.nn.GELU(), torch.nn.Dropout(0.25), torch.nn.Linear(16, 4)
+        torch.nn.Linear(12, 16, bias=False),
+        torch.nn.BatchNorm1d(16),
+        torch.nn.GELU(),
+        torch.nn.Dropout(0.25),
+        torch.nn.Linear(16, 4),
     )
 
 
@@ -186,7 +190,7 @@ def test_growing_lists():
     for n in range(1, 5):
         same(compiled(torch.ones(2)), torch.full((2,), float(n)))
     assert seen == [0, 1, 2, 3]
-    with pytest.raises(RuntimeError, match="changes Python's state.*seen"):
+    with pytest.raises(RuntimeError, match=r"changes Python's state.*seen"):
         torch.compile(f, fullgraph=True)(torch.ones(2))
 
 
@@ -417,7 +421,11 @@ def test_modules():
     compiled = torch.compile(model)
     assert isinstance(compiled, torch.nn.Module)
     assert list(compiled.state_dict()) == [f"_orig_mod.{name}" for name in model.state_dict()]
-    assert compiled[0] is model[0] if hasattr(type(compiled), "__getitem__") else compiled._orig_mod[0] is model[0]
+    assert (
+        compiled[0] is model[0]
+        if hasattr(type(compiled), "__getitem__")
+        else compiled._orig_mod[0] is model[0]
+    )
     x = torch.randn(3, 12)
     with torch.no_grad():
         same(compiled(x), model(x), 1e-5)

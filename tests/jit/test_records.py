@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 
 import rushlight as torch
 from rushlight.core.tensor import Tensor
 from rushlight.jit.static_tape import ValueNeeded
+
 from ..ops.test_records import DIFFERENTIABLE, RAISING, as_operands, contiguous, samples_of, spaced
 
 # Operations that look at values to find out what to do, which a static graph can't.

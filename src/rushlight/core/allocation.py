@@ -22,7 +22,9 @@ _USERS_SETTINGS: Final = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "M
 def keep_freed_memory() -> bool:
     """Make the C library keep freed memory, if that is its way and nobody has decided otherwise; whether it does."""
     environment = os.environ
-    if environment.get("RUSHLIGHT_KEEP_MEMORY", "1") == "0" or any([name in environment for name in _USERS_SETTINGS]):
+    if environment.get("RUSHLIGHT_KEEP_MEMORY", "1") == "0" or any(
+        [name in environment for name in _USERS_SETTINGS]
+    ):
         return False
     if "malloc" in environment.get("GLIBC_TUNABLES", ""):
         return False

@@ -37,7 +37,7 @@ class Tensor:
     # _array: the NumPy array (with its strides: a view is a NumPy view).   _node: history; None needs no gradient.
     # _grad: a leaf's gradient.   _storage: shared with every alias; None until there is one.   _view: whose view it is.
     __slots__ = ("__dict__", "__weakref__", "_array", "_grad", "_node", "_storage", "_view")
-    _array: Array
+    _array: Any  # an Array; while a compiled function records, what stands in its place (runtime.pending)
     _node: Node | None
     _grad: Tensor | None
     _storage: Storage | None
@@ -57,7 +57,7 @@ class Tensor:
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self._array.ndim
+        return self._array.ndim  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> dtype:
@@ -67,12 +67,12 @@ class Tensor:
     @property
     def itemsize(self) -> int:
         """Bytes of one element."""
-        return self._array.itemsize
+        return self._array.itemsize  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
         """Bytes of all elements."""
-        return self._array.size * self._array.itemsize
+        return self._array.size * self._array.itemsize  # type: ignore[no-any-return]
 
     @property
     def requires_grad(self) -> bool:

@@ -51,12 +51,20 @@ def compile(
     if mode not in _MODES:
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {sorted(m for m in _MODES if m)}")
     if mode is not None and options is not None:
-        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
     if isinstance(backend, str) and backend not in _BACKENDS:
         raise RuntimeError(f"Invalid backend: {backend!r}; known are {sorted(_BACKENDS)}")
     if model is None:
         return lambda function: compile(
-            function, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
+            function,
+            fullgraph=fullgraph,
+            dynamic=dynamic,
+            backend=backend,
+            mode=mode,
+            options=options,
+            disable=disable,
         )
     if not callable(model):
         raise TypeError(f"compile(): expected a function or a module, got {type(model).__name__}")

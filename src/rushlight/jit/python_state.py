@@ -53,19 +53,17 @@ class PythonState:
             if len(values) != len(content):
                 return name
             for now, value in zip(values, content, strict=True):
-                if now is not value and not (type(now) is type(value) and type(now) in _PLAIN and now == value):
+                if now is not value and not (
+                    type(now) is type(value) and type(now) in _PLAIN and now == value
+                ):
                     return name
         return None
 
     def gradients_changed(self) -> bool:
         """Whether a tensor has a gradient now that had none, or the other way round."""
-        for tensor in self.without_gradient:
-            if tensor._grad is not None:
-                return True
-        for tensor in self.with_gradient:
-            if tensor._grad is None:
-                return True
-        return False
+        return any([tensor._grad is not None for tensor in self.without_gradient]) or any(
+            [tensor._grad is None for tensor in self.with_gradient]
+        )
 
     # --- the walk -------------------------------------------------------------------------------------------------
 
@@ -191,4 +189,12 @@ def _names(code: CodeType) -> set[str]:
 
 def _is_library(kind: type) -> bool:
     module = kind.__module__ or ""
-    return module.partition(".")[0] in ("builtins", "numpy", "collections", "functools", "typing", "types", "re")
+    return module.partition(".")[0] in (
+        "builtins",
+        "numpy",
+        "collections",
+        "functools",
+        "typing",
+        "types",
+        "re",
+    )

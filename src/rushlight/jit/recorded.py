@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..core.tensor import Tensor
 from ..runtime.pending import Pending
-from ..runtime.recording import Tape
 from ..runtime.programs import execute
+from ..runtime.recording import Tape
 
 ACTIVE = threading.local()
 
@@ -18,8 +19,9 @@ ACTIVE = threading.local()
 class Recorded:
     """``function`` with the tensor operations of every call recorded and run as compiled programs."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], make_tape: Callable[[], Tape] | None = None) -> None:
         self.function = function
+        self.make_tape = partial(Tape, execute) if make_tape is None else make_tape
         # What earlier calls met: parameters, optimizer state. Adopted from the start, so that a call is one recording.
         # By id, since tensors compare elementwise.
         self.met: dict[int, weakref.ref[Tensor]] = {}
@@ -27,7 +29,7 @@ class Recorded:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(ACTIVE, "tape", None) is not None:
             return self.function(*args, **kwargs)  # part of the recording that is going on
-        tape = Tape(execute)
+        tape = self.make_tape()
         ACTIVE.tape = tape
         adopt_all(tape, args)
         adopt_all(tape, kwargs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +22,6 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending, address
 from ..runtime.recording import graph_of, span
 from .numbers import PendingNumber
-from ..runtime.programs import program_for
 from .python_state import PythonState
 from .recorded import ACTIVE, Recorded
 from .static_tape import StaticTape, ValueNeeded, get_array, watching
@@ -35,8 +34,11 @@ _RESTARTS: Final = 3  # recordings in a row that store new tensors outside
 class Static:
     """``function`` as a static graph for each signature that it is called with."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], make_tape: Callable[[], StaticTape] | None = None
+    ) -> None:
         self.function = function
+        self.make_tape = StaticTape if make_tape is None else make_tape
         self.variants: dict[Any, list[StaticProgram]] = {}
         self.recorded = Recorded(function)
         self.use_recorded: set[Any] = set()  # signatures whose results carry a history that goes on outside
@@ -59,7 +61,7 @@ class Static:
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         state = PythonState(self.function)
         randomness = _python_randomness()
-        tape = StaticTape(None)
+        tape = self.make_tape()
         for number, tensor in enumerate(tensors):
             array = get_array(tensor)
             if type(array) is ndarray:
@@ -73,8 +75,8 @@ class Static:
                 ACTIVE.tape = None
             if _python_randomness() != randomness:
                 raise ValueNeeded(
-                    "compile(fullgraph=True): Python's or NumPy's random numbers were drawn while the graph was recorded: every "
-                    "later call would repeat them. Use rushlight's random functions, or leave out fullgraph=True."
+                    "compile(fullgraph=True): Python's or NumPy's random numbers were drawn while the graph was recorded: "
+                    "every later call would repeat them. Use rushlight's random functions, or leave out fullgraph=True."
                 )
             if tape.rebound:
                 raise ValueNeeded(
@@ -105,10 +107,14 @@ class Static:
                 )
         else:
             self._restarts = 0
-            variants = self.variants.setdefault(key, [])
-            variants.insert(0, program)
-            del variants[VARIANTS:]
+            self.add(key, [program])
         return finished
+
+    def add(self, key: Any, programs: Sequence[StaticProgram]) -> None:
+        """Keep recordings for a signature, before those that are there."""
+        variants = self.variants.setdefault(key, [])
+        variants[:0] = programs
+        del variants[VARIANTS:]
 
 
 class StaticProgram:
@@ -138,7 +144,9 @@ class StaticProgram:
         outputs, roots = tape.fresh_outputs(alive)
         outputs += [(buffer.node, buffer.number) for buffer in tape.changed]
         keys, types = tape.keys, tape.types
-        self.program = program_for((tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs))
+        self.program = tape.program(
+            (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs, tape.sites), roots
+        )
         self.inputs = tape.inputs
         self.from_arguments = [
             (n, *where) for n, (kind, where) in enumerate(tape.sources) if kind == "argument"
@@ -155,20 +163,24 @@ class StaticProgram:
     def _bind(self, tape: StaticTape, result: Any, roots: list[Any], tensors: list[Tensor]) -> None:
         returned = _tensors_of(result)
         for tensor in returned:
-            if type(get_array(tensor)) is Pending and tensor._node is not None and not _is_spent(tensor._node):
+            if (
+                type(get_array(tensor)) is Pending
+                and tensor._node is not None
+                and not _is_spent(tensor._node)
+            ):
                 self.history_goes_on = True
         returned_ids = {id(tensor) for tensor in returned}
         arguments = self._arguments
         gradients = {
-            id(tensor._grad): tensor
-            for tensor in [*[t for t, _ in self.states], *self.state.tensors, *tensors]
-            if tensor._grad is not None
+            id(owner._grad): owner
+            for owner in [*[t for t, _ in self.states], *self.state.tensors, *tensors]
+            if owner._grad is not None
         }
         held: dict[int, list[Tensor]] = {}
         for reference in tape.holders:
-            tensor = reference()
-            if tensor is not None and type(get_array(tensor)) is Pending:
-                held.setdefault(id(get_array(tensor).buffer.root), []).append(tensor)
+            holder = reference()
+            if holder is not None and type(get_array(holder)) is Pending:
+                held.setdefault(id(get_array(holder).buffer.root), []).append(holder)
         self.kept: list[Any] = list(roots)
         self.new: list[tuple[int, Any, Any]] = []  # outputs in new memory at every run: number, shape, dtype
         for number, root in enumerate(roots):

@@ -11,9 +11,11 @@ import numpy as np
 
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
+from ..ir.graph import Graph
 from ..ops import random as random_operations
 from ..ops.dispatch import compute
 from ..runtime.pending import NOT_RECORDED, Pending, pending
+from ..runtime.programs import program_for
 from ..runtime.recording import Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .numbers import pending_number
@@ -31,8 +33,8 @@ class ValueNeeded(RuntimeError):
 class StaticTape(Tape):
     """See the module. ``sources`` says for each input of the graph where its array comes from at every run."""
 
-    def __init__(self, execute: Any) -> None:
-        super().__init__(execute)
+    def __init__(self) -> None:
+        super().__init__(_never)
         self.thread = threading.get_ident()
         self.states: dict[int, tuple[Tensor, Any]] = {}  # tensors from outside, with the arrays that they had
         self.versions: dict[int, tuple[Storage, int]] = {}
@@ -75,7 +77,11 @@ class StaticTape(Tape):
     def _constant(self, array: Any) -> Pending:
         """A tensor made from Python's numbers: its content is part of the graph, its memory is the graph's."""
         content = np.array(array, order="C", copy=True)
-        if content.size and (content.size == 1 or (content == content.flat[0]).all()) and content.dtype.kind in "fiub":
+        if (
+            content.size
+            and (content.size == 1 or (content == content.flat[0]).all())
+            and content.dtype.kind in "fiub"
+        ):
             value = content.flat[0].item()
             node = self.constant(value, content.shape, content.dtype)
         else:
@@ -155,7 +161,11 @@ class StaticTape(Tape):
         self.call(RangeCheck(extent, error, message, lowest), (array,), {})
 
     def call(
-        self, record: Any, arrays: Sequence[Any], attrs: dict[str, Any], types_of: Callable[[], Any] | None = None
+        self,
+        record: Any,
+        arrays: Sequence[Any],
+        attrs: dict[str, Any],
+        types_of: Callable[[], Any] | None = None,
     ) -> Any:
         result = super().call(record, arrays, attrs, types_of)
         if result is NOT_RECORDED and types_of is None and not record.value_dependent:
@@ -173,7 +183,14 @@ class StaticTape(Tape):
         found = iter(evaluate(graph, self.inputs))
         for source, state in states:
             source.set_state_bytes(state)
-        return [np.array(next(found)) if node is not None else array for node, array in zip(nodes, arrays, strict=True)]
+        return [
+            np.array(next(found)) if node is not None else array
+            for node, array in zip(nodes, arrays, strict=True)
+        ]
+
+    def program(self, key: Any, make: Callable[[], Graph], outputs: Sequence[Any]) -> Any:
+        """The program for the finished graph; ``outputs``: the fresh memory that it will first run on."""
+        return program_for(key, make)
 
     # --- random numbers ---------------------------------------------------------------------------------------------
 
@@ -223,6 +240,10 @@ class DrawRecord:
 
 def _dummy(value: Any) -> Any:
     return np.full(value.shape, 0.5, value.dtype) if isinstance(value, Pending) else value
+
+
+def _never(key: Any, make: Any, inputs: Any, outputs: Any) -> None:
+    raise AssertionError("a static tape runs no pieces: see flush")
 
 
 def _where() -> str:

@@ -171,7 +171,7 @@ def _found_dtype(data: Any) -> NumpyDType:
 
 def _leaf_dtype(leaf: Any) -> NumpyDType:
     if isinstance(leaf, Tensor):
-        return leaf._array.dtype
+        return leaf._array.dtype  # type: ignore[no-any-return]
     if isinstance(leaf, np.generic | np.ndarray):
         if leaf.dtype in OF_NUMPY:
             return leaf.dtype

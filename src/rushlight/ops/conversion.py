@@ -226,7 +226,7 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 def dim(self: Tensor) -> int:
     """The number of dimensions."""
-    return self._array.ndim
+    return self._array.ndim  # type: ignore[no-any-return]
 
 
 def numel(input: Tensor) -> int:

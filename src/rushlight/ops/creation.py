@@ -140,7 +140,7 @@ def asarray(
 
 
 def _dtype_of(obj: Any) -> NumpyDType:
-    return obj._array.dtype if isinstance(obj, Tensor) else obj.dtype
+    return obj._array.dtype if isinstance(obj, Tensor) else obj.dtype  # type: ignore[no-any-return]
 
 
 # --- filled -----------------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def out_dtype(out: Any, given: Dtype, name: str) -> NumpyDType:
     found = out._array.dtype
     if given is not None and numpy_dtype(given) != found:
         raise RuntimeError(f"dtype {given} does not match dtype of out parameter ({OF_NUMPY[found]})")
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 def allocated(make: Any, shape: tuple[int, ...], kind: NumpyDType) -> Any:

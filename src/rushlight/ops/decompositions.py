@@ -266,7 +266,7 @@ SOLVE = Primitive(
 
 def is_vector_case(A: Tensor, B: Tensor) -> bool:
     """Whether ``B`` holds vectors for ``A``: it is 1-D, or has the shape of ``A`` without its last dimension."""
-    return B._array.ndim == 1 or B._array.shape == A._array.shape[:-1]
+    return B._array.ndim == 1 or B._array.shape == A._array.shape[:-1]  # type: ignore[no-any-return]
 
 
 def check_solvable(A: Tensor, B: Tensor, name: str, left: bool) -> None:

@@ -39,7 +39,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "check", "errors", "function", "grad_name", "impl", "inplace", "large", "method", "name", "refuses", "rule", "samples", "saves",
+        "check", "errors", "function", "grad_name", "impl", "inplace", "large", "method", "name", "refuses", "rule",
+        "samples", "saves",
         "saves_output", "value_dependent", "vjp",
     )  # fmt: skip
 
@@ -73,7 +74,9 @@ class Primitive:
         self.grad_name: Final = grad_name or grad_name_of(name)
         self.refuses: Final = refuses
         self.check: Final = check
-        self.large: Final = LARGE_FROM.get(name, NEVER)  # elements: from here on eager mode asks for a compiled kernel
+        self.large: Final = LARGE_FROM.get(
+            name, NEVER
+        )  # elements: from here on eager mode asks for a compiled kernel
         self.function: Any = None
         self.method: Any = None
         self.inplace: Any = None

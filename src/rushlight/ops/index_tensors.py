@@ -376,9 +376,7 @@ def check_range(index: Tensor, extent: int, error: type[Exception], message: str
     check_array_range(index._array, extent, error, message, lowest)
 
 
-def check_array_range(
-    array: Any, extent: int, error: type[Exception], message: str, lowest: int = 0
-) -> None:
+def check_array_range(array: Any, extent: int, error: type[Exception], message: str, lowest: int = 0) -> None:
     """``check_range`` of an array; in a recording, when it runs."""
     if type(array) is Pending:
         array.tape.check_range(array, extent, error, message, lowest)

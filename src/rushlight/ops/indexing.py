@@ -18,7 +18,16 @@ from .accumulation import add_along
 from .comparison import ne, where
 from .define import Primitive
 from .dispatch import held, is_number, run, type_name, write_out
-from .index_tensors import INDEX_TYPES, check_array_range, check_range, index_dims, put_at, put_at_, read_at, recorded
+from .index_tensors import (
+    INDEX_TYPES,
+    check_array_range,
+    check_range,
+    index_dims,
+    put_at,
+    put_at_,
+    read_at,
+    recorded,
+)
 from .inplace import check_leaf, overwrite
 from .memory_overlap import check_apart
 from .movement import cast, clone, handed_over, reshape

@@ -142,11 +142,7 @@ def _steps(array: Any) -> list[int]:
 
 def same_region(a: Any, b: Any) -> bool:
     """Whether both arrays are the same elements of one memory in the same order."""
-    return bool(
-        a.shape == b.shape
-        and a.strides == b.strides
-        and address(a) == address(b)
-    )
+    return bool(a.shape == b.shape and a.strides == b.strides and address(a) == address(b))
 
 
 def commit(self: Tensor, value: Tensor, name: str) -> Tensor:

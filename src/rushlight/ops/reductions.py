@@ -141,7 +141,7 @@ def reduced_type(given: dtype | None, array: Array, out: object = None) -> Numpy
     if given is not None:
         return given.numpy
     if isinstance(out, Tensor):
-        return out._array.dtype
+        return out._array.dtype  # type: ignore[no-any-return]
     return array.dtype if array.dtype in INEXACT else I64
 
 

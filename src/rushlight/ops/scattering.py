@@ -92,7 +92,9 @@ GATHER = Primitive("gather", _gather_impl, _gather_vjp)
 
 
 def _gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
-    return recorded(GATHER, (x, index), {"dim": dim}, run(GATHER, (x._array, index._array), {"dim": dim}), (index,))
+    return recorded(
+        GATHER, (x, index), {"dim": dim}, run(GATHER, (x._array, index._array), {"dim": dim}), (index,)
+    )
 
 
 def gather(

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as np_as_strided
 
-from ..runtime.pending import Pending
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending
 from .conversion import memory_root, storage_offset
 from .define import Primitive
 from .index_tensors import put_at, read_at

@@ -57,6 +57,8 @@ class _Compiled:
 
     __slots__ = ("dtype", "program", "shape")
     program: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 _kinds: OrderedDict[Any, Any] = OrderedDict()
@@ -101,7 +103,10 @@ def _by_numpy(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
 
 def _suits(arrays: Sequence[Any]) -> bool:
     return all(
-        [type(a) is not ndarray or (a.flags.c_contiguous and a.dtype.isnative and a.flags.aligned) for a in arrays]
+        [
+            type(a) is not ndarray or (a.flags.c_contiguous and a.dtype.isnative and a.flags.aligned)
+            for a in arrays
+        ]
     )
 
 

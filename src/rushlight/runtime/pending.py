@@ -272,7 +272,22 @@ def address(array: Any) -> int:
 
 # Methods that give nothing that shares memory with the array.
 _READS = frozenset(
-    ("all", "any", "argmax", "argmin", "max", "mean", "min", "nonzero", "prod", "std", "sum", "tobytes", "tolist", "var")
+    (
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "max",
+        "mean",
+        "min",
+        "nonzero",
+        "prod",
+        "std",
+        "sum",
+        "tobytes",
+        "tolist",
+        "var",
+    )
 )
 _BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 
@@ -304,12 +319,24 @@ def _broadcast(real: Any, shape: Any) -> tuple[Any, Any]:
     target = np.broadcast_shapes(real.shape, shape)
     lead = len(target) - real.ndim
     strides = (0,) * lead + tuple(
-        [0 if n == 1 and m != 1 else s for n, m, s in zip(real.shape, target[lead:], real.strides, strict=True)]
+        [
+            0 if n == 1 and m != 1 else s
+            for n, m, s in zip(real.shape, target[lead:], real.strides, strict=True)
+        ]
     )
     return target, strides
 
 
 # Functions that look at shapes, dtypes and addresses only.
 _OF_GEOMETRY = frozenset(
-    (np.empty_like, np.zeros_like, np.ones_like, np.may_share_memory, np.shares_memory, np.shape, np.ndim, np.size)
+    (
+        np.empty_like,
+        np.zeros_like,
+        np.ones_like,
+        np.may_share_memory,
+        np.shares_memory,
+        np.shape,
+        np.ndim,
+        np.size,
+    )
 )

@@ -67,7 +67,9 @@ class ReferenceProgram:
 
         fresh = iter(outputs)
         targets = [inputs[out.into] if out.into >= 0 else next(fresh) for out in self.graph.outputs]
-        values = [np.array(value) for value in evaluate(self.graph, inputs)]  # copied before anything is written
+        values = [
+            np.array(value) for value in evaluate(self.graph, inputs)
+        ]  # copied before anything is written
         for target, value in zip(targets, values, strict=True):
             target[...] = value
 

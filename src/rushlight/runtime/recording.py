@@ -56,6 +56,9 @@ class Buffer:
 class Tape:
     """A recording in the making. ``run(graph key, make graph, inputs, outputs)`` is how finished pieces are executed."""
 
+    # Where in the program each node comes from, for tapes that note it (``jit/observed.py``): most do not spend the time.
+    sites: list[Any] | None = None
+
     def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], None]) -> None:
         self.execute = execute
         self.buffers: list[weakref.ref[Buffer]] = []  # fresh ones, to find out which are still alive
@@ -168,7 +171,9 @@ class Tape:
 
     @staticmethod
     def _sharing(root: Any, buffers: Sequence[Buffer]) -> list[Buffer]:
-        return [other for other in buffers if other.root is not root and np.may_share_memory(root, other.root)]
+        return [
+            other for other in buffers if other.root is not root and np.may_share_memory(root, other.root)
+        ]
 
     # --- tensors --------------------------------------------------------------------------------------------------
 
@@ -184,7 +189,11 @@ class Tape:
         return self._node((CONST, _exact(value), shape, dtype), (shape, dtype))
 
     def call(
-        self, record: Any, arrays: Sequence[Any], attrs: dict[str, Any], types_of: Callable[[], Any] | None = None
+        self,
+        record: Any,
+        arrays: Sequence[Any],
+        attrs: dict[str, Any],
+        types_of: Callable[[], Any] | None = None,
     ) -> Any:
         """``record`` on ``arrays`` as a node: a Pending or a tuple of them; NOT_RECORDED if a graph can't hold it."""
         if record.value_dependent:
@@ -266,7 +275,9 @@ class Tape:
         buffer = target.buffer
         root = buffer.root
         if not buffer.fresh and not buffer.changed and (self.parts or root.base is not None):
-            sharing = self._sharing(root, list(self.outside.values()) if root.base is not None else self.parts)
+            sharing = self._sharing(
+                root, list(self.outside.values()) if root.base is not None else self.parts
+            )
             if sharing:
                 # Other arrays are parts of this memory: what was read through them is computed before the change, and
                 # the change is made at once.
@@ -284,9 +295,7 @@ class Tape:
             itemsize = real.itemsize
             strides = tuple([s // itemsize for s in real.strides])
             offset = (address(real) - address(root)) // itemsize
-            node = self._node(
-                (WRITE, old, node, real.shape, strides, offset), (root.shape, root.dtype)
-            )
+            node = self._node((WRITE, old, node, real.shape, strides, offset), (root.shape, root.dtype))
         buffer.node = node
         if not buffer.fresh:
             if not buffer.changed:
@@ -340,14 +349,14 @@ class Tape:
         outputs, arrays = self.fresh_outputs(alive)
         for buffer in self.changed:
             outputs.append((buffer.node, buffer.number))
-        keys, types, inputs = self.keys, self.types, self.inputs
+        keys, types, inputs, sites = self.keys, self.types, self.inputs, self.sites
         changed = self.changed
         outside = list(self.outside.values())
         self._begin()
         if outputs:
             self.pieces += 1
             self.execute(
-                (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs), inputs, arrays
+                (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs, sites), inputs, arrays
             )
         for buffer in alive:
             buffer.node = buffer.number = -1
@@ -514,8 +523,13 @@ def _types_of(result: Any) -> Any:
     return (result.shape, result.dtype)
 
 
-def graph_of(keys: Sequence[Any], types: Sequence[Any], outputs: Sequence[tuple[int, int]]) -> Graph:
-    """The tape as a graph."""
+def graph_of(
+    keys: Sequence[Any],
+    types: Sequence[Any],
+    outputs: Sequence[tuple[int, int]],
+    sites: Sequence[Any] | None = None,
+) -> Graph:
+    """The tape as a graph. ``sites``: where each node comes from."""
     from ..ir.graph import contiguous_strides
 
     nodes = []
@@ -552,7 +566,7 @@ def graph_of(keys: Sequence[Any], types: Sequence[Any], outputs: Sequence[tuple[
         else:
             _, old, value, region, strides, offset = key
             node = Node(WRITE, (old, value), (region, strides, offset), shape, dtype)
-        nodes.append(node)
+        nodes.append(node if sites is None else node._replace(site=sites[number]))
     return Graph(tuple(nodes), tuple(inputs), tuple([Output(*output) for output in outputs]))
 
 
@@ -569,6 +583,7 @@ def _calibrate() -> int:
 
     class Holder:
         __slots__ = ("__weakref__", "_array")
+        _array: Any
 
     tape = Measuring(lambda key, make, inputs, outputs: None)
     holder = Holder()

@@ -1,0 +1,178 @@
+"""One call of a compiled function with a record of the programs that it ran, for ``explain``.
+
+The function is called once, on its own tensors, so its state afterwards is that after any other call. What is measured
+later runs on copies of the arrays that the programs were given.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autograd import engine
+from ..core.storage import Site, program_site
+from ..ir.graph import Graph
+from ..runtime.programs import builder
+from ..runtime.recording import Tape
+from .compile import compile
+from .recorded import Recorded
+from .static import Static
+from .static_tape import StaticTape
+
+_ENGINE = engine.__file__
+
+
+class Origin(NamedTuple):
+    """Where a node comes from: the program's line, and for gradients the line of the operation that they belong to."""
+
+    line: Site | None
+    forward: Site | None = None
+
+
+class Piece(NamedTuple):
+    """A program that a call ran. ``inputs``: copies of what it was given; ``ended``: why the recording ended there."""
+
+    graph: Graph
+    program: Any
+    inputs: list[Any]
+    outputs: list[tuple[tuple[int, ...], Any]]  # shapes and dtypes of fresh memory
+    ended: str
+    ended_at: Site | None
+
+
+class Observation(NamedTuple):
+    """What a call gave, how it ran ("recorded" or "static"), and its programs in their order."""
+
+    result: Any
+    mode: str
+    name: str
+    pieces: list[Piece]
+
+
+def observe(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation:
+    """Call ``function``, which is compiled first if it was not, once. Raises what the call raises."""
+    run = _compiled_form(function)
+    if run is None:
+        function = compile(function)
+        run = _compiled_form(function)
+    if not isinstance(run, Recorded | Static):
+        raise TypeError(
+            f"explain(): {type(function).__name__} is no compiled function, and compile() does not make one of it"
+        )
+    pieces: list[Piece] = []
+    recorded = run if isinstance(run, Recorded) else run.recorded
+    observed = Recorded(recorded.function, lambda: _RecordedTape(pieces))
+    observed.met = recorded.met
+    name = _name_of(recorded.function)
+    if isinstance(run, Recorded):
+        return Observation(observed(*args, **kwargs), "recorded", name, pieces)
+    # Recorded anew, for the lines; later calls find the new recording before the old ones.
+    static = Static(run.function, lambda: _StaticTape(pieces))
+    static.recorded, static.use_recorded = observed, run.use_recorded
+    result = static(*args, **kwargs)
+    for key, programs in static.variants.items():
+        run.add(key, programs)
+    return Observation(result, "static", name, pieces)
+
+
+def _compiled_form(function: Any) -> Any:
+    """The ``Recorded`` or ``Static`` behind what ``compile`` made; None for anything else."""
+    own = getattr(function, "__dict__", {})
+    call = own.get("_call")  # of a compiled module
+    return own.get("_compiled") or getattr(call, "_compiled", None)
+
+
+def _name_of(function: Any) -> str:
+    owner = getattr(function, "__self__", None)
+    if owner is not None and getattr(function, "__name__", "") in ("__call__", "_call"):
+        return type(owner).__name__
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    return str(name).rpartition("<locals>.")[2]
+
+
+def _origin() -> Origin:
+    """Where the program is, seen from a tape's ``_node``."""
+    frame: FrameType | None = sys._getframe(2)
+    line = program_site(frame)
+    forward = None
+    while frame is not None and (line is None or frame.f_code is not line[0]):
+        if frame.f_code.co_filename == _ENGINE:
+            variables = frame.f_locals
+            node = variables.get("node")
+            if node is not None:
+                forward = getattr(node, "site", None)
+            if type(variables) is dict:
+                # Python keeps this snapshot; the references in it would keep arrays alive that nobody needs.
+                variables.clear()
+            if node is not None:
+                break
+        frame = frame.f_back
+    return Origin(line, forward)
+
+
+class _RecordedTape(Tape):
+    """A tape that notes the line of each node, and what becomes of its pieces."""
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.observed = pieces
+        self.ended: tuple[str, Site | None] = ("", None)
+        super().__init__(self._execute)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.sites: list[Any] = []
+
+    def _node(self, key: Any, type_: Any) -> int:
+        self.sites.append(_origin())
+        return super()._node(key, type_)
+
+    def settle(self, array: Any) -> Any:
+        self.ended = ("a value is needed", program_site())
+        return super().settle(array)
+
+    def write(self, target: Any, value: Any) -> None:
+        self.ended = ("memory is changed that something else looks at", program_site())
+        super().write(target, value)
+
+    def finish(self) -> None:
+        self.ended = ("the call ends", None)
+        super().finish()
+
+    def _execute(self, key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> None:
+        graph = make()
+        program = builder()(graph)
+        self.observed.append(
+            Piece(graph, program, _copies(inputs), [(a.shape, a.dtype) for a in outputs], *self.ended)
+        )
+        program.run(inputs, outputs)
+
+
+class _StaticTape(StaticTape):
+    """The same for the static mode."""
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.observed = pieces
+        super().__init__()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.sites: list[Any] = []
+
+    def _node(self, key: Any, type_: Any) -> int:
+        self.sites.append(_origin())
+        return super()._node(key, type_)
+
+    def program(self, key: Any, make: Callable[[], Graph], outputs: Sequence[Any]) -> Any:
+        graph = make()
+        program = builder()(graph)
+        described = [(a.shape, a.dtype) for a in outputs]
+        self.observed.append(Piece(graph, program, _copies(self.inputs), described, "the call ends", None))
+        return program
+
+
+def _copies(arrays: Sequence[Any]) -> list[Any]:
+    return [np.array(array, order="C", copy=True) for array in arrays]
