@@ -691,6 +691,7 @@ from .version import api_version as __version__
 if _TYPE_CHECKING:
     from . import distributed as distributed
     from .jit.compile import compile as compile
+    from .jit.explain import explain as explain
 else:
 
     def __getattr__(name: str) -> object:
@@ -704,4 +705,9 @@ else:
 
             globals()["compile"] = compile
             return compile
+        if name == "explain":
+            from .jit.explain import explain
+
+            globals()["explain"] = explain
+            return explain
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

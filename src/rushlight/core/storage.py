@@ -104,17 +104,21 @@ def program_site(frame: FrameType | None = None) -> Site | None:
     return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
+def line_of(site: Site) -> int:
+    """The number of a site's line in its file."""
+    code, offset = site
+    for start, stop, number in code.co_lines():
+        if start <= offset < stop and number is not None:
+            return number
+    return code.co_firstlineno
+
+
 def describe_site(site: Site | None) -> str:
     """``file "x.py", line 3, in f: source text`` for an error message."""
     if site is None:
         return "an unknown line"
     import linecache
 
-    code, offset = site
-    line = code.co_firstlineno
-    for start, stop, number in code.co_lines():
-        if start <= offset < stop and number is not None:
-            line = number
-            break
+    code, line = site[0], line_of(site)
     text = linecache.getline(code.co_filename, line).strip()
     return f'file "{code.co_filename}", line {line}, in {code.co_name}' + (f": {text}" if text else "")

@@ -7,7 +7,8 @@ later runs on copies of the arrays that the programs were given.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -119,7 +120,7 @@ class _RecordedTape(Tape):
 
     def __init__(self, pieces: list[Piece]) -> None:
         self.observed = pieces
-        self.ended: tuple[str, Site | None] = ("", None)
+        self.reason = "the program asks for it"
         super().__init__(self._execute)
 
     def _begin(self) -> None:
@@ -131,23 +132,31 @@ class _RecordedTape(Tape):
         return super()._node(key, type_)
 
     def settle(self, array: Any) -> Any:
-        self.ended = ("a value is needed", program_site())
-        return super().settle(array)
+        with self._because("a value is needed"):
+            return super().settle(array)
 
     def write(self, target: Any, value: Any) -> None:
-        self.ended = ("memory is changed that something else looks at", program_site())
-        super().write(target, value)
+        with self._because("memory that something else looks at is changed"):
+            super().write(target, value)
 
     def finish(self) -> None:
-        self.ended = ("the call ends", None)
-        super().finish()
+        with self._because("the call ends"):
+            super().finish()
+
+    @contextmanager
+    def _because(self, reason: str) -> Iterator[None]:
+        before, self.reason = self.reason, reason
+        try:
+            yield
+        finally:
+            self.reason = before
 
     def _execute(self, key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> None:
         graph = make()
         program = builder()(graph)
-        self.observed.append(
-            Piece(graph, program, _copies(inputs), [(a.shape, a.dtype) for a in outputs], *self.ended)
-        )
+        described = [(a.shape, a.dtype) for a in outputs]
+        at = None if self.finished or self.reason == "the call ends" else program_site()
+        self.observed.append(Piece(graph, program, _copies(inputs), described, self.reason, at))
         program.run(inputs, outputs)
 
 

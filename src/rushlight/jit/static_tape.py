@@ -20,10 +20,10 @@ from ..runtime.recording import Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .numbers import pending_number
 
-_slot: Any = Tensor.__dict__["_array"]
-get_array: Callable[[Tensor], Any] = _slot.__get__
-set_array: Callable[[Tensor, Any], None] = _slot.__set__
-_tracing = threading.Lock()
+slot: Any = Tensor.__dict__["_array"]
+get_array: Callable[[Tensor], Any] = slot.__get__
+set_array: Callable[[Tensor, Any], None] = slot.__set__
+tracing = threading.Lock()
 
 
 class ValueNeeded(RuntimeError):
@@ -73,6 +73,14 @@ class StaticTape(Tape):
 
     def adopt(self, tensor: Any) -> None:
         self.meet(tensor, get_array(tensor))
+
+    def see(self, tensor: Tensor, array: Any) -> Any:
+        """The array on this tape of a tensor."""
+        return array if type(array) is Pending else self.meet(tensor, array)
+
+    def history_of(self, tensor: Tensor, array: Any) -> Any:
+        """What ``tensor._node`` is while this tape records (sub-graphs have another answer)."""
+        return tensor._node
 
     def _constant(self, array: Any) -> Pending:
         """A tensor made from Python's numbers: its content is part of the graph, its memory is the graph's."""
@@ -250,7 +258,7 @@ def _where() -> str:
     return describe_site(program_site())
 
 
-class _Watched:
+class Watched:
     """Takes the place of ``Tensor._array`` while one thread records: every tensor that it touches joins the tape."""
 
     def __init__(self, tape: StaticTape) -> None:
@@ -282,8 +290,8 @@ class watching:
         self.tape = tape
 
     def __enter__(self) -> None:
-        _tracing.acquire()
-        type.__setattr__(Tensor, "_array", _Watched(self.tape))
+        tracing.acquire()
+        type.__setattr__(Tensor, "_array", Watched(self.tape))
         random_operations.DRAW = self._draw
 
     def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
@@ -292,6 +300,6 @@ class watching:
         return self.tape.draw(function, source, args, kwargs)
 
     def __exit__(self, *exc: object) -> None:
-        type.__setattr__(Tensor, "_array", _slot)
+        type.__setattr__(Tensor, "_array", slot)
         random_operations.DRAW = None
-        _tracing.release()
+        tracing.release()

@@ -34,6 +34,7 @@ from ..core.history import Node, OutputNode, versions_of
 from ..core.shapes import broadcast_shape
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from ..runtime.large import run_large
 from ..runtime.pending import NOT_RECORDED, Pending
 from .define import Primitive, Rule
@@ -142,8 +143,8 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
         record.check(*operands)
     tape = None
     for operand in operands:
-        if isinstance(operand, Tensor) and type(operand._array) is Pending:
-            tape = _tape_of(operands)
+        if isinstance(operand, Tensor) and type(operand._array) is not ndarray:
+            operands, tape = _special(operands)
             break
     rule = record.rule
     if rule is Rule.KEEP:
@@ -176,6 +177,15 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     return attach(record, operands, attrs, _checked(record, arrays, attrs, tape))
 
 
+def _special(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
+    """The operands, of which some are no NumPy arrays, and what computes with them: a recording, or the rules of batches."""
+    if any([isinstance(operand, Tensor) and type(operand._array) is Batched for operand in operands]):
+        from .batching import MODE, lifted  # its rules are built on this module
+
+        return (lifted(operands) if grad_enabled() else operands), MODE
+    return operands, _tape_of(operands)
+
+
 def _tape_of(operands: tuple[Any, ...]) -> Any:
     """The recording that the operands belong to, with those that hold NumPy arrays adopted; None if it is over."""
     tape = None
@@ -194,7 +204,10 @@ def _tape_of(operands: tuple[Any, ...]) -> Any:
 
 def as_array(value: Any) -> Any:
     """``value`` as an array that a tensor can hold."""
-    return value if type(value) is ndarray or type(value) is Pending else asarray(value)
+    return value if type(value) in _ARRAYS else asarray(value)
+
+
+_ARRAYS = frozenset((ndarray, Pending, Batched))
 
 
 _TYPE_NAMES = {
@@ -277,6 +290,10 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
 def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """``record`` on arrays, recorded where one of them is pending: for the operations that do not go through ``apply``."""
     for array in arrays:
+        if type(array) is Batched:
+            from .batching import run_batched  # its rules are built on this module
+
+            return run_batched(record, arrays, attrs)
         if type(array) is Pending and not array.tape.finished:
             result = array.tape.call(record, arrays, attrs)
             if result is not NOT_RECORDED:

@@ -297,7 +297,7 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
             strides.append(0)
         else:
             raise _expansion_error(x.shape, shape)
-    if type(x) is Pending:
+    if type(x) is not np.ndarray:
         return x.through(np_as_strided, target, strides)
     if x.flags.c_contiguous:
         try:
@@ -411,7 +411,7 @@ def contiguous(self: Tensor, *, memory_format: object = None) -> Tensor:
     array = self._array
     if array.flags.c_contiguous:
         return self
-    copied = array.copy() if type(array) is Pending else np.ascontiguousarray(array)
+    copied = np.ascontiguousarray(array) if type(array) is np.ndarray else array.copy()
     return attach(CONTIGUOUS, (self,), {}, copied)  # type: ignore[no-any-return]
 
 

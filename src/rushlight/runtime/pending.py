@@ -266,7 +266,7 @@ def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
 def address(array: Any) -> int:
     """Where the first element of an array, pending or not, lies. (A Pending must not have an ``__array_interface__``: NumPy
     would read from there without asking.)"""
-    real = array.memory if type(array) is Pending else array
+    real = array if type(array) is ndarray else array.memory
     return real.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 

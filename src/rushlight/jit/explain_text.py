@@ -1,0 +1,142 @@
+"""An ``Explanation`` as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .kernel_facts import SourceLine
+
+if TYPE_CHECKING:
+    from .explain import ExplainedProgram, Explanation, Kernel
+
+NOTES = (
+    "read, written: each array counted once, from the kernels' index ranges; not measured.",
+    "operations: 2·m·n·k for a matrix product; with ~ an estimate (1 for an addition, 16 for a division, a root or exp).",
+    "time: median on the calling thread; a kernel marked ∥ runs at the same time as the one before it.",
+    "share: of the least time that the measured limits allow for these operations and bytes; above 100% where data was in a "
+    "nearer cache than when the limit was measured.",
+)  # fmt: skip
+
+
+def report(explanation: Explanation) -> str:
+    """Everything but code and graphs, for a terminal."""
+    programs = explanation.programs
+    counted = f"{len(programs)} program{'s' * (len(programs) != 1)}, {len(explanation.kernels)} kernels"
+    lines = [f"{explanation.name}: {explanation.mode} mode, {counted}"]
+    if not programs:
+        lines.append("The call asked for nothing that a graph holds.")
+    if explanation.limits is not None:
+        lines.append(limits_text(explanation))
+    for number, program in enumerate(programs, 1):
+        lines += ["", *_program(number, len(programs), program)]
+    if explanation.kernels:
+        lines += ["", *NOTES]
+    return "\n".join(lines)
+
+
+def limits_text(explanation: Explanation) -> str:
+    """What the shares are shares of."""
+    limits = explanation.limits
+    return (
+        f"Measured limits of this machine, {limits.threads} thread{'s' * (limits.threads != 1)}: "
+        f"{limits.gflops:.0f} GFLOP/s (float32 matrix product), {limits.memory:.1f} GB/s from memory, "
+        f"{limits.cache:.0f} GB/s in cache"
+    )
+
+
+def summary(program: ExplainedProgram) -> str:
+    """A program's sizes in a line."""
+    if not program.native:
+        return f"{len(program.before.nodes)} nodes"
+    return (
+        f"{len(program.before.nodes)} nodes recorded, {len(program.after.nodes)} after the passes, {len(program.kernels)} kernels, "
+        f"{nbytes_text(program.arena_bytes)} of working memory"
+    )
+
+
+def timing(program: ExplainedProgram) -> str:
+    """What a program's runs took, or why nothing was measured."""
+    if program.seconds is None:
+        return f"Not timed: {program.untimed}."
+    text = f"{time_text(program.seconds)} a run (median of {program.runs} on copies of the arrays)"
+    if program.kernels:
+        inside = sum([kernel.seconds or 0.0 for kernel in program.kernels])
+        text += f"; its kernels: {time_text(inside)}"
+    return text + (f". {program.untimed}" if program.untimed else "")
+
+
+def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
+    lines = [f"Program {number} of {count}; it ends because {program.ended}.", "  " + summary(program), "  " + timing(program)]
+    if not program.kernels:
+        return lines
+    heading = f"  {'#':>3} {'time':>9} {'share':>6} {'read':>9} {'written':>9} {'operations':>11} {'GFLOP/s':>8} {'GB/s':>6}  kernel"
+    lines += ["", heading]
+    for kernel in program.kernels:
+        lines += _kernel(kernel)
+    return lines
+
+
+def _kernel(kernel: Kernel) -> list[str]:
+    facts = kernel.facts
+    columns = (
+        f"  {kernel.number:>3} {time_text(kernel.seconds):>9} {share_text(kernel.share):>6} {nbytes_text(facts.read):>9} "
+        f"{nbytes_text(facts.written):>9} {flops_text(kernel):>11} {_rate(kernel.gflops):>8} {_rate(kernel.bandwidth):>6}"
+    )
+    mark = "∥ " if facts.overlaps else ""
+    rows = [f"{columns}  {mark}{facts.form}: {facts.name}"]
+    return rows + [f"{'':>6}{source_text(line)}" for line in facts.lines]
+
+
+def source_text(line: SourceLine) -> str:
+    """``step.py:7  h = x @ w`` with the file's name alone."""
+    short = line._replace(file=_base(line.file))
+    of = line.gradient_of
+    return str(short if of is None else short._replace(gradient_of=of._replace(file=_base(of.file))))
+
+
+def _base(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def time_text(seconds: float | None) -> str:
+    """With a unit that fits."""
+    if seconds is None:
+        return "-"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e6:.1f} µs"
+
+
+def share_text(share: float | None) -> str:
+    """As a percentage."""
+    return "-" if share is None else f"{share:.0%}"
+
+
+def flops_text(kernel: Kernel) -> str:
+    """Operations, with ~ where they are estimated."""
+    facts = kernel.facts
+    if facts.form in ("copy", "fill"):
+        return "0"
+    if facts.form == "Python call" or (not facts.flops and not facts.exact):
+        return "?"
+    return ("" if facts.exact else "~") + _scaled(facts.flops)
+
+
+def nbytes_text(nbytes: int) -> str:
+    """A number of bytes."""
+    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if nbytes >= scale:
+            return f"{nbytes / scale:.3g} {unit}" if nbytes < 1000 * scale else f"{nbytes / scale:.0f} {unit}"
+    return f"{nbytes} B"
+
+
+def _scaled(number: float) -> str:
+    for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= scale:
+            return f"{number / scale:.3g} {unit}"
+    return f"{number:.0f}"
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.3g}"

@@ -1,0 +1,158 @@
+"""Names that a module gives only when a program asks for them, and the error for public names that are not there.
+
+PyTorch is larger than Rushlight. A program that uses a part that is not here should learn which, and what to use
+instead, in place of a bare ``AttributeError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+# How a program writes the names of a package; the longest prefix decides.
+_SPOKEN: Final = {
+    "rushlight.compat.tensorflow": "tensorflow",
+    "rushlight.vision": "torchvision",
+    "rushlight": "torch",
+}
+
+# What to use instead, where the nearest spelling would mislead.
+INSTEAD: Final = {
+    "torch.complex32": "complex64 (NumPy has no complex number of two float16)",
+    "torch.chalf": "torch.complex64",
+    "torch.uint16": "torch.int32",
+    "torch.uint32": "torch.int64",
+    "torch.uint64": "torch.int64",
+    "torch.sparse": "dense tensors; for sums of rows torch.index_add and torch.nn.functional.embedding_bag",
+    "torch.quantization": "float32, or torch.autocast for bfloat16",
+    "torch.ao": "float32, or torch.autocast for bfloat16",
+    "torch.fx": "torch.compile, which records operations without rewriting Python code",
+    "torch.export": "torch.compile(fn, fullgraph=True)",
+    "torch.onnx": "torch.save and torch.load, or safetensors",
+    "torch.package": "torch.save and torch.load",
+    "torch.symeig": "torch.linalg.eigh",
+    "torch.eig": "torch.linalg.eig",
+    "torch.lstsq": "torch.linalg.lstsq",
+    "torch.solve": "torch.linalg.solve",
+    "torch.matrix_rank": "torch.linalg.matrix_rank",
+    "torch.lobpcg": "torch.linalg.eigh",
+    "torch.hash_tensor": "hash(tensor.numpy().tobytes())",
+    "torch.from_file": "torch.from_numpy(numpy.memmap(...))",
+    "torch.cuda.Stream": "nothing: operations on a CPU finish before the next one starts",
+    "torch.cuda.Event": "time.perf_counter: operations on a CPU finish before the next one starts",
+    "torch.cuda.CUDAGraph": "torch.compile",
+}
+# Whole families, by how their names begin.
+_FAMILIES: Final = (
+    ("torch.sparse_", "dense tensors: there are no sparse ones"),
+    ("torch.quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),
+    ("torch.fake_quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),
+    ("torch.fbgemm", "torch.nn.functional.linear"),
+    ("torch.cudnn_", "the function of nn.functional without this prefix"),
+    ("torch.mkldnn_", "the function of nn.functional without this prefix"),
+    ("torch.miopen_", "the function of nn.functional without this prefix"),
+    ("torch.float8", "torch.bfloat16"),
+    ("torch.float4", "torch.bfloat16"),
+)
+
+
+class MissingNameError(NotImplementedError, AttributeError):
+    """A public name that PyTorch may have and Rushlight does not.
+
+    An ``AttributeError`` too, so that ``hasattr`` and ``getattr`` with a default work as for any module.
+
+    Example:
+        >>> import rushlight as torch
+        >>> hasattr(torch, "sparse_coo_tensor")
+        False
+        >>> torch.sofmax
+        Traceback (most recent call last):
+            ...
+        rushlight.missing.MissingNameError: torch.sofmax: Rushlight does not have it; nearest: torch.softmax
+    """
+
+    def __init__(self, module: str, missing: str, known: list[str]) -> None:
+        super().__init__(module, missing)
+        self.module, self.missing, self._known = module, missing, known
+
+    def __reduce__(self) -> Any:
+        return MissingNameError, (self.module, self.missing, self._known)
+
+    def __str__(self) -> str:
+        # Made only when somebody reads it: hasattr() asks often and throws the error away.
+        name = f"{spoken(self.module)}.{self.missing}"
+        alternative = nearest(name, self._known)
+        return f"{name}: Rushlight does not have it" + (f"; nearest: {alternative}" if alternative else "")
+
+
+def spoken(module: str) -> str:
+    """A module's name as programs write it: ``torch.nn`` for ``rushlight.nn``.
+
+    Example:
+        >>> spoken("rushlight.vision.models")
+        'torchvision.models'
+    """
+    for prefix, name in _SPOKEN.items():
+        if module == prefix or module.startswith(prefix + "."):
+            return name + module[len(prefix) :]
+    return module
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """What to use in place of the dotted ``name``: a stated alternative, else the most similar of ``known`` names
+    of its module; empty where nothing is near.
+
+    Example:
+        >>> nearest("torch.symeig", [])
+        'torch.linalg.eigh'
+        >>> nearest("torch.nn.BatchNorm2", ["BatchNorm1d", "BatchNorm2d", "Linear"])
+        'torch.nn.BatchNorm2d, torch.nn.BatchNorm1d'
+    """
+    if name in INSTEAD:
+        return INSTEAD[name]
+    for beginning, alternative in _FAMILIES:
+        if name.startswith(beginning):
+            return alternative
+    import difflib
+
+    module, _, leaf = name.rpartition(".")
+    by_lower: dict[str, str] = {}
+    for entry in known:
+        if not entry.startswith("_"):
+            by_lower.setdefault(entry.lower(), entry)
+    close = difflib.get_close_matches(leaf.lower(), by_lower, n=2, cutoff=0.72)
+    return ", ".join(f"{module}.{by_lower[entry]}" for entry in close)
+
+
+def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """A module's ``__getattr__``: gives the names of the table, and raises ``MissingNameError`` for other public names.
+
+    ``names`` maps a name to the module (relative to ``module``) that it is, or, after a colon, to an attribute of one:
+    ``{"distributed": ".distributed", "compile": ".jit.compile:compile"}``. What was found is kept in the module.
+    """
+    table = dict(names or {})
+
+    def __getattr__(name: str) -> Any:
+        import sys
+        from importlib import import_module
+
+        place = table.get(name)
+        if place is not None:
+            source, _, attribute = place.partition(":")
+            found: Any = import_module(source, module)
+            if attribute:
+                found = getattr(found, attribute)
+            setattr(sys.modules[module], name, found)
+            return found
+        # Tools ask modules for private and special names all the time; those need no advice.
+        if name.startswith("_"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name, obj=sys.modules[module])
+        raise MissingNameError(module, name, [*vars(sys.modules[module]), *table])
+
+    return __getattr__
+
+
+def explain_missing(*modules: Any) -> None:
+    """Give each module that has none a ``__getattr__`` that raises :class:`MissingNameError`."""
+    for module in modules:
+        vars(module).setdefault("__getattr__", lazily(module.__name__))

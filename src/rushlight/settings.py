@@ -1,0 +1,130 @@
+"""Process-wide switches of ``torch``: accepted, checked, and answered. None of them changes what this version computes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .core.dtypes import dtype, set_default_dtype
+
+_PRECISIONS: Final = ("highest", "high", "medium")
+_DEBUG_MODES: Final = ("default", "warn", "error")
+_STATE: Final[dict[str, Any]] = {"matmul": "highest", "deterministic": 0, "warn_always": False}
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Allow matrix products of less precision than float32; they keep full precision here.
+
+    Raises ``RuntimeError`` for anything but "highest", "high" and "medium".
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.set_float32_matmul_precision("highest")
+        >>> torch.get_float32_matmul_precision()
+        'highest'
+    """
+    if precision not in _PRECISIONS:
+        raise RuntimeError(f"set_float32_matmul_precision: got {precision!r}; allowed are {', '.join(_PRECISIONS)}")
+    _STATE["matmul"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What was last given to ``set_float32_matmul_precision``."""
+    return str(_STATE["matmul"])
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for deterministic algorithms: remembered. All algorithms here are deterministic already."""
+    _STATE["deterministic"] = (1 if warn_only else 2) if mode else 0
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether ``use_deterministic_algorithms`` was last called with True."""
+    return bool(_STATE["deterministic"])
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether it was called with ``warn_only``."""
+    return bool(_STATE["deterministic"] == 1)
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """``use_deterministic_algorithms`` by a number (0 to 2) or a name ("default", "warn", "error").
+
+    Raises ``RuntimeError`` for any other value and ``TypeError`` for other types.
+    """
+    if not isinstance(debug_mode, int | str):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode).__name__}")
+    if isinstance(debug_mode, str):
+        if debug_mode not in _DEBUG_MODES:
+            raise RuntimeError(f"set_deterministic_debug_mode: got {debug_mode!r}; allowed: {', '.join(_DEBUG_MODES)}")
+        debug_mode = _DEBUG_MODES.index(debug_mode)
+    if debug_mode not in (0, 1, 2):
+        raise RuntimeError(f"set_deterministic_debug_mode: got {debug_mode}; allowed are 0, 1 and 2")
+    _STATE["deterministic"] = debug_mode
+
+
+def get_deterministic_debug_mode() -> int:
+    """0, 1 (warn) or 2 (error)."""
+    return int(_STATE["deterministic"])
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Ask for warnings every time: remembered. Python's own ``warnings`` filters decide how often they show."""
+    _STATE["warn_always"] = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What was last given to ``set_warn_always``."""
+    return bool(_STATE["warn_always"])
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Ask that tiny numbers become zero: gives False, which says that it can't be done here."""
+    return False
+
+
+def set_default_tensor_type(t: Any, /) -> None:
+    """The old way to set the default dtype: a dtype, a type such as ``torch.DoubleTensor``, or its name.
+
+    Raises ``TypeError`` for a type that is not a floating one.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.set_default_tensor_type("torch.DoubleTensor")
+        >>> torch.get_default_dtype()
+        torch.float64
+        >>> torch.set_default_tensor_type(torch.FloatTensor)
+    """
+    from .core import dtypes
+
+    if isinstance(t, dtype):
+        set_default_dtype(t)
+        return
+    name = (t if isinstance(t, str) else getattr(t, "__name__", str(t))).rpartition(".")[2]
+    known = {"FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16,
+             "BFloat16Tensor": dtypes.bfloat16}  # fmt: skip
+    if name not in known:
+        raise TypeError(f"set_default_tensor_type: invalid type object: {t!r}; allowed are {', '.join(known)}")
+    set_default_dtype(known[name])
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """True: there is no C++ in this package that an old ABI could disagree with."""
+    return True
+
+
+def typename(obj: Any, /) -> str:
+    """The name of an object's type, with its module; for a tensor its old type name.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.typename(torch.ones(2)), torch.typename(3)
+        ('torch.FloatTensor', 'int')
+    """
+    from .core.tensor import Tensor
+
+    if isinstance(obj, Tensor):
+        return str(obj.type())
+    cls = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(cls, "__module__", "") or ""
+    return cls.__qualname__ if module in ("", "builtins") else f"{module}.{cls.__qualname__}"
