@@ -671,6 +671,7 @@ from .nn.functional.pooling import (
 
 # mixed precision, modules as functions
 from . import amp as amp, cpu as cpu, func as func
+from .func import vmap as vmap
 from .amp.autocast_mode import (
     autocast as autocast,
     clear_autocast_cache as clear_autocast_cache,

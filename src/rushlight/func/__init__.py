@@ -2,4 +2,33 @@
 
 from __future__ import annotations
 
+from .differential import (
+    debug_unwrap as debug_unwrap,
+    functionalize as functionalize,
+    grad as grad,
+    grad_and_value as grad_and_value,
+    hessian as hessian,
+    jacfwd as jacfwd,
+    jacrev as jacrev,
+    jvp as jvp,
+    linearize as linearize,
+    vjp as vjp,
+)
 from .module_state import functional_call as functional_call, stack_module_state as stack_module_state
+from .vectorize import vmap as vmap
+
+__all__ = [
+    "debug_unwrap",
+    "functional_call",
+    "functionalize",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "stack_module_state",
+    "vjp",
+    "vmap",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
@@ -29,7 +30,7 @@ STYLE: Final = """
 .rl-graph .rl-call rect { fill: var(--rl-call, #f3e2f4); }
 .rl-graph .rl-output rect { stroke-width: 2.5; stroke: var(--rl-output, #2563a8); }
 .rl-graph .rl-group > rect { fill: var(--rl-frame, #e8eef6); stroke: var(--rl-line, #8a94a3); }
-.rl-graph .rl-group > text { font-weight: bold; }
+.rl-graph .rl-label { font-weight: bold; paint-order: stroke; stroke: var(--rl-frame, #e8eef6); stroke-width: 4px; }
 .rl-graph .rl-edge { fill: none; stroke: var(--rl-edge, #6c7786); stroke-width: 1.1; }
 .rl-graph marker path { fill: var(--rl-edge, #6c7786); }
 """
@@ -41,9 +42,9 @@ _DARK_STYLE: Final = f"@media (prefers-color-scheme: dark) {{ .rl-graph {{ {DARK
 
 
 class _Box(NamedTuple):
-    """Something drawn: ``key`` is a node's number (or -1 - a group's), with what is written in it and shown on hovering."""
+    """Something drawn: the nodes that it stands for, what is written in it, and what is shown on hovering."""
 
-    key: int
+    nodes: tuple[int, ...]
     lines: tuple[str, ...]
     kind: str
     details: str
@@ -66,6 +67,7 @@ def draw(
     groups: Sequence[tuple[str, Sequence[int]]] = (),
     details: Callable[[int], str] | None = None,
     *,
+    name: str = "",
     dark: bool = True,
 ) -> str:
     """The graph as SVG.
@@ -74,6 +76,7 @@ def draw(
         graph: any graph.
         groups: (label, numbers of nodes) for each frame; a node in several is drawn in the first.
         details: what hovering over the frame with a number shows, beside its label.
+        name: what tells the picture apart from others in the same page.
         dark: whether the picture has its own dark colours where the reader prefers those.
 
     Returns:
@@ -95,7 +98,7 @@ def draw(
         frames = _summaries(graph, drawn, list(groups) or _stretches(graph, drawn))
         note = f" ({len(drawn)} nodes: drawn by groups, without inputs and views)"
     title = f"Graph of {len(graph.nodes)} nodes{note}"
-    return _picture(graph, frames, title, details, dark)
+    return _picture(graph, frames, title, details, name, dark)
 
 
 def _is_output(graph: Graph, number: int) -> bool:
@@ -131,7 +134,7 @@ def _summaries(graph: Graph, drawn: Sequence[int], groups: Sequence[tuple[str, S
             kind = "product" if any(graph.nodes[i].kind is Kind.MATMUL for i in own) else "group"
             last = graph.nodes[own[-1]]
             lines = (_cut(label), _cut(text), _cut(type_text(last)))
-            frames.append(_Frame("", number, [_Box(-1 - number, lines, kind, f"{label}: {len(own)} nodes\n{text}")]))
+            frames.append(_Frame("", number, [_Box(tuple(own), lines, kind, f"{label}: {len(own)} nodes\n{text}")]))
     return frames
 
 
@@ -160,7 +163,7 @@ def _node_box(graph: Graph, number: int) -> _Box:
     where = [("a result" if into < 0 else f"into input {into}") for n, into in graph.outputs if n == number]
     if where:
         details += "\n→ " + ", ".join(where)
-    return _Box(number, (_cut(_operation(graph, number)), _cut(type_text(node))), kind, details)
+    return _Box((number,), (_cut(_operation(graph, number)), _cut(type_text(node))), kind, details)
 
 
 def _operation(graph: Graph, number: int) -> str:
@@ -190,15 +193,15 @@ def _cut(text: str) -> str:
 # --- where, and the text of the picture ---------------------------------------------------------------------------------
 
 
-def _edges(graph: Graph, boxed: dict[int, int]) -> list[tuple[int, int]]:
-    """Pairs of boxes' keys of which the second reads the first, past nodes that are not drawn."""
+def _edges(graph: Graph, owner: dict[int, int]) -> list[tuple[int, int]]:
+    """Pairs of boxes of which the second reads the first, past nodes that are not drawn. ``owner``: each node's box."""
     sources: list[frozenset[int]] = []
     found: dict[tuple[int, int], None] = {}
     for number, node in enumerate(graph.nodes):
-        read = frozenset().union(*[sources[i] for i in node.operands]) if node.operands else frozenset()
-        own = boxed.get(number)
+        read: frozenset[int] = frozenset().union(*[sources[i] for i in node.operands])
+        own = owner.get(number)
         if own is None:
-            sources.append(read if node.kind is not Kind.INPUT else frozenset())
+            sources.append(read)
             continue
         for source in sorted(read):
             if source != own:
@@ -207,21 +210,140 @@ def _edges(graph: Graph, boxed: dict[int, int]) -> list[tuple[int, int]]:
     return list(found)
 
 
+def _in_order(count: int, edges: Sequence[tuple[int, int]], first: Sequence[int]) -> list[int]:
+    """Numbers so that edges go forward (but for those of a circle), otherwise by ``first``."""
+    waiting = [0] * count
+    after: list[list[int]] = [[] for _ in range(count)]
+    for a, b in edges:
+        waiting[b] += 1
+        after[a].append(b)
+    order: list[int] = []
+    left = set(range(count))
+    ready = [(first[i], i) for i in left if not waiting[i]]
+    heapq.heapify(ready)
+    while left:
+        number = heapq.heappop(ready)[1] if ready else min(left, key=first.__getitem__)
+        if number not in left:
+            continue
+        left.remove(number)
+        order.append(number)
+        for user in after[number]:
+            waiting[user] -= 1
+            if not waiting[user] and user in left:
+                heapq.heappush(ready, (first[user], user))
+    return order
+
+
 def _picture(
-    graph: Graph, frames: list[_Frame], title: str, details: Callable[[int], str] | None, dark: bool
+    graph: Graph,
+    frames: list[_Frame],
+    title: str,
+    details: Callable[[int], str] | None,
+    name: str,
+    dark: bool,
 ) -> str:
-    boxed: dict[int, int] = {}
-    for frame in frames:
-        for box in frame.boxes:
-            boxed[box.key] = box.key
-    summaries = {frame.number for frame in frames for box in frame.boxes if box.key < 0}
-    first: dict[int, int] = {}  # where in the graph each box is, for their order
-    if summaries:
-        boxed = {}
-        for frame in frames:
-            for number in _members_of(graph, frame):
-                boxed.setdefault(number, -1 - frame.number)
-    for number, key in boxed.items():
-        first[key] = min(first.get(key, number), number)
-    frame_of = {box.key: frame for frame in frames for box in frame.boxes}
-    return _render(frames, _edges(graph, boxed), frame_of, title, details, dark)
+    boxes = [box for frame in frames for box in frame.boxes]
+    frame_of = [i for i, frame in enumerate(frames) for _ in frame.boxes]
+    edges = _edges(graph, {node: i for i, box in enumerate(boxes) for node in box.nodes})
+    between = list(dict.fromkeys([(frame_of[a], frame_of[b]) for a, b in edges if frame_of[a] != frame_of[b]]))
+    order = _in_order(len(frames), between, [min(f.boxes[0].nodes) for f in frames])
+    rank = {frame: i for i, frame in enumerate(order)}
+
+    # Inside each frame, then the frames.
+    inside = []
+    sizes = []
+    start = 0
+    starts = []
+    for number, frame in enumerate(frames):
+        starts.append(start)
+        stop = start + len(frame.boxes)
+        own = [(a - start, b - start) for a, b in edges if start <= a < stop and start <= b < stop]
+        layout = lay_out([box.size for box in frame.boxes], own, 14.0, 22.0)
+        inside.append(layout)
+        pad = _PADDING if frame.label else 0.0
+        above = _LINE + 4 if frame.label else 0.0
+        least = len(_cut(frame.label)) * _CHARACTER if frame.label else 0.0
+        sizes.append((max(layout.width, least) + 2 * pad, layout.height + 2 * pad + above))
+        start = stop
+    outside = lay_out([sizes[i] for i in order], [(rank[a], rank[b]) for a, b in between])
+
+    corners = []
+    for number, frame in enumerate(frames):
+        x, y = outside.left[rank[number]] + _MARGIN, outside.top[rank[number]] + _MARGIN
+        pad, above = (_PADDING, _LINE + 4) if frame.label else (0.0, 0.0)
+        shift = (sizes[number][0] - 2 * pad - inside[number].width) / 2
+        for left, top in zip(inside[number].left, inside[number].top, strict=True):
+            corners.append((x + pad + shift + left, y + pad + above + top))
+
+    parts = []
+    labels = []
+    for number, frame in enumerate(frames):
+        if frame.label:
+            x, y = outside.left[rank[number]] + _MARGIN, outside.top[rank[number]] + _MARGIN
+            shown = frame.label if details is None else f"{frame.label}\n{details(frame.number)}"
+            parts.append(
+                f'<g class="rl-group" data-group="{frame.number}"><title>{escape(shown)}</title>'
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{sizes[number][0]:.1f}" height="{sizes[number][1]:.1f}" rx="6"/></g>'
+            )
+            labels.append(
+                f'<text class="rl-label" x="{x + _PADDING:.1f}" y="{y + _LINE:.1f}">{escape(_cut(frame.label))}</text>'
+            )
+    for a, b in edges:
+        ends = [_port(corners[a], boxes[a], True), _port(corners[b], boxes[b], False)]
+        f, g = frame_of[a], frame_of[b]
+        if f == g:
+            way = [(x - inside[f].left[0] + corners[starts[f]][0], y - inside[f].top[0] + corners[starts[f]][1])
+                   for x, y in inside[f].ways.get((a - starts[f], b - starts[f]), ())]
+        else:
+            way = [(x + _MARGIN, y + _MARGIN) for x, y in outside.ways.get((rank[f], rank[g]), ())]
+        parts.append(f'<path class="rl-edge" marker-end="url(#rl-arrow{name})" d="{_curve([ends[0], *way, ends[1]])}"/>')
+    parts += labels  # above the edges, which may cross them
+    for i, box in enumerate(boxes):
+        parts.append(_box_text(box, corners[i], frames[frame_of[i]].number, details))
+    width, height = outside.width + 2 * _MARGIN, outside.height + 2 * _MARGIN
+    style = STYLE + (_DARK_STYLE if dark else "")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="rl-graph" role="img" aria-label={quoteattr(title)} '
+        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
+        f"<title>{escape(title)}</title><style>{style}</style>"
+        f'<defs><marker id="rl-arrow{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0.8 L8 4 L0 7.2 z"/></marker></defs>' + "\n".join(parts) + "</svg>"
+    )
+
+
+def _port(corner: tuple[float, float], box: _Box, bottom: bool) -> tuple[float, float]:
+    """Where edges leave a box, or come to it."""
+    width, height = box.size
+    return corner[0] + width / 2, corner[1] + (height if bottom else 0.0)
+
+
+def _curve(points: Sequence[tuple[float, float]]) -> str:
+    """A path through points that leaves and reaches each of them vertically."""
+    text = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
+    for (x, y), (u, v) in zip(points, points[1:], strict=False):
+        bend = (v - y) / 2 if v > y else 20.0
+        text += f" C{x:.1f} {y + bend:.1f} {u:.1f} {v - bend:.1f} {u:.1f} {v:.1f}"
+    return text
+
+
+def _box_text(
+    box: _Box, corner: tuple[float, float], group: int, details: Callable[[int], str] | None
+) -> str:
+    x, y = corner
+    width, height = box.size
+    shown = box.details
+    if len(box.nodes) > 1 and details is not None and group >= 0:
+        shown += "\n" + details(group)
+    lines = "".join(
+        [
+            f'<text x="{x + width / 2:.1f}" y="{y + 15 + i * _LINE:.1f}" text-anchor="middle"'
+            + (' class="rl-type"' if i == len(box.lines) - 1 else "")
+            + f">{escape(line)}</text>"
+            for i, line in enumerate(box.lines)
+        ]
+    )
+    attribute = f' data-group="{group}"' if group >= 0 else ""
+    return (
+        f'<g class="rl-node rl-{box.kind}"{attribute}><title>{escape(shown)}</title>'
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="3"/>{lines}</g>'
+    )

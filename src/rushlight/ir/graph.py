@@ -60,8 +60,7 @@ class Kind(Enum):
 class Node(NamedTuple):
     """One value: its kind, the numbers of its operands in ``Graph.nodes``, its parameters, shape and dtype.
 
-    ``site``: where in the program it comes from (``storage.Site``), for ``explain`` and error messages; it takes no part
-    in comparisons.
+    ``site``: where in the program it comes from (``jit.observed.Origin``), noted only for ``explain``.
     """
 
     kind: Kind
@@ -106,6 +105,12 @@ class Graph(NamedTuple):
             for operand in node.operands:
                 users[operand].append(number)
         return users
+
+    def draw(self) -> str:
+        """The graph as SVG: see ``drawing.draw``, which also takes groups."""
+        from .drawing import draw
+
+        return draw(self)
 
 
 def contiguous_strides(shape: Shape) -> Shape:

@@ -81,7 +81,7 @@ def lay_out(
 
 
 def _layers(count: int, edges: Sequence[Edge]) -> list[int]:
-    """The layer of each box: below all that it is reached from; sources just above the first that needs them."""
+    """The layer of each box: below all that it is reached from."""
     layer = [0] * count
     incoming = [0] * count
     users: list[list[int]] = [[] for _ in range(count)]
@@ -91,8 +91,9 @@ def _layers(count: int, edges: Sequence[Edge]) -> list[int]:
     for box in range(count):  # edges go forward
         for user in users[box]:
             layer[user] = max(layer[user], layer[box] + 1)
-    for box in range(count):
-        if not incoming[box] and users[box]:
+    for box in range(count - 1, -1, -1):
+        # Further down where that makes no edges longer in all: inputs and views stand by whoever reads them.
+        if users[box] and incoming[box] <= len(users[box]):
             layer[box] = min([layer[user] for user in users[box]]) - 1
     return layer
 

@@ -33,22 +33,27 @@ class Kernel:
     """One kernel of a program: ``facts`` (see ``kernel_facts.Facts``) and what was measured.
 
     ``number``: from 1 on in its program. ``seconds``: the median of the runs, on the calling thread's clock; None where nothing was
-    measured. ``share``: the part of the machine's measured limit that it reaches (more than 1: its data was in a nearer cache than
-    the limit's), ``bound``: what limits it, "arithmetic" or "memory".
+    measured. ``together``: it runs at the same time as its neighbours, and ``seconds`` is a share of what they take together, after
+    ``least``, the seconds that the machine's measured limits allow. ``bound``: what sets that limit, "arithmetic" or "memory".
     """
 
     def __init__(self, number: int, facts: Facts, seconds: float | None, limits: Any) -> None:
         self.number = number
         self.facts = facts
         self.seconds = seconds
-        self.share: float | None = None
+        self.together = False
+        self.least: float | None = None
         self.bound = ""
         if limits is not None and facts.form != "Python call":
             total = facts.read + facts.written
-            least = limits.seconds(facts.flops, total, facts.dtype)
-            self.bound = "arithmetic" if least > limits.seconds(0, total) else "memory"
-            if seconds:
-                self.share = least / seconds
+            self.least = limits.seconds(facts.flops, total, facts.dtype)
+            self.bound = "arithmetic" if self.least > limits.seconds(0, total) else "memory"
+
+    @property
+    def share(self) -> float | None:
+        """The part of the machine's measured limit that it reaches. More than 1: its data was in a nearer cache than the limit's, or
+        the machine was busier while the limit was measured."""
+        return self.least / self.seconds if self.least is not None and self.seconds else None
 
     @property
     def gflops(self) -> float | None:
@@ -94,13 +99,14 @@ class ExplainedProgram:
     """One program that the call ran.
 
     ``before`` and ``after``: the graph as recorded and after the passes; ``passes``: (name, graph) after each;
-    ``ended``: why it ends where it does; ``seconds``: the median of whole runs, None where nothing was measured (``untimed`` says why);
+    ``calls``: how often the call ran it; ``ended``: why it ends where it does; ``seconds``: the median of whole runs, None where nothing was measured (``untimed`` says why);
     ``arena_bytes`` and ``memory``: its own memory, and what lies in it when.
     """
 
     def __init__(self, piece: Piece, limits: Any) -> None:
         program = piece.program
         self.before: Graph = piece.graph
+        self.calls = piece.calls
         self.native = hasattr(program, "plan")
         self.passes: list[tuple[str, Graph]] = []
         self.after: Graph = piece.graph
@@ -129,7 +135,25 @@ class ExplainedProgram:
             stop = facts.first + len(facts.launches)
             seconds = None if times is None else sum(times[facts.first : stop])
             self.kernels.append(Kernel(number, facts, seconds, limits))
+        self._apportion()
         self.memory = self._memory()
+
+    def _apportion(self) -> None:
+        """Divide the time of kernels that run at the same time: the clock only shows when the last of them was done."""
+        start = 0
+        while start < len(self.kernels):
+            stop = start + 1
+            while stop < len(self.kernels) and self.kernels[stop].facts.overlaps:
+                stop += 1
+            group = self.kernels[start:stop]
+            start = stop
+            if len(group) > 1:
+                total = sum([kernel.seconds or 0.0 for kernel in group])
+                weights = [kernel.least or 0.0 for kernel in group]
+                for kernel, weight in zip(group, weights, strict=True):
+                    kernel.together = True
+                    if kernel.seconds is not None and sum(weights):
+                        kernel.seconds = total * weight / sum(weights)
 
     @property
     def groups(self) -> list[tuple[str, tuple[int, ...]]]:

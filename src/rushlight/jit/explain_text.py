@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 NOTES = (
     "read, written: each array counted once, from the kernels' index ranges; not measured.",
     "operations: 2·m·n·k for a matrix product; with ~ an estimate (1 for an addition, 16 for a division, a root or exp).",
-    "time: median on the calling thread; a kernel marked ∥ runs at the same time as the one before it.",
+    "time: median on the calling thread; kernels marked ∥ run at the same time, and their common time is divided by estimate.",
     "share: of the least time that the measured limits allow for these operations and bytes; above 100% where data was in a "
-    "nearer cache than when the limit was measured.",
+    "nearer cache than when the limit was measured, or the machine was busier then.",
 )  # fmt: skip
 
 
@@ -66,7 +66,8 @@ def timing(program: ExplainedProgram) -> str:
 
 
 def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
-    lines = [f"Program {number} of {count}; it ends because {program.ended}.", "  " + summary(program), "  " + timing(program)]
+    ran = "" if program.calls == 1 else f", run {program.calls} times by this call"
+    lines = [f"Program {number} of {count}{ran}; it ends because {program.ended}.", "  " + summary(program), "  " + timing(program)]
     if not program.kernels:
         return lines
     heading = f"  {'#':>3} {'time':>9} {'share':>6} {'read':>9} {'written':>9} {'operations':>11} {'GFLOP/s':>8} {'GB/s':>6}  kernel"
@@ -82,7 +83,7 @@ def _kernel(kernel: Kernel) -> list[str]:
         f"  {kernel.number:>3} {time_text(kernel.seconds):>9} {share_text(kernel.share):>6} {nbytes_text(facts.read):>9} "
         f"{nbytes_text(facts.written):>9} {flops_text(kernel):>11} {_rate(kernel.gflops):>8} {_rate(kernel.bandwidth):>6}"
     )
-    mark = "∥ " if facts.overlaps else ""
+    mark = "∥ " if kernel.together else ""
     rows = [f"{columns}  {mark}{facts.form}: {facts.name}"]
     return rows + [f"{'':>6}{source_text(line)}" for line in facts.lines]
 

@@ -34,15 +34,29 @@ class Origin(NamedTuple):
     forward: Site | None = None
 
 
-class Piece(NamedTuple):
-    """A program that a call ran. ``inputs``: copies of what it was given; ``ended``: why the recording ended there."""
+class Piece:
+    """A program that a call ran, ``calls`` times: one structure is one piece.
 
-    graph: Graph
-    program: Any
-    inputs: list[Any]
-    outputs: list[tuple[tuple[int, ...], Any]]  # shapes and dtypes of fresh memory
-    ended: str
-    ended_at: Site | None
+    ``inputs``: copies of what it was first given; ``outputs``: shapes and dtypes of its fresh memory; ``ended``: why the
+    recording ended there, and ``ended_at`` which line.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        program: Any,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        ended: str,
+        ended_at: Site | None,
+    ) -> None:
+        self.graph = graph
+        self.program = program
+        self.inputs = [np.array(array, order="C") for array in inputs]
+        self.outputs = [(array.shape, array.dtype) for array in outputs]
+        self.ended = ended
+        self.ended_at = ended_at
+        self.calls = 1
 
 
 class Observation(NamedTuple):
@@ -120,6 +134,7 @@ class _RecordedTape(Tape):
 
     def __init__(self, pieces: list[Piece]) -> None:
         self.observed = pieces
+        self.known: dict[Any, Piece] = {}
         self.reason = "the program asks for it"
         super().__init__(self._execute)
 
@@ -152,12 +167,15 @@ class _RecordedTape(Tape):
             self.reason = before
 
     def _execute(self, key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> None:
-        graph = make()
-        program = builder()(graph)
-        described = [(a.shape, a.dtype) for a in outputs]
-        at = None if self.finished or self.reason == "the call ends" else program_site()
-        self.observed.append(Piece(graph, program, _copies(inputs), described, self.reason, at))
-        program.run(inputs, outputs)
+        piece = self.known.get(key)
+        if piece is None:
+            graph = make()
+            at = None if self.reason == "the call ends" else program_site()
+            piece = self.known[key] = Piece(graph, builder()(graph), inputs, outputs, self.reason, at)
+            self.observed.append(piece)
+        else:
+            piece.calls += 1
+        piece.program.run(inputs, outputs)
 
 
 class _StaticTape(StaticTape):
@@ -178,10 +196,5 @@ class _StaticTape(StaticTape):
     def program(self, key: Any, make: Callable[[], Graph], outputs: Sequence[Any]) -> Any:
         graph = make()
         program = builder()(graph)
-        described = [(a.shape, a.dtype) for a in outputs]
-        self.observed.append(Piece(graph, program, _copies(self.inputs), described, "the call ends", None))
+        self.observed.append(Piece(graph, program, self.inputs, outputs, "the call ends", None))
         return program
-
-
-def _copies(arrays: Sequence[Any]) -> list[Any]:
-    return [np.array(array, order="C", copy=True) for array in arrays]

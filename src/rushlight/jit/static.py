@@ -218,7 +218,7 @@ class StaticProgram:
         for number, tensor in self.identical:
             if tensors[number] is not tensor:
                 return False
-        return not self.state.gradients_changed() and self.state.changed() is None
+        return not self.state.gradients_changed() and self.state.unchanged()
 
     def run(self, tensors: list[Tensor]) -> Any:
         """One call with these arguments."""

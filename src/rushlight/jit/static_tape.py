@@ -23,6 +23,7 @@ from .numbers import pending_number
 slot: Any = Tensor.__dict__["_array"]
 get_array: Callable[[Tensor], Any] = slot.__get__
 set_array: Callable[[Tensor, Any], None] = slot.__set__
+get_node: Callable[[Tensor], Any] = Tensor.__dict__["_node"].__get__
 tracing = threading.Lock()
 
 
@@ -80,7 +81,7 @@ class StaticTape(Tape):
 
     def history_of(self, tensor: Tensor, array: Any) -> Any:
         """What ``tensor._node`` is while this tape records (sub-graphs have another answer)."""
-        return tensor._node
+        return get_node(tensor)
 
     def _constant(self, array: Any) -> Pending:
         """A tensor made from Python's numbers: its content is part of the graph, its memory is the graph's."""

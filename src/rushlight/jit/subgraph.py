@@ -23,11 +23,9 @@ from ..runtime.programs import program_for
 from ..runtime.recording import Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .recorded import ACTIVE
-from .static_tape import StaticTape, Watched, get_array, set_array, slot, tracing
+from .static_tape import StaticTape, Watched, get_array, get_node, tracing
 
-_node_slot: Any = Tensor.__dict__["_node"]
-get_node: Callable[[Tensor], Any] = _node_slot.__get__
-set_node: Callable[[Tensor, Any], None] = _node_slot.__set__
+set_node: Callable[[Tensor, Any], None] = Tensor.__dict__["_node"].__set__
 INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = (
     Kind.INPUT, Kind.CONST, Kind.CAST, Kind.VIEW, Kind.WRITE, Kind.CALL, Kind.ITEM,
 )  # fmt: skip
@@ -177,7 +175,7 @@ class SubTape(StaticTape):
             before = get_node(tensor)
         except AttributeError:
             return
-        if node is not before and not self._belongs(tensor, array):
+        if node is not before and not self._belongs(tensor, array) and node is not self.history_of(tensor, array):
             raise RuntimeError(
                 "control flow in a static graph: a tensor from outside is changed inside a branch or body in a way that "
                 f"gradients would have to go through, at {describe_site(program_site())}; return the new value instead"
@@ -392,6 +390,3 @@ def _renumbered(key: Any, numbers: dict[int, int]) -> Any:
     if kind is WRITE:
         return (kind, numbers[key[1]], numbers[key[2]], *key[3:])
     return key if kind is CONST else (kind, numbers[key[1]], *key[2:])
-
-
-__all__ = ["SubGraph", "SubTape", "inside", "set_array", "slot"]

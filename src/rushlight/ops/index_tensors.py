@@ -47,6 +47,8 @@ def recorded(
     if grad_enabled() and array.dtype in INEXACT:
         edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
         if edges.count(None) != len(edges):
+            if type(array) is Batched:
+                edges = lifted_edges(operands, array)
             site = program_site(getframe(1))
             node = Node(record, edges, array, saved, attrs, site, versions_of(saved))
             return held(make_tensor(array, node))
@@ -88,13 +90,15 @@ def write_in_place(
             if isinstance(operand, Tensor) and operand._storage is shared and operand._array.size > 1:
                 check_partial_overlap(target, operand._array)
     storage = announce(self, name)
-    if type(target) is Pending:
+    if type(target) is not ndarray:
         target[...] = run(record, (target, *arrays), attrs)
     else:
         compute(write, (target, *arrays), attrs)
     if not recording:
         return changed(self, storage, None)
     edges = (self._node, *[o._node if isinstance(o, Tensor) else None for o in operands])
+    if type(target) is Batched:
+        edges = lifted_edges((self, *operands), target)
     versions = versions_of(saved)
     return changed(
         self, storage, Node(record, edges, target, saved, attrs, program_site(getframe(1)), versions)
@@ -276,7 +280,7 @@ def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Te
     """The elements of ``x`` at index tensors, of which each stands at its dimension."""
     arrays = [index._array for index in indices]
     attrs = {"dims": dims}
-    if any([type(array) is Pending for array in arrays]) or type(x._array) is Pending:
+    if any([type(array) is not ndarray for array in arrays]) or type(x._array) is not ndarray:
         selected = _selected(x._array, arrays, attrs)
     else:
         selected = np.asarray(_index_impl(x._array, *arrays, dims=dims))
@@ -287,6 +291,8 @@ def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Te
 
 def _selected(x: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
     if any([array.dtype == BOOL for array in arrays]):  # how many there are depends on the mask
+        if type(x) is Batched or any([type(array) is Batched for array in arrays]):
+            return run(INDEX, (x, *arrays), attrs)
         return np.asarray(_index_impl(np.asarray(x), *[np.asarray(array) for array in arrays], **attrs))
     return run(INDEX, (x, *arrays), attrs)
 

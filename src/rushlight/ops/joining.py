@@ -118,7 +118,7 @@ def cat(
     if dim < 0:
         dim += ndim
     try:
-        if any([type(part) is Pending for part in parts]):
+        if any([type(part) is not ndarray for part in parts]):
             joined = run(CAT, parts, {"dim": dim})
         else:
             joined = np_concatenate(parts, dim)
@@ -129,10 +129,18 @@ def cat(
         raise
     result = held(make_tensor(joined))
     if needs_grad and grad_enabled() and joined.dtype.kind not in "iub":
-        edges = tuple([operand._node for operand in operands])
+        edges = _edges(operands, joined)
         lengths = [a.shape[dim] if a.ndim == ndim else 0 for a in arrays]
         result._node = Node(CAT, edges, joined, None, {"dim": dim, "lengths": lengths})
     return result if out is None else _cat_out(out, result, arrays)
+
+
+def _edges(operands: Sequence[Tensor], joined: Any) -> tuple[Node | None, ...]:
+    if type(joined) is Batched:
+        from .batching import lifted_edges  # its rules are built on this module
+
+        return lifted_edges(operands, joined)
+    return tuple([operand._node for operand in operands])
 
 
 def _prepared(tensors: Sequence[Tensor], dim: int) -> tuple[Sequence[Tensor], list[Any], int]:
@@ -243,7 +251,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             mixed = True
     if mixed:
         operands, arrays = _stackable(tensors)
-    if any([type(array) is Pending for array in arrays]):
+    if any([type(array) is not ndarray for array in arrays]):
         joined = run(STACK, arrays, {"dim": dim})
     elif dim == 0 and shape:
         joined = np_concatenate(arrays).reshape(len(arrays), *shape)
@@ -254,7 +262,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
         joined = np.ascontiguousarray(joined)
     node = None
     if grad_enabled() and joined.dtype.kind not in "iub":
-        edges = tuple([operand._node for operand in operands])
+        edges = _edges(operands, joined)
         if edges.count(None) != len(edges):
             node = Node(STACK, edges, joined, None, {"dim": dim})
     result = held(make_tensor(joined, node))
