@@ -685,30 +685,115 @@ from .amp.autocast_mode import (
     set_autocast_dtype as set_autocast_dtype,
 )
 
+# arguments in torch's own order, reductions by number; recurrent layers as functions; segments
+from .nn.functional.native_forms import (
+    batch_norm as batch_norm,
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+    cosine_embedding_loss as cosine_embedding_loss,
+    ctc_loss as ctc_loss,
+    embedding_bag as embedding_bag,
+    frobenius_norm as frobenius_norm,
+    hinge_embedding_loss as hinge_embedding_loss,
+    instance_norm as instance_norm,
+    kl_div as kl_div,
+    margin_ranking_loss as margin_ranking_loss,
+    norm_except_dim as norm_except_dim,
+    nuclear_norm as nuclear_norm,
+    poisson_nll_loss as poisson_nll_loss,
+    triplet_margin_loss as triplet_margin_loss,
+)
+from .nn.recurrent_functions import (
+    gru as gru,
+    gru_cell as gru_cell,
+    lstm as lstm,
+    lstm_cell as lstm_cell,
+    rnn_relu as rnn_relu,
+    rnn_relu_cell as rnn_relu_cell,
+    rnn_tanh as rnn_tanh,
+    rnn_tanh_cell as rnn_tanh_cell,
+)
+from .ops.segments import segment_reduce as segment_reduce, vander as vander
+
+# switches, sizes as symbols, numbers
+from math import e as e, inf as inf, nan as nan, pi as pi
+from .amp.grad_scaler import GradScaler as GradScaler
+from .settings import (
+    are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
+    compiled_with_cxx11_abi as compiled_with_cxx11_abi,
+    get_deterministic_debug_mode as get_deterministic_debug_mode,
+    get_float32_matmul_precision as get_float32_matmul_precision,
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled as is_warn_always_enabled,
+    set_default_tensor_type as set_default_tensor_type,
+    set_deterministic_debug_mode as set_deterministic_debug_mode,
+    set_float32_matmul_precision as set_float32_matmul_precision,
+    set_flush_denormal as set_flush_denormal,
+    set_warn_always as set_warn_always,
+    typename as typename,
+    use_deterministic_algorithms as use_deterministic_algorithms,
+)
+from .symbolic import (
+    SymBool as SymBool,
+    SymFloat as SymFloat,
+    SymInt as SymInt,
+    sym_float as sym_float,
+    sym_int as sym_int,
+    sym_ite as sym_ite,
+    sym_max as sym_max,
+    sym_min as sym_min,
+    sym_not as sym_not,
+    sym_sqrt as sym_sqrt,
+    sym_sum as sym_sum,
+)
+
+newaxis = None
+
 from . import version as version
 from .version import api_version as __version__
 
 
+# the in-place methods that torch has as functions too
+for _name in (
+    "abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_", "arctanh_", "asin_",
+    "asinh_", "atan_", "atanh_", "ceil_", "clamp_", "clamp_max_", "clamp_min_", "clip_", "conj_physical_", "cos_", "cosh_",
+    "deg2rad_", "detach", "detach_", "erf_", "erfc_", "exp2_", "exp_", "expm1_", "fix_", "floor_", "frac_", "gcd_", "i0_",
+    "lcm_", "ldexp_", "log10_", "log1p_", "log2_", "log_", "logit_", "nan_to_num_", "neg_", "negative_", "rad2deg_",
+    "reciprocal_", "round_", "rsqrt_", "sigmoid_", "sin_", "sinc_", "sinh_", "sqrt_", "square_", "tan_", "tanh_", "trunc_",
+    "xlogy_",
+):  # fmt: skip
+    globals()[_name] = vars(Tensor)[_name]
+del _name
+
 if _TYPE_CHECKING:
     from . import distributed as distributed
     from .jit.compile import compile as compile
+    from .jit.control_flow import cond as cond, map_fn as map_fn, scan as scan, while_loop as while_loop
     from .jit.explain import explain as explain
 else:
+    from .missing import explain_missing as _explain_missing, lazily as _lazily
 
-    def __getattr__(name: str) -> object:
-        # Imported when a program first asks for it: most programs are one process.
-        if name == "distributed":
-            from importlib import import_module
-
-            return import_module(f"{__name__}.{name}")
-        if name == "compile":
-            from .jit.compile import compile
-
-            globals()["compile"] = compile
-            return compile
-        if name == "explain":
-            from .jit.explain import explain
-
-            globals()["explain"] = explain
-            return explain
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Imported when a program first asks for it.
+    __getattr__ = _lazily(
+        __name__,
+        {
+            "_higher_order_ops": "._higher_order_ops",
+            "compile": ".jit.compile:compile",
+            "compiler": ".compiler",
+            "cond": ".jit.control_flow:cond",
+            "distributed": ".distributed",
+            "explain": ".jit.explain:explain",
+            "hub": ".hub",
+            "jit": ".jit",
+            "map_fn": ".jit.control_flow:map_fn",
+            "multiprocessing": ".multiprocessing",
+            "overrides": ".overrides",
+            "scan": ".jit.control_flow:scan",
+            "testing": ".testing",
+            "vision": ".vision",
+            "while_loop": ".jit.control_flow:while_loop",
+        },
+    )
+    _explain_missing(
+        nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, utils, utils.data, linalg, fft, special, autograd,
+        amp, cuda, backends, random, func, signal, masked, cpu,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from .generator import Generator
 from .random_dtypes import DIGITS, Array, narrowed, not_implemented
 
 Draw = Callable[[], float]
+_THIRD: Final = float(np.float32(1.0 / 3.0))  # PyTorch subtracts the float32 number, in float64 too
 
 
 class _Draws:
@@ -41,14 +42,23 @@ class _Draws:
         return radius * math.cos(angle)
 
 
-def _gamma(draws: _Draws, alpha: float) -> float:
+def _as_it_is(value: float) -> float:
+    return value
+
+
+def _to_float32(value: float) -> float:
+    return float(np.float32(value))
+
+
+def _gamma(draws: _Draws, alpha: float, kept: Callable[[float], float]) -> float:
+    # ``kept`` is the precision in which PyTorch holds what depends on alpha alone.
     if not alpha > 0.0:
         return 0.0 if alpha == 0.0 else math.nan
     scale = 1.0
     if alpha < 1.0:  # a gamma number of alpha + 1 times a power of a uniform one
-        scale = (1.0 - draws.uniform()) ** (1.0 / alpha)
-        alpha += 1.0
-    d = alpha - 1.0 / 3.0
+        scale = (1.0 - draws.uniform()) ** kept(1.0 / alpha)
+        alpha = kept(alpha + 1.0)
+    d = kept(alpha - _THIRD)
     c = 1.0 / math.sqrt(9.0 * d)
     while True:
         while True:
@@ -65,10 +75,12 @@ def _gamma(draws: _Draws, alpha: float) -> float:
             return scale * d * v
 
 
-def _gammas(generator: Generator, alphas: Array) -> NDArray[np.float64]:
+def _gammas(
+    generator: Generator, alphas: Array, kept: Callable[[float], float] = _as_it_is
+) -> NDArray[np.float64]:
     with generator.lock:
         draws = _Draws(generator)
-        values = [_gamma(draws, alpha) for alpha in alphas.reshape(-1).tolist()]
+        values = [_gamma(draws, alpha, kept) for alpha in alphas.reshape(-1).tolist()]
     return np.array(values, F64).reshape(alphas.shape)
 
 
@@ -92,7 +104,8 @@ def standard_gamma(generator: Generator, alphas: Array) -> Array:
     """
     if alphas.dtype not in DIGITS:
         raise not_implemented("gamma_cpu", alphas.dtype)
-    return _at_least_tiny(narrowed(_gammas(generator, alphas), alphas.dtype))
+    kept = _as_it_is if alphas.dtype == F64 else _to_float32
+    return _at_least_tiny(narrowed(_gammas(generator, alphas, kept), alphas.dtype))
 
 
 def dirichlet(generator: Generator, alphas: Array) -> Array:

@@ -19,11 +19,12 @@ from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
 from ..core.tensor import Tensor, make_tensor
+from ..ops.batching import lifted_to_active
 from ..ops.conversion import ALIAS
 from ..ops.creation import zeros_like
 from ..ops.dispatch import alias_of
 from .trees import Tree, flatten, map_leaves, unflatten
-from .vectorize import _like, vmap
+from .vectorize import _like, drawing_refused, vmap
 
 
 # --- levels -----------------------------------------------------------------------------------------------------------
@@ -56,8 +57,9 @@ def own_alias(tensor: Any, outer: bool) -> Tensor:
     """An alias to differentiate by: joined to the history of ``tensor`` if ``outer`` recording is on, else a leaf."""
     if not isinstance(tensor, Tensor):
         raise ValueError(f"Thing passed to transform API must be Tensor, got {type(tensor)}")
+    tensor = lifted_to_active(tensor if outer else tensor.detach())
     alias = alias_of(tensor)
-    if tensor._node is not None and outer:
+    if tensor._node is not None:
         alias._node = Node(ALIAS, (tensor._node,), tensor._array)
     else:
         if alias._array.dtype.kind in "iub":
@@ -345,8 +347,9 @@ def jvp(
         result, aux = _split_aux(result, name, has_aux)
         outputs, structure = flatten(result)
         _check_outputs(outputs, name)
-        products = pushed_forward(outputs, aliases, directions, strict, recording.outer)
-    inner = own_leaves(aliases)
+        linear = Linearized(outputs, aliases)
+        products = linear.push(directions, recording.outer, strict)
+    inner = linear.inner
     seen = released(result, inner, recording.outer)
     aux = released(aux, inner, recording.outer)
     derivatives = unflatten(products, structure)
@@ -376,48 +379,60 @@ def check_direction(primal: Tensor, tangent: Tensor) -> None:
         )
 
 
-def pushed_forward(
-    outputs: Any, aliases: Any, directions: Any, strict: bool, outer: bool
-) -> list[Tensor]:
-    """For each output the product of its Jacobian by ``aliases`` with ``directions``, seen from outside."""
-    weights = []
-    for output in outputs:
-        weight = zeros_like(output.detach())
-        if output._array.dtype.kind in "fcV":
-            weight._node = AliasNode(weight)
-        weights.append(weight)
-    # The products with the weights are linear in these: their derivative by them is the Jacobian's transpose.
-    rows = gradients(outputs, aliases, weights, True)
-    reached = [(row, direction) for row, direction in zip(rows, directions, strict=True) if row._node is not None]
-    by_weight = [weight for weight in weights if weight._node is not None]
-    found: list[Any] = [None] * len(by_weight)
-    inner = own_leaves([*aliases, *by_weight])
-    again = outer and (
-        depends([row._node for row, _ in reached], inner) or any(d._node is not None for _, d in reached)
-    )
-    if reached and by_weight:
-        found = run_backward(
-            [row._node for row, _ in reached],
-            [_as_gradient(direction, row) for row, direction in reached],
-            retain_graph=True,
-            create_graph=again,
-            targets=[_target(weight) for weight in by_weight],
-            collect=False,
+class Linearized:
+    """The linear map from tangents of ``aliases`` to tangents of ``outputs``; each ``push`` is a backward pass."""
+
+    def __init__(self, outputs: list[Any], aliases: list[Tensor]) -> None:
+        self.outputs = outputs
+        self.weights = []
+        for output in outputs:
+            weight = lifted_to_active(zeros_like(output.detach()))
+            if output._array.dtype.kind in "fcV":
+                weight = alias_of(weight)
+                weight._node = AliasNode(weight)
+            self.weights.append(weight)
+        # The products with the weights are linear in these: their derivative by them is the Jacobian's transpose.
+        self.rows = gradients(outputs, aliases, self.weights, True)
+        self.inner = own_leaves([*aliases, *self.weights])
+
+    def push(self, directions: list[Any], outer: bool, strict: bool = False) -> list[Tensor]:
+        """For each output the product of its Jacobian with ``directions``; its history is kept where ``outer`` has one."""
+        reached = [
+            (row, direction)
+            for row, direction in zip(self.rows, directions, strict=True)
+            if row._node is not None
+        ]
+        targets = [weight for weight in self.weights if weight._node is not None]
+        found: list[Any] = [None] * len(targets)
+        again = outer and (
+            depends([row._node for row, _ in reached], self.inner) or any(d._node is not None for _, d in reached)
         )
-    of_weight = dict(zip([id(weight) for weight in by_weight], found, strict=True))
-    products = []
-    for weight, output in zip(weights, outputs, strict=True):
-        product = of_weight.get(id(weight))
-        if product is None:
-            if strict:
-                raise RuntimeError(
-                    "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
-                    "allowed with strict=True."
-                )
-            product = zeros_like(output.detach())
-        products.append(released(product, inner, outer))
-    close(own_leaves(by_weight))
-    return products
+        if reached and targets:
+            found = run_backward(
+                [row._node for row, _ in reached if row._node is not None],
+                [_as_gradient(direction, row) for row, direction in reached],
+                retain_graph=True,
+                create_graph=again,
+                targets=[_target(weight) for weight in targets],
+                collect=False,
+            )
+        of_weight = dict(zip([id(weight) for weight in targets], found, strict=True))
+        products = []
+        for weight, output in zip(self.weights, self.outputs, strict=True):
+            product = of_weight.get(id(weight))
+            if product is None:
+                if strict:
+                    raise RuntimeError(
+                        "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
+                        "allowed with strict=True."
+                    )
+                product = zeros_like(output.detach())
+            products.append(released(product, self.inner, outer))
+        return products
+
+    def close(self) -> None:
+        """Note that no more history will be recorded here."""
+        close(self.inner)
 
 
 def _as_gradient(direction: Tensor, row: Tensor) -> Tensor:
@@ -437,13 +452,8 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         >>> product(torch.tensor(3.0))
         tensor(3.)
     """
+    seen, push, _ = linearized(func, primals, "linearize(f, *primals)", False)
     leaves, tree = flatten(primals)
-    with Recording() as recording:
-        aliases = [own_alias(leaf, recording.outer) for leaf in leaves]
-        result = func(*unflatten(aliases, tree))
-        outputs, structure = flatten(result)
-        _check_outputs(outputs, "linearize(f, *primals)")
-    inner = own_leaves(aliases)
 
     def product(*tangents: Any) -> Any:
         directions, shape = flatten(tangents)
@@ -457,13 +467,31 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
                     f"tangent:{i} with shape {direction.shape} in flattened pytree doesn't match the shape {leaf.shape} of "
                     "the corresponding primal."
                 )
-        with Recording() as inside:
-            products = pushed_forward(outputs, aliases, directions, False, inside.outer)
-        return unflatten(products, structure)
+        return push(directions)
+
+    return seen, product
+
+
+def linearized(func: Any, primals: Any, name: str, has_aux: bool) -> tuple[Any, Callable[[list[Any]], Any], Any]:
+    """``func(*primals)``, a function from the leaves of tangents to those of the outputs, and what else ``func`` returned."""
+    leaves, tree = flatten(primals)
+    with Recording() as recording:
+        aliases = [own_alias(leaf, recording.outer) for leaf in leaves]
+        result = func(*unflatten(aliases, tree))
+        result, aux = _split_aux(result, name, has_aux)
+        outputs, structure = flatten(result)
+        _check_outputs(outputs, name)
+        linear = Linearized(outputs, aliases)
+    inner = linear.inner
+
+    def push(directions: list[Any]) -> Any:
+        with Recording() as recording:
+            return unflatten(linear.push(directions, recording.outer), structure)
 
     seen = released(result, inner, recording.outer)
-    close(inner)
-    return seen, product
+    aux = released(aux, inner, recording.outer)
+    linear.close()
+    return seen, push, aux
 
 
 # --- Jacobians --------------------------------------------------------------------------------------------------------
@@ -573,17 +601,14 @@ def jacfwd(
             if not isinstance(argument, Tensor):
                 raise AttributeError(f"jacfwd: the arguments must be tensors, got {type(argument).__name__}")
 
-        def push(*directions: Any) -> Any:
-            def of_primals(*values: Any) -> Any:
-                return func(*with_arguments(args, positions, values), **kwargs)
+        def of_primals(*values: Any) -> Any:
+            return func(*with_arguments(args, positions, values), **kwargs)
 
-            tangents = unflatten(directions, tree)
-            found = jvp(of_primals, primals, tangents, has_aux=has_aux)
-            return (found[1], found[2]) if has_aux else (found[1],)
-
-        found = vmap(push, randomness=randomness)(*_basis(arguments))
+        with drawing_refused(randomness):
+            seen, push, aux = linearized(of_primals, primals, "jvp(f, primals, tangents)", has_aux)
+        found = vmap(lambda *directions: push(list(directions)))(*_basis(arguments))
+        outputs, structure = flatten(found)
         outputs, structure = flatten(found[0])
-        # outputs[i]: (all arguments' elements, *output i's shape)
         jacobian = []
         for output in outputs:
             parts = [
@@ -592,7 +617,7 @@ def jacfwd(
             ]
             jacobian.append(_for_arguments(parts, tree, argnums))
         nested = unflatten(jacobian, structure)
-        return (nested, map_leaves(lambda leaf: leaf[0], found[1])) if has_aux else nested
+        return (nested, aux) if has_aux else nested
 
     return _like(wrapped, func)  # type: ignore[no-any-return]
 

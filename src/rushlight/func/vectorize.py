@@ -16,7 +16,7 @@ import numpy as np
 from ..core import random_streams
 from ..core.tensor import Tensor
 from ..ops import random as random_operations
-from ..ops.batching import entered, left, levels_of
+from ..ops.batching import ACTIVE, entered, left, levels_of
 from ..ops.joining import cat
 from ..runtime.batched import Batched, lined_up, wrap
 from .trees import broadcast_prefix, flatten, is_container, unflatten
@@ -157,9 +157,11 @@ def _run(
     ]
     outer = random_operations.DRAW
     random_operations.DRAW = _Drawing(level, size, randomness, outer)
+    token = ACTIVE.set((*ACTIVE.get(), (level, size)))
     try:
         outputs = func(*unflatten(inside, tree), **kwargs)
     finally:
+        ACTIVE.reset(token)
         random_operations.DRAW = outer
     return _collected(func, outputs, level, size, out_dims)
 
@@ -282,3 +284,19 @@ class _Drawing:
 
 
 _OF_ARRAYS: Final = frozenset(("normal_from_arrays", "bernoulli_from_array", "poisson", "multinomial"))
+
+
+class drawing_refused:
+    """A ``with`` block in which random operations raise, if ``randomness`` is ``"error"``."""
+
+    def __init__(self, randomness: str) -> None:
+        _check_randomness(randomness)
+        self.randomness = randomness
+
+    def __enter__(self) -> None:
+        self.outer = random_operations.DRAW
+        if self.randomness == "error":
+            random_operations.DRAW = _Drawing(0, 1, "error", self.outer)
+
+    def __exit__(self, *exc: object) -> None:
+        random_operations.DRAW = self.outer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..nn.module import Module
 
@@ -124,10 +124,6 @@ class Attribute(NamedTuple):
     type: Any = None
 
 
-class Final_(Generic[T]):
-    """``torch.jit.Final``."""
-
-
 def is_scripting() -> bool:
     """False: programs take their Python branch."""
     return False
@@ -207,11 +203,3 @@ def _no_program(name: str) -> Any:
 
 
 save, load = _no_program("save"), _no_program("load")
-
-# What the package rushlight.jit gives on, by name.
-NAMES: Final = (
-    "Attribute", "CompilationUnit", "Future", "ScriptFunction", "ScriptModule", "_overload", "_overload_method",
-    "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "fuser", "ignore", "interface", "is_scripting",
-    "is_tracing", "isinstance", "load", "onednn_fusion_enabled", "optimize_for_inference", "optimized_execution", "save",
-    "script", "script_if_tracing", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused", "wait",
-)  # fmt: skip

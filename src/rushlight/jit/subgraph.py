@@ -20,15 +20,12 @@ from ..ir.graph import Graph, Kind
 from ..ops import random as random_operations
 from ..runtime.pending import Pending, pending
 from ..runtime.programs import program_for
-from ..runtime.recording import Buffer, RangeCheck, Tape, graph_of
+from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .recorded import ACTIVE
 from .static_tape import StaticTape, Watched, get_array, get_node, tracing
 
 set_node: Callable[[Tensor, Any], None] = Tensor.__dict__["_node"].__set__
-INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = (
-    Kind.INPUT, Kind.CONST, Kind.CAST, Kind.VIEW, Kind.WRITE, Kind.CALL, Kind.ITEM,
-)  # fmt: skip
 
 
 class Leaf:

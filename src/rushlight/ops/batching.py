@@ -9,6 +9,7 @@ implementation does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
@@ -31,8 +32,25 @@ def run_batched(record: Primitive, arrays: Any, attrs: dict[str, Any]) -> Any:
     level = top_level(arrays)
     if level < 0:
         return compute(record.impl, arrays, attrs)
+    arrays = _without_repetition(list(arrays), level)
     rule = RULES.get(record.name, looped)
     return rule(record, level, list(arrays), attrs)
+
+
+def _without_repetition(arrays: Arrays, level: int) -> Arrays:
+    """The arrays, with those that are the same for all examples given as what they repeat, unless all are."""
+    plain = [_repeated(a, level) for a in arrays]
+    if any([kept and _is(a, level) for a, kept in zip(arrays, [p is None for p in plain], strict=True)]):
+        return [a if p is None else p for a, p in zip(arrays, plain, strict=True)]
+    return arrays
+
+
+def _repeated(array: Any, level: int) -> Any:
+    if _is(array, level):
+        value = array.value
+        if value.shape[0] > 1 and value.strides[0] == 0:
+            return value[0, ...]
+    return None
 
 
 class Mode:
@@ -99,10 +117,12 @@ def _over_axes(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, A
     """Reductions over ``axis``: a tuple, or None for all dimensions."""
     (x,) = arrays
     axis = attrs["axis"]
-    if axis is None:
-        axes: Any = tuple(range(1, x.ndim + 1))
-    else:
-        axes = x.axes(axis) if x.ndim else ()
+    if not x.ndim:
+        attrs = {**attrs, "axis": (1,), "keepdims": False} if "keepdims" in attrs else {"axis": (1,)}
+        return _call(record, level, [x.value.reshape((-1, 1))], attrs)
+    if axis is not None and not axis:
+        return looped(record, level, arrays, attrs)
+    axes = x.axes(axis)
     return _call(record, level, [x.value], {**attrs, "axis": axes})
 
 
@@ -370,6 +390,10 @@ RULES: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
+# The calls of vmap that are running, outermost first: (level, number of examples).
+ACTIVE: Final[ContextVar[tuple[tuple[int, int], ...]]] = ContextVar("vmap", default=())
+
+
 # --- history ----------------------------------------------------------------------------------------------------------
 
 
@@ -448,10 +472,16 @@ def _lifted(tensor: Tensor, levels: dict[int, int]) -> Tensor:
     return tensor
 
 
+def lifted_to_active(tensor: Tensor) -> Tensor:
+    """``tensor`` as a batch of every level that is running: what is differentiated by there has a gradient per example."""
+    active = dict(ACTIVE.get())
+    return _lifted(tensor, active) if active else tensor
+
+
 def lifted_edges(operands: Any, array: Any) -> tuple[Node | None, ...]:
     """The histories of the operands of a result that is a batch; see ``lifted``."""
     result = make_tensor(array)
     return tuple([o._node if isinstance(o, Tensor) else None for o in lifted((*operands, result))[:-1]])
 
 
-__all__ = ["MODE", "RULES", "entered", "left", "lifted", "lifted_edges", "pointwise", "run_batched"]
+__all__ = ["ACTIVE", "MODE", "RULES", "entered", "left", "lifted", "lifted_edges", "lifted_to_active", "pointwise", "run_batched"]

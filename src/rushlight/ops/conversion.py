@@ -339,7 +339,7 @@ def _bool(self: Tensor) -> bool:
     if array.size != 1:
         what = "no values" if not array.size else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
-    return bool(array.item())
+    return bool(array.item() if type(array) is np.ndarray else array)
 
 
 def _one_number(self: Tensor) -> Any:

@@ -18,6 +18,7 @@ from ..core.history import Node, versions_of
 from ..core.shapes import count
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from .accumulation import add_along, counted_from_front, extremes, update_at
 from .define import Primitive
@@ -48,6 +49,8 @@ def recorded(
         edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
         if edges.count(None) != len(edges):
             if type(array) is Batched:
+                from .batching import lifted_edges  # its rules are built on dispatch
+
                 edges = lifted_edges(operands, array)
             site = program_site(getframe(1))
             node = Node(record, edges, array, saved, attrs, site, versions_of(saved))
@@ -98,6 +101,8 @@ def write_in_place(
         return changed(self, storage, None)
     edges = (self._node, *[o._node if isinstance(o, Tensor) else None for o in operands])
     if type(target) is Batched:
+        from .batching import lifted_edges  # its rules are built on dispatch
+
         edges = lifted_edges((self, *operands), target)
     versions = versions_of(saved)
     return changed(
@@ -387,6 +392,8 @@ def check_array_range(array: Any, extent: int, error: type[Exception], message: 
     if type(array) is Pending:
         array.tape.check_range(array, extent, error, message, lowest)
     elif array.size:
+        if type(array) is Batched:
+            array = array.memory
         low, high = extremes(array)
         if low < lowest or high >= extent:
             raise error(message.format(bad=low if low < lowest else high))

@@ -14,12 +14,13 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.pending import Pending
+from ..runtime.batched import Batched
 from .define import Primitive
 from .dispatch import apply, common_dtype, held, run, write_out
 from .memory_overlap import check_apart
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 
+ndarray = np.ndarray
 grad_enabled = GRAD_MODE.get
 FULL = slice(None)
 _new = object.__new__

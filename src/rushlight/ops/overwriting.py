@@ -17,6 +17,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor
+from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from . import creation
 from .define import Primitive
@@ -98,7 +99,14 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         check_partial_overlap(target, src._array)
     storage = announce(self, "copy_")
     target[...] = source
-    return changed(self, storage, Node(COPY, (self._node, value._node), target) if recording else None)
+    if not recording:
+        return changed(self, storage, None)
+    edges: Any = (self._node, value._node)
+    if type(target) is Batched:
+        from .batching import lifted_edges  # its rules are built on dispatch
+
+        edges = lifted_edges((self, value), target)
+    return changed(self, storage, Node(COPY, edges, target))
 
 
 def check_expands(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
@@ -126,7 +134,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             )
         if value._node is not None or value is self:
             return copy_(self, value)
-        if type(value._array) is Pending:
+        if type(value._array) is not np.ndarray:
             return copy_(self, value)
         content = value._array
     else:

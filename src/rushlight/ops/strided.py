@@ -11,7 +11,6 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.pending import Pending
 from .conversion import memory_root, storage_offset
 from .define import Primitive
 from .index_tensors import put_at, read_at
@@ -25,7 +24,7 @@ grad_enabled = GRAD_MODE.get
 
 
 def _unfold_impl(x: Any, dim: int, size: int, step: int) -> Any:
-    if type(x) is Pending:
+    if type(x) is not np.ndarray:
         return x.through(_unfold_impl, dim, size, step)
     if not x.ndim:
         return np_as_strided(x, (size,), (x.itemsize,))
@@ -81,7 +80,7 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any = None) -> Any:
     """The elements of the memory of ``x``, counted from ``offset`` elements behind its first one."""
-    if type(x) is Pending:
+    if type(x) is not np.ndarray:
         return x.through(_strided_impl, size, stride, offset)
     root = memory_root(x)
     start = x.__array_interface__["data"][0] - root.__array_interface__["data"][0] + offset * x.itemsize

@@ -21,6 +21,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from .creation import from_numpy
 from .define import Primitive
@@ -236,7 +237,7 @@ def parse(self: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[i
             trivial = trivial and item == FULL
             at += 1
             axis += 1
-        elif isinstance(item, bool) or (not item._array.ndim):
+        elif isinstance(item, bool) or (not item._array.ndim and item._array.dtype == BOOL):
             # True and False (and 0-dim masks) select from a new dimension of one element.
             where.append(None)
             trivial = False
@@ -302,7 +303,7 @@ def _part(part: Any) -> Any:
     if isinstance(part, Tensor):
         array = part._array
         if not array.ndim and array.dtype.kind in "iu" and array.dtype != np.uint8:
-            return int(array)
+            return part if type(array) is Batched else int(array)
         return checked_index(part)
     if isinstance(part, np.ndarray):
         if not part.ndim and part.dtype.kind in "iu":

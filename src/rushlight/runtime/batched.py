@@ -31,7 +31,7 @@ ITEM: Final = (
 )
 NO_MEMORY: Final = (
     "vmap: the values of a batched tensor can't be had as an array: inside of vmap it stands for many examples. Return it, or "
-    "use operations on tensors."
+    "use operations on tensors. (Writing it into a tensor that is not batched is not possible in place either.)"
 )
 
 
@@ -118,13 +118,27 @@ class Batched(NDArrayOperatorsMixin):
     def with_value(self, value: Any) -> Batched:
         return wrap(self.level, value)
 
-    def through(self, view: Any, shape: Any, strides: Any) -> Batched:
-        """The same view of every example, made by ``as_strided``."""
-        value = self.value
-        shape, strides = (value.shape[0], *shape), (value.strides[0], *strides)
-        if type(value) is Batched:
-            return wrap(self.level, value.through(view, shape, strides))
-        return wrap(self.level, view(value, shape, strides))
+    def through(self, view: Any, *args: Any, **kwargs: Any) -> Any:
+        """The part of every example that ``view(array, ...)``, a function that makes views of NumPy arrays, makes of one."""
+        levels: list[int] = []
+        extents: tuple[int, ...] = ()
+        steps: tuple[int, ...] = ()
+        example: Any = self
+        while type(example) is Batched:
+            value = example.value
+            levels.append(example.level)
+            extents, steps = (value.shape[0], *extents), (value.strides[0], *steps)
+            if not value.shape[0]:
+                return each(view, (self, *args), kwargs)
+            example = value[0, ...]
+        part = view(example, *args, **kwargs)
+        if part.size:
+            array: Any = _placed(part, (*extents, *part.shape), (*steps, *part.strides), self.memory)
+        else:
+            array = np.empty((*extents, *part.shape), part.dtype)
+        for level in reversed(levels):
+            array = wrap(level, array)
+        return array
 
     def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Any:
         if len(shape) == 1 and not isinstance(shape[0], int | np.integer):
@@ -445,13 +459,32 @@ def spread(array: Any, level: int, size: int) -> Any:
         inside = spread(array.value, level, size)
         return wrap(array.level, inside.swapaxes(0, 1))
     if type(array) is Batched:
-        return array[None].through(_strided, (size, *array.shape), (0, *array.strides))
+        return wrap(array.level, spread_value(array.value, size))
     array = np.asarray(array)
     return np.broadcast_to(array, (size, *array.shape))
 
 
-def _strided(array: Any, shape: Any, strides: Any) -> Any:
-    return np.lib.stride_tricks.as_strided(array, shape, strides)
+def spread_value(value: Any, size: int) -> Any:
+    """The value of a batch with a new second dimension, along which it is repeated."""
+    return np.broadcast_to(value[:, None, ...], (value.shape[0], size, *value.shape[1:]))
+
+
+class _Place:
+    """Memory as NumPy's array interface describes it; ``base`` keeps it alive."""
+
+    def __init__(self, interface: dict[str, Any], base: Any) -> None:
+        self.__array_interface__ = interface
+        self.base = base
+
+
+def _placed(start: Any, shape: tuple[int, ...], strides: tuple[int, ...], base: Any) -> Any:
+    """A view that begins where ``start`` does, in the memory of ``base``."""
+    interface = dict(start.__array_interface__)
+    interface["shape"], interface["strides"] = shape, strides
+    array = np.asarray(_Place(interface, base))
+    if array.dtype != start.dtype:
+        array = array.view(start.dtype)
+    return array
 
 
 def enter(array: Any, level: int, dim: int) -> Any:

@@ -25,9 +25,17 @@ from .pending import NOT_RECORDED, Pending, address, pending
 
 ndarray = np.ndarray
 getrefcount: Any = getattr(sys, "getrefcount", None)
-INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = (
-    Kind.INPUT, Kind.CONST, Kind.CAST, Kind.VIEW, Kind.WRITE, Kind.CALL, Kind.ITEM,
-)  # fmt: skip
+# Kinds of nodes on the tape: numbers, because tapes are compared and hashed on every run.
+INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = range(7)
+_TYPES: Final[dict[Any, Any]] = {}
+
+
+def interned(shape: Any, dtype: Any) -> Any:
+    """``(shape, dtype)``, the same object for the same ones: types are compared by identity."""
+    type_ = (shape, dtype)
+    return _TYPES.setdefault(type_, type_)
+
+
 LONGEST: Final = 50_000  # nodes: a longer tape is run in pieces
 # Called with the tape and the array whenever values are asked for, to find out why a recording is split.
 TRACE_SPLITS: Any = None
@@ -89,7 +97,8 @@ class Tape:
     def _input(self, root: Any) -> int:
         number = len(self.inputs)
         self.inputs.append(root)
-        return self._node((INPUT, number, root.shape, root.dtype), (root.shape, root.dtype))
+        type_ = interned(root.shape, root.dtype)
+        return self._node((INPUT, number, id(type_)), type_)
 
     def _fresh(self, node: int, shape: Any, dtype: Any) -> Pending:
         root = np.empty(shape, dtype)
@@ -139,7 +148,7 @@ class Tape:
         key = (VIEW, node, shape, strides, offset)
         known = self.views.get(key)
         if known is None:
-            known = self.views[key] = self._node(key, (shape, real.dtype))
+            known = self.views[key] = self._node(key, interned(shape, real.dtype))
         return known
 
     def _read_outside(self, array: Any) -> int:
@@ -186,7 +195,7 @@ class Tape:
 
     def constant(self, value: Any, shape: Any, dtype: Any) -> int:
         """A node with ``value`` everywhere."""
-        return self._node((CONST, _exact(value), shape, dtype), (shape, dtype))
+        return self._node((CONST, _exact(value), shape, dtype), interned(shape, dtype))
 
     def call(
         self,
@@ -203,15 +212,21 @@ class Tape:
         types = self.types
         kinds = []
         for position, array in enumerate(arrays):
-            if type(array) is Pending or type(array) is ndarray:
-                node = self.read(array)
-                operands.append(node)
-                kinds.append(types[node])
+            if type(array) is Pending:
+                buffer = array.buffer
+                node = buffer.node
+                if node < 0 or array.memory is not buffer.root:
+                    node = self.read(array)
+            elif type(array) is ndarray:
+                node = self._read_outside(array)
             else:
                 try:
                     literals = (*literals, (position, _exact(array)))
                 except TypeError:
                     return NOT_RECORDED
+                continue
+            operands.append(node)
+            kinds.append(id(types[node]))
         try:
             parameters = tuple([(name, _exact(value)) for name, value in attrs.items()]) if attrs else ()
             signature = (record, tuple(kinds), literals, parameters)
@@ -253,7 +268,7 @@ class Tape:
         """``array`` in another dtype."""
         node = self.read(array)
         shape = array.memory.shape
-        return self._fresh(self._node((CAST, node, dtype), (shape, dtype)), shape, dtype)
+        return self._fresh(self._node((CAST, node, dtype), interned(shape, dtype)), shape, dtype)
 
     def copied(self, array: Pending) -> Pending:
         """The same content in memory of its own."""
@@ -287,7 +302,7 @@ class Tape:
         node = self.read(value)
         if real is root or (real.size == root.size and real.flags.c_contiguous):
             if real.shape != root.shape:
-                node = self._node((VIEW, node, root.shape, None, 0), (root.shape, root.dtype))
+                node = self._node((VIEW, node, root.shape, None, 0), interned(root.shape, root.dtype))
             if not buffer.fresh:
                 self.buffer_node(buffer)  # the memory must be among the inputs to be written
         else:
@@ -295,7 +310,7 @@ class Tape:
             itemsize = real.itemsize
             strides = tuple([s // itemsize for s in real.strides])
             offset = (address(real) - address(root)) // itemsize
-            node = self._node((WRITE, old, node, real.shape, strides, offset), (root.shape, root.dtype))
+            node = self._node((WRITE, old, node, real.shape, strides, offset), interned(root.shape, root.dtype))
         buffer.node = node
         if not buffer.fresh:
             if not buffer.changed:
@@ -518,9 +533,9 @@ def _result_types(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> 
 
 def _types_of(result: Any) -> Any:
     if isinstance(result, tuple):
-        return [(np.shape(part), np.asarray(part).dtype) for part in result]
+        return [interned(np.shape(part), np.asarray(part).dtype) for part in result]
     result = np.asarray(result)
-    return (result.shape, result.dtype)
+    return interned(result.shape, result.dtype)
 
 
 def graph_of(
@@ -540,11 +555,11 @@ def graph_of(
         shape, dtype = type_ if type(type_) is tuple else (None, None)
         if kind is INPUT:
             inputs.append(number)
-            node = Node(INPUT, (), (key[1],), shape, dtype)
+            node = Node(Kind.INPUT, (), (key[1],), shape, dtype)
         elif kind is CALL:
             _, record, operands, literals, parameters = key
             node = Node(
-                CALL,
+                Kind.CALL,
                 operands,
                 (
                     record,
@@ -555,17 +570,17 @@ def graph_of(
                 dtype,
             )
         elif kind is CONST:
-            node = Node(CONST, (), (plain(key[1]),), shape, dtype)
+            node = Node(Kind.CONST, (), (plain(key[1]),), shape, dtype)
         elif kind is ITEM:
-            node = Node(ITEM, (key[1],), (key[2],), shape, dtype)
+            node = Node(Kind.ITEM, (key[1],), (key[2],), shape, dtype)
         elif kind is CAST:
-            node = Node(CAST, (key[1],), (), shape, dtype)
+            node = Node(Kind.CAST, (key[1],), (), shape, dtype)
         elif kind is VIEW:
             strides = contiguous_strides(shape) if key[3] is None else key[3]
-            node = Node(VIEW, (key[1],), (strides, key[4]), shape, dtype)
+            node = Node(Kind.VIEW, (key[1],), (strides, key[4]), shape, dtype)
         else:
             _, old, value, region, strides, offset = key
-            node = Node(WRITE, (old, value), (region, strides, offset), shape, dtype)
+            node = Node(Kind.WRITE, (old, value), (region, strides, offset), shape, dtype)
         nodes.append(node if sites is None else node._replace(site=sites[number]))
     return Graph(tuple(nodes), tuple(inputs), tuple([Output(*output) for output in outputs]))
 

@@ -25,7 +25,6 @@ from ...ops.movement import cast, reshape, unsqueeze
 from ...ops.pointwise import add, div, mul, neg, sub
 from ...ops.reductions import sum as sum_of, sum_array
 from ...ops.scattering import scatter
-from ...runtime.pending import Pending
 from .loss_reduction import check_reduction, chosen_reduction, reduced, refuse_gradient
 
 grad_enabled = GRAD_MODE.get
@@ -365,7 +364,7 @@ def _mean_of_rows(x: Any, target: Any) -> Any:
 
 def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
     x, t = input._array, target._array
-    if type(x) is not np.ndarray or type(t) is not np.ndarray:
+    if type(x) is not ndarray or type(t) is not ndarray:
         # The compiler makes one kernel of the parts; batches have rules for them.
         dim = 1 if x.ndim > 1 else 0
         return nll_loss(

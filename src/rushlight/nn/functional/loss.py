@@ -24,7 +24,6 @@ from ...ops.movement import cast, unsqueeze
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
 from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
-from ...runtime.pending import Pending
 from .loss_reduction import (
     check_reduction,
     chosen_reduction,
@@ -421,7 +420,13 @@ def binary_cross_entropy_with_logits(
     operands = (input, target, weight, pos_weight)
     attrs = {"reduction": reduction}
     dtype = x.dtype
-    if (dtype is not F32 and dtype is not F64) or weight is not None or pos_weight is not None:
+    if (
+        (dtype is not F32 and dtype is not F64)
+        or weight is not None
+        or pos_weight is not None
+        or type(x) is not ndarray
+        or type(y) is not ndarray
+    ):
         return apply(BCE_WITH_LOGITS, operands, attrs)  # type: ignore[no-any-return]
     array = compute(_logits_impl, (input._array, target._array, None, None, reduction), {})
     edge_x, edge_y = input._node, target._node

@@ -1,0 +1,5 @@
+"""``scan`` where PyTorch has it."""
+
+from __future__ import annotations
+
+from ..jit.control_flow import scan as scan

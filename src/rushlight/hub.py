@@ -1,0 +1,153 @@
+"""``torch.hub`` from a folder: a repository's ``hubconf.py`` names its models. Nothing is ever downloaded.
+
+A folder is what ``source="local"`` names. For a GitHub name the folder must already lie where PyTorch's own hub put it
+(``get_dir()``), else there is an error that says where it looked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import Any, Final
+
+_DIRECTORY: Final[list[str]] = []
+
+
+def get_dir() -> str:
+    """Where downloaded repositories and weights lie: ``$TORCH_HOME/hub``, by default ``~/.cache/torch/hub``."""
+    if _DIRECTORY:
+        return _DIRECTORY[0]
+    cache = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
+    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
+    return os.path.join(os.path.expanduser(home), "hub")
+
+
+def set_dir(d: str | os.PathLike[str]) -> None:
+    """Use another folder from now on."""
+    _DIRECTORY[:] = [os.path.expanduser(d)]
+
+
+def list(github: str, force_reload: bool = False, skip_validation: bool = False, *, source: str = "github",
+         trust_repo: Any = None, verbose: bool = True) -> Any:  # fmt: skip
+    """The names of a repository's entry points (public callables of its ``hubconf.py``). Arguments as for ``load``."""
+    module = _hubconf(_folder("list", github, source))
+    return [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+
+
+def help(github: str, model: str, force_reload: bool = False, skip_validation: bool = False, *,
+         source: str = "github", trust_repo: Any = None) -> str | None:  # fmt: skip
+    """The docstring of an entry point. Arguments as for ``load``."""
+    text: str | None = _entry(_hubconf(_folder("help", github, source)), model).__doc__
+    return text
+
+
+def load(
+    repo_or_dir: str,
+    model: str,
+    *args: Any,
+    source: str = "github",
+    trust_repo: Any = None,
+    force_reload: bool = False,
+    verbose: bool = True,
+    skip_validation: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """What the entry point ``model`` of a repository's ``hubconf.py`` returns for the other arguments.
+
+    ``repo_or_dir`` is a folder with ``source="local"``, else ``"owner/name[:branch]"`` of a repository that is already in
+    ``get_dir()``. The repository's Python code runs: give only what you trust. Its ``import torch`` needs `rushlight run`.
+    Raises ``ValueError`` for another source, ``FileNotFoundError`` where there is no such folder, and ``RuntimeError``
+    for a missing entry point or a missing dependency that the repository declares.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> _ = pathlib.Path(folder, "hubconf.py").write_text("def answer(n=1):\\n    return 42 * n\\n")
+        >>> load(folder, "answer", n=2, source="local")
+        84
+    """
+    return _entry(_hubconf(_folder("load", repo_or_dir, source)), model)(*args, **kwargs)
+
+
+def _folder(function: str, repository: str, source: str) -> str:
+    source = source.lower()
+    if source not in ("github", "local"):
+        raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
+    if source == "local":
+        folder = os.path.expanduser(repository)
+    else:
+        name, _, branch = repository.partition(":")
+        base = name.replace("/", "_")
+        branches = [branch] if branch else ["main", "master"]
+        candidates = [os.path.join(get_dir(), f"{base}_{each.replace('/', '_')}") for each in branches]
+        folder = next((path for path in candidates if os.path.isdir(path)), candidates[0])
+    if not os.path.isfile(os.path.join(folder, "hubconf.py")):
+        raise FileNotFoundError(
+            f"hub.{function}: no hubconf.py in {folder}; nothing is downloaded: get the repository yourself and give its "
+            'folder with source="local"'
+        )
+    return folder
+
+
+def _hubconf(folder: str) -> ModuleType:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("hubconf", os.path.join(folder, "hubconf.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(folder)
+    return module
+
+
+def _entry(module: ModuleType, name: str) -> Any:
+    import importlib.util
+
+    if not isinstance(name, str):
+        raise ValueError("Invalid input: model should be a string of function name")
+    needed = getattr(module, "dependencies", [])
+    missing = [each for each in needed if each not in sys.modules and importlib.util.find_spec(each) is None]
+    if missing:
+        raise RuntimeError(f"Missing dependencies: {', '.join(missing)}")
+    entry = getattr(module, name, None)
+    if not callable(entry):
+        raise RuntimeError(f"Cannot find callable {name} in hubconf")
+    return entry
+
+
+def load_state_dict_from_url(
+    url: str,
+    model_dir: str | None = None,
+    map_location: Any = None,
+    progress: bool = True,
+    check_hash: bool = False,
+    file_name: str | None = None,
+    weights_only: bool = True,
+) -> Any:
+    """The checkpoint that ``url`` names, where its file lies in ``model_dir`` (``get_dir()/checkpoints``) already.
+
+    With ``check_hash`` the file must have the SHA-256 that its name ends with. Raises ``FileNotFoundError`` where it is not
+    there (nothing is downloaded), ``RuntimeError`` for another hash.
+    """
+    from .serialization import load as load_file
+
+    folder = model_dir or os.path.join(get_dir(), "checkpoints")
+    name = file_name or os.path.basename(url.split("?")[0])
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            f"hub.load_state_dict_from_url: {path} is not there; nothing is downloaded: fetch {url} and put it there"
+        )
+    if check_hash:
+        import hashlib
+
+        expected = os.path.splitext(name)[0].rpartition("-")[2]
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if not found.startswith(expected):
+            raise RuntimeError(f'invalid hash value (expected "{expected}", got "{found}")')
+    return load_file(path, map_location=map_location, weights_only=weights_only)

@@ -1,0 +1,65 @@
+"""Names of ``torch.compiler`` that programs call and that change nothing here."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from .compile import is_compiling
+
+T = TypeVar("T")
+
+
+def allow_in_graph(fn: T) -> T:
+    """``fn`` as it is: whatever a compiled function calls is recorded anyway."""
+    return fn
+
+
+def assume_constant_result(fn: T) -> T:
+    """``fn`` as it is."""
+    return fn
+
+
+def cudagraph_mark_step_begin() -> None:
+    """Accepted and without effect: there are no CUDA graphs."""
+
+
+def is_dynamo_compiling() -> bool:
+    """Whether this thread is recording for a compiled function."""
+    return is_compiling()
+
+
+def is_exporting() -> bool:
+    """False: there is no export."""
+    return False
+
+
+def list_backends(exclude_tags: Any = ()) -> list[str]:
+    """The names that ``compile(backend=...)`` takes for its one compiler.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.compiler.list_backends()
+        ['inductor']
+    """
+    return ["inductor"]
+
+
+class set_stance:
+    """Accepted and without effect, as a call, a decorator or a context manager.
+
+    Raises ``RuntimeError`` for a stance that PyTorch does not know.
+    """
+
+    def __init__(self, stance: str = "default", **options: Any) -> None:
+        known = ("default", "eager_then_compile", "aot_eager_then_compile", "force_eager", "eager_on_recompile", "fail_on_recompile")
+        if stance not in known:
+            raise RuntimeError(f"set_stance: invalid stance {stance!r}; allowed are {', '.join(known)}")
+
+    def __call__(self, fn: T) -> T:
+        return fn
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exception: object) -> None:
+        return None
