@@ -5,6 +5,7 @@
 #   make lint     ruff, mypy and the layers' contract alone
 #   make format   let ruff format and mend what it can
 #   make bench    compare with PyTorch on this machine
+#   make coverage how much of PyTorch's own test databases is right; WRITE=1 writes docs/coverage.md
 #   make clean    remove caches and outputs;  make distclean: and the environment
 
 VENV ?= .venv
@@ -32,7 +33,7 @@ READY := $(TEST_READY)
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench clean distclean
+.PHONY: run test lint format bench coverage clean distclean
 
 run: $(RUN_READY)
 	$(BIN)/python examples/train_all.py $(RUN_ARGS)
@@ -52,6 +53,10 @@ format: $(TEST_READY)
 
 bench: $(PARITY_READY)
 	$(BIN)/python benchmarks/eager.py $(BENCH_ARGS)
+	$(BIN)/python benchmarks/compiled.py $(BENCH_ARGS)
+
+coverage: $(PARITY_READY)
+	$(ONE_THREAD) $(BIN)/python tests/parity/coverage.py $(if $(WRITE),--write,--check)
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist out

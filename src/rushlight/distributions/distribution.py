@@ -74,7 +74,7 @@ class Distribution:
         for name, constraint in wanted.items():
             if constraints.is_dependent(constraint):
                 continue
-            if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property | property):
+            if name not in self.__dict__ and self._is_lazy(name):
                 continue  # computed from the parameters that were given, which are checked themselves
             value = getattr(self, name)
             if not constraint.check(value).all():
@@ -82,6 +82,9 @@ class Distribution:
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
                 )
+
+    def _is_lazy(self, name: str) -> bool:
+        return any(isinstance(vars(kind).get(name), lazy_property) for kind in type(self).__mro__)
 
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Self:
         """This distribution with its parameters expanded to ``batch_shape``, without copying them."""
@@ -91,10 +94,9 @@ class Distribution:
         """A new ``cls`` with the parameters named, each with the number of its dimensions that belong to the event."""
         new = self._get_checked_instance(cls, _instance)
         batch = Size(batch_shape)
-        for name, dims in event_dims.items():
-            if name in self.__dict__:
-                value = self.__dict__[name]
-                new.__dict__[name] = value.expand((*batch, *value.shape[value.ndim - dims :]))
+        for name, value in self.__dict__.items():
+            if name in event_dims:
+                new.__dict__[name] = value.expand((*batch, *value.shape[value.ndim - event_dims[name] :]))
         Distribution.__init__(new, batch, self._event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new

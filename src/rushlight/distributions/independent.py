@@ -65,7 +65,7 @@ class Independent(Distribution):
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
         """Whether the base has ``enumerate_support`` and nothing is reinterpreted."""
-        return self.base_dist.has_enumerate_support if self.reinterpreted_batch_ndims > 0 else False
+        return self.base_dist.has_enumerate_support and self.reinterpreted_batch_ndims == 0
 
     @constraints.dependent_property
     def support(self) -> Any:

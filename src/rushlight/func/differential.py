@@ -608,7 +608,7 @@ def jacfwd(
             seen, push, aux = linearized(of_primals, primals, "jvp(f, primals, tangents)", has_aux)
         found = vmap(lambda *directions: push(list(directions)))(*_basis(arguments))
         outputs, structure = flatten(found)
-        outputs, structure = flatten(found[0])
+        outputs, structure = flatten(found)
         jacobian = []
         for output in outputs:
             parts = [

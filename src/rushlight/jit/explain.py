@@ -32,16 +32,18 @@ _SECONDS: Final = 0.5  # after which the least number is enough
 class Kernel:
     """One kernel of a program: ``facts`` (see ``kernel_facts.Facts``) and what was measured.
 
-    ``number``: from 1 on in its program. ``seconds``: the median of the runs, on the calling thread's clock; None where nothing was
-    measured. ``together``: it runs at the same time as its neighbours, and ``seconds`` is a share of what they take together, after
-    ``least``, the seconds that the machine's measured limits allow. ``bound``: what sets that limit, "arithmetic" or "memory".
+    ``number``: from 1 on in its program. ``seconds``: the median of runs on one thread, None where nothing was measured.
+    ``shared_seconds``: the same in runs on all threads, by the calling thread's clock: what it waited for others counts, and what
+    they had done before it came does not. ``together``: it may run at the same time as a neighbour then.
+    ``least``: seconds that the machine's measured limits allow one thread; ``bound``: what sets that limit, "arithmetic" or "memory".
     """
 
-    def __init__(self, number: int, facts: Facts, seconds: float | None, limits: Any) -> None:
+    def __init__(self, number: int, facts: Facts, seconds: float | None, shared: float | None, limits: Any) -> None:
         self.number = number
         self.facts = facts
         self.seconds = seconds
-        self.together = False
+        self.shared_seconds = shared
+        self.together = facts.overlaps
         self.least: float | None = None
         self.bound = ""
         if limits is not None and facts.form != "Python call":
@@ -51,18 +53,18 @@ class Kernel:
 
     @property
     def share(self) -> float | None:
-        """The part of the machine's measured limit that it reaches. More than 1: its data was in a nearer cache than the limit's, or
-        the machine was busier while the limit was measured."""
+        """The part of one thread's measured limit that it reaches. More than 1: its data was in a nearer cache than the
+        limit's, or the machine was busier while the limit was measured."""
         return self.least / self.seconds if self.least is not None and self.seconds else None
 
     @property
     def gflops(self) -> float | None:
-        """10⁹ operations a second; an estimate unless ``facts.exact``."""
-        return None if not self.seconds else self.facts.flops / self.seconds / 1e9
+        """10⁹ operations a second on one thread; an estimate unless ``facts.exact``."""
+        return None if not self.seconds or not self.facts.flops else self.facts.flops / self.seconds / 1e9
 
     @property
     def bandwidth(self) -> float | None:
-        """Gigabytes a second, read and written."""
+        """Gigabytes a second on one thread, read and written."""
         return None if not self.seconds else (self.facts.read + self.facts.written) / self.seconds / 1e9
 
     @property
@@ -117,7 +119,7 @@ class ExplainedProgram:
         self.arena_bytes = 0
         self.memory: list[Block] = []
         self.untimed = ""
-        times: list[float] | None = None
+        times: tuple[list[float] | None, list[float] | None] = (None, None)
         self.seconds: float | None = None
         self.runs = 0
         unknown = _unknown_effects(piece.graph)
@@ -133,27 +135,11 @@ class ExplainedProgram:
         self.arena_bytes = program.arena_bytes
         for number, facts in enumerate(facts_of(self.after, program.lines), 1):
             stop = facts.first + len(facts.launches)
-            seconds = None if times is None else sum(times[facts.first : stop])
-            self.kernels.append(Kernel(number, facts, seconds, limits))
-        self._apportion()
+            alone, shared = [None if line is None else sum(line[facts.first : stop]) for line in times]
+            self.kernels.append(Kernel(number, facts, alone, shared, limits))
+        for kernel, after in pairwise(self.kernels):
+            kernel.together = kernel.together or after.facts.overlaps
         self.memory = self._memory()
-
-    def _apportion(self) -> None:
-        """Divide the time of kernels that run at the same time: the clock only shows when the last of them was done."""
-        start = 0
-        while start < len(self.kernels):
-            stop = start + 1
-            while stop < len(self.kernels) and self.kernels[stop].facts.overlaps:
-                stop += 1
-            group = self.kernels[start:stop]
-            start = stop
-            if len(group) > 1:
-                total = sum([kernel.seconds or 0.0 for kernel in group])
-                weights = [kernel.least or 0.0 for kernel in group]
-                for kernel, weight in zip(group, weights, strict=True):
-                    kernel.together = True
-                    if kernel.seconds is not None and sum(weights):
-                        kernel.seconds = total * weight / sum(weights)
 
     @property
     def groups(self) -> list[tuple[str, tuple[int, ...]]]:
@@ -204,15 +190,16 @@ class Explanation:
     """What ``explain`` gives. ``print`` it, or ``save`` it as a page; ``result`` is what the call returned.
 
     ``programs``: an ``ExplainedProgram`` for each part of the call that ran as one native program; ``limits``: the
-    machine's measured limits (None without llvmlite).
+    machine's measured limits (None without llvmlite), ``threads``: how many a run may use.
     """
 
-    def __init__(self, name: str, mode: str, result: Any, programs: list[ExplainedProgram], limits: Any) -> None:
+    def __init__(self, name: str, mode: str, result: Any, programs: list[ExplainedProgram], limits: Any, threads: int) -> None:
         self.name = name
         self.mode = mode
         self.result = result
         self.programs = programs
         self.limits = limits
+        self.threads = threads
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -273,14 +260,14 @@ def explain(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Explanation
     if not callable(fn):
         raise TypeError(f"explain(): expected a function or a module, got {type(fn).__name__}")
     seen = observe(fn, args, kwargs)
-    limits = None
+    limits, threads = None, 1
     if any(hasattr(piece.program, "plan") for piece in seen.pieces):
         from ..runtime.limits import limits as measured_limits
+        from ..runtime.workers import threads as most
 
-        limits = measured_limits()
-    return Explanation(
-        seen.name, seen.mode, seen.result, [ExplainedProgram(piece, limits) for piece in seen.pieces], limits
-    )
+        limits, threads = measured_limits(), most()
+    programs = [ExplainedProgram(piece, limits) for piece in seen.pieces]
+    return Explanation(seen.name, seen.mode, seen.result, programs, limits, threads)
 
 
 def _passes(graph: Graph) -> list[tuple[str, Graph]]:
@@ -302,8 +289,8 @@ def _unknown_effects(graph: Graph) -> str:
     return ""
 
 
-def _measure(piece: Piece) -> tuple[list[float] | None, float, int]:
-    """Median seconds of each line (None where NumPy runs it) and of whole runs, and how many runs there were."""
+def _measure(piece: Piece) -> tuple[tuple[list[float] | None, list[float] | None], float, int]:
+    """Median seconds of each line on one thread and on all (None where NumPy runs it), and of whole runs, and how many runs."""
     program = piece.program
     sources = [getattr(node.attrs[0], "source", None) for node in piece.graph.nodes if node.kind is Kind.CALL]
     states = [(source, source.state_bytes()) for source in sources if hasattr(source, "set_state_bytes")]
@@ -312,7 +299,18 @@ def _measure(piece: Piece) -> tuple[list[float] | None, float, int]:
     changed = sorted({output.into for output in piece.graph.outputs if output.into >= 0})
     plan = getattr(program, "plan", None)
     wholes: list[float] = []
-    lines: list[list[int]] = []
+
+    def profiled(alone: bool) -> list[float] | None:
+        """Median seconds of each line."""
+        if plan is None:
+            return None
+        lines: list[list[int]] = []
+        begun = time.perf_counter()
+        while len(lines) < _RUNS[0] or (len(lines) < _RUNS[1] and time.perf_counter() - begun < _SECONDS):
+            plan.profile(alone=alone)
+            run()
+            lines.append([line.nanoseconds for line in plan.times()])
+        return [float(np.median(values)) / 1e9 for values in zip(*lines, strict=True)]
 
     def run() -> float:
         for number in changed:  # every run begins with the same values: they must not drift away
@@ -326,24 +324,15 @@ def _measure(piece: Piece) -> tuple[list[float] | None, float, int]:
         for _ in range(_WARMING - 1 if first < _SECONDS else 0):
             run()
         begun = time.perf_counter()
-        while len(wholes) < _RUNS[1] and (
-            len(wholes) < _RUNS[0] or time.perf_counter() - begun < _SECONDS
-        ):
+        while len(wholes) < _RUNS[0] or (len(wholes) < _RUNS[1] and time.perf_counter() - begun < _SECONDS):
             wholes.append(run())
-        begun = time.perf_counter()
-        while plan is not None and len(lines) < _RUNS[1] and (
-            len(lines) < _RUNS[0] or time.perf_counter() - begun < _SECONDS
-        ):
-            plan.profile()
-            run()
-            lines.append([line.nanoseconds for line in plan.times()])
+        times = profiled(True), profiled(False)
     finally:
         if plan is not None:
             plan.profile(False)
         for source, state in states:
             source.set_state_bytes(state)
-    medians = None if plan is None else [float(np.median(times)) / 1e9 for times in zip(*lines, strict=True)]
-    return medians, float(np.median(wholes)), len(wholes)
+    return times, float(np.median(wholes)), len(wholes)
 
 
 __all__ = ["Block", "ExplainedProgram", "Explanation", "Kernel", "explain"]

@@ -97,7 +97,7 @@ function open() {
 }
 """
 _COLUMNS: Final = (
-    "#", "time", "part of all", "share of limit", "limited by", "read", "written", "operations", "GFLOP/s", "GB/s", "kernel",
+    "#", "1 thread", "part of all", "share of limit", "all threads", "limited by", "read", "written", "operations", "GFLOP/s", "GB/s", "kernel",
 )  # fmt: skip
 _TEXT_COLUMNS: Final = frozenset(("limited by", "kernel"))
 
@@ -109,7 +109,7 @@ def page(explanation: Explanation, assembly: bool) -> str:
     parts = [
         f"<h1>{escape(explanation.name)}</h1>",
         f"<p>{escape(explanation.mode)} mode, {len(programs)} program{'s' * (len(programs) != 1)}, "
-        f"{len(explanation.kernels)} kernels.</p>",
+        f"{len(explanation.kernels)} kernel{'s' * (len(explanation.kernels) != 1)}.</p>",
     ]
     if explanation.limits is not None:
         parts.append(f"<p>{escape(limits_text(explanation))}.</p>")
@@ -180,7 +180,7 @@ def _program(number: int, program: ExplainedProgram, codes: dict[tuple[str, str]
 
 def _hover(kernel: Kernel) -> str:
     facts = kernel.facts
-    rows = [facts.name, f"{time_text(kernel.seconds)}, {share_text(kernel.share)} of the limit ({kernel.bound or 'unknown'})"]
+    rows = [facts.name, f"{time_text(kernel.seconds)} on one thread, {share_text(kernel.share)} of the limit ({kernel.bound or 'unknown'})"]
     rows.append(f"{nbytes_text(facts.read)} read, {nbytes_text(facts.written)} written, {flops_text(kernel)} operations")
     return "\n".join(rows + [source_text(line) for line in facts.lines])
 
@@ -197,7 +197,7 @@ def _table(number: int, program: ExplainedProgram) -> str:
     return (
         '<h3>Kernels by cost</h3><div class="scroll" tabindex="0" role="region" aria-label="Table of kernels">'
         '<table class="sortable"><caption>In the order in which they run. A column\'s heading sorts by it. ~ is an estimate; '
-        f"∥ runs at the same time as its neighbours.</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"∥ may run at the same time as its neighbours.</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -210,9 +210,10 @@ def _row(number: int, kernel: Kernel, total: float) -> str:
     together = "∥ " if kernel.together else ""
     cells = (
         (kernel.number, str(kernel.number)),
-        (kernel.seconds, together + time_text(kernel.seconds)),
+        (kernel.seconds, time_text(kernel.seconds)),
         (part, bar + share_text(part)),
         (kernel.share, share_text(kernel.share)),
+        (kernel.shared_seconds, together + time_text(kernel.shared_seconds)),
         (kernel.bound, kernel.bound),
         (facts.read, nbytes_text(facts.read)),
         (facts.written, nbytes_text(facts.written)),

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 NOTES = (
     "read, written: each array counted once, from the kernels' index ranges; not measured.",
     "operations: 2·m·n·k for a matrix product; with ~ an estimate (1 for an addition, 16 for a division, a root or exp).",
-    "time: median on the calling thread; kernels marked ∥ run at the same time, and their common time is divided by estimate.",
+    "1 thread: the median of runs on one thread; GFLOP/s, GB/s and the share belong to it.",
+    "all threads: the calling thread's clock in runs on all threads. What it waits for others counts, and what they had done before "
+    "it came does not; kernels marked ∥ may run at the same time as their neighbours. Only the sum is exact.",
     "share: of the least time that the measured limits allow for these operations and bytes; above 100% where data was in a "
     "nearer cache than when the limit was measured, or the machine was busier then.",
 )  # fmt: skip
@@ -21,7 +23,7 @@ NOTES = (
 def report(explanation: Explanation) -> str:
     """Everything but code and graphs, for a terminal."""
     programs = explanation.programs
-    counted = f"{len(programs)} program{'s' * (len(programs) != 1)}, {len(explanation.kernels)} kernels"
+    counted = f"{len(programs)} program{'s' * (len(programs) != 1)}, {_kernels(len(explanation.kernels))}"
     lines = [f"{explanation.name}: {explanation.mode} mode, {counted}"]
     if not programs:
         lines.append("The call asked for nothing that a graph holds.")
@@ -38,10 +40,14 @@ def limits_text(explanation: Explanation) -> str:
     """What the shares are shares of."""
     limits = explanation.limits
     return (
-        f"Measured limits of this machine, {limits.threads} thread{'s' * (limits.threads != 1)}: "
+        "Measured limits of one thread of this machine: "
         f"{limits.gflops:.0f} GFLOP/s (float32 matrix product), {limits.memory:.1f} GB/s from memory, "
         f"{limits.cache:.0f} GB/s in cache"
     )
+
+
+def _kernels(count: int) -> str:
+    return f"{count} kernel{'s' * (count != 1)}"
 
 
 def summary(program: ExplainedProgram) -> str:
@@ -49,7 +55,7 @@ def summary(program: ExplainedProgram) -> str:
     if not program.native:
         return f"{len(program.before.nodes)} nodes"
     return (
-        f"{len(program.before.nodes)} nodes recorded, {len(program.after.nodes)} after the passes, {len(program.kernels)} kernels, "
+        f"{len(program.before.nodes)} nodes recorded, {len(program.after.nodes)} after the passes, {_kernels(len(program.kernels))}, "
         f"{nbytes_text(program.arena_bytes)} of working memory"
     )
 
@@ -58,10 +64,10 @@ def timing(program: ExplainedProgram) -> str:
     """What a program's runs took, or why nothing was measured."""
     if program.seconds is None:
         return f"Not timed: {program.untimed}."
-    text = f"{time_text(program.seconds)} a run (median of {program.runs} on copies of the arrays)"
+    text = f"{time_text(program.seconds)} a run on all threads (median of {program.runs} on copies of the arrays)"
     if program.kernels:
         inside = sum([kernel.seconds or 0.0 for kernel in program.kernels])
-        text += f"; its kernels: {time_text(inside)}"
+        text += f"; its kernels one after the other on one thread: {time_text(inside)}"
     return text + (f". {program.untimed}" if program.untimed else "")
 
 
@@ -70,7 +76,7 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
     lines = [f"Program {number} of {count}{ran}; it ends because {program.ended}.", "  " + summary(program), "  " + timing(program)]
     if not program.kernels:
         return lines
-    heading = f"  {'#':>3} {'time':>9} {'share':>6} {'read':>9} {'written':>9} {'operations':>11} {'GFLOP/s':>8} {'GB/s':>6}  kernel"
+    heading = f"  {'#':>3} {'1 thread':>9} {'share':>6} {'all thr.':>9} {'read':>9} {'written':>9} {'operations':>11} {'GFLOP/s':>8} {'GB/s':>6}  kernel"
     lines += ["", heading]
     for kernel in program.kernels:
         lines += _kernel(kernel)
@@ -80,7 +86,7 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
 def _kernel(kernel: Kernel) -> list[str]:
     facts = kernel.facts
     columns = (
-        f"  {kernel.number:>3} {time_text(kernel.seconds):>9} {share_text(kernel.share):>6} {nbytes_text(facts.read):>9} "
+        f"  {kernel.number:>3} {time_text(kernel.seconds):>9} {share_text(kernel.share):>6} {time_text(kernel.shared_seconds):>9} {nbytes_text(facts.read):>9} "
         f"{nbytes_text(facts.written):>9} {flops_text(kernel):>11} {_rate(kernel.gflops):>8} {_rate(kernel.bandwidth):>6}"
     )
     mark = "∥ " if kernel.together else ""
@@ -106,7 +112,7 @@ def time_text(seconds: float | None) -> str:
     for unit, scale in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e6:.1f} µs"
+    return f"{seconds * 1e6:.1f} µs" if seconds >= 0.9995e-6 else f"{seconds * 1e9:.0f} ns"
 
 
 def share_text(share: float | None) -> str:

@@ -43,7 +43,7 @@ class SubTape(StaticTape):
     """See the module. ``origin`` for each input: an array of the outer tape, or None for a parameter."""
 
     def __init__(self, outer: StaticTape) -> None:
-        super().__init__(None)
+        super().__init__()
         self.outer = outer
         self.origin: list[Any] = []
         self.examples: list[Any] = []  # for parameters: an array outside with values of the kind that they get

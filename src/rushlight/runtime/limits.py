@@ -1,8 +1,7 @@
-"""What this machine can do at most, measured with the kernels and workers that compiled programs use."""
+"""What one thread of this machine can do at most, measured with the kernels that compiled programs use."""
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from ..compiler.pipeline import build
 from ..ir.graph import Graph, Kind, Node, Output
 from ..ir.scalar import ScalarOp
-from . import workers
 
 _MATRIX: Final = 1024
 _IN_CACHE: Final = 1 << 17  # bytes of an array that stays in a core's cache together with another
@@ -20,12 +18,11 @@ _REPEATS: Final = 5
 
 class Limits(NamedTuple):
     """``gflops``: a float32 matrix product's. ``memory`` and ``cache``: gigabytes a second, read and written together, of
-    doubling every element of 64 MiB and of 128 KiB. ``threads``: how many worked at it."""
+    doubling every element of 64 MiB and of 128 KiB. All with one thread."""
 
     gflops: float
     memory: float
     cache: float
-    threads: int
 
     def bandwidth(self, nbytes: int) -> float:
         """The measured gigabytes a second for a kernel that touches this many bytes."""
@@ -54,22 +51,19 @@ def _measure() -> Limits:
         size = nbytes // 4
         seconds = _best(_doubling(size), [np.ones(size, np.float32)], (size,), 3 if nbytes == _IN_MEMORY else 200)
         rates.append(2 * nbytes / seconds / 1e9)
-    return Limits(2 * _MATRIX**3 / product / 1e9, rates[0], rates[1], workers.threads())
+    return Limits(2 * _MATRIX**3 / product / 1e9, rates[0], rates[1])
 
 
 def _best(graph: Graph, inputs: list[Any], shape: tuple[int, ...], repeats: int = _REPEATS) -> float:
     program = build(graph)
     output = np.zeros(shape, np.float32)
     program.run(inputs, [output])
-    program.plan.profile()
     best = float("inf")
     for _ in range(repeats):
-        program.plan.profile()
-        start = time.perf_counter()
+        program.plan.profile(alone=True)
         program.run(inputs, [output])
-        elapsed = time.perf_counter() - start
-        best = min(best, sum(line.nanoseconds for line in program.plan.times()) / 1e9 or elapsed)
-    return best
+        best = min(best, sum([line.nanoseconds for line in program.plan.times()]) / 1e9)
+    return max(best, 1e-9)
 
 
 def _product() -> Graph:

@@ -134,8 +134,13 @@ class Plan:
             self._owner = 0
             lock.release()
 
-    def profile(self, on: bool = True) -> None:
-        """Measure each line's time in the runs from now on, or stop that."""
+    def profile(self, on: bool = True, *, alone: bool = False) -> None:
+        """Measure each line's time in the runs from now on, or stop that. ``alone``: on the calling thread only, while it lasts.
+
+        With workers a line's time is what the calling thread saw: the wait for the workers' part counts, and what they had
+        done before it came does not.
+        """
+        self._shared = not (on and alone) and self._may_share()
         for words, times in zip(self._segments, self._times, strict=True):
             times[:] = 0
             words[Segment.PROFILE] = times.ctypes.data if on and times.size else 0
@@ -192,7 +197,7 @@ class Plan:
         places = [int(memory.ctypes.data) for memory in self._segments]
         self._first = places[0]
         self._rest = tuple(zip(self._calls, places[1:], strict=True))
-        self._shared = any(int(memory[Segment.PARALLEL_TIME]) for memory in self._segments)
+        self._shared = self._may_share()
         self._process = workers.process_address()
         self._address_words = workers.words(self._count + 1)
         self._addresses = int(self._address_words.ctypes.data)
@@ -210,6 +215,9 @@ class Plan:
             entry[Expected.SHAPE] = self._shapes[number].ctypes.data
             entry[Expected.FLAGS] = _READABLE if number < self._input_count else _WRITEABLE
         return int(self._expected_words.ctypes.data)
+
+    def _may_share(self) -> bool:
+        return any(int(memory[Segment.PARALLEL_TIME]) for memory in self._segments)
 
     # What a run does rarely.
 
