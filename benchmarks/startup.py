@@ -1,6 +1,8 @@
 """How long ``import rushlight`` takes beyond ``import numpy``, and what else a process pays to start.
 
-Fresh processes in turns: NumPy alone, Rushlight, and PyTorch where it is installed; medians of wall time.
+Fresh processes in turns: NumPy alone, Rushlight, Rushlight up to the end of the first compiled training step (the tutorial's
+net, static mode; without and with the kernels of an earlier process on disk), and PyTorch where it is installed; medians of
+wall time.
 
     python benchmarks/startup.py [--rounds 9] [--write benchmarks/startup.md]
 """
@@ -14,17 +16,42 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
-PROGRAMS = {"numpy": "import numpy", "rushlight": "import rushlight", "torch": "import torch"}
+FIRST_STEP = """
+import rushlight as torch
+x, y = torch.randn(64, 1000), torch.randn(64, 10)
+w1, w2 = torch.randn(1000, 100, requires_grad=True), torch.randn(100, 10, requires_grad=True)
+@torch.compile(fullgraph=True)
+def step(x, y):
+    loss = (x.mm(w1).clamp(min=0).mm(w2) - y).pow(2).sum()
+    loss.backward()
+    with torch.no_grad():
+        w1.sub_(1e-6 * w1.grad)
+        w2.sub_(1e-6 * w2.grad)
+        w1.grad = w2.grad = None
+    return loss.item()
+step(x, y)
+"""
+COLD, WARM = "first compiled step, nothing on disk", "first compiled step, kernels on disk"
+PROGRAMS = {
+    "numpy": "import numpy",
+    "rushlight": "import rushlight",
+    COLD: FIRST_STEP,
+    WARM: FIRST_STEP,
+    "torch": "import torch",
+}
 
 
-def seconds(program: str) -> float:
+def seconds(name: str, kept: str) -> float:
     # Compiled modules are kept, as in an installed package, whatever this shell's settings are.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
-    return time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as empty:
+        environment["RUSHLIGHT_CACHE_DIR"] = empty if name == COLD else kept
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", PROGRAMS[name]], check=True, env=environment)
+        return time.perf_counter() - start
 
 
 def main() -> None:
@@ -34,16 +61,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--write", metavar="FILE", help="write the table as Markdown")
     options = parser.parse_args()
-    names = [name for name in PROGRAMS if importlib.util.find_spec(name)]
+    names = [name for name in PROGRAMS if name in (COLD, WARM) or importlib.util.find_spec(name)]
     times: dict[str, list[float]] = {name: [] for name in names}
-    for name in names:
-        seconds(PROGRAMS[name])
-    for _ in range(options.rounds):
+    with tempfile.TemporaryDirectory() as kept:
         for name in names:
-            times[name].append(seconds(PROGRAMS[name]))
+            seconds(name, kept)
+        for _ in range(options.rounds):
+            for name in names:
+                times[name].append(seconds(name, kept))
     medians = {name: statistics.median(values) for name, values in times.items()}
     rows = [
-        f"| `{PROGRAMS[name]}` | {medians[name]:.3f} | {medians[name] - medians['numpy']:.3f} |"
+        "| "
+        + (name if name in (COLD, WARM) else f"`{PROGRAMS[name]}`")
+        + f" | {medians[name]:.3f} | {medians[name] - medians['numpy']:.3f} |"
         for name in names
     ]
     table = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 
 import numpy as np
@@ -450,3 +451,32 @@ def test_arguments_of_compile():
 
     assert named.__name__ == "named"
     assert named.__doc__ == "Documented."
+
+
+def resident_pages():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1])
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")
+@both
+def test_memory_stays_flat(fullgraph):
+    model = a_model()
+    updates = torch.optim.Adam(model.parameters(), 1e-6)
+
+    @torch.compile(fullgraph=fullgraph)
+    def step(x, y):
+        updates.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        updates.step()
+        return loss.item()
+
+    x, y = torch.randn(64, 12), torch.randint(0, 4, (64,))
+    for _ in range(50):
+        step(x, y)
+    before = resident_pages()
+    for _ in range(400):
+        step(x, y)
+    # One leaked batch a step would be 400 · 3 kB = 300 pages.
+    assert resident_pages() - before < 150

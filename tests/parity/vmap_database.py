@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import coverage_cases
 import numpy as np
 import opinfo
 
@@ -74,6 +75,7 @@ def _differs(batched: Any, alone: list[Any]) -> str | None:
 def problems(name: str) -> tuple[list[str], int]:
     """What goes wrong for an operator under ``vmap``, and how many cases were compared."""
     case = opinfo.Case(name)
+    function = coverage_cases.functions(case.operators[0]) or case.function
     wrong: list[str] = []
     compared = 0
     for operator in case.operators:
@@ -89,7 +91,7 @@ def problems(name: str) -> tuple[list[str], int]:
                 if count > 1:
                     modes += [(True, *(False,) * (count - 1)), (False, *(True,) * (count - 1))]
                 for mode in modes if count else ():
-                    ran, problem = _compare(case.function, args, kwargs, mode)
+                    ran, problem = _compare(function, args, kwargs, mode)
                     compared += ran
                     if problem:
                         wrong.append(f"{name} {opinfo.describe(sample)} {mode}: {problem}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    forward_ad as forward_ad,
     function as function,
     functional as functional,
     grad_mode as grad_mode,
@@ -27,6 +28,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "functional",
     "grad",

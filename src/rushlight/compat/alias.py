@@ -21,6 +21,7 @@ ALIASES: Final = {
     "tensorflow.compat.v1": "rushlight.compat.tensorflow",
     "tensorflow": "rushlight.compat.tensorflow",
     "torch": "rushlight",
+    "torchvision": "rushlight.vision",
 }
 _SPAWN = "multiprocessing.spawn"
 

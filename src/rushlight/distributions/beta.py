@@ -13,7 +13,7 @@ from .distribution import Distribution, Shape
 from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
-__all__ = ['Beta']
+__all__ = ["Beta"]
 
 
 class Beta(ExponentialFamily):

@@ -15,7 +15,7 @@ from .distribution import Shape
 from .probabilities import ChanceOrLogit, check_one_given
 from .utils import broadcast_all
 
-__all__ = ['Binomial']
+__all__ = ["Binomial"]
 
 
 class Binomial(ChanceOrLogit):
@@ -34,7 +34,9 @@ class Binomial(ChanceOrLogit):
     }
     has_enumerate_support = True
 
-    def __init__(self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+    def __init__(
+        self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
         check_one_given(probs, logits)
         if probs is not None:
             self.total_count, self.probs = broadcast_all(total_count, probs)

@@ -12,7 +12,7 @@ from . import constraints
 from .distribution import Distribution, Shape
 from .utils import broadcast_all
 
-__all__ = ['Cauchy']
+__all__ = ["Cauchy"]
 
 
 class Cauchy(Distribution):

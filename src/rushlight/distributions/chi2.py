@@ -10,7 +10,7 @@ from . import constraints
 from .distribution import Shape
 from .gamma import Gamma
 
-__all__ = ['Chi2']
+__all__ = ["Chi2"]
 
 
 class Chi2(Gamma):

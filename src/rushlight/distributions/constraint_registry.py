@@ -83,7 +83,9 @@ def _to_below(constraint: Any) -> Any:
 def _shifted(bound: Any, direction: int) -> Any:
     if direction == 1 and is_number(bound) and bound == 0:
         return transforms.ExpTransform()
-    return transforms.ComposeTransform([transforms.ExpTransform(), transforms.AffineTransform(bound, direction)])
+    return transforms.ComposeTransform(
+        [transforms.ExpTransform(), transforms.AffineTransform(bound, direction)]
+    )
 
 
 @_for_both(constraints.interval)
@@ -129,7 +131,9 @@ def _through_parts(registry: ConstraintRegistry) -> None:
         return transforms.IndependentTransform(base, constraint.reinterpreted_batch_ndims)
 
     def cat(constraint: Any) -> Any:
-        return transforms.CatTransform([registry(c) for c in constraint.cseq], constraint.dim, constraint.lengths)
+        return transforms.CatTransform(
+            [registry(c) for c in constraint.cseq], constraint.dim, constraint.lengths
+        )
 
     def stack(constraint: Any) -> Any:
         return transforms.StackTransform([registry(c) for c in constraint.cseq], constraint.dim)

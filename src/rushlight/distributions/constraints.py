@@ -126,9 +126,7 @@ class _IndependentConstraint(Constraint):
         if result.ndim < self.reinterpreted_batch_ndims:
             expected = self.base_constraint.event_dim + self.reinterpreted_batch_ndims
             raise ValueError(f"Expected value.dim() >= {expected} but got {value.dim()}")
-        return result.reshape(
-            (*result.shape[: result.ndim - self.reinterpreted_batch_ndims], -1)
-        ).all(-1)
+        return result.reshape((*result.shape[: result.ndim - self.reinterpreted_batch_ndims], -1)).all(-1)
 
     def _fields(self) -> str:
         return f"{self.base_constraint!r}, {self.reinterpreted_batch_ndims}"
@@ -353,7 +351,9 @@ class _Several(Constraint):
 class _Cat(_Several):
     """Constraints of parts of ``lengths`` (1 each by default) along dimension ``dim``."""
 
-    def __init__(self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None
+    ) -> None:
         self._take(cseq)
         self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
         if len(self.lengths) != len(self.cseq):

@@ -14,7 +14,7 @@ from . import constraints
 from .distribution import Shape
 from .exp_family import ExponentialFamily
 
-__all__ = ['Dirichlet']
+__all__ = ["Dirichlet"]
 
 
 class Dirichlet(ExponentialFamily):
@@ -71,7 +71,12 @@ class Dirichlet(ExponentialFamily):
 
     def entropy(self) -> Tensor:
         c, total, k = self.concentration, self.concentration.sum(-1), self.concentration.size(-1)
-        return c.lgamma().sum(-1) - total.lgamma() - (k - total) * total.digamma() - ((c - 1.0) * c.digamma()).sum(-1)
+        return (
+            c.lgamma().sum(-1)
+            - total.lgamma()
+            - (k - total) * total.digamma()
+            - ((c - 1.0) * c.digamma()).sum(-1)
+        )
 
     @property
     def _natural_params(self) -> tuple[Tensor, ...]:

@@ -11,7 +11,9 @@ from .distribution import Distribution
 __all__ = ["ExponentialFamily"]
 
 
-def normalizer_and_slopes(distribution: Any, parameters: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+def normalizer_and_slopes(
+    distribution: Any, parameters: tuple[Tensor, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The log normalizer at the natural parameters and its gradients, which can be differentiated again."""
     from ..autograd.differentiate import grad
 

@@ -12,7 +12,7 @@ from .distribution import Shape
 from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
-__all__ = ['Exponential']
+__all__ = ["Exponential"]
 
 
 class Exponential(ExponentialFamily):

@@ -15,7 +15,7 @@ from .distribution import Shape
 from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
-__all__ = ['Gamma']
+__all__ = ["Gamma"]
 
 
 class Gamma(ExponentialFamily):

@@ -16,7 +16,7 @@ from .distribution import Shape
 from .probabilities import ChanceOrLogit, check_one_given
 from .utils import broadcast_all
 
-__all__ = ['Geometric']
+__all__ = ["Geometric"]
 
 
 class Geometric(ChanceOrLogit):

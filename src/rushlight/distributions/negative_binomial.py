@@ -15,7 +15,7 @@ from .gamma import Gamma
 from .probabilities import ChanceOrLogit, check_one_given
 from .utils import broadcast_all, lazy_property
 
-__all__ = ['NegativeBinomial']
+__all__ = ["NegativeBinomial"]
 
 
 class NegativeBinomial(ChanceOrLogit):
@@ -34,7 +34,9 @@ class NegativeBinomial(ChanceOrLogit):
     }
     support = constraints.nonnegative_integer  # type: ignore[assignment]
 
-    def __init__(self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+    def __init__(
+        self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
         check_one_given(probs, logits)
         if probs is not None:
             self.total_count, self.probs = broadcast_all(total_count, probs)

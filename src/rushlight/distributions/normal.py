@@ -72,7 +72,11 @@ class Normal(ExponentialFamily):
         if self._validate_args:
             self._validate_sample(value)
         deviation = value - self.loc
-        return -(deviation * deviation) / (2 * self.variance) - self.scale.log() - math.log(math.sqrt(2 * math.pi))
+        return (
+            -(deviation * deviation) / (2 * self.variance)
+            - self.scale.log()
+            - math.log(math.sqrt(2 * math.pi))
+        )
 
     def cdf(self, value: Tensor) -> Tensor:
         if self._validate_args:

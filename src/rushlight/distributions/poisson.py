@@ -14,7 +14,7 @@ from .distribution import Shape
 from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
-__all__ = ['Poisson']
+__all__ = ["Poisson"]
 
 
 class Poisson(ExponentialFamily):

@@ -13,7 +13,7 @@ from .chi2 import Chi2
 from .distribution import Distribution, Shape
 from .utils import broadcast_all, standard_normal
 
-__all__ = ['StudentT']
+__all__ = ["StudentT"]
 
 
 class StudentT(Distribution):
@@ -67,10 +67,21 @@ class StudentT(Distribution):
             self._validate_sample(value)
         deviation = (value - self.loc) / self.scale
         half, next_half = 0.5 * self.df, 0.5 * (self.df + 1.0)
-        normalizer = self.scale.log() + 0.5 * self.df.log() + 0.5 * math.log(math.pi) + half.lgamma() - next_half.lgamma()
+        normalizer = (
+            self.scale.log()
+            + 0.5 * self.df.log()
+            + 0.5 * math.log(math.pi)
+            + half.lgamma()
+            - next_half.lgamma()
+        )
         return -next_half * (deviation.pow(2.0) / self.df).log1p() - normalizer
 
     def entropy(self) -> Tensor:
         half, next_half = 0.5 * self.df, 0.5 * (self.df + 1)
         log_beta = half.lgamma() + math.lgamma(0.5) - next_half.lgamma()
-        return self.scale.log() + next_half * (next_half.digamma() - half.digamma()) + 0.5 * self.df.log() + log_beta
+        return (
+            self.scale.log()
+            + next_half * (next_half.digamma() - half.digamma())
+            + 0.5 * self.df.log()
+            + log_beta
+        )

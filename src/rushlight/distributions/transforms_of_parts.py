@@ -46,7 +46,9 @@ class CatTransform(_OfParts):
         self._take(tseq, dim, cache_size)
         self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
         if len(self.lengths) != len(self.transforms):
-            raise AssertionError(f"CatTransform: {len(self.lengths)} lengths for {len(self.transforms)} transforms")
+            raise AssertionError(
+                f"CatTransform: {len(self.lengths)} lengths for {len(self.transforms)} transforms"
+            )
 
     @lazy_property
     def event_dim(self) -> int:
@@ -66,7 +68,9 @@ class CatTransform(_OfParts):
     def _parts(self, value: Tensor) -> list[Tensor]:
         self._check_dim(value)
         if value.size(self.dim) != self.length:
-            raise AssertionError(f"x.size({self.dim}) = {value.size(self.dim)} must equal length {self.length}")
+            raise AssertionError(
+                f"x.size({self.dim}) = {value.size(self.dim)} must equal length {self.length}"
+            )
         starts = [sum(self.lengths[:i]) for i in range(len(self.lengths))]
         return [value.narrow(self.dim, a, n) for a, n in zip(starts, self.lengths, strict=True)]
 
@@ -108,7 +112,9 @@ class StackTransform(_OfParts):
         self._take(tseq, dim, cache_size)
 
     def with_cache(self, cache_size: int = 1) -> Any:
-        return self if self._cache_size == cache_size else StackTransform(self.transforms, self.dim, cache_size)
+        return (
+            self if self._cache_size == cache_size else StackTransform(self.transforms, self.dim, cache_size)
+        )
 
     def _parts(self, value: Tensor) -> list[Tensor]:
         self._check_dim(value)

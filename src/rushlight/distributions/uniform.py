@@ -12,7 +12,7 @@ from . import constraints
 from .distribution import Distribution, Shape
 from .utils import broadcast_all
 
-__all__ = ['Uniform']
+__all__ = ["Uniform"]
 
 
 class Uniform(Distribution):
@@ -25,7 +25,6 @@ class Uniform(Distribution):
     """
 
     has_rsample = True
-
 
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self.low, self.high = broadcast_all(low, high)

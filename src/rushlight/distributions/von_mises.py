@@ -14,11 +14,10 @@ from ..ops.creation import zeros
 from ..ops.random import rand
 from ..ops.special_functions import i0e, i1e
 from . import constraints
-from .cauchy import Cauchy
 from .distribution import Distribution, Shape
 from .utils import broadcast_all, lazy_property
 
-__all__ = ['VonMises']
+__all__ = ["VonMises"]
 
 
 class VonMises(Distribution):

@@ -26,7 +26,6 @@ from ..ops.dispatch import alias_of
 from .trees import Tree, flatten, map_leaves, unflatten
 from .vectorize import _like, drawing_refused, vmap
 
-
 # --- levels -----------------------------------------------------------------------------------------------------------
 
 
@@ -405,7 +404,8 @@ class Linearized:
         targets = [weight for weight in self.weights if weight._node is not None]
         found: list[Any] = [None] * len(targets)
         again = outer and (
-            depends([row._node for row, _ in reached], self.inner) or any(d._node is not None for _, d in reached)
+            depends([row._node for row, _ in reached], self.inner)
+            or any(d._node is not None for _, d in reached)
         )
         if reached and targets:
             found = run_backward(
@@ -443,8 +443,8 @@ def _as_gradient(direction: Tensor, row: Tensor) -> Tensor:
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """``func(*primals)`` and the linear function from tangents to the Jacobian's product with them.
 
-    The function is evaluated once; each call of the second result costs a backward pass. Raises ``ValueError`` for tangents of other
-    shapes or structure.
+    The function is evaluated once; each call of the second result costs a backward pass. Raises ``RuntimeError`` for
+    tangents of other shapes or another structure.
 
     Example:
         >>> import rushlight as torch
@@ -472,7 +472,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     return seen, product
 
 
-def linearized(func: Any, primals: Any, name: str, has_aux: bool) -> tuple[Any, Callable[[list[Any]], Any], Any]:
+def linearized(
+    func: Any, primals: Any, name: str, has_aux: bool
+) -> tuple[Any, Callable[[list[Any]], Any], Any]:
     """``func(*primals)``, a function from the leaves of tangents to those of the outputs, and what else ``func`` returned."""
     leaves, tree = flatten(primals)
     with Recording() as recording:
@@ -605,7 +607,7 @@ def jacfwd(
             return func(*with_arguments(args, positions, values), **kwargs)
 
         with drawing_refused(randomness):
-            seen, push, aux = linearized(of_primals, primals, "jvp(f, primals, tangents)", has_aux)
+            _, push, aux = linearized(of_primals, primals, "jvp(f, primals, tangents)", has_aux)
         found = vmap(lambda *directions: push(list(directions)))(*_basis(arguments))
         outputs, structure = flatten(found)
         outputs, structure = flatten(found)

@@ -241,6 +241,8 @@ class _Drawing:
         self.outer = outer
 
     def __call__(self, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if function.__name__ == "_seed":
+            return self._draw(function, source, args, kwargs)
         if self.randomness == "error":
             raise RuntimeError(
                 "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
@@ -265,9 +267,7 @@ class _Drawing:
             )
         arrays = [a for a in args if type(a) is Batched or isinstance(a, np.ndarray)]
         ndim = max([a.ndim for a in arrays])
-        values = [
-            lined_up(a, ndim) if type(a) is Batched and a.level == self.level else a for a in args
-        ]
+        values = [lined_up(a, ndim) if type(a) is Batched and a.level == self.level else a for a in args]
         first = values[0]
         if not (type(args[0]) is Batched and args[0].level == self.level) and isinstance(first, np.ndarray):
             values[0] = np.broadcast_to(first, (self.size, *first.shape))

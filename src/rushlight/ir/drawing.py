@@ -122,19 +122,24 @@ def _frames(graph: Graph, drawn: Sequence[int], groups: Sequence[tuple[str, Sequ
     return frames
 
 
-def _summaries(graph: Graph, drawn: Sequence[int], groups: Sequence[tuple[str, Sequence[int]]]) -> list[_Frame]:
+def _summaries(
+    graph: Graph, drawn: Sequence[int], groups: Sequence[tuple[str, Sequence[int]]]
+) -> list[_Frame]:
     """A box for each group."""
     here = set(drawn)
     frames = []
     for number, (label, members) in enumerate(groups):
-        own = [i for i in members if i in here]
+        own = [i for i in sorted(set(members)) if i in here]
         if own:
+            here.difference_update(own)
             names = dict.fromkeys([_operation(graph, i) for i in own])
             text = ", ".join([name for name in names if name])
             kind = "product" if any(graph.nodes[i].kind is Kind.MATMUL for i in own) else "group"
             last = graph.nodes[own[-1]]
             lines = (_cut(label), _cut(text), _cut(type_text(last)))
-            frames.append(_Frame("", number, [_Box(tuple(own), lines, kind, f"{label}: {len(own)} nodes\n{text}")]))
+            frames.append(
+                _Frame("", number, [_Box(tuple(own), lines, kind, f"{label}: {len(own)} nodes\n{text}")])
+            )
     return frames
 
 
@@ -245,7 +250,9 @@ def _picture(
     boxes = [box for frame in frames for box in frame.boxes]
     frame_of = [i for i, frame in enumerate(frames) for _ in frame.boxes]
     edges = _edges(graph, {node: i for i, box in enumerate(boxes) for node in box.nodes})
-    between = list(dict.fromkeys([(frame_of[a], frame_of[b]) for a, b in edges if frame_of[a] != frame_of[b]]))
+    between = list(
+        dict.fromkeys([(frame_of[a], frame_of[b]) for a, b in edges if frame_of[a] != frame_of[b]])
+    )
     order = _in_order(len(frames), between, [min(f.boxes[0].nodes) for f in frames])
     rank = {frame: i for i, frame in enumerate(order)}
 
@@ -292,11 +299,15 @@ def _picture(
         ends = [_port(corners[a], boxes[a], True), _port(corners[b], boxes[b], False)]
         f, g = frame_of[a], frame_of[b]
         if f == g:
-            way = [(x - inside[f].left[0] + corners[starts[f]][0], y - inside[f].top[0] + corners[starts[f]][1])
-                   for x, y in inside[f].ways.get((a - starts[f], b - starts[f]), ())]
+            way = [
+                (x - inside[f].left[0] + corners[starts[f]][0], y - inside[f].top[0] + corners[starts[f]][1])
+                for x, y in inside[f].ways.get((a - starts[f], b - starts[f]), ())
+            ]
         else:
             way = [(x + _MARGIN, y + _MARGIN) for x, y in outside.ways.get((rank[f], rank[g]), ())]
-        parts.append(f'<path class="rl-edge" marker-end="url(#rl-arrow{name})" d="{_curve([ends[0], *way, ends[1]])}"/>')
+        parts.append(
+            f'<path class="rl-edge" marker-end="url(#rl-arrow{name})" d="{_curve([ends[0], *way, ends[1]])}"/>'
+        )
     parts += labels  # above the edges, which may cross them
     for i, box in enumerate(boxes):
         parts.append(_box_text(box, corners[i], frames[frame_of[i]].number, details))

@@ -69,11 +69,7 @@ def lay_out(
             top[box] = y
         y += tallest + down
     ways = {
-        edge: [
-            (left[point] + _POINT / 2, end)
-            for point in chain
-            for end in middles[layer[point]]
-        ]
+        edge: [(left[point] + _POINT / 2, end) for point in chain for end in middles[layer[point]]]
         for edge, chain in chains.items()
     }
     width = max([x + w for x, w in zip(left, widths, strict=True)])

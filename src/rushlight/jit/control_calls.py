@@ -283,9 +283,7 @@ class CondCall(Call):
         return arrays
 
     def differentiable(self) -> list[bool]:
-        shared = [
-            any(part.results[i].differentiable for part in self.parts) for i in range(self.shared)
-        ]
+        shared = [any(part.results[i].differentiable for part in self.parts) for i in range(self.shared)]
         return shared + [r.differentiable for part in self.parts for r in part.results[self.shared :]]
 
     def differentiate(self, kept: list[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -301,7 +299,9 @@ class CondCall(Call):
             arriving = [gradients[i] if flags[i] else None for i in numbers]
             with inside(part.tape):
                 inner = [
-                    parameter_value(part.tape, get_array(g), create) if g is not None and r.differentiable else None
+                    parameter_value(part.tape, get_array(g), create)
+                    if g is not None and r.differentiable
+                    else None
                     for g, r in zip(arriving, part.results, strict=True)
                 ]
                 found = part.gradients(inner, create)
@@ -314,7 +314,11 @@ class CondCall(Call):
                     [
                         *part.arguments,
                         *[kept[offset - len(drawn) + i] for i in range(len(drawn))],
-                        *[g for g, value in zip(arriving, inner, strict=True) if value is not None and g is not None],
+                        *[
+                            g
+                            for g, value in zip(arriving, inner, strict=True)
+                            if value is not None and g is not None
+                        ],
                     ],
                     results,
                     part.captured,
@@ -336,9 +340,7 @@ class ScanCall(Call):
             part.results += [*part.parameters[:carried], *self.draws]
         self.kept_results = range(before, len(part.results))
         self.graph = part.graph(effects)
-        self.record = ScanRecord(
-            self.graph, carried, len(part.parameters) - carried, length, reverse
-        )
+        self.record = ScanRecord(self.graph, carried, len(part.parameters) - carried, length, reverse)
         self.types = [
             *self.graph.types[:carried],
             *[((length, *shape), dtype) for shape, dtype in self.graph.types[carried:]],
@@ -363,7 +365,9 @@ class ScanCall(Call):
         with inside(tape):
             back = _Back(part, carried, create)
             slices = [
-                parameter_value(tape, get_array(g)[0, ...], create) if g is not None and r.differentiable else None
+                parameter_value(tape, get_array(g)[0, ...], create)
+                if g is not None and r.differentiable
+                else None
                 for g, r in zip(gradients[carried:], part.results[carried:], strict=True)
             ]
             found = part.gradients([*back.arriving, *slices], create)
@@ -372,13 +376,22 @@ class ScanCall(Call):
             results = [value_of(tape, tensor) for tensor in of_slices if tensor is not None]
         new = Part(
             tape,
-            [*back.parameters, *part.parameters, *self.draws, *[value for value in slices if value is not None]],
+            [
+                *back.parameters,
+                *part.parameters,
+                *self.draws,
+                *[value for value in slices if value is not None],
+            ],
             [
                 *back.arguments(gradients),
                 *kept[:carried],
                 *part.arguments[carried:],
                 *kept[carried:],
-                *[g for g, value in zip(gradients[carried:], slices, strict=True) if value is not None and g is not None],
+                *[
+                    g
+                    for g, value in zip(gradients[carried:], slices, strict=True)
+                    if value is not None and g is not None
+                ],
             ],
             [*carry_results, *results],
             part.captured,
@@ -398,8 +411,7 @@ class _Back:
         self.part = part
         leaves = list(tape.leaves.values())[: part.leaves]
         self.carry = [
-            parameter_value(tape, p, create) if p.differentiable else None
-            for p in part.parameters[:carried]
+            parameter_value(tape, p, create) if p.differentiable else None for p in part.parameters[:carried]
         ]
         self.sums = [parameter_value(tape, get_array(leaf.inner), create) for leaf in leaves]
         self.parameters = [*[value for value in self.carry if value is not None], *self.sums]
@@ -453,8 +465,7 @@ class WhileCall(Call):
     def differentiable(self) -> list[bool]:
         body = self.parts[1]
         return [
-            r.differentiable or p.differentiable
-            for r, p in zip(body.results, body.parameters, strict=True)
+            r.differentiable or p.differentiable for r, p in zip(body.results, body.parameters, strict=True)
         ]
 
     def differentiate(self, kept: list[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -13,7 +13,16 @@ from typing import Any
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..ops.creation import tensor as new_tensor
-from .control_calls import CondCall, Part, ScanCall, Value, WhileCall, outside_tensor, parameter_value, value_of
+from .control_calls import (
+    CondCall,
+    Part,
+    ScanCall,
+    Value,
+    WhileCall,
+    outside_tensor,
+    parameter_value,
+    value_of,
+)
 from .numbers import PendingNumber, pending_number
 from .recorded import ACTIVE
 from .static_tape import StaticTape
@@ -50,14 +59,18 @@ def cond(
     """
     if not callable(true_fn) or not callable(false_fn):
         raise RuntimeError("Expect both branches to be callable.")
-    if not isinstance(operands, tuple | list) or any(not isinstance(leaf, Tensor) for leaf in flatten(operands)[0]):
+    if not isinstance(operands, tuple | list) or any(
+        not isinstance(leaf, Tensor) for leaf in flatten(operands)[0]
+    ):
         raise RuntimeError(
             "Expect operands to be a tuple of possibly nested dict/list/tuple that only consists of tensor leaves, but got "
             f"{described(operands)}."
         )
     if isinstance(pred, Tensor):
         if pred.numel() != 1:
-            raise RuntimeError(f"Expected pred to be bool or single-element tensor, but got {described(pred)}.")
+            raise RuntimeError(
+                f"Expected pred to be bool or single-element tensor, but got {described(pred)}."
+            )
         tape = _static_tape()
         if tape is not None:
             return _static_cond(tape, pred, true_fn, false_fn, operands)
@@ -111,7 +124,12 @@ def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried
 
 
 def scan(
-    combine_fn: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, *, dim: int = 0, reverse: bool = False
+    combine_fn: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    *,
+    dim: int = 0,
+    reverse: bool = False,
 ) -> tuple[Any, Any]:
     """``carry, y = combine_fn(carry, x)`` for the slices ``x`` of ``xs``; the last carry, and the ``y`` stacked.
 
@@ -135,15 +153,21 @@ def scan(
     if not carry:
         raise RuntimeError("scan() operator requires init leaves.")
     axes = [dim + tensor.ndim if dim < 0 else dim for tensor in slices]
-    if not slices or any(not 0 <= axis < t.ndim or not t.shape[axis] for axis, t in zip(axes, slices, strict=True)):
-        raise RuntimeError("All xs leaves must at least have 'dim' number of dimensions and scan dimension > 0")
+    if not slices or any(
+        not 0 <= axis < t.ndim or not t.shape[axis] for axis, t in zip(axes, slices, strict=True)
+    ):
+        raise RuntimeError(
+            "All xs leaves must at least have 'dim' number of dimensions and scan dimension > 0"
+        )
     stacks = [t.movedim(axis, 0) if axis else t for axis, t in zip(axes, slices, strict=True)]
     _check_extents("scan", stacks)
 
     def step(leaves: Sequence[Any], parts: Sequence[Any]) -> tuple[list[Any], Any, list[Any], Any]:
         result = combine_fn(unflatten(structure, leaves), unflatten(of_slices, parts))
         if not isinstance(result, tuple | list) or len(result) != 2:
-            raise RuntimeError(f"scan: {_named(combine_fn)} must return a carry and a result, got {described(result)}")
+            raise RuntimeError(
+                f"scan: {_named(combine_fn)} must return a carry and a result, got {described(result)}"
+            )
         new, found = flatten(result[0])
         return (new, found, *flatten(result[1]))
 
@@ -239,13 +263,15 @@ def _kind(leaf: Any) -> Any:
 
 
 def _check_same(
-    name: str, function: Any, before: Sequence[Any], structure: Any, after: Sequence[Any], found: Any, static: bool = False
+    name: str, function: Any, before: Sequence[Any], structure: Any, after: Sequence[Any], found: Any
 ) -> None:
     """Refuse a body that gives something else than it was given."""
     same = len(before) == len(after) and _loose(structure) == _loose(found)
     for a, b in zip(before, after, strict=False):
         # In a static graph a number is a tensor of its kind without dimensions.
-        same = same and (_kind(a) == _kind(b) or (isinstance(a, PendingNumber) and _kind(a)[0] == _kind(b)[0]))
+        same = same and (
+            _kind(a) == _kind(b) or (isinstance(a, PendingNumber) and _kind(a)[0] == _kind(b)[0])
+        )
     if not same:
         shown = unflatten(structure, before), unflatten(found, after)
         raise RuntimeError(
@@ -312,7 +338,9 @@ def _check_results(name: str, function: Any, ys: Sequence[Any]) -> None:
             raise RuntimeError(f"{name}: {_named(function)} must return tensors, got {type(y).__name__}")
 
 
-def _check_rows(name: str, function: Any, first: Sequence[Any], structure: Any, row: Sequence[Any], found: Any) -> None:
+def _check_rows(
+    name: str, function: Any, first: Sequence[Any], structure: Any, row: Sequence[Any], found: Any
+) -> None:
     if structure != found or [_kind(y) for y in first] != [_kind(y) for y in row]:
         raise RuntimeError(
             f"{name}: {_named(function)} must return the same structure, shapes and dtypes for every slice, got "
@@ -325,11 +353,13 @@ def _check_rows(name: str, function: Any, first: Sequence[Any], structure: Any, 
 
 def _static_cond(tape: StaticTape, pred: Any, true_fn: Any, false_fn: Any, operands: Sequence[Any]) -> Any:
     parts: list[Part] = []
-    shapes: list[tuple[list[Any], Any]] = []
+    structures, shown = [], []
     for function in (true_fn, false_fn):
         sub = SubTape(tape)
         with inside(sub):
-            leaves, structure = flatten(function(*operands))
+            returned = function(*operands)
+            leaves, structure = flatten(returned)
+            shown.append(described(returned))
             for leaf in leaves:
                 if not isinstance(leaf, Tensor):
                     raise RuntimeError(
@@ -338,10 +368,9 @@ def _static_cond(tape: StaticTape, pred: Any, true_fn: Any, false_fn: Any, opera
             results = [value_of(sub, leaf) for leaf in leaves]
             sub.check_gradients(f"cond: {_named(function)}")
         parts.append(Part(sub, [], [], results))
-        shapes.append((leaves, structure))
-    a, b = [([(r.shape, r.dtype) for r in part.results], shapes[i][1]) for i, part in enumerate(parts)]
-    if a != b:
-        shown = [described(unflatten(structure, leaves)) for leaves, structure in shapes]
+        structures.append(structure)
+    a, b = [[(r.shape, r.dtype) for r in part.results] for part in parts]
+    if a != b or structures[0] != structures[1]:
         raise RuntimeError(
             f"cond: both branches must return the same structure, shapes and dtypes; {_named(true_fn)} returned {shown[0]}, "
             f"{_named(false_fn)} returned {shown[1]}"
@@ -356,12 +385,10 @@ def _static_cond(tape: StaticTape, pred: Any, true_fn: Any, false_fn: Any, opera
     results = CondCall(pred, parts, count + len(changed)).apply()
     for buffer, result in zip(changed, results[count:], strict=False):
         tape.write(outside_tensor(tape, buffer)._array, result._array)
-    return unflatten(shapes[0][1], results[:count])
+    return unflatten(structures[0], results[:count])
 
 
-def _static_while(
-    tape: StaticTape, cond_fn: Any, body_fn: Any, leaves: list[Any], structure: Any
-) -> Any:
+def _static_while(tape: StaticTape, cond_fn: Any, body_fn: Any, leaves: list[Any], structure: Any) -> Any:
     numbers = [not isinstance(leaf, Tensor) or isinstance(leaf, PendingNumber) for leaf in leaves]
     arguments = [_as_tensor(leaf) for leaf in leaves]
     body, test = SubTape(tape), SubTape(tape)
@@ -371,9 +398,12 @@ def _static_while(
         if not isinstance(result, tuple | list):
             result = (result,)
         new, found = flatten(tuple(result))
-        new = [_as_tensor(leaf) if number else leaf for leaf, number in zip(new, numbers, strict=False)]
-        _check_same("while_loop", body_fn, given, structure, new, found, static=True)
-        results = [_carried(body, "while_loop", body_fn, leaf, p) for leaf, p in zip(new, parameters, strict=True)]
+        if len(new) == len(numbers):
+            new = [_as_tensor(leaf) if number else leaf for leaf, number in zip(new, numbers, strict=True)]
+        _check_same("while_loop", body_fn, given, structure, new, found)
+        results = [
+            _carried(body, "while_loop", body_fn, leaf, p) for leaf, p in zip(new, parameters, strict=True)
+        ]
     _check_inside(body, "while_loop", body_fn, parameters)
     changed = body.changed_outside()
     for_test, given = _parameters(test, arguments, numbers)
@@ -388,7 +418,9 @@ def _static_while(
         answer = value_of(test, truth)
     _check_inside(test, "while_loop", cond_fn, for_test)
     if test.changed:
-        raise RuntimeError(f"while_loop: in a static graph {_named(cond_fn)} must not change tensors in place")
+        raise RuntimeError(
+            f"while_loop: in a static graph {_named(cond_fn)} must not change tensors in place"
+        )
     for buffer, node in changed:
         parameters.append(_as_parameter(body, buffer))
         for_test.append(_as_parameter(test, buffer))
@@ -400,7 +432,8 @@ def _static_while(
     for (buffer, _), value in zip(changed, outcome[len(leaves) :], strict=True):
         tape.write(outside_tensor(tape, buffer)._array, value._array)
     final = [
-        pending_number(value._array) if number else value for value, number in zip(outcome, numbers, strict=False)
+        pending_number(value._array) if number else value
+        for value, number in zip(outcome, numbers, strict=False)
     ]
     return unflatten(structure, final[: len(leaves)])
 
@@ -449,7 +482,9 @@ def _as_tensor(leaf: Any) -> Any:
     return new_tensor(leaf, dtype=float64) if isinstance(leaf, float) else new_tensor(leaf)
 
 
-def _parameters(sub: SubTape, like: Sequence[Tensor], numbers: Sequence[bool]) -> tuple[list[Value], list[Tensor]]:
+def _parameters(
+    sub: SubTape, like: Sequence[Tensor], numbers: Sequence[bool]
+) -> tuple[list[Value], list[Tensor]]:
     """Parameters for carried values or slices: as values, and as the tensors that the function gets."""
     examples = [tensor._array for tensor in like]
     values, given = [], []
@@ -482,7 +517,9 @@ def _check_inside(sub: SubTape, name: str, function: Any, parameters: Sequence[V
                     f"{name}: {_named(function)} changes a carried or sliced value in place; return the new value instead"
                 )
             if parameter.tensor._grad is not None:
-                raise RuntimeError(f"{name}: {_named(function)}: backward() can't be part of a static graph here")
+                raise RuntimeError(
+                    f"{name}: {_named(function)}: backward() can't be part of a static graph here"
+                )
         sub.check_gradients(f"{name}: {_named(function)}")
 
 

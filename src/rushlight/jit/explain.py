@@ -38,7 +38,9 @@ class Kernel:
     ``least``: seconds that the machine's measured limits allow one thread; ``bound``: what sets that limit, "arithmetic" or "memory".
     """
 
-    def __init__(self, number: int, facts: Facts, seconds: float | None, shared: float | None, limits: Any) -> None:
+    def __init__(
+        self, number: int, facts: Facts, seconds: float | None, shared: float | None, limits: Any
+    ) -> None:
         self.number = number
         self.facts = facts
         self.seconds = seconds
@@ -128,11 +130,16 @@ class ExplainedProgram:
         else:
             times, self.seconds, self.runs = _measure(piece)
         if not self.native:
-            self.untimed = self.untimed or "NumPy runs it operation by operation (llvmlite is missing or switched off)"
+            self.untimed = (
+                self.untimed or "NumPy runs it operation by operation (llvmlite is missing or switched off)"
+            )
             return
         self.after = program.graph_after
         self.passes = _passes(piece.graph)
         self.arena_bytes = program.arena_bytes
+        self._group_of = {
+            node: number for number, group in enumerate(program.groups) for node in group.members
+        }
         for number, facts in enumerate(facts_of(self.after, program.lines), 1):
             stop = facts.first + len(facts.launches)
             alone, shared = [None if line is None else sum(line[facts.first : stop]) for line in times]
@@ -143,8 +150,18 @@ class ExplainedProgram:
 
     @property
     def groups(self) -> list[tuple[str, tuple[int, ...]]]:
-        """For each kernel its label and the numbers of its nodes in ``after``."""
-        return [(f"{k.number} · {k.facts.form}", k.facts.nodes) for k in self.kernels if k.facts.nodes]
+        """For each kernel with nodes its label and their numbers in ``after``; those that another computes too belong to
+        the one that stores them, or else to the first."""
+        return [
+            (f"{kernel.number} · {kernel.facts.form}", self._own(kernel))
+            for kernel in self.kernels
+            if kernel.facts.nodes
+        ]
+
+    def _own(self, kernel: Kernel) -> list[int]:
+        nodes = kernel.facts.nodes
+        group = self._group_of.get(nodes[-1])
+        return [i for i in nodes if self._group_of.get(i, group) == group]
 
     def _memory(self) -> list[Block]:
         planned = schedule(self.after, fuse(self.after))
@@ -166,7 +183,9 @@ class ExplainedProgram:
         ]
         for kernel in self.kernels:  # what the launches of one kernel hand on to each other
             places = [p for one in kernel.facts.launches if isinstance(one, Launch) for p in one.places]
-            starts = sorted({p.offset for p in places if p.space is Space.ARENA and p.offset >= planned.arena})
+            starts = sorted(
+                {p.offset for p in places if p.space is Space.ARENA and p.offset >= planned.arena}
+            )
             for start, stop in pairwise([*starts, self.arena_bytes]):
                 blocks.append(Block(start, stop - start, kernel.number, kernel.number, ()))
         return sorted(blocks, key=lambda block: (block.offset, block.first))
@@ -193,7 +212,9 @@ class Explanation:
     machine's measured limits (None without llvmlite), ``threads``: how many a run may use.
     """
 
-    def __init__(self, name: str, mode: str, result: Any, programs: list[ExplainedProgram], limits: Any, threads: int) -> None:
+    def __init__(
+        self, name: str, mode: str, result: Any, programs: list[ExplainedProgram], limits: Any, threads: int
+    ) -> None:
         self.name = name
         self.mode = mode
         self.result = result
@@ -284,7 +305,10 @@ def _unknown_effects(graph: Graph) -> str:
     for node in graph.nodes:
         if has_effects(node):
             record = node.attrs[0]
-            if not hasattr(getattr(record, "source", None), "set_state_bytes") and record.name != "check_range":
+            if (
+                not hasattr(getattr(record, "source", None), "set_state_bytes")
+                and record.name != "check_range"
+            ):
                 return str(record.name)
     return ""
 

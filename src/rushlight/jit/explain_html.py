@@ -40,7 +40,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2
 p { margin: .3rem 0; } a { color: var(--link); } .soft, caption, figcaption { color: var(--soft); }
 code, pre, .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .86em; }
 .scroll { overflow: auto; border: 1px solid var(--rule); border-radius: 6px; } figure { margin: .5rem 0; }
-.scroll.tall { max-height: 60rem; } .scroll svg { display: block; margin: 0 auto; }
+.scroll.tall { max-height: 60rem; } .fitted svg { width: 100%; height: auto; } .scroll svg { display: block; margin: 0 auto; }
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; padding: .4rem .6rem; font-size: .9em; }
 th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; vertical-align: top; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--ground); }
@@ -72,6 +72,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     body.append(...rows);
   }));
 }
+for (const button of document.querySelectorAll("button.fit")) button.addEventListener("click", () => {
+  const fitted = button.closest("figure, details").querySelector(".scroll").classList.toggle("fitted");
+  button.setAttribute("aria-pressed", fitted);
+});
 for (const section of document.querySelectorAll("section.program")) {
   const groups = JSON.parse(section.dataset.groups);
   const nameOf = part => part.dataset.kernel || (part.dataset.group && groups[part.dataset.group]);
@@ -99,6 +103,7 @@ function open() {
 _COLUMNS: Final = (
     "#", "1 thread", "part of all", "share of limit", "all threads", "limited by", "read", "written", "operations", "GFLOP/s", "GB/s", "kernel",
 )  # fmt: skip
+_FIT: Final = '<p><button type="button" class="fit" aria-pressed="false">Fit to the width</button></p>'
 _TEXT_COLUMNS: Final = frozenset(("limited by", "kernel"))
 
 
@@ -115,7 +120,8 @@ def page(explanation: Explanation, assembly: bool) -> str:
         parts.append(f"<p>{escape(limits_text(explanation))}.</p>")
     if len(programs) > 1:
         links = [
-            f'<li><a href="#p{i}">Program {i}</a>: {escape(timing(p))}</li>' for i, p in enumerate(programs, 1)
+            f'<li><a href="#p{i}">Program {i}</a>: {escape(timing(p))}</li>'
+            for i, p in enumerate(programs, 1)
         ]
         parts.append(f'<nav aria-label="Programs"><ul>{"".join(links)}</ul></nav>')
     if not programs:
@@ -136,7 +142,9 @@ def page(explanation: Explanation, assembly: bool) -> str:
     )
 
 
-def _program(number: int, program: ExplainedProgram, codes: dict[tuple[str, str], str], assembly: bool) -> str:
+def _program(
+    number: int, program: ExplainedProgram, codes: dict[tuple[str, str], str], assembly: bool
+) -> str:
     kernels = [kernel for kernel in program.kernels if kernel.facts.nodes]
     groups = "[" + ",".join([str(kernel.number) for kernel in kernels]) + "]"
     ran = "" if program.calls == 1 else f" This call ran it {program.calls} times."
@@ -152,13 +160,13 @@ def _program(number: int, program: ExplainedProgram, codes: dict[tuple[str, str]
     final = draw(program.after, program.groups, hover.__getitem__, name=f"-{number}", dark=False)
     caption = "Frames are kernels; values flow down." if program.kernels else "Values flow down."
     parts.append(
-        f'<h3>Graph</h3><figure><div class="scroll tall grouped" tabindex="0" role="region" aria-label="Graph">{final}</div>'
+        f'<h3>Graph</h3><figure>{_FIT}<div class="scroll tall grouped" tabindex="0" role="region" aria-label="Graph">{final}</div>'
         f"<figcaption>{caption} Thick borders: results. Hover for details; a click on a frame leads to its code.</figcaption></figure>"
     )
     if program.native:
         recorded = draw(program.before, name=f"-{number}-recorded", dark=False)
         parts.append(
-            f'<details><summary>The graph as it was recorded</summary><div class="scroll tall" tabindex="0" role="region" '
+            f'<details><summary>The graph as it was recorded</summary>{_FIT}<div class="scroll tall" tabindex="0" role="region" '
             f'aria-label="Graph as recorded">{recorded}</div></details>'
         )
         parts.append(_memory(program))
@@ -180,8 +188,13 @@ def _program(number: int, program: ExplainedProgram, codes: dict[tuple[str, str]
 
 def _hover(kernel: Kernel) -> str:
     facts = kernel.facts
-    rows = [facts.name, f"{time_text(kernel.seconds)} on one thread, {share_text(kernel.share)} of the limit ({kernel.bound or 'unknown'})"]
-    rows.append(f"{nbytes_text(facts.read)} read, {nbytes_text(facts.written)} written, {flops_text(kernel)} operations")
+    rows = [
+        facts.name,
+        f"{time_text(kernel.seconds)} on one thread, {share_text(kernel.share)} of the limit ({kernel.bound or 'unknown'})",
+    ]
+    rows.append(
+        f"{nbytes_text(facts.read)} read, {nbytes_text(facts.written)} written, {flops_text(kernel)} operations"
+    )
     return "\n".join(rows + [source_text(line) for line in facts.lines])
 
 
@@ -204,7 +217,9 @@ def _table(number: int, program: ExplainedProgram) -> str:
 def _row(number: int, kernel: Kernel, total: float) -> str:
     facts = kernel.facts
     part = kernel.seconds / total if kernel.seconds and total else None
-    lines = "".join([f'<br><span class="soft mono">{escape(source_text(line))}</span>' for line in facts.lines])
+    lines = "".join(
+        [f'<br><span class="soft mono">{escape(source_text(line))}</span>' for line in facts.lines]
+    )
     link = f'<a href="#p{number}k{kernel.number}">{escape(facts.name)}</a>'
     bar = "" if part is None else f'<span class="bar" style="width:{4 * part:.2f}rem"></span>'
     together = "∥ " if kernel.together else ""
@@ -273,7 +288,9 @@ def _kernel(number: int, kernel: Kernel, codes: dict[tuple[str, str], str], asse
     for position, one in enumerate(kernel.modules if assembly else ()):
         known = codes.get((one.text, one.name))
         if known is not None:
-            parts.append(f'<p>The code is that of <a href="#{known}">program {known[1:].replace("k", ", kernel ")}</a>.</p>')
+            parts.append(
+                f'<p>The code is that of <a href="#{known}">program {known[1:].replace("k", ", kernel ")}</a>.</p>'
+            )
             continue
         codes[one.text, one.name] = own
         which = f" of launch {position + 1}" if len(kernel.modules) > 1 else ""

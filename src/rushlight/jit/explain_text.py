@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 NOTES = (
     "read, written: each array counted once, from the kernels' index ranges; not measured.",
     "operations: 2·m·n·k for a matrix product; with ~ an estimate (1 for an addition, 16 for a division, a root or exp).",
-    "1 thread: the median of runs on one thread; GFLOP/s, GB/s and the share belong to it.",
+    "1 thread: the median of runs on one thread; GFLOP/s, GB/s and the share belong to it. Below about 200 ns the clock itself "
+    "is part of what it shows.",
     "all threads: the calling thread's clock in runs on all threads. What it waits for others counts, and what they had done before "
     "it came does not; kernels marked ∥ may run at the same time as their neighbours. Only the sum is exact.",
     "share: of the least time that the measured limits allow for these operations and bytes; above 100% where data was in a "
@@ -39,10 +40,10 @@ def report(explanation: Explanation) -> str:
 def limits_text(explanation: Explanation) -> str:
     """What the shares are shares of."""
     limits = explanation.limits
+    rates = [f"{rate:.0f} GB/s with {nbytes_text(nbytes)}" for nbytes, rate in limits.bandwidths]
     return (
-        "Measured limits of one thread of this machine: "
-        f"{limits.gflops:.0f} GFLOP/s (float32 matrix product), {limits.memory:.1f} GB/s from memory, "
-        f"{limits.cache:.0f} GB/s in cache"
+        f"Measured limits of one thread of this machine: {limits.gflops:.0f} GFLOP/s (float32 matrix product); read and written: "
+        + ", ".join(rates)
     )
 
 
@@ -73,7 +74,11 @@ def timing(program: ExplainedProgram) -> str:
 
 def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
     ran = "" if program.calls == 1 else f", run {program.calls} times by this call"
-    lines = [f"Program {number} of {count}{ran}; it ends because {program.ended}.", "  " + summary(program), "  " + timing(program)]
+    lines = [
+        f"Program {number} of {count}{ran}; it ends because {program.ended}.",
+        "  " + summary(program),
+        "  " + timing(program),
+    ]
     if not program.kernels:
         return lines
     heading = f"  {'#':>3} {'1 thread':>9} {'share':>6} {'all thr.':>9} {'read':>9} {'written':>9} {'operations':>11} {'GFLOP/s':>8} {'GB/s':>6}  kernel"

@@ -27,12 +27,16 @@ def draw_memory(program: ExplainedProgram) -> str:
     for part in range(5):
         y = _TOP + _HEIGHT * part / 4
         parts.append(f'<line class="mem-grid" x1="{_LEFT}" x2="{width - 12:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{nbytes_text(total * part // 4)}</text>')
+        parts.append(
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{nbytes_text(total * part // 4)}</text>'
+        )
     every = max(1, round(28 / step))
     for number in range(1, count + 1, every):
         x = _LEFT + step * (number - 0.5)
         parts.append(f'<text x="{x:.1f}" y="{_TOP + _HEIGHT + 14:.1f}" text-anchor="middle">{number}</text>')
-    parts.append(f'<text x="{_LEFT}" y="{_TOP + _HEIGHT + 29:.1f}">kernel, in the order in which they run</text>')
+    parts.append(
+        f'<text x="{_LEFT}" y="{_TOP + _HEIGHT + 29:.1f}">kernel, in the order in which they run</text>'
+    )
     for position, block in enumerate(program.memory):
         x, y = _LEFT + step * (block.first - 1), _TOP + _HEIGHT * block.offset / total
         wide, high = step * (block.last - block.first + 1), max(_HEIGHT * block.nbytes / total, 1.0)

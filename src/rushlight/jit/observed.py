@@ -142,9 +142,9 @@ class _RecordedTape(Tape):
         super()._begin()
         self.sites: list[Any] = []
 
-    def _node(self, key: Any, type_: Any) -> int:
+    def node(self, key: Any, type_: Any) -> int:
         self.sites.append(_origin())
-        return super()._node(key, type_)
+        return super().node(key, type_)
 
     def settle(self, array: Any) -> Any:
         with self._because("a value is needed"):
@@ -189,9 +189,9 @@ class _StaticTape(StaticTape):
         super()._begin()
         self.sites: list[Any] = []
 
-    def _node(self, key: Any, type_: Any) -> int:
+    def node(self, key: Any, type_: Any) -> int:
         self.sites.append(_origin())
-        return super()._node(key, type_)
+        return super().node(key, type_)
 
     def program(self, key: Any, make: Callable[[], Graph], outputs: Sequence[Any]) -> Any:
         graph = make()

@@ -88,6 +88,7 @@ class Static:
             tape.abandon()
             raise
         program = StaticProgram(tape, state, tensors, result)
+        program.prepare()
         finished = program.first_run()
         if changed is not None:
             raise RuntimeError(
@@ -135,22 +136,26 @@ class StaticProgram:
         self._tensors = tensors
         self._tape, self._result = tape, result
 
-    def first_run(self) -> Any:
-        """Compile, run, and find out who sees which output."""
-        tape, result = self._tape, self._result
-        del self._tape, self._result
-        gc.collect(0)
+    def prepare(self) -> None:
+        """Compile. Nothing has been changed before this or by it."""
+        tape = self._tape
+        gc.collect(2 if tape.sub_graphs else 0)  # sub-tapes and their arrays hold each other
         alive = [buffer for reference in tape.buffers if (buffer := reference()) is not None]
-        outputs, roots = tape.fresh_outputs(alive)
+        outputs, self._roots = tape.fresh_outputs(alive)
         outputs += [(buffer.node, buffer.number) for buffer in tape.changed]
         keys, types = tape.keys, tape.types
         self.program = tape.program(
-            (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs, tape.sites), roots
+            (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs, tape.sites), self._roots
         )
         self.inputs = tape.inputs
         self.from_arguments = [
             (n, *where) for n, (kind, where) in enumerate(tape.sources) if kind == "argument"
         ]
+
+    def first_run(self) -> Any:
+        """Run, and find out who sees which output."""
+        tape, result, roots = self._tape, self._result, self._roots
+        del self._tape, self._result, self._roots
         self.program.run(self.inputs, roots)
         self._bind(tape, result, roots, self._tensors)
         del self._tensors

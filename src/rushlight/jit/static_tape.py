@@ -45,6 +45,7 @@ class StaticTape(Tape):
         self.sources: list[tuple[str, Any]] = []
         self.array_of: dict[int, Any] = {}  # by id of the root: the array that it is the memory of
         self.over = False
+        self.sub_graphs = False  # whether there are graphs inside
 
     # --- whose tensors ----------------------------------------------------------------------------------------------
 
@@ -159,6 +160,13 @@ class StaticTape(Tape):
         self.over = True
         self.close()
 
+    def discard(self) -> None:
+        """After an error: forget what was recorded. Nothing that it would have changed has been changed."""
+        for storage, version in self.versions.values():
+            storage.version = version
+        self.over = True
+        self.close()
+
     def flush(self) -> None:
         if not self.over and len(self.keys):
             raise ValueNeeded(
@@ -255,6 +263,14 @@ def _never(key: Any, make: Any, inputs: Any, outputs: Any) -> None:
     raise AssertionError("a static tape runs no pieces: see flush")
 
 
+def strayed() -> RuntimeError:
+    """For a tensor of another recording."""
+    return RuntimeError(
+        "compile(fullgraph=True): a tensor that was made inside a branch or body (or in another recording) is used outside of "
+        f"it, at {_where()}; return it instead"
+    )
+
+
 def _where() -> str:
     return describe_site(program_site())
 
@@ -271,7 +287,11 @@ class Watched:
         if tensor is None:
             return self
         array = get_array(tensor)
-        if type(array) is Pending or threading.get_ident() != self.thread:
+        if threading.get_ident() != self.thread:
+            return array
+        if type(array) is Pending:
+            if array.tape is not self.tape and not array.tape.finished:
+                raise strayed()
             return array
         return self.tape.meet(tensor, array)
 

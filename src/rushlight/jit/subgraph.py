@@ -23,7 +23,7 @@ from ..runtime.programs import program_for
 from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .recorded import ACTIVE
-from .static_tape import StaticTape, Watched, get_array, get_node, tracing
+from .static_tape import StaticTape, Watched, get_array, get_node, strayed, tracing
 
 set_node: Callable[[Tensor, Any], None] = Tensor.__dict__["_node"].__set__
 
@@ -45,12 +45,17 @@ class SubTape(StaticTape):
     def __init__(self, outer: StaticTape) -> None:
         super().__init__()
         self.outer = outer
+        outer.sub_graphs = True
         self.origin: list[Any] = []
-        self.examples: list[Any] = []  # for parameters: an array outside with values of the kind that they get
+        self.examples: list[
+            Any
+        ] = []  # for parameters: an array outside with values of the kind that they get
         self.input_nodes: list[int] = []
         self.leaves: dict[int, Leaf] = {}
         self.seen: dict[int, tuple[Tensor, Pending]] = {}
-        self.imported: dict[int, tuple[Buffer, Buffer]] = {}  # by id of the outer buffer: that one and the one here
+        self.imported: dict[
+            int, tuple[Buffer, Buffer]
+        ] = {}  # by id of the outer buffer: that one and the one here
         self._origin_of: dict[int, Any] = {}  # by id of a root
 
     # --- what comes from outside --------------------------------------------------------------------------------------
@@ -87,7 +92,7 @@ class SubTape(StaticTape):
             return array
         if array.tape is not self.outer:
             if not isinstance(self.outer, SubTape):
-                raise _strayed()
+                raise strayed()
             array = self.outer.import_array(array)
         return pending(self, self.import_buffer(array.buffer), array.memory)
 
@@ -151,6 +156,16 @@ class SubTape(StaticTape):
             array = self.import_array(array)
         return super().read(array)
 
+    def call(
+        self,
+        record: Any,
+        arrays: Sequence[Any],
+        attrs: dict[str, Any],
+        types_of: Callable[[], Any] | None = None,
+    ) -> Any:
+        own = [self.import_array(a) if type(a) is Pending and a.tape is not self else a for a in arrays]
+        return super().call(record, own, attrs, types_of)
+
     # --- what must not happen -----------------------------------------------------------------------------------------
 
     def check_new_memory(self, tensor: Tensor) -> None:
@@ -172,7 +187,11 @@ class SubTape(StaticTape):
             before = get_node(tensor)
         except AttributeError:
             return
-        if node is not before and not self._belongs(tensor, array) and node is not self.history_of(tensor, array):
+        if (
+            node is not before
+            and not self._belongs(tensor, array)
+            and node is not self.history_of(tensor, array)
+        ):
             raise RuntimeError(
                 "control flow in a static graph: a tensor from outside is changed inside a branch or body in a way that "
                 f"gradients would have to go through, at {describe_site(program_site())}; return the new value instead"
@@ -200,7 +219,10 @@ class SubTape(StaticTape):
         ]
         graph = graph_of(self.keys, self.types, [(node, -1) for node in nodes if node is not None])
         found = iter(evaluate(graph, inputs))
-        return [np.array(next(found)) if node is not None else array for node, array in zip(nodes, arrays, strict=True)]
+        return [
+            np.array(next(found)) if node is not None else array
+            for node, array in zip(nodes, arrays, strict=True)
+        ]
 
     # --- effects ------------------------------------------------------------------------------------------------------
 
@@ -221,13 +243,6 @@ class SubTape(StaticTape):
         """Memory of the outer tape that was changed, with its new content."""
         outer_of = {id(inner): outer for outer, inner in self.imported.values()}
         return [(outer_of[id(inner)], inner.node) for inner in self.changed if id(inner) in outer_of]
-
-
-def _strayed() -> RuntimeError:
-    return RuntimeError(
-        "control flow in a static graph: a tensor that was made inside a branch or body is used outside of it, at "
-        f"{describe_site(program_site())}; return it instead"
-    )
 
 
 # --- recording into it ------------------------------------------------------------------------------------------------------
@@ -314,7 +329,9 @@ class SubGraph:
     one structure are equal.
     """
 
-    def __init__(self, tape: SubTape, parameters: Sequence[int], results: Sequence[int], effects: bool) -> None:
+    def __init__(
+        self, tape: SubTape, parameters: Sequence[int], results: Sequence[int], effects: bool
+    ) -> None:
         keys, types = tape.keys, tape.types
         given = set(parameters)
         needed: set[int] = set()

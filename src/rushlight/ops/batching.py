@@ -327,9 +327,11 @@ def _slice_gradient(record: Primitive, level: int, arrays: Arrays, attrs: dict[s
 
 def _copied(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, Any]) -> Any:
     old, value = arrays
-    return wrap(level, np.broadcast_to(lined_up(value, old.ndim), (value.value.shape[0], *old.shape))) if _is(
-        value, level
-    ) else np.broadcast_to(value, old.shape)
+    return (
+        wrap(level, np.broadcast_to(lined_up(value, old.ndim), (value.value.shape[0], *old.shape)))
+        if _is(value, level)
+        else np.broadcast_to(value, old.shape)
+    )
 
 
 def _fft(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, Any]) -> Any:
@@ -337,29 +339,170 @@ def _fft(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, Any]) -
     return _call(record, level, [x.value], {**attrs, "axes": x.axes(tuple(attrs["axes"]))})
 
 
-_POINTWISE = (
-    "eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift bitwise_not isclose add sub "
-    "mul div neg div_rounded floor_divide remainder fmod reciprocal gcd maximum minimum exp expm1 exp2 log log2 log10 "
-    "log1p sqrt pow pow_number sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 hypot sigmoid logit floor "
-    "ceil round trunc abs sgn copysign nextafter erf erfc erfinv lgamma polygamma xlogy logaddexp logaddexp2 relu hardtanh "
-    "leaky_relu elu softplus erfcx ndtri xlog1py entr i0 special_i1 special_i0e special_i1e special_bessel "
-    "special_polynomial special_zeta igamma igammac frexp where clamp heaviside masked_fill binary_cross_entropy complex"
-).split()
+_POINTWISE = [
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "bitwise_not",
+    "isclose",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "div_rounded",
+    "floor_divide",
+    "remainder",
+    "fmod",
+    "reciprocal",
+    "gcd",
+    "maximum",
+    "minimum",
+    "exp",
+    "expm1",
+    "exp2",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "pow",
+    "pow_number",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "atan2",
+    "hypot",
+    "sigmoid",
+    "logit",
+    "floor",
+    "ceil",
+    "round",
+    "trunc",
+    "abs",
+    "sgn",
+    "copysign",
+    "nextafter",
+    "erf",
+    "erfc",
+    "erfinv",
+    "lgamma",
+    "polygamma",
+    "xlogy",
+    "logaddexp",
+    "logaddexp2",
+    "relu",
+    "hardtanh",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "erfcx",
+    "ndtri",
+    "xlog1py",
+    "entr",
+    "i0",
+    "special_i1",
+    "special_i0e",
+    "special_i1e",
+    "special_bessel",
+    "special_polynomial",
+    "special_zeta",
+    "igamma",
+    "igammac",
+    "frexp",
+    "where",
+    "clamp",
+    "heaviside",
+    "masked_fill",
+    "binary_cross_entropy",
+    "complex",
+]
 RULES: Final[dict[str, Callable[..., Any]]] = {
     **dict.fromkeys(_POINTWISE, lined),
     **dict.fromkeys(
-        "view squeeze unsqueeze reshape permute transpose t slice select expand clone unbind split split_with_sizes "
-        "with_new_dimension diagonal untracked_view overwritten unfold alias conj copy_slices".split(),
+        [
+            "view",
+            "squeeze",
+            "unsqueeze",
+            "reshape",
+            "permute",
+            "transpose",
+            "t",
+            "slice",
+            "select",
+            "expand",
+            "clone",
+            "unbind",
+            "split",
+            "split_with_sizes",
+            "with_new_dimension",
+            "diagonal",
+            "untracked_view",
+            "overwritten",
+            "unfold",
+            "alias",
+            "conj",
+            "copy_slices",
+        ],
         direct,
     ),
-    **dict.fromkeys("nonzero unique unique_consecutive".split(), refused),
+    **dict.fromkeys(["nonzero", "unique", "unique_consecutive"], refused),
     **dict.fromkeys(
-        "sum mean prod logsumexp all any count_nonzero max min amax amin var std linalg_vector_norm".split(),
+        [
+            "sum",
+            "mean",
+            "prod",
+            "logsumexp",
+            "all",
+            "any",
+            "count_nonzero",
+            "max",
+            "min",
+            "amax",
+            "amin",
+            "var",
+            "std",
+            "linalg_vector_norm",
+        ],
         _over_axes,
     ),
     **dict.fromkeys(
-        "softmax log_softmax cumsum cumprod cummax cummin logcumsumexp sort topk kthvalue median_dim nanmedian_dim mode max_dim "
-        "min_dim argmax argmin".split(),
+        [
+            "softmax",
+            "log_softmax",
+            "cumsum",
+            "cumprod",
+            "cummax",
+            "cummin",
+            "logcumsumexp",
+            "sort",
+            "topk",
+            "kthvalue",
+            "median_dim",
+            "nanmedian_dim",
+            "mode",
+            "max_dim",
+            "min_dim",
+            "argmax",
+            "argmin",
+        ],
         _over_dim,
     ),
     **dict.fromkeys(("flip",), _over_dims("dims")),
@@ -371,19 +514,44 @@ RULES: Final[dict[str, Callable[..., Any]]] = {
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _sum_of_product),
     "linear": _linear,
     **dict.fromkeys(
-        "linalg_inv linalg_cholesky linalg_qr linalg_eigh linalg_eig linalg_svd linalg_det linalg_slogdet linalg_matrix_exp "
-        "tril triu view_as_real view_as_complex to_copy contiguous".split(),
+        [
+            "linalg_inv",
+            "linalg_cholesky",
+            "linalg_qr",
+            "linalg_eigh",
+            "linalg_eig",
+            "linalg_svd",
+            "linalg_det",
+            "linalg_slogdet",
+            "linalg_matrix_exp",
+            "tril",
+            "triu",
+            "view_as_real",
+            "view_as_complex",
+            "to_copy",
+            "contiguous",
+        ],
         _stacks_of_matrices,
     ),
     "index": _reading,
     "index_put": _writing,
     "embedding": _embedding,
     **dict.fromkeys(
-        "convolution convolution_input_gradient max_pool adaptive_max_pool avg_pool avg_pool_gradient adaptive_avg_pool "
-        "adaptive_avg_pool_gradient".split(),
+        [
+            "convolution",
+            "convolution_input_gradient",
+            "max_pool",
+            "adaptive_max_pool",
+            "avg_pool",
+            "avg_pool_gradient",
+            "adaptive_avg_pool",
+            "adaptive_avg_pool_gradient",
+        ],
         _folding,
     ),
-    **dict.fromkeys(("max_pool_gradient", "max_pool_gather", "max_unpool", "max_unpool_gather"), _pairs_folding),
+    **dict.fromkeys(
+        ("max_pool_gradient", "max_pool_gather", "max_unpool", "max_unpool_gather"), _pairs_folding
+    ),
     "slice_backward": _slice_gradient,
     "copy": _copied,
     **dict.fromkeys(("fft_complex", "fft_real_to_half", "fft_half_to_real"), _fft),
@@ -472,6 +640,11 @@ def _lifted(tensor: Tensor, levels: dict[int, int]) -> Tensor:
     return tensor
 
 
+def alike(tensor: Tensor, other: Tensor) -> Tensor:
+    """``tensor`` as a batch of every level that ``other`` has, so that it can hold its values."""
+    return _lifted(tensor, levels_of(other._array))
+
+
 def lifted_to_active(tensor: Tensor) -> Tensor:
     """``tensor`` as a batch of every level that is running: what is differentiated by there has a gradient per example."""
     active = dict(ACTIVE.get())
@@ -484,4 +657,16 @@ def lifted_edges(operands: Any, array: Any) -> tuple[Node | None, ...]:
     return tuple([o._node if isinstance(o, Tensor) else None for o in lifted((*operands, result))[:-1]])
 
 
-__all__ = ["ACTIVE", "MODE", "RULES", "entered", "left", "lifted", "lifted_edges", "lifted_to_active", "pointwise", "run_batched"]
+__all__ = [
+    "ACTIVE",
+    "MODE",
+    "RULES",
+    "alike",
+    "entered",
+    "left",
+    "lifted",
+    "lifted_edges",
+    "lifted_to_active",
+    "pointwise",
+    "run_batched",
+]

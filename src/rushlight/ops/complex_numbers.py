@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..core.dtypes import C64, C128, COMPLEXES, F16, F32, F64
 from ..core.tensor import Tensor
+from ..runtime.batched import Batched
 from .define import Primitive
 from .dispatch import apply, inplace_form, type_name, unary, write_out
 from .movement import contiguous, select, view_of
@@ -18,6 +19,8 @@ from .movement import contiguous, select, view_of
 
 def _as_real_impl(x: Any) -> Any:
     # `x.view(float)` would ask for a contiguous last dimension.
+    if type(x) is Batched:
+        return x.through(_as_real_impl)
     parts = x.real
     return as_strided(parts, (*x.shape, 2), (*x.strides, parts.itemsize))
 

@@ -36,7 +36,7 @@ from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from ..runtime.large import run_large
-from ..runtime.pending import NOT_RECORDED, Pending
+from ..runtime.pending import NOT_RECORDED, Pending, recorded
 from .define import Primitive, Rule
 from .inplace import check_inplace_shape, check_no_overlap, overwrite
 
@@ -413,7 +413,12 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
     def method(self: Tensor) -> Tensor:
         x = self._array
         if not (x.dtype is F32 or x.dtype is F64 or any_dtype) or type(x) is not ndarray:
-            return apply(record, (self,))  # type: ignore[no-any-return]
+            array = None
+            if type(x) is Pending and (x.dtype is F32 or x.dtype is F64):
+                array = recorded(record, x)
+            if array is None:
+                return apply(record, (self,))  # type: ignore[no-any-return]
+            return attach(record, (self,), {}, array)  # type: ignore[no-any-return]
         try:
             array = impl(x) if x.size < large else run_large(record, (x,), {})
         except FloatingPointReport:
@@ -491,8 +496,16 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 or type(x) is not ndarray
                 or type(y) is not ndarray
             ):
+                if type(x) is Pending is type(y) and x.dtype is y.dtype and (x.dtype is F32 or x.dtype is F64):
+                    array = recorded(record, x, y)
+                    if array is not None:
+                        return attach(record, (self, other), {}, array)
                 return apply(record, (self, other))
         elif type(x) is not ndarray and is_number(other):
+            if type(x) is Pending and (x.dtype is F32 or x.dtype is F64) and type(other) is not complex:
+                array = recorded(record, x, number_array(other, x.dtype))
+                if array is not None:
+                    return attach(record, (self, other), {}, array)
             return apply(record, (self, other))
         elif (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64):
             y = asarray(other, x.dtype)

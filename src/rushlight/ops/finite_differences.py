@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
-from .dispatch import is_number
+from .dispatch import as_array, is_number
 from .joining import cat
 from .movement import narrow, reshape
 
@@ -160,7 +160,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
     for extent in reversed(extents):
         found.append(rest % extent if extent else rest)
         rest = rest // extent if extent else rest
-    return tuple([make_tensor(np.asarray(part)) for part in reversed(found)])
+    return tuple([make_tensor(as_array(part)) for part in reversed(found)])
 
 
 METHODS: dict[str, Any] = {}

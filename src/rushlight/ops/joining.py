@@ -124,7 +124,7 @@ def cat(
         else:
             joined = np_concatenate(parts, dim)
         if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
-            joined = np.ascontiguousarray(joined)
+            joined = np.ascontiguousarray(joined) if type(joined) is ndarray else joined.copy()
     except ValueError:
         _refuse_shapes(arrays, dim)
         raise
@@ -260,7 +260,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
         inserted = (*shape[:dim], 1, *shape[dim:])
         joined = np_concatenate([array.reshape(inserted) for array in arrays], dim)
     if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
-        joined = np.ascontiguousarray(joined)
+        joined = np.ascontiguousarray(joined) if type(joined) is ndarray else joined.copy()
     node = None
     if grad_enabled() and joined.dtype.kind not in "iub":
         edges = _edges(operands, joined)

@@ -11,6 +11,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from ..runtime.selection import select
 from .comparison import logical_not
 from .define import Primitive
@@ -188,7 +189,7 @@ def _checked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         )
     shape = self._array.shape
     where = mask if mask._array.shape == shape else expand(mask, shape)
-    if int(np.count_nonzero(where._array)) > source._array.size:
+    if type(where._array) is not Batched and int(np.count_nonzero(where._array)) > source._array.size:
         raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
     return where
 

@@ -11,6 +11,7 @@ from ..core.dtypes import COMPLEXES, F32, I64, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import whole
 from .complex_numbers import conj_of
 from .decompositions import (
     INV,
@@ -25,7 +26,7 @@ from .decompositions import (
     with_history,
 )
 from .define import Primitive
-from .dispatch import apply, is_number, type_name, write_out
+from .dispatch import apply, as_array, is_number, type_name, write_out
 from .joining import cat
 from .linalg import batched, matmul, mH_of
 from .movement import permute, reshape, unsqueeze
@@ -353,7 +354,7 @@ def lstsq(
         rcond = max(rows, n) * float(np.finfo(a.dtype).eps)
     solution, rank, values = apply(LSTSQ, (A, columns), {"rcond": 0.0 if driver == "gels" else float(rcond)})
     residuals = reshape(real_of(solution), (solution._array.size,))[:0]
-    if rows > n and driver != "gelsy" and (rank._array == n).all():
+    if rows > n and driver != "gelsy" and (whole(rank._array) == n).all():
         difference = batched(A, solution) - columns
         residuals = sum_of(real_of(conj_of(difference) * difference), -2)
         if vector:
@@ -526,7 +527,7 @@ def matrix_rank(
     sizes = values._array
     atol, rtol = _tolerance_array(tol if atol is None else atol), _tolerance_array(rtol)
     tolerance = _tolerances(array, sizes.max(-1), atol, rtol)
-    result = make_tensor(np.asarray((sizes > tolerance).sum(-1, dtype=I64)))
+    result = make_tensor(as_array((sizes > tolerance).sum(-1, dtype=I64)))
     return result if out is None else write_out(out, result, "linalg_matrix_rank")
 
 

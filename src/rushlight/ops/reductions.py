@@ -25,7 +25,7 @@ from ..core.shapes import Shape, count, wrap_dims
 from ..core.tensor import Tensor, make_tensor
 from .complex_numbers import conj_of
 from .define import Primitive
-from .dispatch import FloatingPointReport, apply, compute, type_name, write_out
+from .dispatch import FloatingPointReport, apply, as_array, compute, type_name, write_out
 from .movement import cast, expand, reshape
 from .summation import PLANS32, PLANS64, plan_for
 
@@ -469,7 +469,7 @@ def prod(
     check_tensor("prod", input)
     dim = dim if axis is None else axis
     if dim is None and dtype is None and out is None and input._node is None and input._array.dtype is F32:
-        return make_tensor(asarray(compute(multiply_reduce, (input._array, None), {})))
+        return make_tensor(as_array(compute(multiply_reduce, (input._array, None), {})))
     check_one_dim("prod", dim, keepdim)
     input = cast(input, reduced_type(dtype, input._array, out))
     axes = None if dim is None else wrap_dims(dim, input._array.ndim)

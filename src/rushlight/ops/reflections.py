@@ -94,8 +94,8 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
         )
     else:
         raw, tau = np.linalg.qr(input._array, "raw")
-    compact = np.ascontiguousarray(np.swapaxes(raw, -2, -1))
-    return named_result("geqrf", (make_tensor(compact), make_tensor(np.ascontiguousarray(tau))), out)
+    compact = np.swapaxes(raw, -2, -1).copy()
+    return named_result("geqrf", (make_tensor(compact), make_tensor(tau.copy())), out)
 
 
 def ormqr(

@@ -11,6 +11,7 @@ from ..core.dtypes import I64
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor, storage_of
+from ..runtime.batched import whole
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
 from .define import Primitive
@@ -151,7 +152,7 @@ def take_along_dim(
             input = expand(input, (*common[:dim], shape[dim], *common[dim + 1 :]))
             indices = expand(indices, (*common[:dim], at[dim], *common[dim + 1 :]))
         extent = shape[dim] if shape else 1
-        if indices._array.size and int(indices._array.min()) < 0:
+        if indices._array.size and int(whole(indices._array).min()) < 0:
             # PyTorch counts negative numbers from the end here, though not in gather and not without `dim`.
             indices = where(indices < 0, indices + extent, indices)
         result = gather(input, dim, indices)

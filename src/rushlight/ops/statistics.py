@@ -14,6 +14,7 @@ from ..core.history import Node
 from ..core.return_types import maker
 from ..core.shapes import count, wrap_dims
 from ..core.tensor import Tensor
+from ..runtime.batched import whole
 from .define import Primitive
 from .dispatch import apply, not_implemented, write_out
 from .linalg import write_exact
@@ -358,7 +359,7 @@ def _observation_weights(fweights: Tensor | None, aweights: Tensor | None, numbe
                 f"cov(): expected {name} to have the same numel as there are observations in the input but got {array.size} "
                 f"!= {number}"
             )
-        if array.size and array.min() < 0:
+        if array.size and whole(array).min() < 0:
             raise RuntimeError(f"cov(): {name} cannot be negative")
         given = reshape(given, (array.size,))
         weights = given if weights is None else weights * given

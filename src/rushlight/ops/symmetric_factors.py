@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.return_types import maker
 from ..core.tensor import Tensor
+from ..runtime.batched import whole
 from .decompositions import check_inexact, check_matrices, check_square, linalg_qr
 from .define import Primitive
 from .dispatch import apply, write_out
@@ -154,7 +155,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
     check_square(A, "torch.linalg.ldl_factor")
     check_inexact(A, "torch.linalg.ldl_factor")
     factors, pivots, info = apply(LDL, (A,), {"hermitian": hermitian})
-    if any(info.reshape(-1).tolist()):
+    if whole(info._array).any():
         raise RuntimeError("torch.linalg.ldl_factor: a pivot is 0: the matrix is singular")
     if out is not None:
         pair = (factors, pivots)

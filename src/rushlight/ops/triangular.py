@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..core.history import Node
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched, each, whole
 from .decompositions import (
     SOLVE,
     check_inexact,
@@ -196,6 +197,8 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
 
 def permutation_of(pivots: Array, rows: int) -> Array:
     """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
+    if type(pivots) is Batched:
+        return each(permutation_of, (pivots, rows), {})  # type: ignore[no-any-return]
     batch = pivots.shape[:-1]
     flat = pivots.reshape(count(batch), pivots.shape[-1])
     order = np.broadcast_to(np.arange(rows), (len(flat), rows)).copy()
@@ -210,6 +213,8 @@ def permutation_of(pivots: Array, rows: int) -> Array:
 
 def permutation_matrix(pivots: Array, rows: int, dtype: Any) -> Array:
     """``P`` with ``A = P L U``."""
+    if type(pivots) is Batched:
+        return each(permutation_matrix, (pivots, rows, dtype), {})  # type: ignore[no-any-return]
     order = permutation_of(pivots, rows)
     return np.swapaxes(np.eye(rows, dtype=dtype)[order], -2, -1)
 
@@ -294,7 +299,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     """
     factors, pivots = _factors(A, pivot, "torch.linalg.lu_factor")
     info = _zero_pivot_info(factors)
-    if info.any():
+    if whole(info).any():
+        info = whole(info)
         place = int(info[info != 0].flat[0]) if info.ndim else int(info)
         raise RuntimeError(
             f"torch.linalg.lu_factor: U[{place},{place}] is zero and using it on lu_solve would result in a division "
@@ -345,7 +351,7 @@ def _unpack(factors: Tensor, pivots: Tensor | None) -> tuple[Tensor, Tensor, Ten
     upper = upper_part(narrow(factors, -2, 0, k))
     if pivots is None:
         return make_tensor(np.empty((0,), dtype)), lower, upper
-    return make_tensor(np.ascontiguousarray(permutation_matrix(pivots._array, rows, dtype))), lower, upper
+    return make_tensor(permutation_matrix(pivots._array, rows, dtype).copy()), lower, upper
 
 
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:

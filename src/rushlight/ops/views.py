@@ -14,6 +14,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, Size, as_shape, broadcast_shape, count, infer_shape, wrap_dim
 from ..core.tensor import Tensor
+from ..runtime.batched import Batched
 from .complex_numbers import conj
 from .define import Primitive
 from .dispatch import apply, write_out
@@ -453,6 +454,10 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
 def _with_replaced(
     input: Tensor, src: Tensor, take: Callable[[Tensor], Tensor], strict: bool = True
 ) -> Tensor:
+    if type(src._array) is Batched:
+        from .batching import alike  # its rules are built on this package's operations
+
+        input = alike(input, src)
     result = clone(input)
     region = take(result)
     if strict and region._array.shape != src._array.shape:

@@ -19,6 +19,7 @@ from ..core.tensor import Tensor
 from ..nn.parameter import is_lazy
 from ..ops.complex_numbers import view_as_complex, view_as_real
 from ..ops.movement import cast
+from ..runtime.large_update import LARGE_PARAMETER, update_large
 
 Group = dict[str, Any]
 State = dict[str, Any]
@@ -106,7 +107,8 @@ class Optimizer:
                 loss = closure()
             finally:
                 GRAD_MODE.reset(token)
-        token = GRAD_MODE.set(bool(self.defaults.get("differentiable")))
+        differentiable = bool(self.defaults.get("differentiable"))
+        token = GRAD_MODE.set(differentiable)
         try:
             update, all_state = self._update_complex if self._has_complex else self.update, self.state
             for group in self.param_groups:
@@ -121,7 +123,10 @@ class Optimizer:
                         state = self.init_state(param, group)
                         if state:
                             all_state[param] = state
-                    update(param, -grad if maximize else grad, state, options)
+                    if param._array.size < LARGE_PARAMETER or differentiable:
+                        update(param, -grad if maximize else grad, state, options)
+                    else:
+                        update_large(update, param, -grad if maximize else grad, state, options)
         finally:
             GRAD_MODE.reset(token)
         return loss

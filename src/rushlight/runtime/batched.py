@@ -212,7 +212,9 @@ class Batched(NDArrayOperatorsMixin):
 
     def view(self, *args: Any) -> Any:
         if self.ndim == 0 and args and np.dtype(args[0]).itemsize != self.itemsize:
-            raise ValueError("Changing the dtype of a 0d array is only supported if the itemsize is unchanged")
+            raise ValueError(
+                "Changing the dtype of a 0d array is only supported if the itemsize is unchanged"
+            )
         return wrap(self.level, self.value.view(*args))
 
     def __getitem__(self, index: Any) -> Any:
@@ -239,10 +241,17 @@ class Batched(NDArrayOperatorsMixin):
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", copy: bool = True) -> Any:
         if not copy and np.dtype(dtype) == self.dtype:
             return self
-        return wrap(self.level, self.value.astype(dtype))
+        return wrap(self.level, self.value.astype(dtype, order="C"))
 
     def copy(self, order: str = "C") -> Any:
-        return wrap(self.level, self.value.copy(order))
+        value = self.value
+        if order != "K":
+            return wrap(self.level, value.copy(order))
+        # The layout of an example is kept, wherever the batch lay in memory.
+        steps = value.strides[1:]
+        dims = (0, *sorted(range(1, value.ndim), key=lambda dim: -abs(steps[dim - 1])))
+        back = sorted(range(value.ndim), key=dims.__getitem__)
+        return wrap(self.level, value.transpose(dims).copy("C").transpose(back))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -347,6 +356,11 @@ def _write(array: Any, index: Any, value: Any) -> None:
     array[index] = value
 
 
+def whole(array: Any) -> Any:
+    """``array``, or all examples of a batch: what a check of every element looks at."""
+    return array.memory if type(array) is Batched else array
+
+
 def lined_up(array: Any, ndim: int) -> Any:
     """The value of a batch whose examples get leading dimensions of extent 1 until they have ``ndim``."""
     value = array.value
@@ -415,9 +429,7 @@ def each(function: Any, args: Any, kwargs: Any, written: Any = None) -> Any:
         raise _in_place(written.shape, ())
     if size == 0:
         return _emptied(level, function(*_blank(tuple(args), level), **_blank(kwargs, level)))
-    results = [
-        function(*_example(tuple(args), level, i), **_example(kwargs, level, i)) for i in range(size)
-    ]
+    results = [function(*_example(tuple(args), level, i), **_example(kwargs, level, i)) for i in range(size)]
     return _joined(level, results, getattr(function, "__name__", "operation"))
 
 

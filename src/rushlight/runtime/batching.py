@@ -253,9 +253,11 @@ _RULES: Final[dict[Any, Any]] = {
     np.squeeze: lambda array, axis=None: array.squeeze(axis),
     np.expand_dims: _expand_dims,
     np.diagonal: lambda array, *args, **kwargs: array.diagonal(*args, **kwargs),
-    np.take: lambda array, indices, axis=None, **kwargs: array.take(indices, axis, **kwargs)
-    if type(array) is Batched
-    else each(np.take, (array, indices, axis), kwargs),
+    np.take: lambda array, indices, axis=None, **kwargs: (
+        array.take(indices, axis, **kwargs)
+        if type(array) is Batched
+        else each(np.take, (array, indices, axis), kwargs)
+    ),
     np.take_along_axis: _take_along_axis,
     np.flip: _flip,
     np.roll: _roll,

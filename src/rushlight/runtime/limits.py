@@ -11,22 +11,31 @@ from ..ir.graph import Graph, Kind, Node, Output
 from ..ir.scalar import ScalarOp
 
 _MATRIX: Final = 1024
-_IN_CACHE: Final = 1 << 17  # bytes of an array that stays in a core's cache together with another
-_IN_MEMORY: Final = 1 << 26
+# Bytes that are read and written: what fits into a core's cache, what fits into those behind it, and what fits into none.
+_FOOTPRINTS: Final = (1 << 18, 1 << 21, 1 << 24, 1 << 27)
 _REPEATS: Final = 5
 
 
 class Limits(NamedTuple):
-    """``gflops``: a float32 matrix product's. ``memory`` and ``cache``: gigabytes a second, read and written together, of
-    doubling every element of 64 MiB and of 128 KiB. All with one thread."""
+    """``gflops``: a float32 matrix product's. ``bandwidths``: (bytes, gigabytes a second, read and written together) of doubling
+    every element of an array, from small ones in cache to large ones in memory. All with one thread."""
 
     gflops: float
-    memory: float
-    cache: float
+    bandwidths: tuple[tuple[int, float], ...]
+
+    @property
+    def memory(self) -> float:
+        """Gigabytes a second from and to memory."""
+        return self.bandwidths[-1][1]
+
+    @property
+    def cache(self) -> float:
+        """Gigabytes a second in a core's cache."""
+        return self.bandwidths[0][1]
 
     def bandwidth(self, nbytes: int) -> float:
         """The measured gigabytes a second for a kernel that touches this many bytes."""
-        return self.cache if nbytes <= 4 * _IN_CACHE else self.memory
+        return next((rate for footprint, rate in self.bandwidths if nbytes <= footprint), self.memory)
 
     def seconds(self, flops: int, nbytes: int, dtype: Any = np.float32) -> float:
         """The least time that the measured limits allow: arithmetic and traffic at the same time (a roofline)."""
@@ -46,12 +55,13 @@ def limits() -> Limits:
 
 def _measure() -> Limits:
     product = _best(_product(), [np.ones((_MATRIX, _MATRIX), np.float32)] * 2, (_MATRIX, _MATRIX))
-    rates = []
-    for nbytes in (_IN_MEMORY, _IN_CACHE):
-        size = nbytes // 4
-        seconds = _best(_doubling(size), [np.ones(size, np.float32)], (size,), 3 if nbytes == _IN_MEMORY else 200)
-        rates.append(2 * nbytes / seconds / 1e9)
-    return Limits(2 * _MATRIX**3 / product / 1e9, rates[0], rates[1])
+    bandwidths = []
+    for footprint in _FOOTPRINTS:
+        size = footprint // 8
+        repeats = max(_REPEATS, min(200, (1 << 26) // footprint))
+        seconds = _best(_doubling(size), [np.ones(size, np.float32)], (size,), repeats)
+        bandwidths.append((footprint, footprint / seconds / 1e9))
+    return Limits(2 * _MATRIX**3 / product / 1e9, tuple(bandwidths))
 
 
 def _best(graph: Graph, inputs: list[Any], shape: tuple[int, ...], repeats: int = _REPEATS) -> float:

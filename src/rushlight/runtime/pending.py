@@ -253,6 +253,48 @@ class Pending(NDArrayOperatorsMixin):
         self.tape.holders.append(_weak(tensor))
 
 
+def recorded(record: Any, x: Pending, y: Any = None) -> Any:
+    """``record`` on one pending array, or on two of which the other may be a number's 0-dim array, as a node; None where
+    ``Tape.call`` must decide. The short way for what nearly every operation is."""
+    tape = x.tape
+    buffer = x.buffer
+    a = buffer.node
+    if tape.finished:
+        return None
+    if a < 0 or x.memory is not buffer.root:
+        a = tape.read(x)
+    types = tape.types
+    if y is None:
+        operands: Any = (a,)
+        signature: Any = (record, id(types[a]))
+    else:
+        if type(y) is Pending:
+            if y.tape is not tape:
+                return None
+            buffer = y.buffer
+            b = buffer.node
+            if b < 0 or y.memory is not buffer.root:
+                b = tape.read(y)
+        else:
+            b = tape.read(y)
+        operands = (a, b)
+        signature = (record, id(types[a]), id(types[b]))
+    type_ = _RESULTS.get(signature)
+    if type_ is None:
+        result = tape.call(record, (x,) if y is None else (x, y), {})
+        if type(result) is not Pending:
+            return None
+        _RESULTS[signature] = types[result.buffer.node]
+        return result
+    return tape.fresh(tape.node((CALL, record, operands, (), ()), type_), *type_)
+
+
+# The type of the result by record and types of operands (by identity: they are interned).
+_RESULTS: dict[Any, Any] = {}
+# The tape's number for an operation, see ``recording``.
+CALL: Final = 5
+
+
 def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
     """The array of ``buffer`` whose memory is ``memory``."""
     array = _new(Pending)

@@ -88,7 +88,7 @@ class Tape:
 
     # --- nodes ----------------------------------------------------------------------------------------------------
 
-    def _node(self, key: Any, type_: Any) -> int:
+    def node(self, key: Any, type_: Any) -> int:
         keys = self.keys
         keys.append(key)
         self.types.append(type_)
@@ -98,9 +98,9 @@ class Tape:
         number = len(self.inputs)
         self.inputs.append(root)
         type_ = interned(root.shape, root.dtype)
-        return self._node((INPUT, number, id(type_)), type_)
+        return self.node((INPUT, number, id(type_)), type_)
 
-    def _fresh(self, node: int, shape: Any, dtype: Any) -> Pending:
+    def fresh(self, node: int, shape: Any, dtype: Any) -> Pending:
         root = np.empty(shape, dtype)
         buffer = Buffer(root, node, True)
         self.buffers.append(weakref.ref(buffer))
@@ -148,7 +148,7 @@ class Tape:
         key = (VIEW, node, shape, strides, offset)
         known = self.views.get(key)
         if known is None:
-            known = self.views[key] = self._node(key, interned(shape, real.dtype))
+            known = self.views[key] = self.node(key, interned(shape, real.dtype))
         return known
 
     def _read_outside(self, array: Any) -> int:
@@ -195,7 +195,7 @@ class Tape:
 
     def constant(self, value: Any, shape: Any, dtype: Any) -> int:
         """A node with ``value`` everywhere."""
-        return self._node((CONST, _exact(value), shape, dtype), interned(shape, dtype))
+        return self.node((CONST, _exact(value), shape, dtype), interned(shape, dtype))
 
     def call(
         self,
@@ -239,11 +239,11 @@ class Tape:
             )
         if result is NOT_RECORDED:
             return NOT_RECORDED
-        node = self._node((CALL, record, tuple(operands), literals, parameters), result)
+        node = self.node((CALL, record, tuple(operands), literals, parameters), result)
         if type(result) is not list:
-            return self._fresh(node, *result)
+            return self.fresh(node, *result)
         return tuple(
-            [self._fresh(self._node((ITEM, node, i), type_), *type_) for i, type_ in enumerate(result)]
+            [self.fresh(self.node((ITEM, node, i), type_), *type_) for i, type_ in enumerate(result)]
         )
 
     def ufunc(self, ufunc: Any, inputs: tuple[Any, ...]) -> Any:
@@ -268,11 +268,11 @@ class Tape:
         """``array`` in another dtype."""
         node = self.read(array)
         shape = array.memory.shape
-        return self._fresh(self._node((CAST, node, dtype), interned(shape, dtype)), shape, dtype)
+        return self.fresh(self.node((CAST, node, dtype), interned(shape, dtype)), shape, dtype)
 
     def copied(self, array: Pending) -> Pending:
         """The same content in memory of its own."""
-        return self._fresh(self.read(array), array.memory.shape, array.memory.dtype)
+        return self.fresh(self.read(array), array.memory.shape, array.memory.dtype)
 
     def write(self, target: Pending, value: Any) -> None:
         """``target[...] = value``."""
@@ -302,7 +302,7 @@ class Tape:
         node = self.read(value)
         if real is root or (real.size == root.size and real.flags.c_contiguous):
             if real.shape != root.shape:
-                node = self._node((VIEW, node, root.shape, None, 0), interned(root.shape, root.dtype))
+                node = self.node((VIEW, node, root.shape, None, 0), interned(root.shape, root.dtype))
             if not buffer.fresh:
                 self.buffer_node(buffer)  # the memory must be among the inputs to be written
         else:
@@ -310,7 +310,7 @@ class Tape:
             itemsize = real.itemsize
             strides = tuple([s // itemsize for s in real.strides])
             offset = (address(real) - address(root)) // itemsize
-            node = self._node((WRITE, old, node, real.shape, strides, offset), interned(root.shape, root.dtype))
+            node = self.node((WRITE, old, node, real.shape, strides, offset), interned(root.shape, root.dtype))
         buffer.node = node
         if not buffer.fresh:
             if not buffer.changed:

@@ -12,11 +12,9 @@ __getattr__ = _lazily(
     __name__,
     {
         "datasets": ".datasets",
-        "io": ".io",
         "models": ".models",
-        "ops": ".ops",
         "transforms": ".transforms",
-        "utils": ".pictures",
+        "utils": ".utils",
     },
 )
 

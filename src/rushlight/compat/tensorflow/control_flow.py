@@ -208,6 +208,8 @@ def cond(
             if_true, if_false = yes.bound(binding, given), no.bound(binding, given)
 
             def kernel(chosen: Any, *values: Any) -> tuple[Any, ...]:
+                if is_static():
+                    return rl.cond(chosen, lambda: if_true(*values), lambda: if_false(*values))
                 return if_true(*values) if _truth(chosen) else if_false(*values)
 
             return kernel
@@ -350,6 +352,8 @@ def while_loop(
             def kernel(*operands: Any) -> tuple[Any, ...]:
                 values = operands[:count]
                 outer = operands[count : count + len(given)]
+                if is_static():
+                    return _static_loop(goes_on, turn, values, outer, operands[-1] if limit else None)
                 left = int(operands[-1].item()) if limit else -1
                 while left and _truth(goes_on(*values, *outer)[0]):
                     values = turn(*values, *outer)
@@ -364,6 +368,26 @@ def while_loop(
     if len(loop_vars) == 1 and not return_same_structure:
         return packed[0]
     return packed
+
+
+def is_static() -> bool:
+    """Whether the step is being recorded as a static graph."""
+    from rushlight.jit.attempt import is_recording_statically
+
+    return is_recording_statically()
+
+
+def _static_loop(goes_on: Any, turn: Any, values: Any, outer: Any, limit: Any) -> tuple[Any, ...]:
+    if limit is None:
+        return rl.while_loop(
+            lambda *now: goes_on(*now, *outer)[0], lambda *now: turn(*now, *outer), tuple(values)
+        )
+    results = rl.while_loop(
+        lambda left, *now: (left != 0) & goes_on(*now, *outer)[0],
+        lambda left, *now: (left - 1, *turn(*now, *outer)),
+        (limit, *values),
+    )
+    return tuple(results[1:])
 
 
 def _detached(value: Any) -> Any:

@@ -30,6 +30,7 @@ from .failures import translated
 from .graph import Block, Operation, Tensor
 from .ops_math import TAKES_NUMBERS
 from .session_state import SessionState
+from .static_step import StaticStep, can_be_static
 
 Step = Callable[..., tuple[Any, ...]]
 Signature = tuple[tuple[tuple[int, ...], Any], ...]
@@ -43,6 +44,7 @@ class Binding(NamedTuple):
     state: SessionState
     op: Operation
     tracked: bool  # whether a gradient will be taken through the operation
+    plan: Plan  # the one that the operation is in
 
     def block(
         self,
@@ -52,12 +54,17 @@ class Binding(NamedTuple):
         targets: Sequence[Operation] = (),
     ) -> Callable[..., tuple[Any, ...]]:
         """A function from the values of ``given`` to those of ``results``; ``results`` and ``targets`` are in ``block``."""
-        return Plan(self.state, results, targets, given, block=block, tracked=self.tracked).function
+        inner = Plan(self.state, results, targets, given, block=block, tracked=self.tracked)
+        self.plan.inner.append(inner)
+        return inner.function
 
 
 def make_step(plan: Plan, signature: Signature) -> Step:
-    """The step for feeds of one signature. It runs eagerly, so it is the same for every signature."""
-    return plan.run
+    """The step for feeds of one signature: a static graph from the second run on, if it can be one."""
+    plans = plan.with_inner()
+    if not plan.order or not can_be_static([op for one in plans for op in one.order]):
+        return plan.run
+    return StaticStep(plan.run, lambda: [plan.state.slot(v) for one in plans for v in one.variables()])
 
 
 def needed_operations(
@@ -129,6 +136,7 @@ class Plan:
         done: Collection[Operation] = (),
     ) -> None:
         self.state = state
+        self.inner: list[Plan] = []  # those of the blocks of its operations
         self._given = set(given)
         self._tracked_throughout = tracked
         ops = needed_operations(
@@ -154,6 +162,20 @@ class Plan:
         """The step: values of the fed tensors to values of the fetches."""
         with rl.no_grad():
             return self.function(*feeds)
+
+    def with_inner(self) -> list[Plan]:
+        """This plan and those of all blocks in it."""
+        return [self, *[plan for inner in self.inner for plan in inner.with_inner()]]
+
+    def variables(self) -> list[Any]:
+        """The variables that it reads or writes."""
+        used: dict[Any, None] = {}
+        for op in self.order:
+            if op.type == VARIABLE:
+                used[op.attributes["variable"]] = None
+            used.update(dict.fromkeys(op.writes))
+            used.update(dict.fromkeys(op.attributes.get("reads", ())))
+        return list(used)
 
     # --- gradients ---
 
@@ -303,7 +325,7 @@ class Plan:
         if op.type == "NoOp":
             return
         if op.bind is not None:
-            function = op.bind(Binding(self.state, op, self._tracked_throughout or op in self._recorded))
+            function = op.bind(Binding(self.state, op, self._tracked_throughout or op in self._recorded, self))
         else:
             assert op.function is not None
             function = op.function

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight as rl
 
-from .control_flow import Body, captured_by
+from .control_flow import Body, captured_by, is_static
 from .conversion import convert_to_tensor
 from .dtypes import as_dtype
 from .graph import Tensor, name_scope
@@ -81,6 +81,8 @@ def map_fn(
 
             def kernel(*operands: Any) -> tuple[Any, ...]:
                 values, outer = operands[:width], operands[width:]
+                if _same_length(values) and is_static():
+                    return rl.map_fn(lambda parts: call(*parts, *outer), values)
                 turns = [call(*[value[i] for value in values], *outer) for i in range(_same_length(values))]
                 return _stacked(turns, body)
 
@@ -170,6 +172,21 @@ def _folding(
                     state = tuple([value[order[0]] for value in values])
                     history.append(state)
                     del order[0]
+                if order and is_static():
+                    last, every = rl.scan(
+                        lambda now, parts: _twice(call(*now, *parts, *outer)),
+                        tuple(state),
+                        tuple([value[order[-1] : order[0] + 1] if reverse else value[order[0] :] for value in values]),
+                        reverse=reverse,
+                    )
+                    if not keep_all:
+                        return tuple(last)
+                    if not history:
+                        return tuple(every)
+                    first = [part.unsqueeze(0) for part in history[0]]
+                    return tuple(
+                        [rl.cat((b, a) if reverse else (a, b)) for a, b in zip(first, every, strict=True)]
+                    )
                 for i in order:
                     state = call(*state, *[value[i] for value in values], *outer)
                     history.append(state)
@@ -198,6 +215,10 @@ def _folding(
             attributes={"has_blocks": True, "many": True},
         )
     return pack_like(structure, op.outputs)
+
+
+def _twice(values: Any) -> tuple[Any, Any]:
+    return tuple(values), tuple(values)
 
 
 def scan(

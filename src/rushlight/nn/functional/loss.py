@@ -24,6 +24,7 @@ from ...ops.movement import cast, unsqueeze
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
 from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
+from ...runtime.batched import whole
 from .loss_reduction import (
     check_reduction,
     chosen_reduction,
@@ -300,6 +301,7 @@ def binary_cross_entropy(
     if x.dtype not in FLOATS:
         raise not_implemented("binary_cross_entropy", x.dtype)
     for name, array in (("input", x), ("target", y)):
+        array = whole(array)
         if array.size and not (array.min() >= 0 and array.max() <= 1):
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
     losses = apply(BCE, (input, target))
@@ -532,7 +534,7 @@ def gaussian_nll_loss(
         raise TypeError(
             f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}"
         )
-    if var._array.size and compute(np.min, (var._array,), {}) < 0:
+    if var._array.size and compute(np.min, (whole(var._array),), {}) < 0:
         raise ValueError("var has negative entry/entries")
     given = var._array.shape
     if given != shape:

@@ -19,6 +19,7 @@ from ...ops.pointwise import add, div, mul, neg, sub
 from ...ops.powers import sqrt, square
 from ...ops.reductions import sum as sum_of
 from ...ops.scattering import gather
+from ...runtime.batched import each, whole
 from .loss_reduction import check_reduction, chosen_reduction, reduced, refuse_gradient
 
 _EPSILON = 1e-12  # under the root of a squared length, as in PyTorch
@@ -93,6 +94,15 @@ def _rows_of_classes(input: Tensor) -> tuple[Tensor, int, int]:
     return reshape(input, (rows, classes)), rows, classes
 
 
+def _marked(labels: Any, dtype: Any) -> tuple[Any, Any]:
+    """Which of each row's labels count, those before the first -1, and for each class whether it is one of them."""
+    listed = np.logical_and.accumulate(labels >= 0, axis=1)
+    is_target = np.zeros(labels.shape, dtype)
+    row, place = np.nonzero(listed)
+    is_target[row, labels[row, place]] = 1
+    return listed, is_target
+
+
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -116,13 +126,12 @@ def multilabel_margin_loss(
         raise RuntimeError(f"expected scalar type Long but found {type_name(target._array.dtype)}")
     if input._array.dtype not in FLOATS:
         raise not_implemented("multilabel_margin_loss_forward_out_frame", input._array.dtype)
-    labels = target._array.reshape(rows, classes)
-    if labels.size and (labels.min() < -1 or labels.max() >= classes):
+    every = whole(target._array)
+    if every.size and (every.min() < -1 or every.max() >= classes):
         raise RuntimeError("argument #2 'target' is out of range")
-    listed = np.logical_and.accumulate(labels >= 0, axis=1)
-    is_target = np.zeros((rows, classes), input._array.dtype)
-    row, place = np.nonzero(listed)
-    is_target[row, labels[row, place]] = 1
+    labels = target._array.reshape(rows, classes)
+    mark: Any = _marked if type(labels) is np.ndarray else (lambda *args: each(_marked, args, {}))
+    listed, is_target = mark(labels, input._array.dtype)
     chosen = gather(scores, 1, make_tensor(np.where(listed, labels, 0)))
     # (rows, targets, classes): every listed target against every class that is none.
     margins = clamp_min(add(sub(1.0, unsqueeze(chosen, 2)), unsqueeze(scores, 1)), 0)
@@ -187,7 +196,8 @@ def multi_margin_loss(
         raise not_implemented("multi_margin_loss", input._array.dtype)
     refuse_gradient("multi_margin_loss", "weight", weight)
     labels = target._array.reshape(rows)
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+    every = whole(labels)
+    if labels.size and (every.min() < 0 or every.max() >= classes):
         raise RuntimeError("target out of range")
     at_target = reshape(target, (rows, 1))
     margins = clamp_min(add(sub(margin, gather(scores, 1, at_target)), scores), 0)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...core.generator import default_generator
-from ...core.random_streams import dropout_noise
 from ...core.shapes import Shape
 from ...core.tensor import Tensor, make_tensor
 from ...ops.dispatch import type_name
 from ...ops.pointwise import add, mul
-from ...ops.random import dropout as _dropout, dropout_noise as _noise_for
+from ...ops.random import dropout as _dropout, dropout_noise as _noise_for, streams
 
 # SELU's saturation value, -scale * alpha: what alpha dropout puts in place of what it drops.
 _SATURATION = 1.7580993408473766
@@ -67,7 +66,7 @@ def _channel_noise(input: Tensor, p: float) -> Tensor:
     shape = input._array.shape
     if len(shape) < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return make_tensor(dropout_noise(default_generator, _channel_shape(shape), input._array.dtype, p))
+    return make_tensor(streams.dropout_noise(default_generator, _channel_shape(shape), input._array.dtype, p))
 
 
 def _channel_shape(shape: Shape) -> Shape:

@@ -50,7 +50,7 @@ class AlexNet(nn.Module):
         return scores
 
 
-def alexnet(*, weights: Any = None, progress: bool = True, **options: Any) -> AlexNet:
+def alexnet(weights: Any = None, progress: bool = True, **options: Any) -> AlexNet:
     """An ``AlexNet``: 61 million parameters. ``weights`` as for ``resnet18``."""
     weights = chosen(weights, options, AlexNet_Weights)
     return filled(AlexNet(**options), weights)

@@ -111,7 +111,7 @@ class MobileNetV2(nn.Module):
         return scores
 
 
-def mobilenet_v2(*, weights: Any = None, progress: bool = True, **options: Any) -> MobileNetV2:
+def mobilenet_v2(weights: Any = None, progress: bool = True, **options: Any) -> MobileNetV2:
     """A ``MobileNetV2``: 3.5 million parameters. ``weights`` as for ``resnet18``."""
     weights = chosen(weights, options, MobileNet_V2_Weights)
     return filled(MobileNetV2(**options), weights)

@@ -210,7 +210,7 @@ def _resnet(
     return filled(ResNet(block, layers, **options), weights)
 
 
-def resnet18(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnet18(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` of 18 layers: 11.7 million parameters.
 
     ``weights``: None, or a published checkpoint (``ResNet18_Weights.DEFAULT`` or its name), whose file must lie in
@@ -225,42 +225,42 @@ def resnet18(*, weights: Any = None, progress: bool = True, **options: Any) -> R
     return _resnet(BasicBlock, (2, 2, 2, 2), ResNet18_Weights, weights, options)
 
 
-def resnet34(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnet34(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` of 34 layers. Arguments as for ``resnet18``."""
     return _resnet(BasicBlock, (3, 4, 6, 3), ResNet34_Weights, weights, options)
 
 
-def resnet50(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnet50(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` of 50 layers. Arguments as for ``resnet18``."""
     return _resnet(Bottleneck, (3, 4, 6, 3), ResNet50_Weights, weights, options)
 
 
-def resnet101(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnet101(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` of 101 layers. Arguments as for ``resnet18``."""
     return _resnet(Bottleneck, (3, 4, 23, 3), ResNet101_Weights, weights, options)
 
 
-def resnet152(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnet152(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` of 152 layers. Arguments as for ``resnet18``."""
     return _resnet(Bottleneck, (3, 8, 36, 3), ResNet152_Weights, weights, options)
 
 
-def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnext50_32x4d(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` with ``groups=32, width_per_group=4``. Arguments as for ``resnet18``, without checkpoints."""
     return _resnet(Bottleneck, (3, 4, 6, 3), None, weights, dict(groups=32, width_per_group=4, **options))
 
 
-def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def resnext101_32x8d(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` with ``groups=32, width_per_group=8``. Arguments as for ``resnet18``, without checkpoints."""
     return _resnet(Bottleneck, (3, 4, 23, 3), None, weights, dict(groups=32, width_per_group=8, **options))
 
 
-def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def wide_resnet50_2(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` with ``width_per_group=128``. Arguments as for ``resnet18``, without checkpoints."""
     return _resnet(Bottleneck, (3, 4, 6, 3), None, weights, dict(width_per_group=128, **options))
 
 
-def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
+def wide_resnet101_2(weights: Any = None, progress: bool = True, **options: Any) -> ResNet:
     """A ``ResNet`` with ``width_per_group=128``. Arguments as for ``resnet18``, without checkpoints."""
     return _resnet(Bottleneck, (3, 4, 23, 3), None, weights, dict(width_per_group=128, **options))
 

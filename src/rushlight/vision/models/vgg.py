@@ -90,42 +90,42 @@ def _vgg(depth: int, batch_norm: bool, known: Any, weights: Any, options: dict[s
     return filled(VGG(_features(_CONFIGURATIONS[depth], batch_norm), **options), weights)
 
 
-def vgg11(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg11(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 11 layers. ``weights`` as for ``resnet18``."""
     return _vgg(11, False, VGG11_Weights, weights, options)
 
 
-def vgg11_bn(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg11_bn(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 11 layers with batch normalisation. ``weights`` as for ``resnet18``."""
     return _vgg(11, True, VGG11_BN_Weights, weights, options)
 
 
-def vgg13(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg13(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 13 layers. ``weights`` as for ``resnet18``."""
     return _vgg(13, False, VGG13_Weights, weights, options)
 
 
-def vgg13_bn(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg13_bn(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 13 layers with batch normalisation. ``weights`` as for ``resnet18``."""
     return _vgg(13, True, VGG13_BN_Weights, weights, options)
 
 
-def vgg16(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg16(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 16 layers. ``weights`` as for ``resnet18``."""
     return _vgg(16, False, VGG16_Weights, weights, options)
 
 
-def vgg16_bn(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg16_bn(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 16 layers with batch normalisation. ``weights`` as for ``resnet18``."""
     return _vgg(16, True, VGG16_BN_Weights, weights, options)
 
 
-def vgg19(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg19(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 19 layers. ``weights`` as for ``resnet18``."""
     return _vgg(19, False, VGG19_Weights, weights, options)
 
 
-def vgg19_bn(*, weights: Any = None, progress: bool = True, **options: Any) -> VGG:
+def vgg19_bn(weights: Any = None, progress: bool = True, **options: Any) -> VGG:
     """A ``VGG`` of 19 layers with batch normalisation. ``weights`` as for ``resnet18``."""
     return _vgg(19, True, VGG19_BN_Weights, weights, options)
 

@@ -27,8 +27,8 @@ class WeightsEnum(Enum):
 
     def transforms(self) -> Any:
         """What a picture goes through before the model: 256 pixels, the middle 224, ImageNet's mean and deviation."""
-        from ..transforms import Compose, ConvertImageDtype, Normalize, PILToTensor, Resize, CenterCrop
         from ...core.dtypes import float32
+        from ..transforms import CenterCrop, Compose, ConvertImageDtype, Normalize, PILToTensor, Resize
 
         size = 232 if self.name.endswith("V2") else 256
         return Compose(
@@ -59,13 +59,10 @@ def chosen(weights: Any, options: dict[str, Any], known: Any) -> Any:
 
     Raises ``ValueError`` for a name that the model does not have.
     """
-    pretrained = options.pop("pretrained", False)
-    if weights is None or weights is False:
-        weights = "DEFAULT" if pretrained or weights is False and pretrained else None
-    if weights is None:
-        return None
-    if weights is True:
+    if options.pop("pretrained", False) or weights is True:
         weights = "DEFAULT"
+    if weights is None or weights is False:
+        return None
     if isinstance(weights, str):
         name = weights.rpartition(".")[2]
         if known is None or name not in known.__members__:

@@ -1,0 +1,66 @@
+"""The log-normal distribution."""
+
+# mypy: disable-error-code="no-any-return"
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..core.tensor import Tensor
+from . import constraints
+from .distribution import Shape
+from .normal import Normal
+from .transformed_distribution import TransformedDistribution
+from .transforms import ExpTransform
+
+__all__ = ["LogNormal"]
+
+
+class LogNormal(TransformedDistribution):
+    """exp of a normal number of mean ``loc`` and standard deviation ``scale``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.distributions.LogNormal(0.0, 1.0).mean
+        tensor(1.6487)
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+        "loc": constraints.real,
+        "scale": constraints.positive,
+    }
+    support = constraints.positive  # type: ignore[assignment]
+    has_rsample = True
+    base_dist: Normal
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        super().__init__(
+            Normal(loc, scale, validate_args=validate_args), ExpTransform(), validate_args=validate_args
+        )
+
+    def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
+        return super().expand(batch_shape, self._get_checked_instance(LogNormal, _instance))
+
+    @property
+    def loc(self) -> Tensor:
+        """The mean of the logarithm."""
+        return self.base_dist.loc
+
+    @property
+    def scale(self) -> Tensor:
+        """The standard deviation of the logarithm."""
+        return self.base_dist.scale
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.loc + self.scale.pow(2) / 2).exp()
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.loc - self.scale.square()).exp()
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale.pow(2).expm1() * (2 * self.loc + self.scale.pow(2)).exp()
+
+    def entropy(self) -> Tensor:
+        return self.base_dist.entropy() + self.loc

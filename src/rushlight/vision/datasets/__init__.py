@@ -1,0 +1,10 @@
+"""Data sets in their standard files on disk. Nothing is downloaded unless ``download=True``."""
+
+from ...missing import lazily as _lazily
+from .cifar import CIFAR10 as CIFAR10, CIFAR100 as CIFAR100
+from .fake import FakeData as FakeData
+from .folder import DatasetFolder as DatasetFolder, ImageFolder as ImageFolder
+from .mnist import MNIST as MNIST, FashionMNIST as FashionMNIST, KMNIST as KMNIST
+from .vision_dataset import VisionDataset as VisionDataset
+
+__getattr__ = _lazily(__name__)
