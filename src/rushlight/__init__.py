@@ -776,6 +776,11 @@ else:
     __getattr__ = _lazily(
         __name__,
         {
+            "_C": "._C",
+            "TypedStorage": ".storage:TypedStorage",
+            "UntypedStorage": ".storage:UntypedStorage",
+            "is_storage": ".storage:is_storage",
+            "storage": ".storage",
             "_higher_order_ops": "._higher_order_ops",
             "compile": ".jit.compile:compile",
             "compiler": ".compiler",

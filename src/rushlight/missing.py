@@ -45,6 +45,7 @@ INSTEAD: Final = {
 # Whole families, by how their names begin.
 _FAMILIES: Final = (
     ("torch.sparse_", "dense tensors: there are no sparse ones"),
+    ("torch.Tensor.to_sparse", "dense tensors: there are no sparse ones"),
     ("torch.quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),
     ("torch.fake_quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),
     ("torch.fbgemm", "torch.nn.functional.linear"),

@@ -80,7 +80,7 @@ def test_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.main(["--jsn"]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == "rushlight doctor: cannot use '--jsn'; it takes only --json\n"
+    assert printed.err == "rushlight doctor: cannot use '--jsn'; it takes --json and --coverage PROGRAM\n"
 
 
 def test_optional_parts_are_looked_up_without_importing_them() -> None:

@@ -380,6 +380,21 @@ def test_results_of_every_call_are_their_own(fullgraph):
     same(second["c"][0], torch.ones(2))
 
 
+@both
+def test_views_of_arguments_as_results(fullgraph):
+    compiled = torch.compile(lambda x: [x.reshape(-1), x.detach(), x.t()[1:], x * 1], fullgraph=fullgraph)
+    for layout in (lambda t: t, lambda t: t.t(), lambda t: t[:, ::2]):
+        for n in range(3):
+            x = layout(torch.arange(12.0).reshape(3, 4) + n)
+            flat, same_memory, part, product = compiled(x)
+            same(flat, x.reshape(-1))
+            same(part, x.t()[1:])
+            same(product, x)
+            x.add_(100)
+            same(same_memory, x)
+            same(part, x.t()[1:])
+
+
 def test_a_new_learning_rate_is_taken_up():
     for fullgraph in (False, True):
         w = torch.zeros(2, requires_grad=True)

@@ -17,6 +17,8 @@ commands:
   launch -n N PROGRAM [ARGS]
                         run N processes of it, for torch.distributed (`rushlight launch --help`)
   doctor [--json]       show versions, BLAS, threads, and which optional parts are here
+  doctor --coverage PROGRAM
+                        list the names of torch that a program uses, and which are missing
 
 options:
   -h, --help            show this text

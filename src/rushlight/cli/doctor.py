@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 USAGE = """\
 usage: rushlight doctor [--json]
+       rushlight doctor --coverage PROGRAM [--json]
 
 Shows versions, the processor, the BLAS that NumPy loaded, the threads that this process may use (affinity,
 cgroup quota), and which optional parts are installed. Reads only; installs nothing.
+
+With --coverage: which names of torch, torchvision and tensorflow PROGRAM uses, and which Rushlight lacks.
 """
 
 
@@ -31,6 +34,7 @@ _PARTS = (
     _Part("matplotlib", "the examples' pictures", "pip install matplotlib"),
     _Part("tqdm", "the examples' progress bars", "pip install tqdm"),
     _Part("rich", "the examples' tables", "pip install rich"),
+    _Part("PIL", "pictures (rushlight.vision)", "pip install pillow"),
     _Part("safetensors", "the safetensors file format", "pip install safetensors"),
     _Part("torch", "PyTorch, to compare with", "pip install torch==2.13.0"),
     _Part("tensorboard", "logs for TensorBoard; not used yet", "pip install tensorboard"),
@@ -40,6 +44,7 @@ _PARTS = (
 
 # Distributions whose names differ from the modules that they install.
 _DISTRIBUTIONS = {
+    "PIL": ("pillow",),
     "sklearn": ("scikit-learn",),
     "cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"),
 }
@@ -48,6 +53,10 @@ _DISTRIBUTIONS = {
 def main(arguments: Sequence[str]) -> int:
     """Print the report, as aligned text or (``--json``) as one JSON object; returns the exit code."""
     match list(arguments):
+        case ["--coverage", *rest] | ["--json", "--coverage", *rest]:
+            from rushlight.cli import doctor_coverage
+
+            return doctor_coverage.main([*rest, *(["--json"] if arguments[0] == "--json" else [])])
         case []:
             print("\n".join(_as_text(report())))
         case ["--json"]:
@@ -57,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         case ["-h" | "--help"]:
             print(USAGE, end="")
         case [*others]:
-            return complain("rushlight doctor", f"cannot use {' '.join(others)!r}", "it takes only --json")
+            return complain("rushlight doctor", f"cannot use {' '.join(others)!r}", "it takes --json and --coverage PROGRAM")
     return 0
 
 

@@ -1,7 +1,7 @@
 """``import torch`` and ``import tensorflow`` answered by Rushlight: the same module objects under other names.
 
 A finder at the head of ``sys.meta_path`` maps ``torch`` and ``torch.anything`` to ``rushlight`` and
-``rushlight.anything``, and ``tensorflow`` (and ``tensorflow.compat.v1``) to ``rushlight.compat.tensorflow`` in the same
+``rushlight.anything``, ``torchvision`` to ``rushlight.vision``, and ``tensorflow`` (and ``tensorflow.compat.v1``) to ``rushlight.compat.tensorflow`` in the same
 way. Nothing is executed twice: ``torch.nn is rushlight.nn``.
 """
 
@@ -12,6 +12,8 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
+
+from rushlight.core.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +26,7 @@ ALIASES: Final = {
     "torchvision": "rushlight.vision",
 }
 _SPAWN = "multiprocessing.spawn"
+_TENSORS_OWN_MODULE: Final = Tensor.__module__
 
 
 def install() -> None:
@@ -53,6 +56,7 @@ def install() -> None:
             )
     if not is_installed():
         sys.meta_path.insert(0, _FINDER)
+        Tensor.__module__ = "torch"  # libraries choose what to do by the name of a tensor's module
         if _SPAWN in sys.modules:
             _hand_on_to_children(sys.modules[_SPAWN])
 
@@ -65,6 +69,7 @@ def uninstall() -> None:
     if not is_installed():
         return
     sys.meta_path.remove(_FINDER)
+    Tensor.__module__ = _TENSORS_OWN_MODULE
     for name in [name for name in sys.modules if _is_alias(name)]:
         del sys.modules[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.tensor import Tensor, init_fields
+from ..runtime.pending import Pending
 
 
 class PendingNumber(Tensor):
@@ -14,6 +15,24 @@ class PendingNumber(Tensor):
     """
 
     __slots__ = ()
+
+    def __float__(self) -> float:
+        return float(_value(self))
+
+    def __int__(self) -> int:
+        return int(_value(self))
+
+    def __index__(self) -> int:
+        return _value(self).__index__()  # type: ignore[no-any-return]
+
+    def __complex__(self) -> complex:
+        return complex(_value(self))
+
+
+def _value(number: PendingNumber) -> Any:
+    """The number, once the recording is over; until then the tape raises."""
+    array = number._array
+    return (array.tape.settle(array) if type(array) is Pending else array)[()]
 
 
 def pending_number(array: Any) -> PendingNumber:

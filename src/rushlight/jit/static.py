@@ -18,7 +18,7 @@ import numpy as np
 from ..core.dtypes import default_numpy
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import RELEASED, Node
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime.pending import Pending, address
 from ..runtime.recording import graph_of, span
 from .numbers import PendingNumber
@@ -203,7 +203,15 @@ class StaticProgram:
             if not kept:
                 self.kept[number] = None
                 self.new.append((number, root.shape, root.dtype))
-        self.template = _template(result, {id(root): n for n, root in enumerate(roots)}, self._arguments)
+        # The memory of arguments, by id: its number, and whether it is more than the array itself.
+        memory = {
+            root: (tape.argument_arrays[id(array)], id(array) != root)
+            for root, array in tape.array_of.items()
+            if id(array) in tape.argument_arrays
+        }
+        self.template = _template(
+            result, {id(root): n for n, root in enumerate(roots)}, self._arguments, memory
+        )
         self.changed = [
             (storage, storage.version - before)
             for storage, before in tape.versions.values()
@@ -247,7 +255,9 @@ class StaticProgram:
 # --- what a call returns ----------------------------------------------------------------------------------------------
 
 
-def _template(value: Any, number_of: dict[int, int], arguments: dict[int, int]) -> Any:
+def _template(
+    value: Any, number_of: dict[int, int], arguments: dict[int, int], memory: dict[int, tuple[int, bool]]
+) -> Any:
     """How to make what ``value`` is around the outputs of another run."""
     kind = type(value)
     if type(value) is PendingNumber:
@@ -262,14 +272,18 @@ def _template(value: Any, number_of: dict[int, int], arguments: dict[int, int]) 
             if real is root:
                 return ("tensor", number, None, value._node)
             return ("tensor", number, (real.shape, real.strides, address(real) - address(root)), value._node)
+        if type(array) is Pending and id(array.buffer.root) in memory:
+            real, start = array.memory, address(array.buffer.root)
+            where = (real.shape, real.strides, address(real) - start)
+            return ("view", *memory[id(array.buffer.root)], where, value._node)
         return ("same", value)
     if kind is tuple or kind is list:
-        return ("sequence", kind, [_template(part, number_of, arguments) for part in value])
+        return ("sequence", kind, [_template(part, number_of, arguments, memory) for part in value])
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        parts = [_template(part, number_of, arguments) for part in value]
+        parts = [_template(part, number_of, arguments, memory) for part in value]
         return ("sequence", lambda made: kind(*made), parts)
     if isinstance(value, dict):
-        return ("dict", kind, [(key, _template(part, number_of, arguments)) for key, part in value.items()])
+        return ("dict", kind, [(key, _template(part, number_of, arguments, memory)) for key, part in value.items()])
     return ("same", value)
 
 
@@ -284,6 +298,13 @@ def _filled(template: Any, roots: list[Any], tensors: list[Tensor]) -> Any:
             shape, strides, offset = part
             array = np.ndarray(shape, array.dtype, array, offset, strides)
         return make_tensor(array, node)
+    if kind == "view":
+        _, number, spans, (shape, strides, offset), node = template
+        argument = tensors[number]
+        root = span(argument._array) if spans else argument._array
+        view = make_tensor(np.ndarray(shape, root.dtype, root, offset, strides), node)
+        view._storage = storage_of(argument)
+        return view
     if kind == "number":
         return roots[template[1]].item()
     if kind == "argument":

@@ -290,6 +290,8 @@ def data_ptr(self: Tensor) -> int:
     array = self._array
     if type(array) is Pending:
         array = array.tape.share(array)
+    elif type(array) is not np.ndarray:
+        array = np.asarray(array)  # which a batch refuses
     return int(array.__array_interface__["data"][0]) if array.size else 0
 
 
@@ -450,7 +452,9 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     if self._array.dtype == dtypes.BF16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     array = self._array
-    return array.tape.share(array).view() if type(array) is Pending else array.view()
+    if type(array) is Pending:
+        return array.tape.share(array).view()
+    return array.view() if type(array) is np.ndarray else np.asarray(array)  # which a batch refuses
 
 
 def _to_numpy(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:

@@ -63,7 +63,12 @@ STANDARD_GAMMA = Primitive(
     "_standard_gamma", lambda alpha: None, _gamma_vjp, saves=_FIRST, saves_output=True, value_dependent=True
 )
 SAMPLE_DIRICHLET = Primitive(
-    "_sample_dirichlet", lambda alpha: None, _dirichlet_vjp, saves=_FIRST, saves_output=True, value_dependent=True
+    "_sample_dirichlet",
+    lambda alpha: None,
+    _dirichlet_vjp,
+    saves=_FIRST,
+    saves_output=True,
+    value_dependent=True,
 )
 BINOMIAL = Primitive(
     "binomial",
@@ -113,7 +118,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     """
     arrays = _checked(count, "binomial")._array, _checked(prob, "binomial")._array
     if arrays[0].dtype in FLOATS and arrays[1].dtype is not arrays[0].dtype:
-        raise ValueError(f"Binomial distribution: expected prob of dtype {count.dtype} as count, got {prob.dtype}")
+        raise ValueError(
+            f"Binomial distribution: expected prob of dtype {count.dtype} as count, got {prob.dtype}"
+        )
     values = _drawn(random_rejection.binomial, generator, *arrays)
     return attach(BINOMIAL, (count, prob), {}, values)  # type: ignore[no-any-return]
 

@@ -23,8 +23,28 @@ class UntypedStorage:
         24
     """
 
-    def __init__(self, root: Any) -> None:
-        self._root = root
+    def __init__(self, root: Any = 0) -> None:
+        self._root = np.empty(root, np.uint8) if isinstance(root, int) else root
+
+    @classmethod
+    def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """A file's first ``nbytes`` bytes, read as they are needed; with ``shared`` changes go to the file.
+
+        Raises ``OSError`` for a file that can't be opened, ``RuntimeError`` for one that is too short.
+        """
+        if not nbytes:
+            return UntypedStorage(0)
+        try:
+            return UntypedStorage(np.asarray(np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))))
+        except ValueError as error:
+            raise RuntimeError(f"from_file: {filename} has fewer than {nbytes} bytes") from error
+
+    def untyped(self) -> UntypedStorage:
+        """The same memory as bytes."""
+        return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self._flat(), dtype=dtype, copy=copy)
 
     @property
     def device(self) -> device:
@@ -55,7 +75,9 @@ class UntypedStorage:
         """The bytes as a list of numbers."""
         return self._flat().tolist()  # type: ignore[no-any-return]
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return UntypedStorage(self._flat()[index])
         return int(self._flat()[index])
 
     def __repr__(self) -> str:

@@ -31,7 +31,9 @@ _AT_ONCE: Final = 2048  # elements, each with all nodes, that are integrated tog
 def _integral(scale: Array, integrand: Callable[[Array], Array]) -> Array:
     """The integral of ``integrand`` over (0, ∞), which decays on the scale given for each element (a column)."""
     values = np.asarray(integrand(scale * _NODES))
-    return np.asarray(np.einsum("ij,j->i", np.where(np.isfinite(values), values, 0.0), _WEIGHTS)) * scale[:, 0]
+    return (
+        np.asarray(np.einsum("ij,j->i", np.where(np.isfinite(values), values, 0.0), _WEIGHTS)) * scale[:, 0]
+    )
 
 
 def _in_pieces(function: Callable[..., Array], *arrays: Array) -> Array:
@@ -55,9 +57,7 @@ def _gamma_from_below(alpha: Array, x: Array) -> Array:
     # t = x exp(-s)
     scale = 1.0 / np.maximum(alpha - x, np.minimum(alpha, np.sqrt(alpha)))
     offset = np.log(x) - digamma(alpha)
-    return -x[:, 0] * _integral(
-        scale, lambda s: np.exp(-alpha * s - x * np.expm1(-s)) * (offset - s)
-    )
+    return -x[:, 0] * _integral(scale, lambda s: np.exp(-alpha * s - x * np.expm1(-s)) * (offset - s))
 
 
 def _gamma_from_above(alpha: Array, x: Array) -> Array:

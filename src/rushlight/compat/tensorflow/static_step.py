@@ -73,7 +73,7 @@ class StaticStep:
             reason = "a variable has no fixed shape"
         if reason is None:
             try:
-                attempt = Attempt(self.eager, arguments)
+                attempt = Attempt(self._without_history, arguments)
             except NotStatic as error:
                 reason = str(error)
         for slot, tensor in slots:
@@ -88,6 +88,12 @@ class StaticStep:
         else:
             self.given_up = "it leaves tensors behind"
         return results
+
+    def _without_history(self, *feeds: Any) -> tuple[Any, ...]:
+        """The results, not knowing what they are views of: that would count as kept."""
+        return tuple(
+            [r.detach() if isinstance(r, rl.Tensor) and r._view is not None else r for r in self.eager(*feeds)]
+        )
 
     @staticmethod
     def _guarded(run: Callable[[list[Any]], Any], arguments: list[Any]) -> tuple[Any, ...]:

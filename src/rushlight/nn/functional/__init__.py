@@ -5,22 +5,18 @@ from __future__ import annotations
 from ...ops.activations import (
     celu as celu,
     elu as elu,
-    gelu as gelu,
     glu as glu,
     hardshrink as hardshrink,
     hardsigmoid as hardsigmoid,
-    hardswish as hardswish,
     hardtanh as hardtanh,
     leaky_relu as leaky_relu,
     logsigmoid as logsigmoid,
-    mish as mish,
     prelu as prelu,
     relu as relu,
     relu6 as relu6,
     relu_ as relu_,
     rrelu as rrelu,
     selu as selu,
-    silu as silu,
     softplus as softplus,
     softshrink as softshrink,
     softsign as softsign,
@@ -45,7 +41,6 @@ from .activation import (
     softmin as softmin,
     threshold_ as threshold_,
 )
-from .attention import scaled_dot_product_attention as scaled_dot_product_attention
 
 # convolution, pooling, normalization
 from .convolution import (
@@ -67,6 +62,14 @@ from .fractional_pooling import (
     fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices,
     fractional_max_pool3d as fractional_max_pool3d,
     fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices,
+)
+from .fused import (
+    gelu as gelu,
+    hardswish as hardswish,
+    mish as mish,
+    rms_norm as rms_norm,
+    scaled_dot_product_attention as scaled_dot_product_attention,
+    silu as silu,
 )
 from .grid_sampling import affine_grid as affine_grid, grid_sample as grid_sample
 from .linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
@@ -99,7 +102,6 @@ from .normalization import (
     instance_norm as instance_norm,
     layer_norm as layer_norm,
     local_response_norm as local_response_norm,
-    rms_norm as rms_norm,
 )
 from .padding import pad as pad
 from .pooling import (

@@ -1,0 +1,11 @@
+"""The few names of PyTorch's C++ module that libraries call without need. There is no C++ here."""
+
+from __future__ import annotations
+
+
+def _log_api_usage_once(*args: object) -> None:
+    """Accepted and without effect: nothing is logged."""
+
+
+def _get_tracing_state() -> None:
+    """None: nothing is being traced."""

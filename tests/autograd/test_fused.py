@@ -1,0 +1,110 @@
+"""Composites that run as one program where they are large: the same values, gradients and second gradients as the formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+import rushlight.nn.functional as F
+from rushlight.autograd import fused as module
+from rushlight.autograd.fused import fused
+
+pytest.importorskip("llvmlite", reason="without llvmlite the formula itself runs")
+
+
+def gradients(function, arrays):
+    leaves = [torch.from_numpy(array.copy()).requires_grad_() for array in arrays]
+    result = function(*leaves)
+    first = torch.autograd.grad(result.square().sum(), leaves, create_graph=True)
+    second = torch.autograd.grad(sum(g.square().sum() for g in first), leaves)
+    plain = [torch.from_numpy(array.copy()).requires_grad_() for array in arrays]
+    function(*plain).square().sum().backward()
+    return [t.detach().numpy() for t in (result, *first, *second, *[leaf.grad for leaf in plain])]
+
+
+CASES = {
+    "gelu": (F.gelu, F.gelu.__wrapped__, [(80, 70)]),
+    "gelu tanh": (
+        lambda x: F.gelu(x, approximate="tanh"),
+        lambda x: F.gelu.__wrapped__(x, approximate="tanh"),
+        [(80, 70)],
+    ),
+    "silu": (F.silu, F.silu.__wrapped__, [(100, 90)]),
+    "mish": (F.mish, F.mish.__wrapped__, [(100, 90)]),
+    "hardswish": (F.hardswish, F.hardswish.__wrapped__, [(100, 90)]),
+    "rms_norm": (
+        lambda x, w: F.rms_norm(x, (70,), w),
+        lambda x, w: F.rms_norm.__wrapped__(x, (70,), w),
+        [(80, 70), (70,)],
+    ),
+    "attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        lambda q, k, v: F.scaled_dot_product_attention.__wrapped__(q, k, v, is_causal=True),
+        [(2, 4, 70, 32)] * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CASES)
+def test_large_is_the_formula(name, dtype):
+    function, formula, shapes = CASES[name]
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    expected = gradients(formula, arrays)
+    size = len(module._programs)
+    for _ in range(3):
+        results = gradients(function, arrays)
+        # Errors of sums of up to 70·32 terms, each rounded once.
+        tolerance = 1e-11 if dtype is np.float64 else 2e-4
+        for result, wanted in zip(results, expected, strict=True):
+            assert result.dtype == wanted.dtype
+            np.testing.assert_allclose(result, wanted, rtol=tolerance, atol=tolerance)
+    assert len(module._programs) > size, "nothing was compiled"
+
+
+def test_names_in_histories():
+    x = torch.randn(100, 100, requires_grad=True)
+    for _ in range(3):
+        assert torch.nn.functional.silu(x).requires_grad
+    assert F.silu(x).grad_fn.name() == "SiluBackward0"
+
+
+def test_a_changed_input_is_noticed():
+    x = torch.randn(100, 100, requires_grad=True)
+    y = x * 1
+    for _ in range(2):
+        F.silu(y)
+    z = F.silu(y)
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()
+
+
+def test_freed_values_are_not_used_again():
+    x = torch.randn(100, 100, requires_grad=True)
+    for _ in range(3):
+        y = F.gelu(x)
+    y.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.sum().backward()
+
+
+def test_a_formula_that_reads_values_stays_python():
+    def formula(x):
+        return x * 2 if x.sum().item() > 0 else x * 3
+
+    function = fused(formula, name="reads_values", from_size=4)
+    for _ in range(4):
+        np.testing.assert_allclose(function(torch.ones(8)).numpy(), 2)
+        np.testing.assert_allclose(function(-torch.ones(8)).numpy(), -3)
+
+
+def test_in_place_forms():
+    x = torch.randn(100, 100)
+    expected = F.silu.__wrapped__(x)
+    for _ in range(3):
+        y = x.clone()
+        assert F.silu(y, inplace=True) is y
+        np.testing.assert_allclose(y.numpy(), expected.numpy(), rtol=1e-6)

@@ -1,0 +1,515 @@
+"""torch.distributions against PyTorch: samples, densities, moments, gradients, divergences, constraints, transforms, errors.
+
+Every case is an expression over ``D`` (the distributions module) and ``T`` (makes a float64 tensor) that is evaluated with
+Rushlight and with PyTorch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight
+import rushlight.distributions
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+
+pytestmark = pytest.mark.parity
+
+CASES = {
+    "Bernoulli": ["D.Bernoulli(T(.3))", "D.Bernoulli(probs=T([.1,.5,.9]))", "D.Bernoulli(logits=T([[-2.,0.,3.]]))"],
+    "Beta": ["D.Beta(T(.5),T(2.))", "D.Beta(T([1.,3.,20.]),T([[.7],[4.]]))"],
+    "Binomial": [
+        "D.Binomial(5,T(.3))", "D.Binomial(4,T([.1,.5,.9]))", "D.Binomial(3,logits=T([-1.,2.]))",
+        "D.Binomial(T([3.,80.]),T([.2,.6]))",
+    ],
+    "Categorical": ["D.Categorical(T([.2,.3,.5]))", "D.Categorical(logits=T([[1.,2.,0.],[0.,-1.,3.]]))"],
+    "Cauchy": ["D.Cauchy(T(0.),T(1.))", "D.Cauchy(T([-1.,2.]),T([[.5],[3.]]))"],
+    "Chi2": ["D.Chi2(T(1.5))", "D.Chi2(T([1.,4.,9.]))"],
+    "ContinuousBernoulli": ["D.ContinuousBernoulli(T([.1,.4995,.5,.7]))", "D.ContinuousBernoulli(logits=T([-1.,.001,2.]))"],
+    "Dirichlet": ["D.Dirichlet(T([.5,2.,3.]))", "D.Dirichlet(T([[.2,.3],[5.,1.]]))"],
+    "Exponential": ["D.Exponential(T(2.))", "D.Exponential(T([.5,3.]))"],
+    "FisherSnedecor": ["D.FisherSnedecor(T(3.),T(5.))", "D.FisherSnedecor(T([1.,4.]),T([2.,9.]))"],
+    "Gamma": ["D.Gamma(T(.4),T(2.))", "D.Gamma(T([1.,3.,30.]),T([[.5],[2.]]))"],
+    "GeneralizedPareto": ["D.GeneralizedPareto(T(0.),T(1.),T(.3))", "D.GeneralizedPareto(T([0.,1.,2.,0.]),T(2.),T([-.4,0.,.6,1.5]))"],
+    "Geometric": ["D.Geometric(T(.3))", "D.Geometric(T([.1,.9]))", "D.Geometric(logits=T([-1.,2.]))"],
+    "Gumbel": ["D.Gumbel(T(0.),T(1.))", "D.Gumbel(T([-1.,2.]),T([[.5],[3.]]))"],
+    "HalfCauchy": ["D.HalfCauchy(T(1.))", "D.HalfCauchy(T([.5,3.]))"],
+    "HalfNormal": ["D.HalfNormal(T(1.))", "D.HalfNormal(T([.5,3.]))"],
+    "Independent": ["D.Independent(D.Normal(T([[0.,1.],[2.,3.]]),T(1.)),1)", "D.Independent(D.Gamma(T([1.,2.]),T(1.)),1)"],
+    "InverseGamma": ["D.InverseGamma(T(.7),T(2.))", "D.InverseGamma(T([1.5,3.,5.]),T(2.))"],
+    "Kumaraswamy": ["D.Kumaraswamy(T(.5),T(2.))", "D.Kumaraswamy(T([1.,3.]),T([2.,4.]))"],
+    "LKJCholesky": ["D.LKJCholesky(2,T(.5))", "D.LKJCholesky(3,T([1.,3.]))"],
+    "Laplace": ["D.Laplace(T(0.),T(1.))", "D.Laplace(T([-1.,2.]),T([[.5],[3.]]))"],
+    "LogNormal": ["D.LogNormal(T(0.),T(1.))", "D.LogNormal(T([-1.,.5]),T([.5,.3]))"],
+    "LogisticNormal": ["D.LogisticNormal(T([0.,1.]),T([1.,.5]))", "D.LogisticNormal(T([[0.,1.,2.],[1.,1.,1.]]),T(1.))"],
+    "LowRankMultivariateNormal": [
+        "D.LowRankMultivariateNormal(T([0.,1.,2.]),T([[1.],[2.],[.5]]),T([1.,.5,2.]))",
+        "D.LowRankMultivariateNormal(T([[0.,1.],[1.,1.]]),T([[1.,.2],[2.,.3]]),T([1.,.5]))",
+    ],
+    "MixtureSameFamily": [
+        "D.MixtureSameFamily(D.Categorical(T([.3,.7])),D.Normal(T([0.,2.]),T([1.,.5])))",
+        "D.MixtureSameFamily(D.Categorical(T([.3,.7])),D.Independent(D.Normal(T([[0.,2.,1.],[1.,1.,1.]]),T(1.)),1))",
+        "D.MixtureSameFamily(D.Categorical(T([[.3,.7],[.5,.5]])),D.Gamma(T([[1.,2.],[3.,4.]]),T(1.)))",
+    ],
+    "Multinomial": ["D.Multinomial(5,T([.2,.3,.5]))", "D.Multinomial(3,logits=T([[1.,2.],[0.,0.]]))"],
+    "MultivariateNormal": [
+        "D.MultivariateNormal(T([0.,1.]),T([[2.,.5],[.5,1.]]))",
+        "D.MultivariateNormal(T([0.,1.]),precision_matrix=T([[2.,.5],[.5,1.]]))",
+        "D.MultivariateNormal(T([[0.,1.],[2.,2.],[1.,1.]]),scale_tril=T([[2.,0.],[.5,1.]]))",
+        "D.MultivariateNormal(T([0.,1.]),scale_tril=T([[[2.,0.],[.5,1.]],[[1.,0.],[0.,1.]]]))",
+    ],
+    "NegativeBinomial": ["D.NegativeBinomial(T(3.),T(.4))", "D.NegativeBinomial(T([1.,5.5]),logits=T([-1.,.5]))"],
+    "Normal": ["D.Normal(T(0.),T(1.))", "D.Normal(T([-1.,2.]),T([[.5],[3.]]))"],
+    "OneHotCategorical": ["D.OneHotCategorical(T([.2,.3,.5]))", "D.OneHotCategorical(logits=T([[1.,2.],[0.,0.]]))"],
+    "OneHotCategoricalStraightThrough": ["D.OneHotCategoricalStraightThrough(T([[.2,.3,.5],[.1,.1,.8]]))"],
+    "Pareto": ["D.Pareto(T(1.),T(.8))", "D.Pareto(T([1.,2.]),T([1.5,3.]))"],
+    "Poisson": ["D.Poisson(T(3.))", "D.Poisson(T([.5,20.]))"],
+    "RelaxedBernoulli": ["D.RelaxedBernoulli(T(.5),T([.2,.7]))", "D.RelaxedBernoulli(T([2.]),logits=T([-1.,.3]))"],
+    "RelaxedOneHotCategorical": ["D.RelaxedOneHotCategorical(T(.5),T([.2,.3,.5]))", "D.RelaxedOneHotCategorical(T(2.),logits=T([[1.,2.],[0.,0.]]))"],
+    "StudentT": ["D.StudentT(T(3.))", "D.StudentT(T([.5,1.5,4.]),T(1.),T([[.5],[2.]]))"],
+    "TransformedDistribution": [
+        "D.TransformedDistribution(D.Normal(T([0.,1.]),T(1.)),[D.AffineTransform(T(1.),T(2.)),D.SigmoidTransform()])",
+        "D.TransformedDistribution(D.Normal(T([0.,1.]),T(1.)),D.StickBreakingTransform())",
+        "D.TransformedDistribution(D.Uniform(T(0.),T(1.)),[D.AffineTransform(1.,T([-1.,-2.,3.]))])",
+    ],
+    "Uniform": ["D.Uniform(T(0.),T(1.))", "D.Uniform(T([-1.,2.]),T([[3.],[5.]]))"],
+    "VonMises": ["D.VonMises(T(0.),T(1.))", "D.VonMises(T([-1.,2.]),T([[.01],[30.]]))"],
+    "Weibull": ["D.Weibull(T(1.),T(2.))", "D.Weibull(T([.5,2.]),T([1.,.7]))"],
+    "Wishart": ["D.Wishart(T(3.),T([[2.,.5],[.5,1.]]))", "D.Wishart(T([4.,6.]),precision_matrix=T([[2.,.5],[.5,1.]]))", "D.Wishart(5.,scale_tril=T([[2.,0.],[.5,1.]]))"],
+}  # fmt: skip
+EACH = [expression for group in CASES.values() for expression in group]
+
+
+class Side:
+    """One of the two libraries."""
+
+    def __init__(self, library: Any, dtype: str = "float64") -> None:
+        self.library = library
+        self.D = library.distributions
+        self.dtype = getattr(library, dtype)
+        self.leaves: list[Any] = []
+
+    def T(self, values: Any) -> Any:
+        leaf = self.library.tensor(values, dtype=self.dtype, requires_grad=self.gradients)
+        self.leaves.append(leaf)
+        return leaf
+
+    gradients = False
+
+    def make(self, expression: str, gradients: bool = False) -> Any:
+        self.gradients = gradients
+        self.leaves = []
+        names = {"D": self.D, "T": self.T, "C": self.D.constraints, "torch": self.library}
+        return eval(expression, names)
+
+    def tensor(self, values: Any) -> Any:
+        if isinstance(values, torch.Tensor):
+            values = values.detach().numpy()
+        return self.library.tensor(np.array(values))
+
+
+def both(dtype: str = "float64") -> tuple[Side, Side]:
+    return Side(rushlight, dtype), Side(torch, dtype)
+
+
+def agree(ours: Any, theirs: Any, rtol: float = 1e-9, atol: float = 1e-10) -> None:
+    ours, theirs = ours.detach(), theirs.detach()
+    assert tuple(ours.shape) == tuple(theirs.shape)
+    assert str(ours.dtype) == str(theirs.dtype)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=rtol, atol=atol)
+
+
+def outcome(function: Any) -> tuple[Any, type[BaseException] | None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return function(), None
+        except Exception as error:
+            return None, type(error)
+
+
+def agree_or_fail_alike(ours: Any, theirs: Any, **tolerances: float) -> None:
+    theirs, their_error = outcome(theirs)
+    if their_error is None:
+        agree(ours(), theirs, **tolerances)
+    else:
+        with pytest.raises(their_error):
+            ours()
+
+
+def sampled(side: Side, distribution: Any, shape: tuple[int, ...] = (7,)) -> Any:
+    side.library.manual_seed(5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return distribution.sample(shape)
+
+
+def test_the_cases_are_all_the_distributions() -> None:
+    distributions = {
+        name
+        for name in torch.distributions.__all__
+        if isinstance(getattr(torch.distributions, name), type)
+        and issubclass(getattr(torch.distributions, name), torch.distributions.Distribution)
+    }
+    assert distributions - {"Distribution", "ExponentialFamily"} == set(CASES)
+    assert set(torch.distributions.__all__) <= set(rushlight.distributions.__all__)
+    assert set(torch.distributions.constraints.__all__) == set(rushlight.distributions.constraints.__all__)
+
+
+@pytest.mark.parametrize("expression", EACH)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_samples_are_the_same_for_the_same_seed(expression: str, dtype: str) -> None:
+    ours, theirs = both(dtype)
+    mine, its = ours.make(expression), theirs.make(expression)
+    # The draws are the same bits; what is made of them differs in rounding.
+    tolerance = 2e-5 if dtype == "float32" else 1e-9
+    for shape in ((), (3, 2), (40,)):
+        agree(sampled(ours, mine, shape), sampled(theirs, its, shape), tolerance, tolerance)
+    assert rushlight.rand(1).item() == torch.rand(1).item()  # as many draws were taken
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_shapes_text_and_flags(expression: str) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    assert repr(mine) == repr(its)
+    assert tuple(mine.batch_shape) == tuple(its.batch_shape)
+    assert tuple(mine.event_shape) == tuple(its.event_shape)
+    assert mine.has_rsample == its.has_rsample
+    assert mine.has_enumerate_support == its.has_enumerate_support
+    assert mine.support.event_dim == its.support.event_dim
+    assert mine.support.is_discrete == its.support.is_discrete
+    assert repr(mine.support) == repr(its.support)
+    assert {k: repr(v) for k, v in mine.arg_constraints.items()} == {
+        k: repr(v) for k, v in its.arg_constraints.items()
+    }
+
+
+@pytest.mark.parametrize("expression", EACH)
+@pytest.mark.parametrize("name", ["mean", "mode", "variance", "stddev"])
+def test_moments(expression: str, name: str) -> None:
+    if name == "mode" and "Kumaraswamy" in expression:
+        pytest.skip("PyTorch takes the logarithm of a negative number there and gives nan")
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    agree_or_fail_alike(lambda: getattr(mine, name), lambda: getattr(its, name))
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_log_prob_cdf_and_their_gradients(expression: str) -> None:
+    ours, theirs = both()
+    its = theirs.make(expression)
+    values = sampled(theirs, its).detach()
+    loose = {"rtol": 1e-6, "atol": 1e-7} if "VonMises" in expression else {}  # PyTorch's I0 has float32 accuracy
+    for name in ("log_prob", "cdf"):
+        mine, its = ours.make(expression, gradients=True), theirs.make(expression, gradients=True)
+        result, error = outcome(lambda name=name, its=its: getattr(its, name)(values))
+        if error is not None:
+            with pytest.raises(error):
+                getattr(mine, name)(ours.tensor(values))
+            continue
+        found = getattr(mine, name)(ours.tensor(values))
+        agree(found, result, **loose)
+        if not result.requires_grad:
+            continue
+        _, error = outcome(lambda result=result: result.sum().backward())
+        if error is not None:
+            continue  # PyTorch has no derivative of igamma by its first argument
+        found.sum().backward()
+        for leaf, other in zip(ours.leaves, theirs.leaves, strict=True):
+            assert (leaf.grad is None) == (other.grad is None)
+            if other.grad is not None:
+                agree(leaf.grad, other.grad, **(loose or {"rtol": 1e-7, "atol": 1e-8}))
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_icdf(expression: str) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    chances = np.random.default_rng(0).uniform(0.05, 0.95, (5, *its.batch_shape, *its.event_shape))
+    agree_or_fail_alike(lambda: mine.icdf(ours.tensor(chances)), lambda: its.icdf(theirs.tensor(chances)))
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_entropy_and_its_gradients(expression: str) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression, gradients=True), theirs.make(expression, gradients=True)
+    result, error = outcome(its.entropy)
+    if error is not None:
+        with pytest.raises(error):
+            mine.entropy()
+        return
+    found = mine.entropy()
+    agree(found, result)
+    agree(mine.perplexity(), its.perplexity())
+    if result.requires_grad:
+        result.sum().backward()
+        found.sum().backward()
+        for leaf, other in zip(ours.leaves, theirs.leaves, strict=True):
+            if other.grad is not None:
+                agree(leaf.grad, other.grad, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_rsample_and_its_gradients(expression: str) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression, gradients=True), theirs.make(expression, gradients=True)
+    if not its.has_rsample:
+        with pytest.raises(NotImplementedError):
+            mine.rsample()
+        return
+    drawn = []
+    for side, distribution in ((ours, mine), (theirs, its)):
+        side.library.manual_seed(9)
+        drawn.append(distribution.rsample((4,)))
+    agree(*drawn)
+    weights = np.random.default_rng(0).normal(size=tuple(drawn[0].shape))
+    if not drawn[1].requires_grad:
+        return
+    for side, values in zip((ours, theirs), drawn, strict=True):
+        (values * side.tensor(weights)).sum().backward()
+    # PyTorch's own derivatives of gamma and Dirichlet numbers are approximations of about three digits
+    # (tests/runtime/test_reparameterization.py checks ours against quantiles).
+    rough = any(n in expression for n in ("Beta", "Chi2", "Dirichlet", "Gamma", "Fisher", "StudentT", "Wishart"))
+    tolerance = 5e-3 if rough else 1e-7
+    for leaf, other in zip(ours.leaves, theirs.leaves, strict=True):
+        assert (leaf.grad is None) == (other.grad is None)
+        if other.grad is not None:
+            agree(leaf.grad, other.grad, rtol=tolerance, atol=tolerance * float(other.grad.abs().max()) + 1e-12)
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_expand(expression: str) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    shape = (3, *its.batch_shape)
+    mine, its = mine.expand(shape), its.expand(shape)
+    assert tuple(mine.batch_shape) == tuple(its.batch_shape)
+    assert tuple(mine.event_shape) == tuple(its.event_shape)
+    assert repr(mine) == repr(its)
+    values = sampled(theirs, its, ())
+    agree(sampled(ours, mine, ()), values)
+    loose = {"rtol": 1e-6, "atol": 1e-7} if "VonMises" in expression else {}
+    agree(mine.log_prob(ours.tensor(values)), its.log_prob(values), **loose)
+    agree_or_fail_alike(lambda: mine.mean, lambda: its.mean)
+
+
+@pytest.mark.parametrize("expression", EACH)
+@pytest.mark.parametrize("expand", [False, True])
+def test_enumerate_support(expression: str, expand: bool) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    agree_or_fail_alike(lambda: mine.enumerate_support(expand), lambda: its.enumerate_support(expand))
+
+
+@pytest.mark.parametrize("expression", EACH)
+def test_values_outside_the_support_are_refused_alike(expression: str) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    shape = (*its.batch_shape, *its.event_shape)
+    for fill in (-1.0, 0.0, 0.3, 1.0, 2.5, float("nan")):
+        values = np.full(shape, fill)
+        result, error = outcome(lambda values=values: its.log_prob(theirs.tensor(values)))
+        if error is None:
+            continue
+        with pytest.raises(error):
+            mine.log_prob(ours.tensor(values))
+    for wrong in (np.zeros((*shape, 7)), 1.0):
+        _, error = outcome(lambda wrong=wrong: its.log_prob(wrong if wrong == 1.0 else theirs.tensor(wrong)) if isinstance(wrong, float) else its.log_prob(theirs.tensor(wrong)))
+        if error is not None:
+            with pytest.raises(error):
+                mine.log_prob(wrong if isinstance(wrong, float) else ours.tensor(wrong))
+
+
+# --- divergences -------------------------------------------------------------------------------------------------------
+
+OF_CLASS = {
+    **CASES,
+    "Beta": ["D.Beta(T([1.5,3.]),T([.7,4.]))", "D.Beta(T([2.,1.]),T([1.2,.5]))"],
+    "Binomial": ["D.Binomial(5,T([.3,.6]))", "D.Binomial(5,T([.2,.2]))", "D.Binomial(3,T([.2,.2]))"],
+    "Uniform": ["D.Uniform(T([.1,.4]),T([.3,.9]))", "D.Uniform(T([-1.,0.]),T([2.,1.]))"],
+    "Pareto": ["D.Pareto(T([.05,1.]),T([3.,2.5]))", "D.Pareto(T([.01,2.]),T([1.5,.7]))"],
+    "Cauchy": ["D.Cauchy(T([0.,1.]),T(1.))", "D.Cauchy(T([-1.,2.]),T(.5))"],
+    "Bernoulli": ["D.Bernoulli(T([.3,1.,0.]))", "D.Bernoulli(T([0.,.4,1.]))"],
+    "Categorical": ["D.Categorical(T([.2,0.,.8]))", "D.Categorical(T([.5,.5,0.]))"],
+    "ExponentialFamily": ["D.Chi2(T([1.,4.]))"],
+    "Wishart": ["D.Wishart(T(3.),T([[2.,.5],[.5,1.]]))", "D.Wishart(T(5.),T([[1.,0.],[0.,1.]]))"],
+    "TransformedDistribution": [
+        "D.LogNormal(T([0.,1.]),T(1.))", "D.LogNormal(T([1.,1.]),T(2.))", "D.HalfCauchy(T(1.))",
+        "D.TransformedDistribution(D.Normal(T([0.,1.]),T(1.)),D.StickBreakingTransform())",
+    ],
+    "Independent": CASES["Independent"] + ["D.Independent(D.Normal(T([[1.,1.],[2.,3.]]),T(3.)),1)", "D.Independent(D.Normal(T([[1.,1.],[2.,3.]]),T(3.)),2)"],
+}  # fmt: skip
+PAIRS = sorted((p.__name__, q.__name__) for p, q in torch.distributions.kl._KL_REGISTRY)
+
+
+def test_the_same_pairs_are_registered() -> None:
+    assert PAIRS == sorted((p.__name__, q.__name__) for p, q in rushlight.distributions.kl._KL_REGISTRY)
+
+
+@pytest.mark.parametrize(("p", "q"), PAIRS)
+def test_kl_divergence(p: str, q: str) -> None:
+    compared = 0
+    for first, second in itertools.product(OF_CLASS[p], OF_CLASS[q]):
+        ours, theirs = both()
+        pair = f"({first}, {second})"
+        result, error = outcome(lambda t=theirs, pair=pair: t.D.kl_divergence(*t.make(pair, gradients=True)))
+        if error is not None:
+            with pytest.raises((error, RuntimeError, ValueError)):
+                ours.D.kl_divergence(*ours.make(pair, gradients=True))
+            continue
+        found = ours.D.kl_divergence(*ours.make(pair, gradients=True))
+        # PyTorch's formulas cancel where the divergence is small.
+        agree(found, result, rtol=1e-7, atol=1e-9)
+        compared += 1
+        finite = torch.isfinite(result).all() and result.requires_grad
+        if finite and found.requires_grad:
+            result.sum().backward()
+            found.sum().backward()
+            for leaf, other in zip(ours.leaves, theirs.leaves, strict=True):
+                if other.grad is not None and torch.isfinite(other.grad).all():
+                    agree(leaf.grad, other.grad, rtol=1e-6, atol=1e-8)
+    assert compared
+
+
+# --- constraints and transforms ------------------------------------------------------------------------------------------
+
+CONSTRAINTS = [
+    "boolean", "one_hot", "nonnegative_integer", "positive_integer", "integer_interval(0,3)", "real", "real_vector", "positive",
+    "nonnegative", "greater_than(1.)", "greater_than_eq(1.)", "less_than(.5)", "multinomial(3)", "unit_interval",
+    "interval(-1.,2.)", "half_open_interval(0.,1.)", "simplex", "lower_triangular", "lower_cholesky", "corr_cholesky", "square",
+    "symmetric", "positive_semidefinite", "positive_definite", "independent(C.positive,1)", "independent(C.real,2)",
+    "cat([C.positive,C.real],0,[1,2])", "cat([C.positive,C.real],-1,[2,1])", "stack([C.positive,C.real,C.real],0)",
+    "interval(T([0.,1.,2.]),T(3.))",
+]  # fmt: skip
+VALUES = [
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    [[0.2, 0.3, 0.5], [1.0, 2.0, 0.0], [-1.0, 1.0, 1.0]],
+    [[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]],
+    [[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.6, 0.8]],
+    [[float("nan"), float("inf"), 1.5], [-2.0, -0.0, 3.0], [1e-9, 4.0, 2.0]],
+]
+
+
+@pytest.mark.parametrize("expression", CONSTRAINTS)
+def test_constraints(expression: str) -> None:
+    for values in VALUES:
+        ours, theirs = both()
+        mine, its = ours.make("C." + expression), theirs.make("C." + expression)
+        assert repr(mine) == repr(its)
+        assert (mine.event_dim, mine.is_discrete) == (its.event_dim, its.is_discrete)
+        result, error = outcome(lambda its=its, t=theirs, values=values: its.check(t.tensor(values)))
+        if error is not None:
+            continue  # LAPACK refuses nan
+        found = mine.check(ours.tensor(values))
+        assert tuple(found.shape) == tuple(result.shape)
+        assert found.tolist() == result.tolist()
+
+
+TRANSFORMS = [
+    ("D.ExpTransform()", (3,)), ("D.PowerTransform(T(2.))", (3,)), ("D.PowerTransform(T([-1.,.5,3.]))", (2, 3)),
+    ("D.SigmoidTransform()", (3,)), ("D.TanhTransform()", (3,)), ("D.SoftplusTransform()", (3,)), ("D.AbsTransform()", (3,)),
+    ("D.AffineTransform(1.,-2.)", (3,)), ("D.AffineTransform(T(1.),T([1.,-2.,3.]),event_dim=1)", (2, 3)),
+    ("D.SoftmaxTransform()", (2, 3)), ("D.StickBreakingTransform()", (2, 3)), ("D.LowerCholeskyTransform()", (2, 3, 3)),
+    ("D.PositiveDefiniteTransform()", (2, 3, 3)), ("D.CorrCholeskyTransform()", (2, 6)),
+    ("D.ComposeTransform([D.AffineTransform(0.,2.),D.ExpTransform(),D.AffineTransform(1.,-1.)])", (3,)),
+    ("D.ComposeTransform([D.ExpTransform(),D.StickBreakingTransform(),D.AffineTransform(0.,2.)])", (2, 3)),
+    ("D.ComposeTransform([D.IndependentTransform(D.ExpTransform(),2),D.ReshapeTransform((2,3),(6,))])", (4, 2, 3)),
+    ("D.IndependentTransform(D.SigmoidTransform(),1)", (2, 3)), ("D.ReshapeTransform((2,3),(3,2))", (4, 2, 3)),
+    ("D.CatTransform([D.ExpTransform(),D.AffineTransform(0.,2.)],dim=-1,lengths=[1,2])", (2, 3)),
+    ("D.StackTransform([D.ExpTransform(),D.SigmoidTransform()],dim=0)", (2, 3)),
+    ("D.CumulativeDistributionTransform(D.Normal(T(0.),T(1.)))", (3,)), ("D.identity_transform", (3,)),
+    ("D.ExpTransform().inv", None), ("D.ComposeTransform([D.ExpTransform(),D.AffineTransform(1.,2.)]).inv", None),
+    ("D.biject_to(C.interval(T(1.),T(3.)))", (3,)), ("D.biject_to(C.simplex)", (2, 3)), ("D.transform_to(C.simplex)", (2, 3)),
+    ("D.biject_to(C.less_than(2.))", (3,)), ("D.biject_to(C.greater_than(T(2.)))", (3,)), ("D.biject_to(C.corr_cholesky)", (2, 3)),
+    ("D.transform_to(C.positive_definite)", (3, 3)), ("D.transform_to(C.lower_cholesky)", (3, 3)), ("D.biject_to(C.real_vector)", (3,)),
+    ("D.transform_to(C.cat([C.positive,C.unit_interval],-1,[1,2]))", (2, 3)), ("D.biject_to(C.stack([C.positive,C.real]))", (2, 3)),
+    ("D.biject_to(C.half_open_interval(0.,1.))", (3,)), ("D.biject_to(C.nonnegative)", (3,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "shape"), TRANSFORMS)
+def test_transforms(expression: str, shape: tuple[int, ...] | None) -> None:
+    ours, theirs = both()
+    mine, its = ours.make(expression), theirs.make(expression)
+    assert repr(mine) == repr(its)
+    assert (mine.domain.event_dim, mine.codomain.event_dim) == (its.domain.event_dim, its.codomain.event_dim)
+    assert mine.bijective == its.bijective
+    assert repr(mine.domain) == repr(its.domain)
+    assert repr(mine.codomain) == repr(its.codomain)
+    sign, error = outcome(lambda: its.sign)
+    if error is None:
+        assert np.array_equal(np.asarray(mine.sign), np.asarray(sign))
+    values = np.random.default_rng(1).normal(size=shape or (3,))
+    if shape is None or "Power" in expression:
+        values = np.exp(values) + 1.0
+    x, other = ours.tensor(values).requires_grad_(), theirs.tensor(values).requires_grad_()
+    y, result = mine(x), its(other)
+    agree(y, result)
+    assert tuple(mine.forward_shape(x.shape)) == tuple(its.forward_shape(other.shape))
+    assert tuple(mine.inverse_shape(y.shape)) == tuple(its.inverse_shape(result.shape))
+    agree(mine.inv(y), its.inv(result), rtol=1e-7)
+    agree_or_fail_alike(
+        lambda: mine.log_abs_det_jacobian(x, y), lambda: its.log_abs_det_jacobian(other, result)
+    )
+    (result * result).sum().backward()
+    (y * y).sum().backward()
+    agree(x.grad, other.grad, rtol=1e-8)
+    cached, like = outcome(lambda: mine.with_cache(1))[0], outcome(lambda: its.with_cache(1))[0]
+    if like is not None and its.bijective and "identity" not in expression:
+        kept = cached(x)
+        assert (cached.inv(kept) is x) == (like.inv(like(other)) is other)
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------------
+
+ERRORS = [
+    "D.Normal(T(0.),T(-1.))", "D.Normal('a',1.)", "D.Normal(T([0.,1.]),T([1.,2.,3.]))", "D.Normal(0.,1.).log_prob(1.)",
+    "D.Normal(0.,1.).log_prob(T(float('nan')))", "D.Normal(T(0.),T(1.)).expand([2]).log_prob(T([0.,0.,0.]))",
+    "D.Bernoulli(T(.5)).log_prob(T(.3))", "D.Bernoulli()", "D.Bernoulli(.5,.5)", "D.Bernoulli(T(1.5))", "D.Categorical(T(.5))",
+    "D.Categorical(T([-1.,.5]))", "D.Categorical(logits=T(.5))", "D.Dirichlet(T(.5))", "D.Multinomial(T([1.,2.]),T([.5,.5]))",
+    "D.Multinomial(3,T([.5,.5])).rsample()", "D.MultivariateNormal(T(0.),T([[1.]]))", "D.MultivariateNormal(T([0.]),T([1.]))",
+    "D.MultivariateNormal(T([0.]),precision_matrix=T([1.]))", "D.MultivariateNormal(T([0.]),scale_tril=T([1.]))",
+    "D.MultivariateNormal(T([0.]))", "D.MultivariateNormal(T([0.,0.]),T([[-1.,0.],[0.,-1.]]))",
+    "D.LowRankMultivariateNormal(T(0.),T([[1.]]),T([1.]))", "D.LowRankMultivariateNormal(T([0.]),T([1.]),T([1.]))",
+    "D.LowRankMultivariateNormal(T([0.,0.]),T([[1.],[1.],[1.]]),T([1.,1.]))",
+    "D.LowRankMultivariateNormal(T([0.,0.]),T([[1.],[1.]]),T([1.,1.,1.]))", "D.Wishart(T(1.),T([[1.,0.],[0.,1.]]))",
+    "D.Wishart(T(3.),T([1.]))", "D.Wishart(T(3.))", "D.LKJCholesky(1)", "D.Independent(D.Normal(0.,1.),1)",
+    "D.MixtureSameFamily(D.Normal(0.,1.),D.Normal(0.,1.))", "D.MixtureSameFamily(D.Categorical(T([1.,1.])),3)",
+    "D.MixtureSameFamily(D.Categorical(T([1.,1.])),D.Normal(T([0.,1.,2.]),1.))",
+    "D.MixtureSameFamily(D.Categorical(T([[1.,1.,1.],[1.,1.,1.]])),D.Normal(T([[0.,1.,2.]]*3),1.))",
+    "D.TransformedDistribution(D.Normal(0.,1.),3)", "D.TransformedDistribution(D.Normal(0.,1.),[3])",
+    "D.TransformedDistribution(D.Normal(0.,1.),[D.StickBreakingTransform()])", "D.Uniform(T(1.),T(0.))",
+    "D.kl_divergence(D.Normal(0.,1.),D.Cauchy(0.,1.))", "D.kl_divergence(1,2)", "D.Distribution.set_default_validate_args(3)",
+    "D.Normal(0.,1.).enumerate_support()", "D.Binomial(T([1.,2.]),T(.5)).enumerate_support()", "D.Binomial(T([1.,2.]),T(.5)).entropy()",
+    "D.biject_to(C.positive_definite)", "D.biject_to(3)", "D.transform_to(C.dependent)", "D.ExpTransform(cache_size=2)",
+    "D.AbsTransform().log_abs_det_jacobian(T(1.),T(1.))", "D.ReshapeTransform((2,3),(4,))",
+    "D.ReshapeTransform((2,3),(6,)).forward_shape((2,2))", "D.IndependentTransform(D.ExpTransform(),1)(T(1.))",
+    "D.StickBreakingTransform().forward_shape(())", "D.CorrCholeskyTransform().forward_shape((4,))",
+    "D.CorrCholeskyTransform().inverse_shape((4,3))",
+    "D.CatTransform([D.ExpTransform(),D.ExpTransform()],0,[1,2])(T([1.,1.,1.,1.]))", "D.Geometric(T(0.))", "D.Geometric(T([.5,0.]))",
+    "D.NegativeBinomial(T(3.),T(1.))", "C.dependent.check(T(1.))", "C.independent(C.real,1).check(T(1.))", "D.Poisson(T(3.)).entropy()",
+    "D.Poisson(T(-3.))", "D.Exponential(T(1.)).log_prob(T(-1.))", "D.Gamma(T(0.),T(1.))", "D.StudentT(T(3.)).cdf(T(1.))",
+    "D.HalfNormal(T(-1.))", "D.Pareto(T(1.),T(2.)).log_prob(T(.5))", "D.Multinomial(3,T([.5,.5])).log_prob(T([2.,2.]))",
+    "D.Dirichlet(T([1.,1.])).log_prob(T([.5,.6]))", "D.VonMises(T(0.),T(-1.))", "D.Independent(D.Bernoulli(T([.5,.5])),1).enumerate_support()",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expression", ERRORS)
+def test_errors_are_the_same(expression: str) -> None:
+    ours, theirs = both()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(Exception) as expected:
+            theirs.make(expression)
+        with pytest.raises(type(expected.value)) as found:
+            ours.make(expression)
+    assert str(found.value) == str(expected.value).replace("'torch.", "'rushlight.").replace(
+        "<class 'torch", "<class 'rushlight"
+    )
