@@ -240,6 +240,13 @@ from .ops.powers import (
 )
 
 # random
+from .ops.gamma_variates import (
+    _dirichlet_grad as _dirichlet_grad,
+    _sample_dirichlet as _sample_dirichlet,
+    _standard_gamma as _standard_gamma,
+    _standard_gamma_grad as _standard_gamma_grad,
+    binomial as binomial,
+)
 from .ops.random import (
     Generator as Generator,
     bernoulli as bernoulli,
@@ -713,6 +720,7 @@ from .nn.recurrent_functions import (
     rnn_tanh_cell as rnn_tanh_cell,
 )
 from .ops.segments import segment_reduce as segment_reduce, vander as vander
+from . import overrides as overrides
 
 # switches, sizes as symbols, numbers
 from math import e as e, inf as inf, nan as nan, pi as pi
@@ -765,7 +773,7 @@ for _name in (
 del _name
 
 if _TYPE_CHECKING:
-    from . import distributed as distributed
+    from . import distributed as distributed, distributions as distributions
     from .jit.compile import compile as compile
     from .jit.control_flow import cond as cond, map_fn as map_fn, scan as scan, while_loop as while_loop
     from .jit.explain import explain as explain
@@ -777,6 +785,7 @@ else:
         __name__,
         {
             "_C": "._C",
+            "accelerator": ".accelerator",
             "TypedStorage": ".storage:TypedStorage",
             "UntypedStorage": ".storage:UntypedStorage",
             "is_storage": ".storage:is_storage",
@@ -786,12 +795,12 @@ else:
             "compiler": ".compiler",
             "cond": ".jit.control_flow:cond",
             "distributed": ".distributed",
+            "distributions": ".distributions",
             "explain": ".jit.explain:explain",
             "hub": ".hub",
             "jit": ".jit",
             "map_fn": ".jit.control_flow:map_fn",
             "multiprocessing": ".multiprocessing",
-            "overrides": ".overrides",
             "scan": ".jit.control_flow:scan",
             "testing": ".testing",
             "vision": ".vision",

@@ -13,13 +13,17 @@ from typing import Any
 from .core.tensor import Tensor
 
 
+def _run(cls: type, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """``func(*args, **kwargs)``: a tensor's own ``__torch_function__``, for overrides that call ``super``'s."""
+    return func(*args, **(kwargs or {}))
+
+
+Tensor.__torch_function__ = classmethod(_run)  # type: ignore[attr-defined]
+
+
 def _overrides(value: Any) -> bool:
     method = getattr(type(value), "__torch_function__", None)
-    return method is not None and method is not _disabled and type(value) is not Tensor
-
-
-def _disabled(func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    return func(*args, **(kwargs or {}))
+    return method is not None and getattr(method, "__func__", None) is not _run
 
 
 def has_torch_function(relevant_args: Iterable[Any], /) -> bool:

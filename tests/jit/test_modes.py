@@ -495,3 +495,30 @@ def test_memory_stays_flat(fullgraph):
         step(x, y)
     # One leaked batch a step would be 400 · 3 kB = 300 pages.
     assert resident_pages() - before < 150
+
+
+@both
+def test_threads_share_a_model(fullgraph):
+    import threading
+
+    model = a_model().eval()
+    compiled = torch.compile(model, fullgraph=fullgraph)
+    inputs = [torch.randn(5, 12) for _ in range(4)]
+    with torch.no_grad():
+        expected = [model(x) for x in inputs]
+    wrong = []
+
+    def work(number, function):
+        with torch.no_grad():
+            for _ in range(40):
+                result = function(inputs[number])
+                if not np.allclose(result.numpy(), expected[number].numpy(), rtol=1e-5, atol=1e-6):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(i, compiled if i % 2 else model)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert all(type(p._array) is np.ndarray for p in model.parameters())

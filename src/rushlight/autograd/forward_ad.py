@@ -2,8 +2,7 @@
 
 A dual is an alias of its primal that later operations depend on. Its tangent travels with the history: ``unpack_dual``
 takes the product of the Jacobian with the tangents when it is asked for it, by two backward passes (see ``func.jvp``).
-So results are those of a forward mode, time and memory those of backward; operations whose gradient has no derivative
-refuse, and a dual requires grad.
+So results are those of a forward mode, time and memory those of backward, and a dual requires grad.
 """
 
 from __future__ import annotations

@@ -320,7 +320,7 @@ def jvp(
     ``RuntimeError`` instead of giving zeros.
 
     It is computed by two backward passes, not by a forward mode of its own: the results are those of PyTorch, the memory
-    is that of backward. Operations whose gradient has no derivative refuse.
+    is that of backward, and every gradient's own derivative is needed.
 
     Example:
         >>> import rushlight as torch

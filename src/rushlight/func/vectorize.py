@@ -7,8 +7,10 @@ that ``vmap`` and gradients nest in any order.
 
 from __future__ import annotations
 
+import _thread
 import itertools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
@@ -155,14 +157,12 @@ def _run(
         leaf if dim is None else entered(leaf, level, size, dim)
         for leaf, dim in zip(leaves, dims, strict=True)
     ]
-    outer = random_operations.DRAW
-    random_operations.DRAW = _Drawing(level, size, randomness, outer)
     token = ACTIVE.set((*ACTIVE.get(), (level, size)))
     try:
-        outputs = func(*unflatten(inside, tree), **kwargs)
+        with _Drawing(level, size, randomness):
+            outputs = func(*unflatten(inside, tree), **kwargs)
     finally:
         ACTIVE.reset(token)
-        random_operations.DRAW = outer
     return _collected(func, outputs, level, size, out_dims)
 
 
@@ -231,18 +231,69 @@ def _in_chunks(
 # --- random numbers ---------------------------------------------------------------------------------------------------
 
 
-class _Drawing:
-    """What drawing does while a function runs under ``vmap``; ``outer`` is what it did before."""
+_DRAWING: Final[ContextVar[tuple[_Drawing, ...]]] = ContextVar("drawing", default=())
 
-    def __init__(self, level: int, size: int, randomness: str, outer: Any) -> None:
+
+class _Hook:
+    """``ops.random.DRAW`` while any thread is inside of ``vmap``; the others draw as before."""
+
+    def __init__(self) -> None:
+        self._lock = _thread.allocate_lock()
+        self._users = 0
+        self._before: Any = None
+
+    def install(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._before = random_operations.DRAW
+                random_operations.DRAW = self
+
+    def remove(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                random_operations.DRAW = self._before
+
+    def __call__(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
+        return self.drawn(len(_DRAWING.get()), function, source, args, kwargs)
+
+    def drawn(self, depth: int, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
+        """What the ``depth`` outermost levels of this thread make of drawing."""
+        if depth:
+            return _DRAWING.get()[depth - 1].draw(depth - 1, function, source, args, kwargs)
+        if self._before is not None:
+            return self._before(function, source, args, kwargs)
+        return function(source, *args, **kwargs)
+
+
+_HOOK: Final = _Hook()
+
+
+class _Drawing:
+    """A ``with`` block in which drawing does what ``vmap`` was told: ``randomness``, for ``size`` examples of ``level``."""
+
+    def __init__(self, level: int, size: int, randomness: str) -> None:
         self.level = level
         self.size = size
         self.randomness = randomness
-        self.outer = outer
 
-    def __call__(self, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __enter__(self) -> None:
+        _HOOK.install()
+        self._token = _DRAWING.set((*_DRAWING.get(), self))
+
+    def __exit__(self, *exc: object) -> None:
+        _DRAWING.reset(self._token)
+        _HOOK.remove()
+
+    def draw(self, outer: int, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The numbers; those that the ``outer`` levels around this one give are spread over its examples."""
+
+        def drawn(*args: Any) -> Any:
+            return _HOOK.drawn(outer, function, source, args, kwargs)
+
         if function.__name__ == "_seed":
-            return self._draw(function, source, args, kwargs)
+            return drawn(*args)
         if self.randomness == "error":
             raise RuntimeError(
                 "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
@@ -250,16 +301,16 @@ class _Drawing:
             )
         batched = [type(a) is Batched and a.level == self.level for a in args]
         if self.randomness == "same" and not any(batched):
-            return self._draw(function, source, args, kwargs)
+            return drawn(*args)
         if function.__name__ in _OF_ARRAYS:
-            return self._of_arrays(function, source, args, kwargs)
+            return self._of_arrays(function, drawn, args)
         if not args or not isinstance(args[0], tuple):  # randperm
-            rows = [self._draw(function, source, args, kwargs) for _ in range(self.size)]
+            rows = [drawn(*args) for _ in range(self.size)]
             return wrap(self.level, np.stack(rows))
         shape = (self.size, *args[0])
-        return wrap(self.level, self._draw(function, source, (shape, *args[1:]), kwargs))
+        return wrap(self.level, drawn(shape, *args[1:]))
 
-    def _of_arrays(self, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _of_arrays(self, function: Any, drawn: Any, args: tuple[Any, ...]) -> Any:
         if self.randomness == "same":
             raise RuntimeError(
                 "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with "
@@ -273,30 +324,16 @@ class _Drawing:
             values[0] = np.broadcast_to(first, (self.size, *first.shape))
         if function is random_streams.multinomial and first.ndim > 2:
             flat = first.reshape(-1, first.shape[-1])
-            drawn = self._draw(function, source, (flat, *values[1:]), kwargs)
-            return wrap(self.level, drawn.reshape(*first.shape[:-1], -1))
-        return wrap(self.level, self._draw(function, source, tuple(values), kwargs))
-
-    def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
-        if self.outer is not None:
-            return self.outer(function, source, args, kwargs)
-        return function(source, *args, **kwargs)
+            return wrap(self.level, drawn(flat, *values[1:]).reshape(*first.shape[:-1], -1))
+        return wrap(self.level, drawn(*values))
 
 
 _OF_ARRAYS: Final = frozenset(("normal_from_arrays", "bernoulli_from_array", "poisson", "multinomial"))
 
 
-class drawing_refused:
+def drawing_refused(randomness: str) -> Any:
     """A ``with`` block in which random operations raise, if ``randomness`` is ``"error"``."""
+    from contextlib import nullcontext
 
-    def __init__(self, randomness: str) -> None:
-        _check_randomness(randomness)
-        self.randomness = randomness
-
-    def __enter__(self) -> None:
-        self.outer = random_operations.DRAW
-        if self.randomness == "error":
-            random_operations.DRAW = _Drawing(0, 1, "error", self.outer)
-
-    def __exit__(self, *exc: object) -> None:
-        random_operations.DRAW = self.outer
+    _check_randomness(randomness)
+    return _Drawing(0, 1, "error") if randomness == "error" else nullcontext()

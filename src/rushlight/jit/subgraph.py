@@ -16,7 +16,7 @@ import numpy as np
 from ..core.history import LeafNode, Node
 from ..core.storage import describe_site, program_site
 from ..core.tensor import Tensor, make_tensor
-from ..ir.graph import Graph, Kind
+from ..ir.graph import Graph
 from ..ops import random as random_operations
 from ..runtime.pending import Pending, pending
 from ..runtime.programs import program_for

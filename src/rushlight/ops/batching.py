@@ -642,7 +642,8 @@ def _lifted(tensor: Tensor, levels: dict[int, int]) -> Tensor:
 
 def alike(tensor: Tensor, other: Tensor) -> Tensor:
     """``tensor`` as a batch of every level that ``other`` has, so that it can hold its values."""
-    return _lifted(tensor, levels_of(other._array))
+    levels = levels_of(other._array)
+    return tensor if levels_of(tensor._array).keys() >= levels.keys() else _lifted(tensor, levels)
 
 
 def lifted_to_active(tensor: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from ..core.dtypes import (
 from ..core.history import LeafNode
 from ..core.shapes import Size, wrap_dim
 from ..core.tensor import Tensor, init_fields, make_tensor
+from ..runtime.batched import Batched
 from ..runtime.pending import Pending, address
 from . import creation
 from .array_data import array_from
@@ -414,6 +415,9 @@ ALIAS = Primitive("alias", lambda x: x[...], lambda g, node: g)
 
 
 def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
+    if type(self._array) is Batched:
+        inside = repr(make_tensor(self._array.value)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={self._array.level}, bdim=0, value=\n    {inside}\n)"
     from ..core.printing import format_tensor
 
     node = self.grad_fn

@@ -8,6 +8,7 @@ The factories below specialise a closure for each record at import, so that a ca
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -145,6 +146,7 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     for operand in operands:
         if isinstance(operand, Tensor) and type(operand._array) is not ndarray:
             operands, tape = _special(operands)
+            tape = None if tape is ELSEWHERE else tape
             break
     rule = record.rule
     if rule is Rule.KEEP:
@@ -183,7 +185,24 @@ def _special(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
         from .batching import MODE, lifted  # its rules are built on this module
 
         return (lifted(operands) if grad_enabled() else operands), MODE
-    return operands, _tape_of(operands)
+    tape = _tape_of(operands)
+    return (_from_elsewhere(operands), tape) if tape is ELSEWHERE else (operands, tape)
+
+
+ELSEWHERE: Any = object()
+
+
+def _from_elsewhere(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands with real arrays for those that another thread is recording with."""
+    result = []
+    for operand in operands:
+        if isinstance(operand, Tensor) and type(operand._array) is Pending:
+            array = operand._array
+            alias = make_tensor(array.tape.seen_elsewhere(array), operand._node)
+            alias._storage = operand._storage
+            operand = alias
+        result.append(operand)
+    return tuple(result)
 
 
 def _tape_of(operands: tuple[Any, ...]) -> Any:
@@ -193,6 +212,8 @@ def _tape_of(operands: tuple[Any, ...]) -> Any:
         if isinstance(operand, Tensor) and type(operand._array) is Pending:
             if operand._array.tape.finished:
                 operand._array = operand._array.memory
+            elif operand._array.tape.thread != get_ident():
+                return ELSEWHERE
             else:
                 tape = operand._array.tape
     if tape is not None:

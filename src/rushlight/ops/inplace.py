@@ -20,6 +20,7 @@ from ..core.history import LeafNode, Node
 from ..core.shapes import broadcast_shape
 from ..core.storage import Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched, wrap
 from ..runtime.pending import Pending, address
 from .define import Primitive
 
@@ -165,6 +166,11 @@ def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
     recording = grad_enabled() and (node is not None or self._node is not None)
     if recording:
         check_leaf(self)
+        if type(target) is Batched:
+            from .batching import alike  # its rules are built on this module
+
+            value = alike(value, self)
+            source, node = value._array, value._node
     storage = self._storage
     if storage is None:
         storage = self._storage = Storage()
@@ -279,15 +285,21 @@ def _laid_out(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
     from .movement import CLONE
 
     array = tensor._array
-    if array.size == 0 or any(s <= 0 for s in strides):
-        copied = array.copy()
-    else:
-        bytes_ = array.itemsize + sum([(n - 1) * s for n, s in zip(array.shape, strides, strict=True)])
-        memory = np.empty(bytes_ // array.itemsize, array.dtype)
-        copied = np.lib.stride_tricks.as_strided(memory, array.shape, strides)
-        copied[...] = array
+    copied = _copy_in_layout(array, strides)
     edge = tensor._node
     return make_tensor(copied, None if edge is None or not grad_enabled() else Node(CLONE, (edge,), copied))
+
+
+def _copy_in_layout(array: Any, strides: tuple[int, ...]) -> Any:
+    if array.size == 0 or any(s <= 0 for s in strides):
+        return array.copy()
+    bytes_ = array.itemsize + sum([(n - 1) * s for n, s in zip(array.shape, strides, strict=True)])
+    if type(array) is Batched:
+        return wrap(array.level, _copy_in_layout(array.value, (bytes_, *strides)))
+    memory = np.empty(bytes_ // array.itemsize, array.dtype)
+    copied = np.lib.stride_tricks.as_strided(memory, array.shape, strides)
+    copied[...] = array
+    return copied
 
 
 COPY_SLICES: Final = Primitive(

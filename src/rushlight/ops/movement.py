@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as np_as_strided
 
-from ..core.dtypes import F32, F64, OF_NUMPY, NumpyDType, dtype
+from ..core.dtypes import F32, F64, OF_NUMPY, NumpyDType, dtype, dtype as Dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
@@ -102,16 +102,20 @@ def handed_over(fresh: Tensor, shape: Shape) -> Tensor:
     return attach(RESHAPED_COPY, (fresh,), {"shape": shape}, fresh._array.reshape(shape))  # type: ignore[no-any-return]
 
 
-def view(self: Tensor, *shape: Any) -> Tensor:
+def view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """``self`` in another shape, sharing memory; ``view(dtype)`` reinterprets the bytes.
+
+    Also by keyword: ``view(size=(2, 3))``, ``view(dtype=torch.int32)``.
 
     Raises ``RuntimeError`` where the strides do not allow a view, or the number of elements differs.
     """
     array = self._array
+    if not shape and (dtype is not None or size is not None):
+        shape = (dtype,) if size is None else (size,)
     try:
         result = array.reshape(shape) if array.flags.c_contiguous else array.reshape(shape, copy=False)
     except (ValueError, TypeError):
-        if len(shape) == 1 and isinstance(shape[0], dtype):
+        if len(shape) == 1 and isinstance(shape[0], Dtype):
             return view_dtype(self, shape[0])
         target = infer_shape(as_shape(shape, "view"), array.size)
         try:

@@ -412,7 +412,12 @@ def _example(value: Any, level: int, i: int) -> Any:
 def _blank(value: Any, level: int) -> Any:
     """Stands for an example where a batch has none."""
     if type(value) is Batched:
-        return np.ones(value.shape, value.dtype) if value.level == level else value
+        if value.level != level:
+            return value
+        ndim = value.ndim
+        # Matrices that can be inverted and decomposed.
+        one = np.eye(*value.shape[-2:], dtype=value.dtype) if ndim > 1 else np.ones((), value.dtype)
+        return np.broadcast_to(one, value.shape).copy()
     if isinstance(value, tuple | list):
         return type(value)([_blank(part, level) for part in value])
     return {k: _blank(v, level) for k, v in value.items()} if isinstance(value, dict) else value

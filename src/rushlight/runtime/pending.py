@@ -12,6 +12,7 @@ is asked of it in one of three ways decides what happens:
 from __future__ import annotations
 
 import weakref
+from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -259,7 +260,7 @@ def recorded(record: Any, x: Pending, y: Any = None) -> Any:
     tape = x.tape
     buffer = x.buffer
     a = buffer.node
-    if tape.finished:
+    if tape.finished or tape.thread != get_ident():
         return None
     if a < 0 or x.memory is not buffer.root:
         a = tape.read(x)

@@ -12,8 +12,10 @@ that was not adopted) is written at once (``Buffer.exposed``), and whatever a gr
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import sys
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -24,6 +26,7 @@ from ..ir.graph import Graph, Kind, Node, Output
 from .pending import NOT_RECORDED, Pending, address, pending
 
 ndarray = np.ndarray
+get_ident = _thread.get_ident
 getrefcount: Any = getattr(sys, "getrefcount", None)
 # Kinds of nodes on the tape: numbers, because tapes are compared and hashed on every run.
 INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = range(7)
@@ -36,6 +39,7 @@ def interned(shape: Any, dtype: Any) -> Any:
     return _TYPES.setdefault(type_, type_)
 
 
+_PATIENCE: Final = 30.0  # seconds
 LONGEST: Final = 50_000  # nodes: a longer tape is run in pieces
 # Called with the tape and the array whenever values are asked for, to find out why a recording is split.
 TRACE_SPLITS: Any = None
@@ -69,6 +73,7 @@ class Tape:
 
     def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], None]) -> None:
         self.execute = execute
+        self.thread = get_ident()
         self.buffers: list[weakref.ref[Buffer]] = []  # fresh ones, to find out which are still alive
         self.outside: dict[int, Buffer] = {}  # by id of the array
         self.parts: list[Buffer] = []  # of these, the ones that may share memory with others
@@ -188,7 +193,10 @@ class Tape:
 
     def adopt(self, tensor: Any) -> None:
         """Let ``tensor``, which holds a NumPy array, hold a Pending until the recording ends."""
-        tensor._array = self.wrap(tensor._array)
+        array = tensor._array
+        if type(array) is Pending:  # by another thread, meanwhile
+            return
+        tensor._array = self.wrap(array)
         self.adopted.append(weakref.ref(tensor))
 
     # --- operations -----------------------------------------------------------------------------------------------
@@ -276,6 +284,9 @@ class Tape:
 
     def write(self, target: Pending, value: Any) -> None:
         """``target[...] = value``."""
+        if self.thread != get_ident():
+            self.seen_elsewhere(target)[...] = np.asarray(value)
+            return
         real = target.memory
         if type(value) is not Pending:
             value = np.asarray(value)
@@ -328,8 +339,23 @@ class Tape:
 
     # --- values ---------------------------------------------------------------------------------------------------
 
+    def seen_elsewhere(self, array: Any) -> Any:
+        """The real array for another thread than the one that records: at once if the recording has only read it."""
+        buffer = array.buffer
+        deadline = time.monotonic() + _PATIENCE
+        while not self.finished and (buffer.changed or (buffer.fresh and buffer.node >= 0)):
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"compile: another thread waited {_PATIENCE} s for a tensor that a compiled function is computing. Threads "
+                    "that a compiled function waits for must not use its tensors: pass them their values."
+                )
+            time.sleep(0.0002)
+        return array.memory
+
     def settle(self, array: Any) -> Any:
         """The real array, computed."""
+        if self.thread != get_ident():
+            return self.seen_elsewhere(array)
         if TRACE_SPLITS is not None:
             TRACE_SPLITS(self, array)
         buffer = array.buffer
@@ -339,6 +365,8 @@ class Tape:
 
     def share(self, array: Any) -> Any:
         """The real array, computed, for somebody who may keep or change it."""
+        if self.thread != get_ident():
+            return self.seen_elsewhere(array)
         array.buffer.exposed = True
         real = self.settle(array)
         buffer = array.buffer

@@ -17,6 +17,7 @@ from .dtypes import DType
 from .executor import needed_operations
 from .graph import Block, Graph, Operation, Tensor, get_default_graph, name_scope
 from .nesting import flatten, pack_like
+from .static_step import is_static
 from .tensor_shape import UNKNOWN, TensorShape
 
 
@@ -368,13 +369,6 @@ def while_loop(
     if len(loop_vars) == 1 and not return_same_structure:
         return packed[0]
     return packed
-
-
-def is_static() -> bool:
-    """Whether the step is being recorded as a static graph."""
-    from rushlight.jit.attempt import is_recording_statically
-
-    return is_recording_statically()
 
 
 def _static_loop(goes_on: Any, turn: Any, values: Any, outer: Any, limit: Any) -> tuple[Any, ...]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import rushlight as rl
 
-from .control_flow import Body, captured_by, is_static
+from .control_flow import Body, captured_by
 from .conversion import convert_to_tensor
 from .dtypes import as_dtype
 from .graph import Tensor, name_scope
 from .nesting import flatten, pack_like
+from .static_step import is_static
 from .tensor_shape import UNKNOWN, TensorShape
 
 

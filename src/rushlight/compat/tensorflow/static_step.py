@@ -29,6 +29,13 @@ def can_be_static(ops: Iterable[Operation]) -> bool:
     return not any(op.type in _KEPT_EAGER for op in ops)
 
 
+def is_static() -> bool:
+    """Whether the step is being recorded as a static graph: no value can be read then."""
+    from rushlight.jit.attempt import is_recording_statically
+
+    return is_recording_statically()
+
+
 class StaticStep:
     """A step that runs ``eager``, and as a static graph from the second time on.
 
