@@ -8,7 +8,9 @@ import pytest
 import rushlight.compat.tensorflow as tf
 from rushlight.compat.tensorflow import static_step
 
-pytestmark = pytest.mark.skipif(not __import__("rushlight.jit.attempt").jit.attempt.pays(), reason="needs llvmlite")
+pytestmark = pytest.mark.skipif(
+    not __import__("rushlight.jit.attempt").jit.attempt.pays(), reason="needs llvmlite"
+)
 
 
 @pytest.fixture
@@ -87,7 +89,9 @@ def test_control_flow(monkeypatch, steps):
 
         chosen = tf.cond(tf.reduce_sum(x) > 0, counted, lambda: -w)
         _, powers = tf.while_loop(lambda i, v: i < 3, lambda i, v: [i + 1, v * chosen], [0, w])
-        limited = tf.while_loop(lambda v: tf.reduce_sum(v) < 1e9, lambda v: v * 2.0, [w], maximum_iterations=4)
+        limited = tf.while_loop(
+            lambda v: tf.reduce_sum(v) < 1e9, lambda v: v * 2.0, [w], maximum_iterations=4
+        )
         mapped = tf.map_fn(lambda e: e * w[0], chosen)
         sums = tf.scan(lambda a, e: a + e * w[1], chosen)
         backwards = tf.scan(lambda a, e: a * 0.5 + e, chosen, initializer=0.0, reverse=True)
@@ -99,7 +103,9 @@ def test_control_flow(monkeypatch, steps):
             session.run(tf.global_variables_initializer())
             for sign in (1, -1, 1, -1, 1):
                 fed = {x: sign * np.arange(1.0, 4.0)}
-                found += session.run([chosen, powers, limited, mapped, sums, backwards, folded, gradient, w], fed)
+                found += session.run(
+                    [chosen, powers, limited, mapped, sums, backwards, folded, gradient, w], fed
+                )
                 found.append(session.run(count))
         return found
 

@@ -16,12 +16,15 @@ def close(a: Any, b: Any) -> None:
 
 @pytest.mark.parametrize("order", range(1, 6))
 def test_derivatives_of_a_power(order: int) -> None:
-    function: Any = lambda x: x**5  # noqa: E731
+    function: Any = lambda x: x**5
     expected = 1.0
     for i in range(order):
         function = grad(function)
         expected *= 5 - i
-    close(function(torch.tensor(2.0, dtype=torch.float64)), torch.tensor(expected * 2.0 ** (5 - order), dtype=torch.float64))
+    close(
+        function(torch.tensor(2.0, dtype=torch.float64)),
+        torch.tensor(expected * 2.0 ** (5 - order), dtype=torch.float64),
+    )
 
 
 def test_an_inner_derivative_takes_the_outer_argument_as_constant() -> None:
@@ -31,7 +34,7 @@ def test_an_inner_derivative_takes_the_outer_argument_as_constant() -> None:
     close(grad(outer)(torch.tensor(1.0)), torch.tensor(1.0))
     # the same in the other modes
     for derivative in (jacrev, jacfwd):
-        inner = lambda x: x * derivative(lambda y: x + y)(torch.tensor(1.0))  # noqa: B023, E731
+        inner = lambda x: x * derivative(lambda y: x + y)(torch.tensor(1.0))
         close(derivative(inner)(torch.tensor(1.0)), torch.tensor(1.0))
 
 

@@ -62,7 +62,7 @@ def test_every_node_is_drawn_once_and_alone(seed):
     root = ElementTree.fromstring(svg)
     width, height = float(root.get("width")), float(root.get("height"))
     for x, y, w, h in found:
-        assert 0 <= x and 0 <= y and x + w <= width + 0.2 and y + h <= height + 0.2
+        assert x >= 0 and y >= 0 and x + w <= width + 0.2 and y + h <= height + 0.2
 
 
 @pytest.mark.parametrize("seed", range(5))

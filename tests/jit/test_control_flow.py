@@ -1,4 +1,4 @@
-"""Control flow over values: the same results and gradients in eager, recorded and static mode, and as plain Python loops give."""
+"""Control flow over values: the same results and gradients in eager, recorded and static mode as plain Python loops give."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ modes = pytest.mark.parametrize("mode", MODES)
 
 def in_mode(mode, function):
     return function if mode == "eager" else torch.compile(function, fullgraph=mode == "static")
+
+
+def is_static(compiled):
+    """Whether calls run a recording, without the Python code."""
+    run = compiled._compiled
+    return bool(run.variants) and not run.use_recorded
 
 
 def same(a, b, tolerance=1e-6):
@@ -93,6 +99,7 @@ def test_gradients_of_branches(mode):
         expected.backward()
         same(value, expected)
         same(w.grad, v.grad)
+    assert mode != "static" or is_static(f)
 
 
 @modes
@@ -218,6 +225,7 @@ def test_random_numbers_in_a_branch(mode):
         w_again = w.detach()
         same(y, torch.nn.functional.dropout(w_again, 0.5) * 3 if flag else w_again)
         assert bool((torch.get_rng_state() == after).all())
+    assert mode != "static" or is_static(f)
 
 
 @modes
@@ -337,6 +345,7 @@ def test_gradients_of_loops(mode, n):
             same(w.grad, v.grad)
         else:
             assert w.grad is None or not w.grad.any()
+    assert mode != "static" or is_static(f)
 
 
 @modes
@@ -448,6 +457,7 @@ def test_gradients_of_scan(mode, reverse):
         (carry.sum() + (ys * ys).sum()).backward()
         for a, b in zip((w, init, xs), leaves, strict=True):
             same(a.grad, b.grad)
+    assert mode != "static" or is_static(f)
 
 
 @modes
@@ -468,7 +478,7 @@ def test_random_numbers_in_scan(mode):
 
     def step(xs):
         w.grad = None
-        carry, ys = torch.scan(
+        _, ys = torch.scan(
             lambda c, x: (c + x, torch.nn.functional.dropout(w, 0.5) * x), torch.zeros((), dtype=xs.dtype), xs
         )
         ys.sum().backward()
@@ -579,6 +589,8 @@ def test_a_training_step(mode):
         same(compiled(x, y), plain(x, y), 1e-5)
     for a, b in zip(weights, expected, strict=True):
         same(a, b, 1e-5)
+    if mode == "static":
+        assert is_static(compiled)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------------
@@ -637,7 +649,7 @@ def test_bodies_that_change_what_is_carried(mode, body):
 def test_branches_that_differ(other):
     f = torch.compile(lambda x: torch.cond(x.sum() > 0, lambda x: x * 2, other, (x,)), fullgraph=True)
     with pytest.raises(
-        RuntimeError, match="both branches must return the same structure, shapes and dtypes.*<lambda>"
+        RuntimeError, match=r"both branches must return the same structure, shapes and dtypes.*<lambda>"
     ):
         f(torch.ones(2))
 
@@ -649,7 +661,7 @@ def test_changes_of_carried_values_in_place_are_refused(mode):
         lambda x: torch.scan(lambda c, row: (c.add_(row), row), x.sum(), x),
         lambda x: torch.map_fn(lambda row: row.add_(1), x),
     ):
-        with pytest.raises(RuntimeError, match="in.place"):
+        with pytest.raises(RuntimeError, match=r"in.place"):
             in_mode(mode, call)(torch.ones(2))
 
 

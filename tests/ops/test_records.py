@@ -26,6 +26,8 @@ WITHOUT_SAMPLES: dict[str, str] = {
     "normal": "draws: the gradients that PyTorch gives, zeros, are no derivatives",
     "bernoulli": "draws: the gradients that PyTorch gives, zeros, are no derivatives",
     "poisson": "draws: the gradients that PyTorch gives, zeros, are no derivatives",
+    "enter_batch": "gives a batch of vmap: tests/func/test_vmap.py",
+    "leave_batch": "takes a batch of vmap: tests/func/test_vmap.py",
     "ctc_loss": "its gradient has no gradient, as in PyTorch: tests/nn/test_ctc.py",
 }
 # Records whose vjp is there to raise what PyTorch raises.

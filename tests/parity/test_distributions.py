@@ -111,11 +111,25 @@ class Side:
     def tensor(self, values: Any) -> Any:
         if isinstance(values, torch.Tensor):
             values = values.detach().numpy()
-        return self.library.tensor(np.array(values))
+        return self.library.tensor(
+            np.array(values), dtype=self.dtype if np.asarray(values).dtype.kind == "f" else None
+        )
 
 
-def both(dtype: str = "float64") -> tuple[Side, Side]:
+def both(dtype: str = "float64", expression: str = "") -> tuple[Side, Side]:
+    if "GeneralizedPareto" in expression:
+        dtype = "float32"  # PyTorch's compares its float64 concentration with a float32 zero, and fails
     return Side(rushlight, dtype), Side(torch, dtype)
+
+
+def tolerance_of(expression: str) -> dict[str, float]:
+    if "VonMises" in expression:
+        return {"rtol": 2e-6, "atol": 1e-7}  # PyTorch's Bessel functions have float32 accuracy
+    if "Multinomial" in expression:
+        return {"rtol": 1e-7, "atol": 1e-7}  # PyTorch computes the logarithms of factorials in float32
+    if "GeneralizedPareto" in expression:
+        return {"rtol": 1e-5, "atol": 1e-6}
+    return {}
 
 
 def agree(ours: Any, theirs: Any, rtol: float = 1e-9, atol: float = 1e-10) -> None:
@@ -196,17 +210,17 @@ def test_shapes_text_and_flags(expression: str) -> None:
 def test_moments(expression: str, name: str) -> None:
     if name == "mode" and "Kumaraswamy" in expression:
         pytest.skip("PyTorch takes the logarithm of a negative number there and gives nan")
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression), theirs.make(expression)
-    agree_or_fail_alike(lambda: getattr(mine, name), lambda: getattr(its, name))
+    agree_or_fail_alike(lambda: getattr(mine, name), lambda: getattr(its, name), **tolerance_of(expression))
 
 
 @pytest.mark.parametrize("expression", EACH)
 def test_log_prob_cdf_and_their_gradients(expression: str) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     its = theirs.make(expression)
     values = sampled(theirs, its).detach()
-    loose = {"rtol": 1e-6, "atol": 1e-7} if "VonMises" in expression else {}  # PyTorch's I0 has float32 accuracy
+    loose = tolerance_of(expression)
     for name in ("log_prob", "cdf"):
         mine, its = ours.make(expression, gradients=True), theirs.make(expression, gradients=True)
         result, error = outcome(lambda name=name, its=its: getattr(its, name)(values))
@@ -225,20 +239,34 @@ def test_log_prob_cdf_and_their_gradients(expression: str) -> None:
         for leaf, other in zip(ours.leaves, theirs.leaves, strict=True):
             assert (leaf.grad is None) == (other.grad is None)
             if other.grad is not None:
-                agree(leaf.grad, other.grad, **(loose or {"rtol": 1e-7, "atol": 1e-8}))
+                if "scale_tril" in expression and leaf.ndim > 1:  # what is above the diagonal is no parameter
+                    leaf.grad, other.grad = leaf.grad.tril(), other.grad.tril()
+                agree(
+                    leaf.grad,
+                    other.grad,
+                    **(
+                        {"rtol": 1e-4, "atol": 1e-4}
+                        if "Generalized" in expression
+                        else loose or {"rtol": 1e-7, "atol": 1e-8}
+                    ),
+                )
 
 
 @pytest.mark.parametrize("expression", EACH)
 def test_icdf(expression: str) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression), theirs.make(expression)
     chances = np.random.default_rng(0).uniform(0.05, 0.95, (5, *its.batch_shape, *its.event_shape))
-    agree_or_fail_alike(lambda: mine.icdf(ours.tensor(chances)), lambda: its.icdf(theirs.tensor(chances)))
+    agree_or_fail_alike(
+        lambda: mine.icdf(ours.tensor(chances)),
+        lambda: its.icdf(theirs.tensor(chances)),
+        **tolerance_of(expression),
+    )
 
 
 @pytest.mark.parametrize("expression", EACH)
 def test_entropy_and_its_gradients(expression: str) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression, gradients=True), theirs.make(expression, gradients=True)
     result, error = outcome(its.entropy)
     if error is not None:
@@ -246,8 +274,8 @@ def test_entropy_and_its_gradients(expression: str) -> None:
             mine.entropy()
         return
     found = mine.entropy()
-    agree(found, result)
-    agree(mine.perplexity(), its.perplexity())
+    agree(found, result, **tolerance_of(expression))
+    agree(mine.perplexity(), its.perplexity(), **tolerance_of(expression))
     if result.requires_grad:
         result.sum().backward()
         found.sum().backward()
@@ -258,7 +286,7 @@ def test_entropy_and_its_gradients(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", EACH)
 def test_rsample_and_its_gradients(expression: str) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression, gradients=True), theirs.make(expression, gradients=True)
     if not its.has_rsample:
         with pytest.raises(NotImplementedError):
@@ -267,26 +295,36 @@ def test_rsample_and_its_gradients(expression: str) -> None:
     drawn = []
     for side, distribution in ((ours, mine), (theirs, its)):
         side.library.manual_seed(9)
-        drawn.append(distribution.rsample((4,)))
-    agree(*drawn)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch takes good samples of Wishart for singular ones
+            drawn.append(distribution.rsample((4,)))
+    agree(*drawn, **tolerance_of(expression))
     weights = np.random.default_rng(0).normal(size=tuple(drawn[0].shape))
     if not drawn[1].requires_grad:
         return
-    for side, values in zip((ours, theirs), drawn, strict=True):
-        (values * side.tensor(weights)).sum().backward()
+    (drawn[0] * ours.tensor(weights)).sum().backward()
+    assert all(bool(leaf.grad.isfinite().all()) for leaf in ours.leaves if leaf.grad is not None)
+    _, error = outcome(lambda: (drawn[1] * theirs.tensor(weights)).sum().backward())
+    if error is not None:
+        assert "Wishart" in expression  # PyTorch overwrites what backward needs
+        return
     # PyTorch's own derivatives of gamma and Dirichlet numbers are approximations of about three digits
     # (tests/runtime/test_reparameterization.py checks ours against quantiles).
-    rough = any(n in expression for n in ("Beta", "Chi2", "Dirichlet", "Gamma", "Fisher", "StudentT", "Wishart"))
-    tolerance = 5e-3 if rough else 1e-7
+    rough = any(
+        n in expression for n in ("Beta", "Chi2", "Dirichlet", "Gamma", "Fisher", "StudentT", "Wishart")
+    )
+    tolerance = 5e-3 if rough else 1e-4 if "Generalized" in expression else 1e-7
     for leaf, other in zip(ours.leaves, theirs.leaves, strict=True):
         assert (leaf.grad is None) == (other.grad is None)
         if other.grad is not None:
-            agree(leaf.grad, other.grad, rtol=tolerance, atol=tolerance * float(other.grad.abs().max()) + 1e-12)
+            agree(
+                leaf.grad, other.grad, rtol=tolerance, atol=tolerance * float(other.grad.abs().max()) + 1e-12
+            )
 
 
 @pytest.mark.parametrize("expression", EACH)
 def test_expand(expression: str) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression), theirs.make(expression)
     shape = (3, *its.batch_shape)
     mine, its = mine.expand(shape), its.expand(shape)
@@ -294,26 +332,31 @@ def test_expand(expression: str) -> None:
     assert tuple(mine.event_shape) == tuple(its.event_shape)
     assert repr(mine) == repr(its)
     values = sampled(theirs, its, ())
-    agree(sampled(ours, mine, ()), values)
-    loose = {"rtol": 1e-6, "atol": 1e-7} if "VonMises" in expression else {}
+    agree(sampled(ours, mine, ()), values, **tolerance_of(expression))
+    loose = tolerance_of(expression)
     agree(mine.log_prob(ours.tensor(values)), its.log_prob(values), **loose)
-    agree_or_fail_alike(lambda: mine.mean, lambda: its.mean)
+    agree_or_fail_alike(lambda: mine.mean, lambda: its.mean, **tolerance_of(expression))
 
 
 @pytest.mark.parametrize("expression", EACH)
 @pytest.mark.parametrize("expand", [False, True])
 def test_enumerate_support(expression: str, expand: bool) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression), theirs.make(expression)
     agree_or_fail_alike(lambda: mine.enumerate_support(expand), lambda: its.enumerate_support(expand))
 
 
 @pytest.mark.parametrize("expression", EACH)
 def test_values_outside_the_support_are_refused_alike(expression: str) -> None:
-    ours, theirs = both()
+    ours, theirs = both(expression=expression)
     mine, its = ours.make(expression), theirs.make(expression)
     shape = (*its.batch_shape, *its.event_shape)
-    for fill in (-1.0, 0.0, 0.3, 1.0, 2.5, float("nan")):
+    # Whether a singular matrix passes for positive definite is a matter of the last bit.
+    for fill in (
+        (-1.0, 0.0, 1.0, float("nan"))
+        if "Wishart" in expression
+        else (-1.0, 0.0, 0.3, 1.0, 2.5, float("nan"))
+    ):
         values = np.full(shape, fill)
         result, error = outcome(lambda values=values: its.log_prob(theirs.tensor(values)))
         if error is None:
@@ -321,10 +364,11 @@ def test_values_outside_the_support_are_refused_alike(expression: str) -> None:
         with pytest.raises(error):
             mine.log_prob(ours.tensor(values))
     for wrong in (np.zeros((*shape, 7)), 1.0):
-        _, error = outcome(lambda wrong=wrong: its.log_prob(wrong if wrong == 1.0 else theirs.tensor(wrong)) if isinstance(wrong, float) else its.log_prob(theirs.tensor(wrong)))
+        given = [wrong if isinstance(wrong, float) else side.tensor(wrong) for side in (ours, theirs)]
+        _, error = outcome(lambda given=given: its.log_prob(given[1]))
         if error is not None:
             with pytest.raises(error):
-                mine.log_prob(wrong if isinstance(wrong, float) else ours.tensor(wrong))
+                mine.log_prob(given[0])
 
 
 # --- divergences -------------------------------------------------------------------------------------------------------
@@ -333,8 +377,9 @@ OF_CLASS = {
     **CASES,
     "Beta": ["D.Beta(T([1.5,3.]),T([.7,4.]))", "D.Beta(T([2.,1.]),T([1.2,.5]))"],
     "Binomial": ["D.Binomial(5,T([.3,.6]))", "D.Binomial(5,T([.2,.2]))", "D.Binomial(3,T([.2,.2]))"],
-    "Uniform": ["D.Uniform(T([.1,.4]),T([.3,.9]))", "D.Uniform(T([-1.,0.]),T([2.,1.]))"],
+    "Uniform": ["D.Uniform(T([.1,.4]),T([.3,.9]))", "D.Uniform(T([-1.,-.1]),T([2.,1.1]))"],
     "Pareto": ["D.Pareto(T([.05,1.]),T([3.,2.5]))", "D.Pareto(T([.01,2.]),T([1.5,.7]))"],
+    "ContinuousBernoulli": ["D.ContinuousBernoulli(T([.1,.4995]))", "D.ContinuousBernoulli(logits=T([.001,2.]))"],
     "Cauchy": ["D.Cauchy(T([0.,1.]),T(1.))", "D.Cauchy(T([-1.,2.]),T(.5))"],
     "Bernoulli": ["D.Bernoulli(T([.3,1.,0.]))", "D.Bernoulli(T([0.,.4,1.]))"],
     "Categorical": ["D.Categorical(T([.2,0.,.8]))", "D.Categorical(T([.5,.5,0.]))"],
@@ -376,6 +421,19 @@ def test_kl_divergence(p: str, q: str) -> None:
                 if other.grad is not None and torch.isfinite(other.grad).all():
                     agree(leaf.grad, other.grad, rtol=1e-6, atol=1e-8)
     assert compared
+
+
+def test_divergences_that_pytorch_calls_infinite_although_the_supports_are_the_same() -> None:
+    for pair in (
+        "D.ContinuousBernoulli(T(.3)),D.Uniform(T(0.),T(1.))",
+        "D.Uniform(T(0.),T(1.)),D.ContinuousBernoulli(T(.3))",
+    ):
+        ours, theirs = both()
+        assert theirs.D.kl_divergence(*theirs.make(f"({pair})")).item() == float("inf")
+        p, q = ours.make(f"({pair})")
+        x = ours.library.linspace(0.0005, 0.9995, 1000, dtype=ours.dtype)
+        expected = (p.log_prob(x).exp() * (p.log_prob(x) - q.log_prob(x))).mean()
+        assert ours.D.kl_divergence(p, q).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 # --- constraints and transforms ------------------------------------------------------------------------------------------

@@ -82,6 +82,14 @@ def with_no_grad(t: Any, x: Any) -> Any:
     return (x - c).sum()
 
 
+def changed_in_place(t: Any, x: Any) -> Any:
+    return t.vmap(lambda example: example.add_(1))(x), x
+
+
+def batched_gradients(t: Any, x: Any) -> Any:
+    return t.autograd.grad(vector_of(x), x, t.eye(3), is_grads_batched=True)
+
+
 def outside_weight(t: Any, transform: Callable[[Any], Any]) -> Any:
     w = t.tensor([1.0, 2.0, 3.0], requires_grad=True)
     result = transform(w)
@@ -100,7 +108,9 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "grad of a dict": lambda t: t.func.grad(lambda d: (d["a"] * d["b"][0]).sum())(
         {"a": point(t), "b": [point(t)], "unused": point(t)}
     ),
-    "grad with aux": lambda t: t.func.grad(lambda x: (scalar_of(x), {"twice": x * 2}), has_aux=True)(point(t)),
+    "grad with aux": lambda t: t.func.grad(lambda x: (scalar_of(x), {"twice": x * 2}), has_aux=True)(
+        point(t)
+    ),
     "grad_and_value": lambda t: t.func.grad_and_value(scalar_of)(point(t)),
     "grad_and_value with aux": lambda t: t.func.grad_and_value(
         lambda x: (scalar_of(x), x.cos()), has_aux=True
@@ -148,9 +158,7 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "jvp of jvp": lambda t: t.func.jvp(
         lambda x: t.func.jvp(t.sin, (x,), (t.ones(3),))[1], (point(t),), (point(t),)
     ),
-    "grad of jvp": lambda t: t.func.grad(
-        lambda x: t.func.jvp(vector_of, (x,), (x * 2,))[1].sum()
-    )(point(t)),
+    "grad of jvp": lambda t: t.func.grad(lambda x: t.func.jvp(vector_of, (x,), (x * 2,))[1].sum())(point(t)),
     "linearize": lambda t: t.func.linearize(vector_of, point(t))[1](point(t)),
     "jacrev": lambda t: t.func.jacrev(vector_of)(point(t)),
     "jacfwd": lambda t: t.func.jacfwd(vector_of)(point(t)),
@@ -174,16 +182,18 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     ),
     "vmap": lambda t: t.vmap(vector_of)(rows(t)),
     "vmap along 1": lambda t: t.vmap(lambda x: x.cumsum(0), in_dims=1, out_dims=1)(rows(t)),
-    "vmap of structures": lambda t: t.vmap(lambda d, y: {"s": d["x"] + y, "l": [y * 2]}, in_dims=({"x": 0}, None))(
-        {"x": rows(t)}, point(t)
-    ),
+    "vmap of structures": lambda t: t.vmap(
+        lambda d, y: {"s": d["x"] + y, "l": [y * 2]}, in_dims=({"x": 0}, None)
+    )({"x": rows(t)}, point(t)),
     "vmap with out_dims": lambda t: t.vmap(lambda x: (x, x.sum(), x[None]), out_dims=(1, 0, -1))(rows(t)),
     "vmap out_dims None": lambda t: t.vmap(lambda x: (x, t.ones(2)), out_dims=(0, None))(rows(t)),
     "vmap of an unbatched result": lambda t: t.vmap(lambda x: t.ones(2))(rows(t)),
     "vmap with keywords": lambda t: t.vmap(lambda x, y=None: x + y)(rows(t), y=point(t)),
     "vmap in chunks": lambda t: t.vmap(vector_of, chunk_size=1)(rows(t)),
     "vmap in uneven chunks": lambda t: t.vmap(lambda x: x * 2, out_dims=-1, chunk_size=2)(t.eye(5)),
-    "vmap of vmap": lambda t: t.vmap(t.vmap(lambda a, b: a * b - b, (None, 0)), (0, None))(point(t), point(t)),
+    "vmap of vmap": lambda t: t.vmap(t.vmap(lambda a, b: a * b - b, (None, 0)), (0, None))(
+        point(t), point(t)
+    ),
     "vmap of vmap with weights of both": lambda t: t.vmap(
         lambda r: t.vmap(lambda a: (a * r).sum() + a)(r), in_dims=1
     )(rows(t)),
@@ -213,9 +223,7 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
         rows(t), t.tensor([2, 0])
     ),
     "indices into what is shared": lambda t: t.vmap(lambda i: rows(t)[:, i])(t.tensor([2, 0, 1])),
-    "in-place on the batched argument": lambda t: (
-        lambda x: (t.vmap(lambda e: e.add_(1))(x), x)
-    )(rows(t)),
+    "in-place on the batched argument": lambda t: changed_in_place(t, rows(t)),
     "promotion in vmap": lambda t: t.vmap(lambda x, y: (x + y, x * 2.5, (x + y).dtype.is_floating_point * x))(
         t.tensor([1, 2]), t.tensor([1.5, 2.5])
     ),
@@ -228,14 +236,14 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "backward through jvp": lambda t: outside_weight(
         t, lambda w: t.func.jvp(lambda x: x * x * w, (point(t),), (point(t),))[1]
     ),
-    "backward through jacfwd": lambda t: outside_weight(t, lambda w: t.func.jacfwd(lambda x: x * x * w)(point(t))),
+    "backward through jacfwd": lambda t: outside_weight(
+        t, lambda w: t.func.jacfwd(lambda x: x * x * w)(point(t))
+    ),
     "backward through per-example gradients": lambda t: outside_weight(
         t, lambda w: t.vmap(t.func.grad(lambda x: ((x * w) ** 3).sum()))(rows(t))
     ),
     "functionalize": lambda t: t.func.functionalize(in_place)(point(t)),
-    "is_grads_batched": lambda t: (
-        lambda x: t.autograd.grad(vector_of(x), x, t.eye(3), is_grads_batched=True)
-    )(point(t).requires_grad_()),
+    "is_grads_batched": lambda t: batched_gradients(t, point(t).requires_grad_()),
     "jacobian, vectorized": lambda t: t.autograd.functional.jacobian(vector_of, point(t), vectorize=True),
     "jacobian, forward": lambda t: t.autograd.functional.jacobian(
         vector_of, point(t), vectorize=True, strategy="forward-mode"
@@ -270,7 +278,9 @@ DUALS: dict[str, Callable[[Any], Any]] = {
     ),
     "itself": lambda t: dual(t, lambda f: f.unpack_dual(f.make_dual(point(t), t.ones(3))).tangent),
     "independent": lambda t: dual(t, lambda f: f.unpack_dual(point(t)).tangent),
-    "outside": lambda t: __import__(f"{t.__name__}.autograd.forward_ad", fromlist=["x"]).unpack_dual(point(t)).tangent,
+    "outside": lambda t: (
+        __import__(f"{t.__name__}.autograd.forward_ad", fromlist=["x"]).unpack_dual(point(t)).tangent
+    ),
 }
 
 
@@ -317,7 +327,10 @@ MODULES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
         ),
         (1, 1, 6, 6),
     ),
-    "average pooling": (lambda t: t.nn.Sequential(t.nn.Conv1d(2, 2, 2, padding=1), t.nn.AvgPool1d(2)), (1, 2, 6)),
+    "average pooling": (
+        lambda t: t.nn.Sequential(t.nn.Conv1d(2, 2, 2, padding=1), t.nn.AvgPool1d(2)),
+        (1, 2, 6),
+    ),
     "layer norm": (lambda t: t.nn.Sequential(t.nn.Linear(4, 4), t.nn.LayerNorm(4), t.nn.GELU()), (4,)),
     "group norm": (lambda t: t.nn.GroupNorm(2, 4), (1, 4, 3)),
     "batch norm": (lambda t: t.nn.BatchNorm1d(4).eval(), (2, 4)),

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # the tables of the coverage command import each other by plain names
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # the tables of the coverage command import each other by plain names
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow]
 
@@ -25,20 +27,39 @@ _UNWRITTEN = "gives memory that was not written: there is nothing to compare"
 _STATE = "writes batched statistics into running ones that are not batched; PyTorch refuses it too"
 KNOWN: dict[str, str] = {
     **dict.fromkeys(
-        "cauchy geometric normal nn.functional.fractional_max_pool2d nn.functional.scaled_dot_product_attention pca_lowrank "
-        "rand_like randint_like bernoulli nn.functional.dropout nn.functional.dropout3d nn.functional.feature_alpha_dropout "
-        "exponential log_normal uniform nn.functional.fractional_max_pool3d svd_lowrank randn_like multinomial "
-        "nn.functional.dropout2d nn.functional.alpha_dropout nn.functional.multi_head_attention_forward "
-        "nn.functional.rrelu".split(),
+        (
+            "cauchy geometric normal nn.functional.fractional_max_pool2d "
+            "nn.functional.scaled_dot_product_attention pca_lowrank rand_like randint_like bernoulli "
+            "nn.functional.dropout nn.functional.dropout3d nn.functional.feature_alpha_dropout exponential "
+            "log_normal uniform nn.functional.fractional_max_pool3d svd_lowrank randn_like multinomial "
+            "nn.functional.dropout2d nn.functional.alpha_dropout nn.functional.multi_head_attention_forward "
+            "nn.functional.rrelu"
+        ).split(),
         _RANDOM,
     ),
     **dict.fromkeys(
-        "unique_consecutive nonzero_static argwhere masked_select unique nonzero bincount repeat_interleave".split(), _SHAPE
+        (
+            "unique_consecutive nonzero_static argwhere masked_select unique nonzero bincount "
+            "repeat_interleave"
+        ).split(),
+        _SHAPE,
     ),
-    **dict.fromkeys("item linspace logspace narrow nn.functional.one_hot tensor_split".split(), _NUMBER),
-    **dict.fromkeys("allclose equal".split(), _DECIDES),
-    **dict.fromkeys("new_empty_strided empty_like new_empty".split(), _UNWRITTEN),
-    **dict.fromkeys("nn.functional.instance_norm nn.functional.batch_norm".split(), _STATE),
+    **dict.fromkeys(
+        ("item linspace logspace narrow nn.functional.one_hot tensor_split").split(),
+        _NUMBER,
+    ),
+    **dict.fromkeys(
+        ("allclose equal").split(),
+        _DECIDES,
+    ),
+    **dict.fromkeys(
+        ("new_empty_strided empty_like new_empty").split(),
+        _UNWRITTEN,
+    ),
+    **dict.fromkeys(
+        ("nn.functional.instance_norm nn.functional.batch_norm").split(),
+        _STATE,
+    ),
     "nn.functional.embedding": "max_norm renormalises the rows that occur, which are different for each example",
     "nn.functional.embedding_bag": "batched offsets decide how many rows a bag has",
     "nn.functional.ctc_loss": "reads the lengths and targets as Python lists",

@@ -538,7 +538,7 @@ def multinomial(
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if not (rows > 0).any(axis=1).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    if replacement:
+    if replacement and count > 1:  # for a single one PyTorch takes the other way
         chosen = _with_replacement(generator, rows, count)
     else:
         chosen = _without_replacement(generator, rows, count)

@@ -30,11 +30,11 @@ class Bernoulli(ChanceOrLogit, ExponentialFamily):
         tensor(0.5623)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
-    support = constraints.boolean  # type: ignore[assignment]
+    support = constraints.boolean
     has_enumerate_support = True
     _mean_carrier_measure = 0
 

@@ -27,7 +27,7 @@ class Binomial(ChanceOrLogit):
         tensor(5.)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "total_count": constraints.nonnegative_integer,
         "probs": constraints.unit_interval,
         "logits": constraints.real,
@@ -75,8 +75,9 @@ class Binomial(ChanceOrLogit):
             self._validate_sample(value)
         n, logits = self.total_count, self.logits
         log_choices = (n + 1).lgamma() - (value + 1).lgamma() - (n - value + 1).lgamma()
-        # n log(1 + exp(logits)), which does not overflow
-        log_total = n * logits.clamp(min=0) + n * (-logits.abs()).exp().log1p()
+        # n log(1 + exp(logits)), which does not overflow; the clamps together have the right slope at 0 too
+        above_zero = (logits.clamp(min=0) + logits - logits.clamp(max=0)) / 2
+        log_total = n * above_zero + n * (-logits.abs()).exp().log1p()
         return value * logits + log_choices - log_total
 
     def entropy(self) -> Tensor:

@@ -29,7 +29,7 @@ class Categorical(ClassChances):
         tensor([0.2500, 0.7500])
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }

@@ -22,7 +22,7 @@ class Chi2(Gamma):
         tensor(3.)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "df": constraints.positive,
     }
 

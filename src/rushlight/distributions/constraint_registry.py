@@ -81,8 +81,6 @@ def _to_below(constraint: Any) -> Any:
 
 
 def _shifted(bound: Any, direction: int) -> Any:
-    if direction == 1 and is_number(bound) and bound == 0:
-        return transforms.ExpTransform()
     return transforms.ComposeTransform(
         [transforms.ExpTransform(), transforms.AffineTransform(bound, direction)]
     )

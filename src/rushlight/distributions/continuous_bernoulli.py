@@ -32,11 +32,11 @@ class ContinuousBernoulli(ChanceOrLogit, ExponentialFamily):
         tensor(0.5000)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
-    support = constraints.unit_interval  # type: ignore[assignment]
+    support = constraints.unit_interval
     has_rsample = True
     _mean_carrier_measure = 0
 

@@ -24,10 +24,10 @@ class Exponential(ExponentialFamily):
         tensor(0.5000)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "rate": constraints.positive,
     }
-    support = constraints.nonnegative  # type: ignore[assignment]
+    support = constraints.nonnegative
     has_rsample = True
     _mean_carrier_measure = 0
 

@@ -26,7 +26,7 @@ class GeneralizedPareto(Distribution):
         tensor(2.)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real,
         "scale": constraints.positive,
         "concentration": constraints.real,
@@ -83,14 +83,14 @@ class GeneralizedPareto(Distribution):
         return where(
             self.concentration < 1,
             self.loc + self.scale / (1 - where(self.concentration < 1, self.concentration, 0.0)),
-            math.inf,
+            math.nan,
         )
 
     @property
     def variance(self) -> Tensor:
         finite = self.concentration < 0.5
         c = where(finite, self.concentration, 0.0)
-        return where(finite, self.scale.pow(2) / ((1 - c).pow(2) * (1 - 2 * c)), math.inf)
+        return where(finite, self.scale.pow(2) / ((1 - c).pow(2) * (1 - 2 * c)), math.nan)
 
     def entropy(self) -> Tensor:
         return (self.scale.log() + self.concentration + 1).expand(self._batch_shape)

@@ -27,7 +27,7 @@ class Independent(Distribution):
         torch.Size([2])
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
@@ -58,12 +58,12 @@ class Independent(Distribution):
         return new
 
     @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
+    def has_rsample(self) -> bool:
         """Whether the base has ``rsample``."""
         return self.base_dist.has_rsample
 
     @property
-    def has_enumerate_support(self) -> bool:  # type: ignore[override]
+    def has_enumerate_support(self) -> bool:
         """Whether the base has ``enumerate_support`` and nothing is reinterpreted."""
         return self.base_dist.has_enumerate_support and self.reinterpreted_batch_ndims == 0
 

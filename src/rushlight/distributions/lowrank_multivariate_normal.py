@@ -50,12 +50,12 @@ class LowRankMultivariateNormal(Distribution):
         tensor([2., 2.])
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real_vector,
         "cov_factor": constraints.independent(constraints.real, 2),
         "cov_diag": constraints.independent(constraints.positive, 1),
     }
-    support = constraints.real_vector  # type: ignore[assignment]
+    support = constraints.real_vector
     has_rsample = True
     _unbroadcasted_cov_factor: Tensor
     _unbroadcasted_cov_diag: Tensor

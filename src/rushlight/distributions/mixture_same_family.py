@@ -27,7 +27,7 @@ class MixtureSameFamily(Distribution):
         tensor(1.)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {}
     has_rsample = False
 
     def __init__(
@@ -48,7 +48,7 @@ class MixtureSameFamily(Distribution):
                     f"`mixture_distribution.batch_shape` ({given}) is not compatible with "
                     f"`component_distribution.batch_shape`({batch})"
                 )
-        count = mixture_distribution._num_events
+        count = mixture_distribution.logits.shape[-1]
         last = component_distribution.batch_shape[-1]
         if count not in (last, 1) and last != 1:
             raise ValueError(

@@ -28,7 +28,7 @@ class Multinomial(Distribution):
         tensor([1., 3.])
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }

@@ -25,7 +25,7 @@ class Pareto(TransformedDistribution):
         tensor(1.5000)
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "alpha": constraints.positive,
         "scale": constraints.positive,
     }

@@ -24,11 +24,11 @@ class LogitRelaxedBernoulli(ChanceOrLogit):
     reparameterization with Gumbel-softmax", 2017.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
-    support = constraints.real  # type: ignore[assignment]
+    support = constraints.real
 
     def __init__(
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -70,11 +70,11 @@ class RelaxedBernoulli(TransformedDistribution):
         torch.Size([3])
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
-    support = constraints.unit_interval  # type: ignore[assignment]
+    support = constraints.unit_interval
     has_rsample = True
     base_dist: LogitRelaxedBernoulli
 

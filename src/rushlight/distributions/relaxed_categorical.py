@@ -25,11 +25,11 @@ class ExpRelaxedCategorical(Distribution):
     C. J. Maddison, A. Mnih and Y. W. Teh, "The concrete distribution", 2017.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }
-    support = constraints.real_vector  # type: ignore[assignment]
+    support = constraints.real_vector
     has_rsample = True
 
     def __init__(
@@ -90,11 +90,11 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         torch.Size([3])
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }
-    support = constraints.simplex  # type: ignore[assignment]
+    support = constraints.simplex
     has_rsample = True
     base_dist: ExpRelaxedCategorical
 

@@ -31,7 +31,7 @@ class TransformedDistribution(Distribution):
         True
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+    arg_constraints: ClassVar[dict[str, Any]] = {}
     transforms: list[Any]
     base_dist: Any
 
@@ -83,7 +83,7 @@ class TransformedDistribution(Distribution):
         return constraints.independent(result, extra) if extra > 0 else result
 
     @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
+    def has_rsample(self) -> bool:
         """Whether the base has ``rsample``."""
         return self.base_dist.has_rsample
 

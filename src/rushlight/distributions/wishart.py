@@ -41,7 +41,7 @@ class Wishart(ExponentialFamily):
                 [0., 3.]])
     """
 
-    support = constraints.positive_definite  # type: ignore[assignment]
+    support = constraints.positive_definite
     has_rsample = True
     _mean_carrier_measure = 0
     _unbroadcasted_scale_tril: Tensor
@@ -161,22 +161,31 @@ class Wishart(ExponentialFamily):
         return lower @ lower.mT
 
     def rsample(self, sample_shape: Shape = (), max_try_correction: int | None = None) -> Tensor:
-        """Samples with gradients; singular ones are drawn again, ``max_try_correction`` (10) times at most."""
+        """Samples with gradients; singular ones are drawn again, ``max_try_correction`` (10) times at most.
+
+        PyTorch takes good samples for singular ones and draws them a second time. So does this, for the same numbers.
+        """
         tries = 10 if max_try_correction is None else max_try_correction
         shape = tuple(sample_shape)
+        batch_dims = tuple(range(-len(self._batch_shape), 0))
         sample = self._bartlett_sampling(shape)
-        singular = self.support.check(sample.detach()).logical_not()
-        if not singular.any():
-            return sample
-        import warnings
-
-        warnings.warn("Singular sample detected.", stacklevel=2)
+        again = self.support.check(sample.detach())
         for _ in range(tries):
-            again = self._bartlett_sampling(shape)
-            sample = where(singular.unsqueeze(-1).unsqueeze(-1), again, sample)
-            singular = self.support.check(sample.detach()).logical_not()
-            if not singular.any():
+            chosen = again.amax(batch_dims) if batch_dims else again
+            count = int(chosen.sum())
+            if count == 0:
                 break
+            drawn = self._bartlett_sampling((count,))
+            if shape:
+                sample = sample.clone()
+                sample[chosen] = drawn
+            else:
+                sample = drawn[0]
+            again = self.support.check(sample.detach()).logical_not()
+        if again.any():
+            import warnings
+
+            warnings.warn("Singular sample detected.", stacklevel=2)
         return sample
 
     def log_prob(self, value: Tensor) -> Tensor:

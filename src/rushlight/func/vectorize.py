@@ -66,7 +66,7 @@ def vmap(
             return _run(func, leaves, dims, tree, kwargs, size, out_dims, randomness)
         return _in_chunks(func, leaves, dims, tree, kwargs, size, out_dims, randomness, chunk_size)
 
-    return _like(wrapped, func)
+    return _like(wrapped, func)  # type: ignore[no-any-return]
 
 
 def _like(wrapped: Any, func: Any) -> Any:
@@ -286,7 +286,9 @@ class _Drawing:
         _DRAWING.reset(self._token)
         _HOOK.remove()
 
-    def draw(self, outer: int, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def draw(
+        self, outer: int, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """The numbers; those that the ``outer`` levels around this one give are spread over its examples."""
 
         def drawn(*args: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
@@ -80,8 +81,8 @@ def draw(
         dark: whether the picture has its own dark colours where the reader prefers those.
 
     Returns:
-        The text of one ``<svg>`` element. Above 300 nodes each group is one box, and inputs are left out; where no groups are given,
-        nodes that come from one line of the program, or else are recorded one after the other, are taken together.
+        The text of one ``<svg>`` element. Above 300 nodes each group is one box, and inputs are left out; where no groups
+        are given, nodes that come from one line of the program, or else are recorded one after the other, are taken together.
 
     Example:
         >>> import numpy as np
@@ -144,7 +145,7 @@ def _summaries(
 
 
 def _stretches(graph: Graph, drawn: Sequence[int]) -> list[tuple[str, list[int]]]:
-    """Nodes one after the other, in so few groups that they can be drawn. As nodes are in order, no group depends on a later one."""
+    """Nodes one after the other, in so few groups that they can be drawn. No group depends on a later one."""
     most = -(-len(drawn) // (MOST_NODES // 2))
     groups: list[tuple[str, list[int]]] = []
     site: object = None
@@ -261,7 +262,7 @@ def _picture(
     sizes = []
     start = 0
     starts = []
-    for number, frame in enumerate(frames):
+    for frame in frames:
         starts.append(start)
         stop = start + len(frame.boxes)
         own = [(a - start, b - start) for a, b in edges if start <= a < stop and start <= b < stop]
@@ -331,7 +332,7 @@ def _port(corner: tuple[float, float], box: _Box, bottom: bool) -> tuple[float, 
 def _curve(points: Sequence[tuple[float, float]]) -> str:
     """A path through points that leaves and reaches each of them vertically."""
     text = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (x, y), (u, v) in zip(points, points[1:], strict=False):
+    for (x, y), (u, v) in pairwise(points):
         bend = (v - y) / 2 if v > y else 20.0
         text += f" C{x:.1f} {y + bend:.1f} {u:.1f} {v - bend:.1f} {u:.1f} {v:.1f}"
     return text

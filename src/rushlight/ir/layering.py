@@ -7,6 +7,7 @@ the order within a layer by the mean position of neighbours, and last the coordi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 _SWEEPS: Final = 6
@@ -48,10 +49,10 @@ def lay_out(
             layer.append(between)
         chains[a, b] = chain
         path = [a, *chain, b]
-        links += list(zip(path, path[1:], strict=False))
+        links += list(pairwise(path))
     rows: list[list[int]] = [[] for _ in range(max(layer) + 1)]
-    for box, row in enumerate(layer):
-        rows[row].append(box)
+    for box, level in enumerate(layer):
+        rows[level].append(box)
     above: list[list[int]] = [[] for _ in widths]
     below: list[list[int]] = [[] for _ in widths]
     for a, b in links:
@@ -62,10 +63,10 @@ def lay_out(
     top = [0.0] * len(widths)
     y = 0.0
     middles = []
-    for row in rows:
-        tallest = max([sizes[box][1] for box in row if box < len(sizes)], default=0.0)
+    for boxes in rows:
+        tallest = max([sizes[box][1] for box in boxes if box < len(sizes)], default=0.0)
         middles.append((y, y + tallest))
-        for box in row:
+        for box in boxes:
             top[box] = y
         y += tallest + down
     ways = {

@@ -1,8 +1,8 @@
 """A static graph where it can be had: recorded without any effect, and given up without a trace where it can't.
 
-For callers that have another way of running the same step and know what of Python's state it reads (``compat.tensorflow``). A
-program of theirs runs as ``compile(fullgraph=True)`` would; but an error while it is recorded or compiled leaves everything as it
-was, so that the step can be run in the other way.
+For callers that have another way of running the same step and know what of Python's state it reads
+(``compat.tensorflow``). A program of theirs runs as ``compile(fullgraph=True)`` would; but an error while it is recorded or
+compiled leaves everything as it was, so that the step can be run in the other way.
 """
 
 from __future__ import annotations

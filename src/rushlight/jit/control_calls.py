@@ -514,4 +514,5 @@ class _WhileGradient(Call):
 
 def outside_tensor(tape: Any, buffer: Any) -> Tensor:
     """The memory of ``buffer``, of the tape outside, as a tensor."""
-    return make_tensor(pending(tape, buffer, buffer.root))
+    array: Any = pending(tape, buffer, buffer.root)
+    return make_tensor(array)

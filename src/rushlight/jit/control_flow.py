@@ -101,7 +101,8 @@ def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried
     _check_callable("while_loop", cond_fn=cond_fn, body_fn=body_fn)
     if not isinstance(carried_inputs, tuple | list):
         raise RuntimeError(
-            f"Expect carried_inputs to be a tuple or list of possibly nested dict/list/tuple, but got {described(carried_inputs)}"
+            "Expect carried_inputs to be a tuple or list of possibly nested dict/list/tuple, but got "
+            f"{described(carried_inputs)}"
         )
     leaves, structure = flatten(tuple(carried_inputs))
     for leaf in leaves:
@@ -382,10 +383,10 @@ def _static_cond(tape: StaticTape, pred: Any, true_fn: Any, false_fn: Any, opera
         for buffer in changed:
             node = part.tape.buffer_node(part.tape.import_buffer(buffer))
             part.results.append(Value(node, *part.tape.types[node]))
-    results = CondCall(pred, parts, count + len(changed)).apply()
-    for buffer, result in zip(changed, results[count:], strict=False):
+    outcome = CondCall(pred, parts, count + len(changed)).apply()
+    for buffer, result in zip(changed, outcome[count:], strict=False):
         tape.write(outside_tensor(tape, buffer)._array, result._array)
-    return unflatten(structures[0], results[:count])
+    return unflatten(structures[0], outcome[:count])
 
 
 def _static_while(tape: StaticTape, cond_fn: Any, body_fn: Any, leaves: list[Any], structure: Any) -> Any:

@@ -1,7 +1,7 @@
 """What control flow is when a static graph runs: records whose ``impl`` runs sub-graphs on arrays.
 
-They stand in the place of primitives' records in CALL nodes. Records of one structure are equal, so programs with them are found
-by structure like all others.
+They stand in the place of primitives' records in CALL nodes. Records of one structure are equal, so programs with them are
+found by structure like all others.
 """
 
 from __future__ import annotations

@@ -32,10 +32,11 @@ _SECONDS: Final = 0.5  # after which the least number is enough
 class Kernel:
     """One kernel of a program: ``facts`` (see ``kernel_facts.Facts``) and what was measured.
 
-    ``number``: from 1 on in its program. ``seconds``: the median of runs on one thread, None where nothing was measured.
-    ``shared_seconds``: the same in runs on all threads, by the calling thread's clock: what it waited for others counts, and what
-    they had done before it came does not. ``together``: it may run at the same time as a neighbour then.
-    ``least``: seconds that the machine's measured limits allow one thread; ``bound``: what sets that limit, "arithmetic" or "memory".
+    ``number``: from 1 on in its program. ``seconds``: the median of runs on one thread, None where nothing was
+    measured. ``shared_seconds``: the same in runs on all threads, by the calling thread's clock: what it waited for others
+    counts, and what they had done before it came does not. ``together``: it may run at the same time as a neighbour then.
+    ``least``: seconds that the machine's measured limits allow one thread; ``bound``: what sets that limit,
+    "arithmetic" or "memory".
     """
 
     def __init__(
@@ -103,7 +104,8 @@ class ExplainedProgram:
     """One program that the call ran.
 
     ``before`` and ``after``: the graph as recorded and after the passes; ``passes``: (name, graph) after each;
-    ``calls``: how often the call ran it; ``ended``: why it ends where it does; ``seconds``: the median of whole runs, None where nothing was measured (``untimed`` says why);
+    ``calls``: how often the call ran it; ``ended``: why it ends where it does; ``seconds``: the median of whole runs, None
+    where nothing was measured (``untimed`` says why);
     ``arena_bytes`` and ``memory``: its own memory, and what lies in it when.
     """
 
@@ -149,7 +151,7 @@ class ExplainedProgram:
         self.memory = self._memory()
 
     @property
-    def groups(self) -> list[tuple[str, tuple[int, ...]]]:
+    def groups(self) -> list[tuple[str, list[int]]]:
         """For each kernel with nodes its label and their numbers in ``after``; those that another computes too belong to
         the one that stores them, or else to the first."""
         return [
@@ -316,7 +318,9 @@ def _unknown_effects(graph: Graph) -> str:
 def _measure(piece: Piece) -> tuple[tuple[list[float] | None, list[float] | None], float, int]:
     """Median seconds of each line on one thread and on all (None where NumPy runs it), and of whole runs, and how many runs."""
     program = piece.program
-    sources = [getattr(node.attrs[0], "source", None) for node in piece.graph.nodes if node.kind is Kind.CALL]
+    sources: list[Any] = [
+        getattr(node.attrs[0], "source", None) for node in piece.graph.nodes if node.kind is Kind.CALL
+    ]
     states = [(source, source.state_bytes()) for source in sources if hasattr(source, "set_state_bytes")]
     inputs = [np.array(array) for array in piece.inputs]
     outputs = [np.empty(shape, dtype) for shape, dtype in piece.outputs]

@@ -26,35 +26,50 @@ if TYPE_CHECKING:
 
 _STYLE: Final = (
     """
-:root { color-scheme: light dark; --ground: #ffffff; --ink: #1c2430; --soft: #55606e; --rule: #d5dbe3; --panel: #f4f6f9;
-  --bar: #b9d3f0; --link: #1d5a9e; --mark: #fff0b8; --t0: #cfe3f7; --t1: #d6ecd3; --t2: #f8e3bf; --t3: #ead7f0; --t4: #f5d5d5; }
+:root { color-scheme: light dark; --ground: #ffffff; --ink: #1c2430; --soft: #55606e; --rule: #d5dbe3;
+  --panel: #f4f6f9;
+  --bar: #b9d3f0; --link: #1d5a9e; --mark: #fff0b8; --t0: #cfe3f7; --t1: #d6ecd3; --t2: #f8e3bf; --t3: #ead7f0;
+  --t4: #f5d5d5; }
 @media (prefers-color-scheme: dark) { :root { --ground: #12171e; --ink: #e6ebf2; --soft: #aab4c2; --rule: #36404d;
-  --panel: #1b222c; --bar: #2c4d73; --link: #8bbcf3; --mark: #4d4317; --t0: #25435f; --t1: #28452a; --t2: #51401c; --t3: #452d4f;
+  --panel: #1b222c; --bar: #2c4d73; --link: #8bbcf3; --mark: #4d4317; --t0: #25435f; --t1: #28452a; --t2: #51401c;
+  --t3: #452d4f;
   --t4: #552b2b; """
     + DARK
     + """ } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.2rem 1.5rem 4rem; max-width: 1280px; background: var(--ground); color: var(--ink);
   font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 p { margin: .3rem 0; } a { color: var(--link); } .soft, caption, figcaption { color: var(--soft); }
-code, pre, .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .86em; }
+code, pre, .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  font-size: .86em; }
 .scroll { overflow: auto; border: 1px solid var(--rule); border-radius: 6px; } figure { margin: .5rem 0; }
-.scroll.tall { max-height: 60rem; } .fitted svg { width: 100%; height: auto; } .scroll svg { display: block; margin: 0 auto; }
+.scroll.tall { max-height: 60rem; } .fitted svg { width: 100%; height: auto; }
+.scroll svg { display: block; margin: 0 auto; }
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; padding: .4rem .6rem; font-size: .9em; }
-th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; vertical-align: top; }
+th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap;
+  vertical-align: top; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--ground); }
-th { background: var(--panel); } td.text, th.text { text-align: left; } td.wide { white-space: normal; min-width: 22rem; }
-th button { all: unset; cursor: pointer; font-weight: 600; } th button:focus-visible, summary:focus-visible, a:focus-visible,
+th { background: var(--panel); } td.text, th.text { text-align: left; }
+td.wide { white-space: normal; min-width: 22rem; }
+th button { all: unset; cursor: pointer; font-weight: 600; }
+th button:focus-visible, summary:focus-visible, a:focus-visible,
 .scroll:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 th[aria-sort="ascending"] button::after { content: " ▲"; } th[aria-sort="descending"] button::after { content: " ▼"; }
-.bar { display: inline-block; height: .6em; background: var(--bar); margin-right: .4em; border-radius: 2px; vertical-align: baseline; }
+.bar { display: inline-block; height: .6em; background: var(--bar); margin-right: .4em; border-radius: 2px;
+  vertical-align: baseline; }
 tr.lit td { background: var(--mark); } .lit > rect { stroke-width: 3; stroke: var(--link) !important; }
-details { margin: .35rem 0; } summary { cursor: pointer; } details > div, details > pre, details > dl { margin-left: 1.1rem; }
-pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: .6rem .8rem; overflow: auto; max-height: 32rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .9rem; margin: .3rem 0; } dt { color: var(--soft); } dd { margin: 0; }
-.memory text { font-size: 11px; fill: var(--ink); } .mem-grid { stroke: var(--rule); } .mem-block rect { stroke: var(--soft); }
-.mem-0 rect { fill: var(--t0); } .mem-1 rect { fill: var(--t1); } .mem-2 rect { fill: var(--t2); } .mem-3 rect { fill: var(--t3); }
+details { margin: .35rem 0; } summary { cursor: pointer; }
+details > div, details > pre, details > dl { margin-left: 1.1rem; }
+pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: .6rem .8rem;
+  overflow: auto; max-height: 32rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .9rem; margin: .3rem 0; }
+dt { color: var(--soft); } dd { margin: 0; }
+.memory text { font-size: 11px; fill: var(--ink); } .mem-grid { stroke: var(--rule); }
+.mem-block rect { stroke: var(--soft); }
+.mem-0 rect { fill: var(--t0); } .mem-1 rect { fill: var(--t1); } .mem-2 rect { fill: var(--t2); }
+.mem-3 rect { fill: var(--t3); }
 .mem-4 rect { fill: var(--t4); }
 @media print { .scroll, pre { max-height: none; overflow: visible; } }
 """
@@ -67,9 +82,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const up = head.getAttribute("aria-sort") === "descending";
     table.querySelectorAll("thead th").forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const key = row => { const v = row.cells[column].dataset.value; const n = Number(v); return v === "" ? -Infinity : isNaN(n) ? v : n; };
-    const rows = [...body.rows].sort((a, b) => { const x = key(a), y = key(b); return (x < y ? -1 : x > y ? 1 : 0) * (up ? 1 : -1); });
-    body.append(...rows);
+    const key = row => {
+      const value = row.cells[column].dataset.value;
+      return value === "" ? -Infinity : isNaN(value) ? value : Number(value);
+    };
+    const compare = (x, y) => x < y ? -1 : x > y ? 1 : 0;
+    body.append(...[...body.rows].sort((a, b) => compare(key(a), key(b)) * (up ? 1 : -1)));
   }));
 }
 for (const button of document.querySelectorAll("button.fit")) button.addEventListener("click", () => {
@@ -101,7 +119,8 @@ function open() {
 }
 """
 _COLUMNS: Final = (
-    "#", "1 thread", "part of all", "share of limit", "all threads", "limited by", "read", "written", "operations", "GFLOP/s", "GB/s", "kernel",
+    "#", "1 thread", "part of all", "share of limit", "all threads", "limited by",
+    "read", "written", "operations", "GFLOP/s", "GB/s", "kernel",
 )  # fmt: skip
 _FIT: Final = '<p><button type="button" class="fit" aria-pressed="false">Fit to the width</button></p>'
 _TEXT_COLUMNS: Final = frozenset(("limited by", "kernel"))
@@ -160,14 +179,16 @@ def _program(
     final = draw(program.after, program.groups, hover.__getitem__, name=f"-{number}", dark=False)
     caption = "Frames are kernels; values flow down." if program.kernels else "Values flow down."
     parts.append(
-        f'<h3>Graph</h3><figure>{_FIT}<div class="scroll tall grouped" tabindex="0" role="region" aria-label="Graph">{final}</div>'
-        f"<figcaption>{caption} Thick borders: results. Hover for details; a click on a frame leads to its code.</figcaption></figure>"
+        f'<h3>Graph</h3><figure>{_FIT}<div class="scroll tall grouped" tabindex="0" role="region" '
+        f'aria-label="Graph">{final}</div>'
+        f"<figcaption>{caption} Thick borders: results. Hover for details; a click on a frame leads to its "
+        "code.</figcaption></figure>"
     )
     if program.native:
         recorded = draw(program.before, name=f"-{number}-recorded", dark=False)
         parts.append(
-            f'<details><summary>The graph as it was recorded</summary>{_FIT}<div class="scroll tall" tabindex="0" role="region" '
-            f'aria-label="Graph as recorded">{recorded}</div></details>'
+            f'<details><summary>The graph as it was recorded</summary>{_FIT}<div class="scroll tall" tabindex="0" '
+            f'role="region" aria-label="Graph as recorded">{recorded}</div></details>'
         )
         parts.append(_memory(program))
     parts.append("<h3>Intermediate representation</h3>")
@@ -202,7 +223,8 @@ def _table(number: int, program: ExplainedProgram) -> str:
     total = sum([kernel.seconds or 0.0 for kernel in program.kernels])
     heads = "".join(
         [
-            f'<th scope="col"{" class=text" if name in _TEXT_COLUMNS else ""}><button type="button">{escape(name)}</button></th>'
+            f'<th scope="col"{" class=text" if name in _TEXT_COLUMNS else ""}>'
+            f'<button type="button">{escape(name)}</button></th>'
             for name in _COLUMNS
         ]
     )
@@ -210,7 +232,8 @@ def _table(number: int, program: ExplainedProgram) -> str:
     return (
         '<h3>Kernels by cost</h3><div class="scroll" tabindex="0" role="region" aria-label="Table of kernels">'
         '<table class="sortable"><caption>In the order in which they run. A column\'s heading sorts by it. ~ is an estimate; '
-        f"∥ may run at the same time as its neighbours.</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"∥ may run at the same time as its neighbours.</caption><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -264,8 +287,8 @@ def _memory(program: ExplainedProgram) -> str:
     )
     return (
         '<h3>Memory plan</h3><figure><div class="scroll" tabindex="0" role="region" aria-label="Memory plan">'
-        f"{draw_memory(program)}</div><figcaption>{nbytes_text(program.arena_bytes)} in all; inputs and results have memory of their "
-        "own. Hover for the values.</figcaption></figure>"
+        f"{draw_memory(program)}</div><figcaption>{nbytes_text(program.arena_bytes)} in all; inputs and results have "
+        "memory of their own. Hover for the values.</figcaption></figure>"
         '<details><summary>The same as a table</summary><div class="scroll"><table><thead><tr>'
         '<th scope="col">offset</th><th scope="col">bytes</th><th scope="col">from kernel</th><th scope="col">to kernel</th>'
         f'<th scope="col" class="text">values</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
@@ -297,8 +320,8 @@ def _kernel(number: int, kernel: Kernel, codes: dict[tuple[str, str], str], asse
         parts.append(_folded(f"LLVM IR{which}, before LLVM's own passes", one.text))
         parts.append(_folded(f"Assembly{which}", _assembly(one)))
     return (
-        f'<details id="{own}" data-details="{kernel.number}"><summary>{kernel.number} · {escape(facts.form)}: {escape(facts.name)}'
-        f"</summary><div>{''.join(parts)}</div></details>"
+        f'<details id="{own}" data-details="{kernel.number}"><summary>{kernel.number} · {escape(facts.form)}: '
+        f"{escape(facts.name)}</summary><div>{''.join(parts)}</div></details>"
     )
 
 

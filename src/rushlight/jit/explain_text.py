@@ -14,8 +14,8 @@ NOTES = (
     "operations: 2·m·n·k for a matrix product; with ~ an estimate (1 for an addition, 16 for a division, a root or exp).",
     "1 thread: the median of runs on one thread; GFLOP/s, GB/s and the share belong to it. Below about 200 ns the clock itself "
     "is part of what it shows.",
-    "all threads: the calling thread's clock in runs on all threads. What it waits for others counts, and what they had done before "
-    "it came does not; kernels marked ∥ may run at the same time as their neighbours. Only the sum is exact.",
+    "all threads: the calling thread's clock in runs on all threads. What it waits for others counts, and what they had done "
+    "before it came does not; kernels marked ∥ may run at the same time as their neighbours. Only the sum is exact.",
     "share: of the least time that the measured limits allow for these operations and bytes; above 100% where data was in a "
     "nearer cache than when the limit was measured, or the machine was busier then.",
 )  # fmt: skip
@@ -42,8 +42,8 @@ def limits_text(explanation: Explanation) -> str:
     limits = explanation.limits
     rates = [f"{rate:.0f} GB/s with {nbytes_text(nbytes)}" for nbytes, rate in limits.bandwidths]
     return (
-        f"Measured limits of one thread of this machine: {limits.gflops:.0f} GFLOP/s (float32 matrix product); read and written: "
-        + ", ".join(rates)
+        f"Measured limits of one thread of this machine: {limits.gflops:.0f} GFLOP/s (float32 matrix product); read and "
+        "written: " + ", ".join(rates)
     )
 
 
@@ -56,8 +56,8 @@ def summary(program: ExplainedProgram) -> str:
     if not program.native:
         return f"{len(program.before.nodes)} nodes"
     return (
-        f"{len(program.before.nodes)} nodes recorded, {len(program.after.nodes)} after the passes, {_kernels(len(program.kernels))}, "
-        f"{nbytes_text(program.arena_bytes)} of working memory"
+        f"{len(program.before.nodes)} nodes recorded, {len(program.after.nodes)} after the passes, "
+        f"{_kernels(len(program.kernels))}, {nbytes_text(program.arena_bytes)} of working memory"
     )
 
 
@@ -81,7 +81,10 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
     ]
     if not program.kernels:
         return lines
-    heading = f"  {'#':>3} {'1 thread':>9} {'share':>6} {'all thr.':>9} {'read':>9} {'written':>9} {'operations':>11} {'GFLOP/s':>8} {'GB/s':>6}  kernel"
+    heading = (
+        f"  {'#':>3} {'1 thread':>9} {'share':>6} {'all thr.':>9} {'read':>9} {'written':>9} {'operations':>11} "
+        f"{'GFLOP/s':>8} {'GB/s':>6}  kernel"
+    )
     lines += ["", heading]
     for kernel in program.kernels:
         lines += _kernel(kernel)
@@ -91,7 +94,8 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
 def _kernel(kernel: Kernel) -> list[str]:
     facts = kernel.facts
     columns = (
-        f"  {kernel.number:>3} {time_text(kernel.seconds):>9} {share_text(kernel.share):>6} {time_text(kernel.shared_seconds):>9} {nbytes_text(facts.read):>9} "
+        f"  {kernel.number:>3} {time_text(kernel.seconds):>9} {share_text(kernel.share):>6} "
+        f"{time_text(kernel.shared_seconds):>9} {nbytes_text(facts.read):>9} "
         f"{nbytes_text(facts.written):>9} {flops_text(kernel):>11} {_rate(kernel.gflops):>8} {_rate(kernel.bandwidth):>6}"
     )
     mark = "∥ " if kernel.together else ""

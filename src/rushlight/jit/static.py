@@ -283,7 +283,11 @@ def _template(
         parts = [_template(part, number_of, arguments, memory) for part in value]
         return ("sequence", lambda made: kind(*made), parts)
     if isinstance(value, dict):
-        return ("dict", kind, [(key, _template(part, number_of, arguments, memory)) for key, part in value.items()])
+        return (
+            "dict",
+            kind,
+            [(key, _template(part, number_of, arguments, memory)) for key, part in value.items()],
+        )
     return ("same", value)
 
 

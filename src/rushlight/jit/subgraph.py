@@ -139,7 +139,8 @@ class SubTape(StaticTape):
         self.examples.append(example)
         self.input_nodes.append(node)
         buffer = Buffer(root, node, True)
-        tensor = make_tensor(pending(self, buffer, root))
+        array: Any = pending(self, buffer, root)
+        tensor = make_tensor(array)
         if leaf:
             set_node(tensor, LeafNode(tensor))
         return tensor
@@ -250,6 +251,8 @@ class SubTape(StaticTape):
 
 class _WatchedInside(Watched):
     """``Tensor._array`` while a sub-graph is recorded."""
+
+    tape: SubTape
 
     def __get__(self, tensor: Any, owner: Any = None) -> Any:
         if tensor is None:

@@ -33,7 +33,7 @@ def run_batched(record: Primitive, arrays: Any, attrs: dict[str, Any]) -> Any:
     if level < 0:
         return compute(record.impl, arrays, attrs)
     arrays = _without_repetition(list(arrays), level)
-    rule = RULES.get(record.name, looped)
+    rule: Callable[..., Any] = RULES.get(record.name, looped)
     return rule(record, level, list(arrays), attrs)
 
 
@@ -572,7 +572,7 @@ ENTER: Primitive = Primitive(
 )
 LEAVE: Primitive = Primitive(
     "leave_batch",
-    lambda x, level, size, dim: leave(x, level, size, dim),
+    leave,
     lambda g, node: entered(g, node.attrs["level"], node.attrs["size"], node.attrs["dim"]),
 )
 

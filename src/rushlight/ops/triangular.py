@@ -195,10 +195,10 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
 # --- lu ---------------------------------------------------------------------------------------------------------------
 
 
-def permutation_of(pivots: Array, rows: int) -> Array:
+def permutation_of(pivots: Any, rows: int) -> Any:
     """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
     if type(pivots) is Batched:
-        return each(permutation_of, (pivots, rows), {})  # type: ignore[no-any-return]
+        return each(permutation_of, (pivots, rows), {})
     batch = pivots.shape[:-1]
     flat = pivots.reshape(count(batch), pivots.shape[-1])
     order = np.broadcast_to(np.arange(rows), (len(flat), rows)).copy()
@@ -211,10 +211,10 @@ def permutation_of(pivots: Array, rows: int) -> Array:
     return order.reshape(*batch, rows)
 
 
-def permutation_matrix(pivots: Array, rows: int, dtype: Any) -> Array:
+def permutation_matrix(pivots: Any, rows: int, dtype: Any) -> Any:
     """``P`` with ``A = P L U``."""
     if type(pivots) is Batched:
-        return each(permutation_matrix, (pivots, rows, dtype), {})  # type: ignore[no-any-return]
+        return each(permutation_matrix, (pivots, rows, dtype), {})
     order = permutation_of(pivots, rows)
     return np.swapaxes(np.eye(rows, dtype=dtype)[order], -2, -1)
 

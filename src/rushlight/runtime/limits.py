@@ -10,15 +10,15 @@ from ..compiler.pipeline import build
 from ..ir.graph import Graph, Kind, Node, Output
 from ..ir.scalar import ScalarOp
 
-_MATRIX: Final = 1024
+_MATRIX: Final = 512  # large enough for the best rate, and short enough to be undisturbed now and then
 # Bytes that are read and written: what fits into a core's cache, what fits into those behind it, and what fits into none.
 _FOOTPRINTS: Final = (1 << 18, 1 << 21, 1 << 24, 1 << 27)
-_REPEATS: Final = 5
+_REPEATS: Final = (10, 40, 200)  # of the largest array, of the matrix product, at most
 
 
 class Limits(NamedTuple):
-    """``gflops``: a float32 matrix product's. ``bandwidths``: (bytes, gigabytes a second, read and written together) of doubling
-    every element of an array, from small ones in cache to large ones in memory. All with one thread."""
+    """``gflops``: a float32 matrix product's. ``bandwidths``: (bytes, gigabytes a second, read and written together) of
+    doubling every element of an array, from small ones in cache to large ones in memory. All with one thread."""
 
     gflops: float
     bandwidths: tuple[tuple[int, float], ...]
@@ -54,17 +54,19 @@ def limits() -> Limits:
 
 
 def _measure() -> Limits:
-    product = _best(_product(), [np.ones((_MATRIX, _MATRIX), np.float32)] * 2, (_MATRIX, _MATRIX))
+    product = _best(
+        _product(), [np.ones((_MATRIX, _MATRIX), np.float32)] * 2, (_MATRIX, _MATRIX), _REPEATS[1]
+    )
     bandwidths = []
     for footprint in _FOOTPRINTS:
         size = footprint // 8
-        repeats = max(_REPEATS, min(200, (1 << 26) // footprint))
+        repeats = max(_REPEATS[0], min(_REPEATS[2], (1 << 28) // footprint))
         seconds = _best(_doubling(size), [np.ones(size, np.float32)], (size,), repeats)
         bandwidths.append((footprint, footprint / seconds / 1e9))
     return Limits(2 * _MATRIX**3 / product / 1e9, tuple(bandwidths))
 
 
-def _best(graph: Graph, inputs: list[Any], shape: tuple[int, ...], repeats: int = _REPEATS) -> float:
+def _best(graph: Graph, inputs: list[Any], shape: tuple[int, ...], repeats: int) -> float:
     program = build(graph)
     output = np.zeros(shape, np.float32)
     program.run(inputs, [output])

@@ -135,7 +135,7 @@ class Plan:
             lock.release()
 
     def profile(self, on: bool = True, *, alone: bool = False) -> None:
-        """Measure each line's time in the runs from now on, or stop that. ``alone``: on the calling thread only, while it lasts.
+        """Measure each line's time in the runs from now on, or stop that. ``alone``: these runs are on the calling thread only.
 
         With workers a line's time is what the calling thread saw: the wait for the workers' part counts, and what they had
         done before it came does not.

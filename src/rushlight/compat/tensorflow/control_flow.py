@@ -210,7 +210,10 @@ def cond(
 
             def kernel(chosen: Any, *values: Any) -> tuple[Any, ...]:
                 if is_static():
-                    return rl.cond(chosen, lambda: if_true(*values), lambda: if_false(*values))
+                    results: tuple[Any, ...] = rl.cond(
+                        chosen, lambda: if_true(*values), lambda: if_false(*values)
+                    )
+                    return results
                 return if_true(*values) if _truth(chosen) else if_false(*values)
 
             return kernel
@@ -373,8 +376,10 @@ def while_loop(
 
 def _static_loop(goes_on: Any, turn: Any, values: Any, outer: Any, limit: Any) -> tuple[Any, ...]:
     if limit is None:
-        return rl.while_loop(
-            lambda *now: goes_on(*now, *outer)[0], lambda *now: turn(*now, *outer), tuple(values)
+        return tuple(
+            rl.while_loop(
+                lambda *now: goes_on(*now, *outer)[0], lambda *now: turn(*now, *outer), tuple(values)
+            )
         )
     results = rl.while_loop(
         lambda left, *now: (left != 0) & goes_on(*now, *outer)[0],

@@ -325,7 +325,9 @@ class Plan:
         if op.type == "NoOp":
             return
         if op.bind is not None:
-            function = op.bind(Binding(self.state, op, self._tracked_throughout or op in self._recorded, self))
+            function = op.bind(
+                Binding(self.state, op, self._tracked_throughout or op in self._recorded, self)
+            )
         else:
             assert op.function is not None
             function = op.function

@@ -83,7 +83,7 @@ def map_fn(
             def kernel(*operands: Any) -> tuple[Any, ...]:
                 values, outer = operands[:width], operands[width:]
                 if _same_length(values) and is_static():
-                    return rl.map_fn(lambda parts: call(*parts, *outer), values)
+                    return tuple(rl.map_fn(lambda parts: call(*parts, *outer), values))
                 turns = [call(*[value[i] for value in values], *outer) for i in range(_same_length(values))]
                 return _stacked(turns, body)
 
@@ -177,7 +177,12 @@ def _folding(
                     last, every = rl.scan(
                         lambda now, parts: _twice(call(*now, *parts, *outer)),
                         tuple(state),
-                        tuple([value[order[-1] : order[0] + 1] if reverse else value[order[0] :] for value in values]),
+                        tuple(
+                            [
+                                value[order[-1] : order[0] + 1] if reverse else value[order[0] :]
+                                for value in values
+                            ]
+                        ),
                         reverse=reverse,
                     )
                     if not keep_all:

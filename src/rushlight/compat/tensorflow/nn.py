@@ -7,6 +7,7 @@ from typing import Any
 
 import rushlight as rl
 import rushlight.nn.functional as F
+from rushlight.ops.index_tensors import check_range
 
 from . import dtypes, rnn_cell as rnn_cell
 from .conversion import convert_to_tensor
@@ -43,8 +44,6 @@ from .rnn import (
 )
 from .static_step import is_static
 from .tensor_shape import UNKNOWN
-
-_NO_LABEL = -(2**62)  # what F.cross_entropy leaves out
 
 
 def _activation(kind: str, function: Callable[[Any], Any], doc: str) -> Callable[..., Tensor]:
@@ -203,15 +202,14 @@ def sparse_softmax_cross_entropy_with_logits(
     def kernel(x: Any, y: Any) -> Any:
         count = x.shape[-1]
         flat = y.reshape(-1).to(rl.int64)
-        # A static graph checks when it runs; no label is to be ignored there.
-        if flat.numel() and not is_static() and (int(flat.min()) < 0 or int(flat.max()) >= count):
+        outside = f"which is outside the valid range of [0, {count})."
+        if is_static():
+            check_range(flat, count, ValueError, "Received a label value of {bad} " + outside)
+        elif flat.numel() and (int(flat.min()) < 0 or int(flat.max()) >= count):
             bad = int(flat.min()) if int(flat.min()) < 0 else int(flat.max())
-            raise ValueError(
-                f"Received a label value of {bad} which is outside the valid range of [0, {count}).  Label values: "
-                + " ".join(map(str, flat.tolist()[:20]))
-            )
-        losses = F.cross_entropy(x.reshape(-1, count), flat, reduction="none", ignore_index=_NO_LABEL)
-        return losses.reshape(y.shape)
+            values = " ".join(map(str, flat.tolist()[:20]))
+            raise ValueError(f"Received a label value of {bad} {outside}  Label values: {values}")
+        return F.cross_entropy(x.reshape(-1, count), flat, reduction="none").reshape(y.shape)
 
     return node(
         "SparseSoftmaxCrossEntropyWithLogits",

@@ -18,7 +18,15 @@ from .graph import Operation
 # What a recording would do once instead of at every run: calls of the program's functions, messages, and what is known only to
 # the session. The loops of RNNs would be unrolled.
 _KEPT_EAGER: Final = frozenset(
-    ("Assert", "DynamicRNN", "InitializedValue", "IsVariableInitialized", "Print", "PyFunc", "ReportUninitialized")
+    (
+        "Assert",
+        "DynamicRNN",
+        "InitializedValue",
+        "IsVariableInitialized",
+        "Print",
+        "PyFunc",
+        "ReportUninitialized",
+    )
 )
 _EAGER_RUNS: Final = 1  # most steps run once: initializers, restoring, a look at a value
 _LAYOUTS: Final = 4  # recordings for feeds of different strides
@@ -99,7 +107,10 @@ class StaticStep:
     def _without_history(self, *feeds: Any) -> tuple[Any, ...]:
         """The results, not knowing what they are views of: that would count as kept."""
         return tuple(
-            [r.detach() if isinstance(r, rl.Tensor) and r._view is not None else r for r in self.eager(*feeds)]
+            [
+                r.detach() if isinstance(r, rl.Tensor) and r._view is not None else r
+                for r in self.eager(*feeds)
+            ]
         )
 
     @staticmethod

@@ -6,14 +6,14 @@ from typing import Any
 
 
 def _builders() -> dict[str, Any]:
-    from . import alexnet, mobilenetv2, resnet, vgg
+    from importlib import import_module
 
-    return {
-        name: value
-        for module in (alexnet, mobilenetv2, resnet, vgg)
-        for name, value in vars(module).items()
-        if name in module.BUILDERS
-    }
+    # By their full names: the package's attribute `alexnet` is the builder, not the module.
+    found: dict[str, Any] = {}
+    for name in ("alexnet", "mobilenetv2", "resnet", "vgg"):
+        module = import_module(f"{__package__}.{name}")
+        found.update((builder, getattr(module, builder)) for builder in module.BUILDERS)
+    return found
 
 
 def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
