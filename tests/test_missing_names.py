@@ -24,7 +24,11 @@ from rushlight.missing import MissingNameError, nearest
         ("rushlight.nn.functional", "crossentropy", "torch.nn.functional.cross_entropy"),
         ("rushlight.optim", "Adamw", "torch.optim.AdamW"),
         ("rushlight.vision.models", "resnet51", "torchvision.models.resnet"),
-        ("rushlight.vision.transforms", "RandomFlip", "torchvision.transforms.RandomFlip: Rushlight does not have it"),
+        (
+            "rushlight.vision.transforms",
+            "RandomFlip",
+            "torchvision.transforms.RandomFlip: Rushlight does not have it",
+        ),
         ("rushlight.jit", "scrypt", "torch.jit.script"),
         ("rushlight.compiler", "is_compilng", "torch.compiler.is_compiling"),
     ],
@@ -52,7 +56,9 @@ def test_nothing_near() -> None:
 def test_lazy_parts_are_not_imported_with_the_package() -> None:
     lazy = ("compiler.pipeline", "distributed", "hub", "jit.scripting", "multiprocessing", "vision")
     source = f"import rushlight, sys; print([n for n in {lazy} if 'rushlight.' + n in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout == "[]\n"
 
 

@@ -1,4 +1,4 @@
-"""The few names of PyTorch's C++ module that libraries call without need. There is no C++ here."""
+"""The few names of PyTorch's C++ module that libraries call without need. There is no C++ here."""  # noqa: N999
 
 from __future__ import annotations
 

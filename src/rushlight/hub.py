@@ -136,7 +136,7 @@ def load_state_dict_from_url(
     from .serialization import load as load_file
 
     folder = model_dir or os.path.join(get_dir(), "checkpoints")
-    name = file_name or os.path.basename(url.split("?")[0])
+    name = file_name or os.path.basename(url.split("?", maxsplit=1)[0])
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         raise FileNotFoundError(

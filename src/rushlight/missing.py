@@ -133,7 +133,7 @@ def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str
     """
     table = dict(names or {})
 
-    def __getattr__(name: str) -> Any:
+    def attribute(name: str) -> Any:
         import sys
         from importlib import import_module
 
@@ -147,10 +147,12 @@ def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str
             return found
         # Tools ask modules for private and special names all the time; those need no advice.
         if name.startswith("_"):
-            raise AttributeError(f"module {module!r} has no attribute {name!r}", name=name, obj=sys.modules[module])
+            raise AttributeError(
+                f"module {module!r} has no attribute {name!r}", name=name, obj=sys.modules[module]
+            )
         raise MissingNameError(module, name, [*vars(sys.modules[module]), *table])
 
-    return __getattr__
+    return attribute
 
 
 def explain_missing(*modules: Any) -> None:

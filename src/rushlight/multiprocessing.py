@@ -28,7 +28,9 @@ class ProcessRaisedException(ProcessException):
 class ProcessExitedException(ProcessException):
     """A process of ``spawn`` ended with an exit code other than 0, or by a signal."""
 
-    def __init__(self, msg: str, error_index: int, error_pid: int, exit_code: int, signal_name: str | None = None) -> None:
+    def __init__(
+        self, msg: str, error_index: int, error_pid: int, exit_code: int, signal_name: str | None = None
+    ) -> None:
         super().__init__(msg, error_index, error_pid)
         self.exit_code, self.signal_name = exit_code, signal_name
 
@@ -66,7 +68,7 @@ class SpawnContext:
         ready = connection.wait(list(self._open), timeout)
         failed = None
         for sentinel in ready:
-            index = self._open.pop(sentinel)  # type: ignore[arg-type]
+            index = self._open.pop(sentinel)
             self.processes[index].join()
             if self.processes[index].exitcode != 0 and failed is None:
                 failed = index
@@ -82,7 +84,9 @@ class SpawnContext:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise ProcessExitedException(f"process {failed} terminated with {how}", failed, process.pid, code)
         text = self._errors[failed].get()
-        raise ProcessRaisedException(f"\n\n-- Process {failed} terminated with the following error:\n{text}", failed, process.pid)
+        raise ProcessRaisedException(
+            f"\n\n-- Process {failed} terminated with the following error:\n{text}", failed, process.pid
+        )
 
 
 ProcessContext = SpawnContext
@@ -142,5 +146,7 @@ def get_sharing_strategy() -> str:
 def set_sharing_strategy(new_strategy: str) -> None:
     """Accepted and remembered. Raises ``AssertionError`` for other names than PyTorch's, as PyTorch does."""
     if new_strategy not in ("file_system", "file_descriptor"):
-        raise AssertionError(f"set_sharing_strategy: unknown {new_strategy!r}; allowed: file_system, file_descriptor")
+        raise AssertionError(
+            f"set_sharing_strategy: unknown {new_strategy!r}; allowed: file_system, file_descriptor"
+        )
     _SHARING[0] = new_strategy

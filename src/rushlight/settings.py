@@ -23,7 +23,9 @@ def set_float32_matmul_precision(precision: str) -> None:
         'highest'
     """
     if precision not in _PRECISIONS:
-        raise RuntimeError(f"set_float32_matmul_precision: got {precision!r}; allowed are {', '.join(_PRECISIONS)}")
+        raise RuntimeError(
+            f"set_float32_matmul_precision: got {precision!r}; allowed are {', '.join(_PRECISIONS)}"
+        )
     _STATE["matmul"] = precision
 
 
@@ -56,7 +58,9 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
         raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode).__name__}")
     if isinstance(debug_mode, str):
         if debug_mode not in _DEBUG_MODES:
-            raise RuntimeError(f"set_deterministic_debug_mode: got {debug_mode!r}; allowed: {', '.join(_DEBUG_MODES)}")
+            raise RuntimeError(
+                f"set_deterministic_debug_mode: got {debug_mode!r}; allowed: {', '.join(_DEBUG_MODES)}"
+            )
         debug_mode = _DEBUG_MODES.index(debug_mode)
     if debug_mode not in (0, 1, 2):
         raise RuntimeError(f"set_deterministic_debug_mode: got {debug_mode}; allowed are 0, 1 and 2")
@@ -104,7 +108,9 @@ def set_default_tensor_type(t: Any, /) -> None:
     known = {"FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16,
              "BFloat16Tensor": dtypes.bfloat16}  # fmt: skip
     if name not in known:
-        raise TypeError(f"set_default_tensor_type: invalid type object: {t!r}; allowed are {', '.join(known)}")
+        raise TypeError(
+            f"set_default_tensor_type: invalid type object: {t!r}; allowed are {', '.join(known)}"
+        )
     set_default_dtype(known[name])
 
 

@@ -227,3 +227,29 @@ def test_uninitialised_variables_are_still_noticed():
             assert [bool(session.run(start)) for _ in range(3)] == [False] * 3
             session.run(w.initializer)
             assert [bool(session.run(start)) for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("with_lengths", [False, True])
+def test_recurrent_nets(monkeypatch, steps, with_lengths):
+    def program():
+        x, y = tf.placeholder(tf.float32, [None, 5, 3]), tf.placeholder(tf.float32, [None, 4])
+        lengths = tf.placeholder(tf.int32, [None]) if with_lengths else None
+        outputs, state = tf.nn.dynamic_rnn(
+            tf.nn.rnn_cell.BasicLSTMCell(4), x, sequence_length=lengths, dtype=tf.float32
+        )
+        loss = tf.reduce_mean(tf.square(state.h - y)) + tf.reduce_mean(tf.square(outputs))
+        train = tf.train.AdamOptimizer(0.05).minimize(loss)
+        found = []
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            for _ in range(4):
+                feeds = {x: np.random.randn(2, 5, 3), y: np.random.randn(2, 4)}
+                if with_lengths:
+                    feeds[lengths] = [3, 5]
+                found += session.run([loss, outputs, train], feeds)[:2]
+            found += session.run(tf.trainable_variables())
+        return found
+
+    close(*both_ways(monkeypatch, program))
+    assert any(step.recordings for step in steps)
+    assert not any(step.given_up for step in steps)

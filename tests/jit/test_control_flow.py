@@ -737,3 +737,120 @@ def test_names():
         assert getattr(importlib.import_module(f"rushlight._higher_order_ops.{name}"), name) is getattr(
             module, name
         )
+
+
+@modes
+def test_arguments_and_results_in_between_changed_in_a_branch(mode):
+    def f(x, flag):
+        h = x * 1
+        part = h[1:]
+
+        def change():
+            x.mul_(2)
+            part.add_(10)
+            return h.sum()
+
+        total = torch.cond(flag, change, lambda: h.sum() * 0)
+        return total, h * 1, part + x[1:]
+
+    g = in_mode(mode, f)
+    for flag in (True, False, True):
+        x = torch.ones(3)
+        total, h, part = g(x, torch.tensor(flag))
+        same(x, torch.full((3,), 2.0 if flag else 1.0))
+        same(h, torch.tensor([1.0, 11.0, 11.0]) if flag else torch.ones(3))
+        same(total, torch.tensor(23.0 if flag else 0.0))
+        same(part, torch.full((2,), 13.0 if flag else 2.0))
+
+
+@modes
+def test_running_statistics_in_a_branch(mode):
+    norm = torch.nn.BatchNorm1d(3, momentum=0.5)
+    twin = torch.nn.BatchNorm1d(3, momentum=0.5)
+
+    def step(x, flag):
+        norm.zero_grad()
+        y = torch.cond(flag, lambda: norm(x), lambda: x * 1.0)
+        y.square().sum().backward() if y.requires_grad else None
+        return y.detach()
+
+    f = in_mode(mode, step)
+    for flag in (True, False, True):
+        x = torch.randn(4, 3)
+        y = f(x, torch.tensor(flag))
+        same(y, twin(x) if flag else x, 1e-5)
+        same(norm.running_mean, twin.running_mean)
+        assert norm.num_batches_tracked.item() == twin.num_batches_tracked.item()
+
+
+@modes
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int32, torch.float16, torch.bfloat16, torch.complex64])
+def test_dtypes(mode, dtype):
+    def f(x, flag):
+        a = torch.cond(flag, lambda: x.clone(), lambda: x.flip(0))
+        (b,) = torch.while_loop(lambda y: flag & (y[0] == x[0]), lambda y: (y.flip(0),), (x,))
+        carry, ys = torch.scan(lambda c, e: (e, c), x[0], x)
+        return a, b, carry, ys, torch.map_fn(lambda e: e == x[0], x)
+
+    x = torch.tensor([1, 0, 0]).to(dtype)
+    for flag in (True, False):
+        a, b, carry, ys, equal = in_mode(mode, f)(x, torch.tensor(flag))
+        for found, expected in (
+            (a, x if flag else x.flip(0)),
+            (b, x.flip(0) if flag else x),
+            (carry, x[2]),
+            (ys, torch.stack([x[0], x[0], x[1]])),
+            (equal, x == x[0]),
+        ):
+            assert found.dtype == expected.dtype
+            assert bool((found == expected).all())
+
+
+@modes
+def test_without_gradients(mode):
+    w = torch.ones(2, requires_grad=True)
+
+    def f(x):
+        return torch.cond(x.sum() > 0, lambda: x * w, lambda: w + x), torch.scan(
+            lambda c, e: (c + e, c * w), w, x
+        )[1]
+
+    for context in (torch.no_grad, torch.inference_mode):
+        with context():
+            a, b = in_mode(mode, f)(torch.ones(2))
+            assert not a.requires_grad
+            assert not b.requires_grad
+            same(a, torch.ones(2))
+            same(b, torch.tensor([[1.0, 1.0], [2.0, 2.0]]))
+
+
+@modes
+def test_shapes_that_follow_from_values_inside_fail_clearly(mode):
+    f = in_mode(mode, lambda x: torch.cond(x.sum() > 0, lambda: x[x > 0], lambda: x))
+    if mode == "static":
+        with pytest.raises(RuntimeError, match="value of a tensor is needed"):
+            f(torch.ones(2))
+    else:
+        same(f(torch.tensor([2.0, -1.0])), torch.tensor([2.0]))
+
+
+@modes
+def test_linear_algebra_in_a_branch(mode):
+    w = randn(3, 3, requires_grad=True)
+
+    def step(flag):
+        w.grad = None
+        a = w @ w.t() + torch.eye(3, dtype=torch.float64)
+        y = torch.cond(flag, lambda: torch.linalg.cholesky(a), lambda: torch.linalg.inv(a))
+        y.sum().backward()
+        return y.detach()
+
+    f = in_mode(mode, step)
+    for flag in (True, False):
+        y = f(torch.tensor(flag))
+        v = w.detach().clone().requires_grad_()
+        a = v @ v.t() + torch.eye(3, dtype=torch.float64)
+        expected = torch.linalg.cholesky(a) if flag else torch.linalg.inv(a)
+        expected.sum().backward()
+        same(y, expected)
+        same(w.grad, v.grad)

@@ -239,6 +239,25 @@ def test_the_state_is_that_after_a_call(fullgraph):
     np.testing.assert_array_equal(data, other_data)
 
 
+def test_what_must_not_run_again_is_not_timed():
+    def function(x):
+        return torch.cond(x.sum() > 0, lambda x: F.dropout(x, 0.5), lambda x: x.cos(), (x,))
+
+    states = []
+    for explaining in (False, True):
+        torch.manual_seed(4)
+        compiled = torch.compile(function, fullgraph=True)
+        if explaining:
+            explanation = torch.explain(compiled, torch.ones(4))
+        else:
+            compiled(torch.ones(4))
+        states.append(torch.get_rng_state().numpy().copy())
+    np.testing.assert_array_equal(*states)
+    assert explanation.kernels[0].seconds is None and explanation.programs[0].seconds is None
+    assert "Not timed: control_flow.cond does more than compute values" in str(explanation)
+    Page(explanation.html())
+
+
 @both
 def test_an_error_in_the_call(fullgraph):
     def function(x):

@@ -16,6 +16,8 @@ LOOKS_AT_VALUES: dict[str, str] = {
     "view_as_real": "the parts of complex numbers share memory with them, which a graph has no view for",
     "view_as_complex": "the parts of complex numbers share memory with them, which a graph has no view for",
     "to_copy": "the gradient of a cast from complex to real numbers is a real part",
+    "fft_complex": "the gradient of a real operand is a real part",
+    "fft_real_to_half": "its gradient is a real part",
     "complex": "its gradient is in the parts of complex numbers",
     "linalg_eig": "its gradient raises where the values show that it is not defined",
     "masked_scatter": "raises where the mask has more places than there are values",

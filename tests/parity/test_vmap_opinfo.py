@@ -27,37 +27,60 @@ _UNWRITTEN = "gives memory that was not written: there is nothing to compare"
 _STATE = "writes batched statistics into running ones that are not batched; PyTorch refuses it too"
 KNOWN: dict[str, str] = {
     **dict.fromkeys(
-        (
-            "cauchy geometric normal nn.functional.fractional_max_pool2d "
-            "nn.functional.scaled_dot_product_attention pca_lowrank rand_like randint_like bernoulli "
-            "nn.functional.dropout nn.functional.dropout3d nn.functional.feature_alpha_dropout exponential "
-            "log_normal uniform nn.functional.fractional_max_pool3d svd_lowrank randn_like multinomial "
-            "nn.functional.dropout2d nn.functional.alpha_dropout nn.functional.multi_head_attention_forward "
-            "nn.functional.rrelu"
-        ).split(),
+        [
+            "cauchy",
+            "geometric",
+            "normal",
+            "nn.functional.fractional_max_pool2d",
+            "nn.functional.scaled_dot_product_attention",
+            "pca_lowrank",
+            "rand_like",
+            "randint_like",
+            "bernoulli",
+            "nn.functional.dropout",
+            "nn.functional.dropout3d",
+            "nn.functional.feature_alpha_dropout",
+            "exponential",
+            "log_normal",
+            "uniform",
+            "nn.functional.fractional_max_pool3d",
+            "svd_lowrank",
+            "randn_like",
+            "multinomial",
+            "nn.functional.dropout2d",
+            "nn.functional.alpha_dropout",
+            "nn.functional.multi_head_attention_forward",
+            "nn.functional.rrelu",
+        ],
         _RANDOM,
     ),
     **dict.fromkeys(
-        (
-            "unique_consecutive nonzero_static argwhere masked_select unique nonzero bincount "
-            "repeat_interleave"
-        ).split(),
+        [
+            "unique_consecutive",
+            "nonzero_static",
+            "argwhere",
+            "masked_select",
+            "unique",
+            "nonzero",
+            "bincount",
+            "repeat_interleave",
+        ],
         _SHAPE,
     ),
     **dict.fromkeys(
-        ("item linspace logspace narrow nn.functional.one_hot tensor_split").split(),
+        ["item", "linspace", "logspace", "narrow", "nn.functional.one_hot", "tensor_split"],
         _NUMBER,
     ),
     **dict.fromkeys(
-        ("allclose equal").split(),
+        ["allclose", "equal"],
         _DECIDES,
     ),
     **dict.fromkeys(
-        ("new_empty_strided empty_like new_empty").split(),
+        ["new_empty_strided", "empty_like", "new_empty"],
         _UNWRITTEN,
     ),
     **dict.fromkeys(
-        ("nn.functional.instance_norm nn.functional.batch_norm").split(),
+        ["nn.functional.instance_norm", "nn.functional.batch_norm"],
         _STATE,
     ),
     "nn.functional.embedding": "max_norm renormalises the rows that occur, which are different for each example",

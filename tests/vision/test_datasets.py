@@ -47,7 +47,9 @@ def test_mnist(tmp_path: Path, cls: Any, packed: bool) -> None:
     for train, part in ((True, "train"), (False, "t10k")):
         data = cls(tmp_path, train=train, transform=transforms.ToTensor())
         pictures, labels = made[part]
-        assert len(data) == 5 and data.targets.tolist() == labels.tolist() and data.targets.dtype is torch.int64
+        assert (
+            len(data) == 5 and data.targets.tolist() == labels.tolist() and data.targets.dtype is torch.int64
+        )
         picture, label = data[3]
         assert label == labels[3] and isinstance(label, int)
         assert picture.shape == (1, 28, 28)

@@ -46,7 +46,9 @@ def test_keys_of_the_state_dicts() -> None:
         "layer1.0.conv1.weight",
     ]  # fmt: skip
     assert len(keys) == 122
-    assert {"layer2.0.downsample.0.weight", "layer2.0.downsample.1.running_var", "layer4.1.bn2.bias"} <= set(keys)
+    assert {"layer2.0.downsample.0.weight", "layer2.0.downsample.1.running_var", "layer4.1.bn2.bias"} <= set(
+        keys
+    )
     assert keys[-2:] == ["fc.weight", "fc.bias"]
     keys = list(models.mobilenet_v2(num_classes=2).state_dict())
     assert {
@@ -108,7 +110,7 @@ def test_models_train(name: str) -> None:
 
 def test_weights_are_read_from_disk_and_never_fetched(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="resnet18-f37072fd.pth is not there; nothing is downloaded"):
+    with pytest.raises(FileNotFoundError, match=r"resnet18-f37072fd\.pth is not there; nothing is downloaded"):
         models.resnet18(weights="DEFAULT")
     with pytest.raises(FileNotFoundError, match="resnet18"):
         models.resnet18(pretrained=True)

@@ -107,7 +107,7 @@ def test_draws_are_in_the_order_of_torchvision() -> None:
 def test_the_second_version() -> None:
     pipeline = v2.Compose([v2.ToImage(), v2.Resize(20), v2.ToDtype(torch.float32, scale=True), v2.RGB()])
     x = pipeline(Image.fromarray(PIXELS))
-    assert x.shape == (3, 20, 25) and 0 <= x.min() and x.max() <= 1
+    assert x.shape == (3, 20, 25) and x.min() >= 0 and x.max() <= 1
     assert v2.RGB()(x[:1]).shape == (3, 20, 25)
 
 
@@ -136,7 +136,9 @@ def test_erasing() -> None:
 
 
 def test_grids() -> None:
-    grid = utils.make_grid(torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2), nrow=2, padding=1, pad_value=9)
+    grid = utils.make_grid(
+        torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2), nrow=2, padding=1, pad_value=9
+    )
     expected = [
         [9, 9, 9, 9, 9, 9, 9], [9, 0, 0, 9, 1, 1, 9], [9, 0, 0, 9, 1, 1, 9], [9, 9, 9, 9, 9, 9, 9],
         [9, 2, 2, 9, 3, 3, 9], [9, 2, 2, 9, 3, 3, 9], [9, 9, 9, 9, 9, 9, 9],
@@ -152,7 +154,9 @@ def test_grids() -> None:
 def test_pictures_are_saved(tmp_path: Path) -> None:
     x = torch.rand(3, 4, 5)
     utils.save_image(x, tmp_path / "x.png")
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "x.png")), (x * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).numpy())
+    assert np.array_equal(
+        np.asarray(Image.open(tmp_path / "x.png")), (x * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).numpy()
+    )
 
 
 def test_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,11 @@ def main(arguments: Sequence[str]) -> int:
         case ["-h" | "--help"]:
             print(USAGE, end="")
         case [*others]:
-            return complain("rushlight doctor", f"cannot use {' '.join(others)!r}", "it takes --json and --coverage PROGRAM")
+            return complain(
+                "rushlight doctor",
+                f"cannot use {' '.join(others)!r}",
+                "it takes --json and --coverage PROGRAM",
+            )
     return 0
 
 

@@ -216,4 +216,3 @@ def _lack(name: str) -> Iterator[str]:
         walked = f"{walked}.{part}"
         if not isinstance(place, ModuleType | type):
             return
-

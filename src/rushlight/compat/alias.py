@@ -1,7 +1,8 @@
 """``import torch`` and ``import tensorflow`` answered by Rushlight: the same module objects under other names.
 
 A finder at the head of ``sys.meta_path`` maps ``torch`` and ``torch.anything`` to ``rushlight`` and
-``rushlight.anything``, ``torchvision`` to ``rushlight.vision``, and ``tensorflow`` (and ``tensorflow.compat.v1``) to ``rushlight.compat.tensorflow`` in the same
+``rushlight.anything``, ``torchvision`` to ``rushlight.vision``, and
+``tensorflow`` (and ``tensorflow.compat.v1``) to ``rushlight.compat.tensorflow`` in the same
 way. Nothing is executed twice: ``torch.nn is rushlight.nn``.
 """
 

@@ -558,6 +558,11 @@ def _with_replacement(generator: Generator, rows: Array, count: int) -> NDArray[
 def _without_replacement(generator: Generator, rows: Array, count: int) -> NDArray[np.int64]:
     """The largest of weight / exponential number, largest first (an exponential race)."""
     times = exponential(generator, rows.shape, rows.dtype)
+    if not rows.flags.c_contiguous and 0 not in rows.strides:
+        # PyTorch fills a tensor laid out as the weights are
+        laid_out = np.empty_like(rows)
+        fill_in_memory_order(laid_out, times)
+        times = laid_out
     with np.errstate(divide="ignore", invalid="ignore"):
         speeds = rows / times
     if count == 1:

@@ -1,10 +1,10 @@
 """Probability distributions: PyTorch's ``torch.distributions``.
 
 Each distribution has a ``batch_shape`` (independent distributions in one object) and an ``event_shape`` (one sample's);
-``sample``, ``rsample`` (gradients flow to the parameters), ``log_prob``, ``entropy``, moments, ``cdf`` and ``icdf`` where PyTorch has
-them, ``expand``, and checked arguments. ``constraints`` say which values are possible, ``transforms`` lead from one set of values
-to another, ``biject_to`` and ``transform_to`` find the transform to a constraint, and ``kl_divergence`` compares two
-distributions. With the same ``manual_seed`` the samples are PyTorch's (see docs/design/random.md).
+``sample``, ``rsample`` (gradients flow to the parameters), ``log_prob``, ``entropy``, moments, ``cdf`` and ``icdf`` where
+PyTorch has them, ``expand``, and checked arguments. ``constraints`` say which values are possible, ``transforms`` lead from one
+set of values to another, ``biject_to`` and ``transform_to`` find the transform to a constraint, and ``kl_divergence``
+compares two distributions. With the same ``manual_seed`` the samples are PyTorch's (see docs/design/random.md).
 
 Example:
     >>> import rushlight as torch

@@ -51,11 +51,19 @@ class ConstraintRegistry:
         return factory(constraint)
 
 
+def _for(registry: ConstraintRegistry, constraint: Any) -> Callable[[Factory], Factory]:
+    def register(factory: Factory) -> Factory:
+        registry.register(constraint, factory)
+        return factory
+
+    return register
+
+
 biject_to = ConstraintRegistry()
 transform_to = ConstraintRegistry()
 
 
-def _for_both(constraint: Any) -> Any:
+def _for_both(constraint: Any) -> Callable[[Factory], Factory]:
     def register(factory: Factory) -> Factory:
         biject_to.register(constraint, factory)
         transform_to.register(constraint, factory)
@@ -102,23 +110,23 @@ def _to_corr_cholesky(constraint: Any) -> Any:
     return transforms.CorrCholeskyTransform()
 
 
-@biject_to.register(constraints.simplex)
+@_for(biject_to, constraints.simplex)
 def _biject_to_simplex(constraint: Any) -> Any:
     return transforms.StickBreakingTransform()
 
 
-@transform_to.register(constraints.simplex)
+@_for(transform_to, constraints.simplex)
 def _transform_to_simplex(constraint: Any) -> Any:
     return transforms.SoftmaxTransform()
 
 
-@transform_to.register(constraints.lower_cholesky)
+@_for(transform_to, constraints.lower_cholesky)
 def _transform_to_lower_cholesky(constraint: Any) -> Any:
     return transforms.LowerCholeskyTransform()
 
 
-@transform_to.register(constraints.positive_definite)
-@transform_to.register(constraints.positive_semidefinite)
+@_for(transform_to, constraints.positive_definite)
+@_for(transform_to, constraints.positive_semidefinite)
 def _transform_to_positive_definite(constraint: Any) -> Any:
     return transforms.PositiveDefiniteTransform()
 

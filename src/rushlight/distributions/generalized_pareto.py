@@ -18,7 +18,8 @@ __all__ = ["GeneralizedPareto"]
 
 
 class GeneralizedPareto(Distribution):
-    """Excesses over a threshold: P(X > x) = (1 + c z)^(-1 / c) for z = (x - loc) / scale, and exp(-z) where c = ``concentration`` is 0.
+    """Excesses over a threshold: P(X > x) = (1 + c z)^(-1 / c) for z = (x - loc) / scale and
+    c = ``concentration``; exp(-z) where that is 0.
 
     Example:
         >>> import rushlight as torch

@@ -45,8 +45,8 @@ class Geometric(ChanceOrLogit):
             valid = self.probs > 0
             if not valid.all():
                 raise ValueError(
-                    f"Expected parameter probs ({type(self.probs).__name__} of shape {tuple(self.probs.shape)}) of distribution "
-                    f"{self!r} to be positive but found invalid values:\n{self.probs[~valid].detach()}"
+                    f"Expected parameter probs ({type(self.probs).__name__} of shape {tuple(self.probs.shape)}) of "
+                    f"distribution {self!r} to be positive but found invalid values:\n{self.probs[~valid].detach()}"
                 )
 
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:

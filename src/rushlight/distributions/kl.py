@@ -1,6 +1,7 @@
 """The Kullback–Leibler divergence of two distributions, by the pair of their classes.
 
-``kl_divergence(p, q)`` = E_p[log p(x) - log q(x)]. The formulas of the pairs are in ``kl_same_family`` and ``kl_across_families``.
+``kl_divergence(p, q)`` = E_p[log p(x) - log q(x)].
+The formulas of the pairs are in ``kl_same_family`` and ``kl_across_families``.
 """
 
 # mypy: disable-error-code="no-any-return"

@@ -59,8 +59,8 @@ def _to_normal(p: Any, q: Any) -> Tensor:
     return -p.entropy() + HALF_LOG_2PI + q.scale.log() + spread
 
 
-for _p in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
-    register_kl(_p, Normal)(_to_normal)
+for _family in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
+    register_kl(_family, Normal)(_to_normal)
 
 
 @register_kl(Pareto, Normal)
@@ -72,8 +72,8 @@ def _to_exponential(p: Any, q: Any) -> Tensor:
     return -p.entropy() - q.rate.log() + q.rate * p.mean
 
 
-for _p in (Beta, ContinuousBernoulli, Gamma):
-    register_kl(_p, Exponential)(_to_exponential)
+for _family in (Beta, ContinuousBernoulli, Gamma):
+    register_kl(_family, Exponential)(_to_exponential)
 
 
 @register_kl(Pareto, Exponential)

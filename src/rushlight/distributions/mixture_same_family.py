@@ -15,7 +15,8 @@ __all__ = ["MixtureSameFamily"]
 
 
 class MixtureSameFamily(Distribution):
-    """One of the distributions in the last batch dimension of ``component_distribution``, chosen by the ``Categorical`` ``mixture_distribution``.
+    """One of the distributions in the last batch dimension of ``component_distribution``,
+    chosen by the ``Categorical`` ``mixture_distribution``.
 
     Raises ``ValueError`` where the arguments are of other types or their shapes do not go together.
 

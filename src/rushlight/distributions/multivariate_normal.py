@@ -46,7 +46,8 @@ def half_log_det(lower: Tensor) -> Tensor:
 class MultivariateNormal(Distribution):
     """Vectors of mean ``loc`` and a covariance given by just one of its matrix, its inverse or its Cholesky factor.
 
-    Giving ``scale_tril`` is the quickest: the others are factorized first. Raises ``ValueError`` where not exactly one is given.
+    Giving ``scale_tril`` is the quickest: the others are factorized first. Raises ``ValueError`` where not just
+    one is given.
 
     Example:
         >>> import rushlight as torch

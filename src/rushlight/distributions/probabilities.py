@@ -46,7 +46,7 @@ class ChanceOrLogit(Distribution):
 
 
 class ClassChances(Distribution):
-    """The base of distributions over classes: ``probs``, which sum to 1 in the last dimension, or ``logits``, their logarithms."""
+    """The base of distributions over classes: ``probs``, which sum to 1 over the last dimension, or their logs ``logits``."""
 
     @lazy_property
     def logits(self) -> Any:

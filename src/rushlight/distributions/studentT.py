@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - PyTorch's name of the module
 """Student's t distribution."""
 
 # mypy: disable-error-code="no-any-return"

@@ -19,9 +19,7 @@ from ..core.limits import finfo
 from ..core.shapes import Size
 from ..core.tensor import Tensor
 from ..nn.functional import logsigmoid, pad, softplus
-from ..ops.activations import sigmoid
 from ..ops.creation import eye, full_like, ones_like
-from ..ops.joining import broadcast_tensors
 from . import constraints
 from .utils import is_number, lazy_property, sum_rightmost, tril_matrix_to_vec, vec_to_tril_matrix
 
@@ -430,7 +428,7 @@ class PowerTransform(Transform):
 
     def __init__(self, exponent: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size=cache_size)
-        (self.exponent,) = broadcast_tensors(exponent) if isinstance(exponent, Tensor) else (exponent,)
+        self.exponent = exponent
 
     def with_cache(self, cache_size: int = 1) -> Any:
         return self if self._cache_size == cache_size else PowerTransform(self.exponent, cache_size)
@@ -483,7 +481,7 @@ class SigmoidTransform(_OfItsKind):
     sign = +1
 
     def _call(self, x: Tensor) -> Tensor:
-        return _inside_unit(sigmoid(x))
+        return _inside_unit(x.sigmoid())
 
     def _inverse(self, y: Tensor) -> Tensor:
         y = _inside_unit(y)
@@ -711,7 +709,7 @@ class StickBreakingTransform(_OfItsKind):
     bijective = True
 
     def _call(self, x: Tensor) -> Tensor:
-        shares = _inside_unit(sigmoid(x - _remaining(x)))
+        shares = _inside_unit((x - _remaining(x)).sigmoid())
         left = (1 - shares).cumprod(-1)
         return pad(shares, [0, 1], value=1) * pad(left, [1, 0], value=1)
 

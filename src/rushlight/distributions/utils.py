@@ -10,7 +10,7 @@ from ..autograd.grad_mode import enable_grad
 from ..core.dtypes import dtype, get_default_dtype
 from ..core.limits import finfo
 from ..core.tensor import Tensor
-from ..ops.activations import sigmoid, softmax
+from ..ops.activations import softmax
 from ..ops.creation import ones, tensor, zeros
 from ..ops.joining import broadcast_tensors
 from ..ops.random import normal
@@ -74,7 +74,7 @@ _sum_rightmost = sum_rightmost
 
 def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
     """Probabilities of logits: the sigmoid where ``is_binary``, else the softmax over the last dimension."""
-    return sigmoid(logits) if is_binary else softmax(logits, -1)
+    return logits.sigmoid() if is_binary else softmax(logits, -1)
 
 
 def clamp_probs(probs: Tensor) -> Tensor:
@@ -122,7 +122,8 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
     n = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * size + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
     if not n.is_integer():
         raise ValueError(
-            f"The size of last dimension is {size} which cannot be expressed as the lower triangular part of a square D x D matrix."
+            f"The size of last dimension is {size} which cannot be expressed "
+            "as the lower triangular part of a square D x D matrix."
         )
     side = int(n)
     matrix = zeros((*vec.shape[:-1], side, side), dtype=vec.dtype)

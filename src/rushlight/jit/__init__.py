@@ -3,10 +3,17 @@
 from ..missing import lazily as _lazily
 
 _SCRIPTING = (
-    "Attribute", "CompilationUnit", "Future", "ScriptFunction", "ScriptModule", "_overload", "_overload_method",
+    "Attribute", "CompilationUnit", "Future", "ScriptFunction", "_overload", "_overload_method",
     "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "fuser", "ignore", "interface", "is_scripting",
     "is_tracing", "isinstance", "load", "onednn_fusion_enabled", "optimize_for_inference", "optimized_execution", "save",
     "script", "script_if_tracing", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused", "wait",
 )  # fmt: skip
 
-__getattr__ = _lazily(__name__, {"Final": "typing:Final", **{name: f".scripting:{name}" for name in _SCRIPTING}})
+__getattr__ = _lazily(
+    __name__,
+    {
+        "Final": "typing:Final",
+        "ScriptModule": "rushlight.nn.module:Module",
+        **{name: f".scripting:{name}" for name in _SCRIPTING},
+    },
+)

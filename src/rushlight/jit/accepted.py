@@ -51,7 +51,14 @@ class set_stance:
     """
 
     def __init__(self, stance: str = "default", **options: Any) -> None:
-        known = ("default", "eager_then_compile", "aot_eager_then_compile", "force_eager", "eager_on_recompile", "fail_on_recompile")
+        known = (
+            "default",
+            "eager_then_compile",
+            "aot_eager_then_compile",
+            "force_eager",
+            "eager_on_recompile",
+            "fail_on_recompile",
+        )
         if stance not in known:
             raise RuntimeError(f"set_stance: invalid stance {stance!r}; allowed are {', '.join(known)}")
 

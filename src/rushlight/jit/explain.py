@@ -68,7 +68,9 @@ class Kernel:
     @property
     def bandwidth(self) -> float | None:
         """Gigabytes a second on one thread, read and written."""
-        return None if not self.seconds else (self.facts.read + self.facts.written) / self.seconds / 1e9
+        if not self.seconds or self.facts.form == "Python call":
+            return None
+        return (self.facts.read + self.facts.written) / self.seconds / 1e9
 
     @property
     def modules(self) -> list[Launch]:

@@ -52,7 +52,7 @@ th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--rule); text-align
   vertical-align: top; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--ground); }
 th { background: var(--panel); } td.text, th.text { text-align: left; }
-td.wide { white-space: normal; min-width: 22rem; }
+td.wide { white-space: normal; min-width: 24rem; overflow-wrap: anywhere; }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible, summary:focus-visible, a:focus-visible,
 .scroll:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }

@@ -11,12 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ..nn.module import Module
-
 T = TypeVar("T")
-
-# Nothing is ever scripted, so nothing is an instance of these but what a program derives from them itself.
-ScriptModule = Module
 
 
 class ScriptFunction:
@@ -57,7 +52,9 @@ def trace(func: T, example_inputs: Any = None, *args: Any, **kwargs: Any) -> T:
         tensor([0.])
     """
     if example_inputs is None and kwargs.get("example_kwarg_inputs") is None:
-        raise RuntimeError("trace: example_inputs should not be None; give the inputs that the function is called with")
+        raise RuntimeError(
+            "trace: example_inputs should not be None; give the inputs that the function is called with"
+        )
     return func
 
 
@@ -74,7 +71,9 @@ def script_if_tracing(fn: T) -> T:
 def freeze(mod: Any, *args: Any, **kwargs: Any) -> Any:
     """``mod`` as it is. Raises ``RuntimeError`` for a module in training mode, as PyTorch does."""
     if getattr(mod, "training", False):
-        raise RuntimeError("freeze: freezing is currently only implemented for modules in eval mode; call .eval() first")
+        raise RuntimeError(
+            "freeze: freezing is currently only implemented for modules in eval mode; call .eval() first"
+        )
     return mod
 
 
@@ -113,8 +112,9 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     import builtins
     import typing
 
-    kinds = target_type if builtins.isinstance(target_type, tuple) else (target_type,)
-    return builtins.isinstance(obj, tuple([typing.get_origin(kind) or kind for kind in kinds]))
+    kinds: Any = target_type if builtins.isinstance(target_type, tuple) else (target_type,)
+    origins: Any = tuple([typing.get_origin(kind) or kind for kind in kinds])
+    return builtins.isinstance(obj, origins)
 
 
 class Attribute(NamedTuple):

@@ -37,7 +37,9 @@ def _layers(
     each = 2 + 2 * bool(has_biases) + (projected != hidden)
     expected = each * num_layers * (2 if bidirectional else 1)
     if len(params) != expected:
-        raise RuntimeError(f"{mode.lower()}: got {len(params)} parameters; {num_layers} layers need {expected}")
+        raise RuntimeError(
+            f"{mode.lower()}: got {len(params)} parameters; {num_layers} layers need {expected}"
+        )
     layer.mode, layer.input_size, layer.hidden_size = mode, int(params[0].shape[1]), int(hidden)
     layer.num_layers, layer.bias, layer.batch_first = num_layers, has_biases, batch_first
     layer.dropout, layer.bidirectional = float(dropout), bidirectional

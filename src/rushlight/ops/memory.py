@@ -35,7 +35,9 @@ class UntypedStorage:
         if not nbytes:
             return UntypedStorage(0)
         try:
-            return UntypedStorage(np.asarray(np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))))
+            return UntypedStorage(
+                np.asarray(np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,)))
+            )
         except ValueError as error:
             raise RuntimeError(f"from_file: {filename} has fewer than {nbytes} bytes") from error
 

@@ -27,7 +27,9 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
                 [9, 3, 1]])
     """
     if x._array.ndim != 1:
-        raise RuntimeError(f"vander: x must be a one-dimensional tensor, but it has {x._array.ndim} dimensions")
+        raise RuntimeError(
+            f"vander: x must be a one-dimensional tensor, but it has {x._array.ndim} dimensions"
+        )
     columns = x._array.shape[0] if N is None else N
     if columns < 0:
         raise RuntimeError(f"vander: N must be non-negative, but it is {columns}")
@@ -48,7 +50,7 @@ def segment_reduce(
     unsafe: bool = False,
     initial: float | None = None,
 ) -> Tensor:
-    """"sum", "mean", "min", "max" or "prod" (``reduce``) of consecutive segments of ``data`` along its first dimension.
+    """ "sum", "mean", "min", "max" or "prod" (``reduce``) of consecutive segments of ``data`` along its first dimension.
 
     The segments are given by their ``lengths``, which add up to that dimension, or by ``offsets``, their starts and the last
     one's end. ``initial`` takes part in every segment, and is the result of an empty one.
@@ -61,9 +63,13 @@ def segment_reduce(
         tensor([3., 3.])
     """
     if reduce not in _WAYS:
-        raise RuntimeError(f"segment_reduce: unsupported reduction {reduce!r}; allowed are {', '.join(_WAYS)}")
+        raise RuntimeError(
+            f"segment_reduce: unsupported reduction {reduce!r}; allowed are {', '.join(_WAYS)}"
+        )
     if axis != 0 or indices is not None:
-        raise NotImplementedError("segment_reduce: only axis=0 with lengths or offsets; move the axis to the front first")
+        raise NotImplementedError(
+            "segment_reduce: only axis=0 with lengths or offsets; move the axis to the front first"
+        )
     if offsets is not None:
         counts = np.diff(offsets._array)
     elif lengths is not None:
@@ -88,4 +94,4 @@ def segment_reduce(
     if initial is not None:
         # An empty segment has the initial value itself.
         sizes = make_tensor(np.maximum(sizes._array, 1).astype(data._array.dtype))
-    return div(result, sizes)  # type: ignore[no-any-return]
+    return div(result, sizes)

@@ -20,7 +20,7 @@ __getattr__ = _lazily(
 
 
 def get_image_backend() -> str:
-    """"PIL"."""
+    """ "PIL"."""
     return "PIL"
 
 

@@ -39,32 +39,37 @@ def make_grid(
             if pictures is None or not all(isinstance(picture, Tensor) for picture in pictures):
                 raise TypeError(f"tensor or list of tensors expected, got {type(tensor)}")
             tensor = stack(pictures, 0)
-        if tensor.ndim == 2:
-            tensor = tensor.unsqueeze(0)
-        if tensor.ndim == 3:
-            if tensor.shape[0] == 1:
-                tensor = cat((tensor, tensor, tensor), 0)
-            tensor = tensor.unsqueeze(0)
-        if tensor.ndim == 4 and tensor.shape[1] == 1:
-            tensor = cat((tensor, tensor, tensor), 1)
+        batch: Tensor = tensor
+        if batch.ndim == 2:
+            batch = batch.unsqueeze(0)
+        if batch.ndim == 3:
+            if batch.shape[0] == 1:
+                batch = cat((batch, batch, batch), 0)
+            batch = batch.unsqueeze(0)
+        if batch.ndim == 4 and batch.shape[1] == 1:
+            batch = cat((batch, batch, batch), 1)
         if normalize:
             if value_range is not None and not isinstance(value_range, tuple):
-                raise TypeError("value_range has to be a tuple (min, max) if specified. min and max are numbers")
-            tensor = tensor.clone()
-            for part in tensor if scale_each else [tensor]:
+                raise TypeError(
+                    "value_range has to be a tuple (min, max) if specified. min and max are numbers"
+                )
+            batch = batch.clone()
+            for part in batch if scale_each else [batch]:
                 low, high = value_range or (float(part.min()), float(part.max()))
                 part.clamp_(min=low, max=high).sub_(low).div_(max(high - low, 1e-5))
-        if tensor.shape[0] == 1:
-            return tensor.squeeze(0)  # type: ignore[no-any-return]
-        count, channels = tensor.shape[:2]
+        if batch.shape[0] == 1:
+            return batch.squeeze(0)  # type: ignore[no-any-return]
+        count, channels = batch.shape[:2]
         columns = min(nrow, count)
         rows = math.ceil(count / columns)
-        height, width = tensor.shape[2] + padding, tensor.shape[3] + padding
-        grid: Tensor = tensor.new_full((channels, height * rows + padding, width * columns + padding), pad_value)
+        height, width = batch.shape[2] + padding, batch.shape[3] + padding
+        grid: Tensor = batch.new_full(
+            (channels, height * rows + padding, width * columns + padding), pad_value
+        )
         for number in range(count):
             row, column = divmod(number, columns)
             top, left = row * height + padding, column * width + padding
-            grid[:, top : top + height - padding, left : left + width - padding] = tensor[number]
+            grid[:, top : top + height - padding, left : left + width - padding] = batch[number]
         return grid
 
 

@@ -12,6 +12,7 @@ from .conversion import convert_to_tensor
 from .graph import Tensor
 from .nesting import flatten, pack_like
 from .ops_array import reverse, reverse_sequence, shape as shape_of, transpose
+from .static_step import is_static
 from .tensor_shape import UNKNOWN, TensorShape
 from .variable_scope import variable_scope
 
@@ -76,24 +77,34 @@ def dynamic_rnn(
         def bind(binding: Any) -> Any:
             call = body.bound(binding, [*body.parameters, *given])
 
+            def turn(value: Any, time: Any, states: Any, outer: Any, limit: Any) -> tuple[Any, Any]:
+                new = call(value, *states, *outer)
+                out, new_states = tuple(new[:output_count]), tuple(new[output_count:])
+                if limit is not None:
+                    going = (limit > time).unsqueeze(-1)
+                    out = tuple([rl.where(going, part, rl.zeros_like(part)) for part in out])
+                    new_states = tuple(
+                        [rl.where(going, a, b) for a, b in zip(new_states, states, strict=True)]
+                    )
+                return new_states, out
+
             def kernel(values: Any, *operands: Any) -> tuple[Any, ...]:
-                states = operands[: len(initial)]
+                states = tuple(operands[: len(initial)])
                 outer = operands[len(initial) : len(initial) + len(given)]
                 limit = operands[-1] if lengths else None
+                if not len(values):
+                    raise ValueError("dynamic_rnn: the inputs have no time steps")
+                if is_static():
+                    last, every = rl.scan(
+                        lambda now, part: turn(*part, now, outer, limit),
+                        states,
+                        (values, rl.arange(len(values))),
+                    )
+                    return (*every, *last)
                 outputs = []
                 for time, value in enumerate(rl.unbind(values, 0)):
-                    new = call(value, *states, *outer)
-                    out, new_states = new[:output_count], new[output_count:]
-                    if limit is not None:
-                        going = (limit > time).unsqueeze(-1)
-                        out = tuple([rl.where(going, part, rl.zeros_like(part)) for part in out])
-                        new_states = tuple(
-                            [rl.where(going, a, b) for a, b in zip(new_states, states, strict=True)]
-                        )
+                    states, out = turn(value, time, states, outer, limit)
                     outputs.append(out)
-                    states = new_states
-                if not outputs:
-                    raise ValueError("dynamic_rnn: the inputs have no time steps")
                 return (*[rl.stack(column) for column in zip(*outputs, strict=True)], *states)
 
             return kernel

@@ -16,7 +16,7 @@ from . import errors
 from .graph import Operation
 
 # What a recording would do once instead of at every run: calls of the program's functions, messages, and what is known only to
-# the session. The loops of RNNs would be unrolled.
+# the session.
 _KEPT_EAGER: Final = frozenset(
     (
         "Assert",

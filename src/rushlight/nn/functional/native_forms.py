@@ -1,5 +1,5 @@
 """Functions of ``nn.functional`` under the signatures that they have in ``torch`` itself: arguments in another order, and
-a reduction as a number (0 none, 1 mean, 2 sum)."""
+a reduction as a number (0 none, which is the default as in PyTorch, 1 mean, 2 sum)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from ...core.tensor import Tensor, make_tensor
 from ...ops.distances import norm
 from . import ctc, loss, margin_loss, normalization, sparse
+from .loss_reduction import reduced
 
 _REDUCTIONS = ("none", "mean", "sum")
 _BAG_MODES = ("sum", "mean", "max")
@@ -96,7 +97,7 @@ def ctc_loss(
     input_lengths: Any,
     target_lengths: Any,
     blank: int = 0,
-    reduction: int = 1,
+    reduction: int = 0,
     zero_infinity: bool = False,
 ) -> Tensor:
     """``nn.functional.ctc_loss`` with the reduction as a number."""
@@ -105,7 +106,7 @@ def ctc_loss(
     )
 
 
-def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
     """``nn.functional.kl_div`` with the reduction as a number.
 
     Example:
@@ -113,7 +114,9 @@ def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: boo
         >>> torch.kl_div(torch.zeros(2), torch.ones(2), 2)
         tensor(0.)
     """
-    return loss.kl_div(input, target, reduction=_reduction(reduction), log_target=log_target)
+    # Without the warning that nn.functional's has for "mean".
+    losses = loss.kl_div(input, target, reduction="none", log_target=log_target)
+    return reduced(losses, _reduction(reduction))
 
 
 def binary_cross_entropy_with_logits(
@@ -121,7 +124,7 @@ def binary_cross_entropy_with_logits(
     target: Tensor,
     weight: Tensor | None = None,
     pos_weight: Tensor | None = None,
-    reduction: int = 1,
+    reduction: int = 0,
 ) -> Tensor:
     """``nn.functional.binary_cross_entropy_with_logits`` with the reduction as a number."""
     return loss.binary_cross_entropy_with_logits(
@@ -133,27 +136,23 @@ def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int
 ) -> Tensor:
     """``nn.functional.poisson_nll_loss`` with the reduction as a number."""
-    return loss.poisson_nll_loss(
-        input, target, log_input, full, eps=eps, reduction=_reduction(reduction)
-    )
+    return loss.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=_reduction(reduction))
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """``nn.functional.cosine_embedding_loss`` with the reduction as a number."""
-    return margin_loss.cosine_embedding_loss(
-        input1, input2, target, margin, reduction=_reduction(reduction)
-    )
+    return margin_loss.cosine_embedding_loss(input1, input2, target, margin, reduction=_reduction(reduction))
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Tensor:
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
     """``nn.functional.hinge_embedding_loss`` with the reduction as a number."""
     return margin_loss.hinge_embedding_loss(input, target, margin, reduction=_reduction(reduction))
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: int = 0
 ) -> Tensor:
     """``nn.functional.margin_ranking_loss`` with the reduction as a number."""
     return margin_loss.margin_ranking_loss(input1, input2, target, margin, reduction=_reduction(reduction))
@@ -167,7 +166,7 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-06,
     swap: bool = False,
-    reduction: int = 1,
+    reduction: int = 0,
 ) -> Tensor:
     """``nn.functional.triplet_margin_loss`` with the reduction as a number."""
     return margin_loss.triplet_margin_loss(

@@ -4,7 +4,7 @@ from ...missing import lazily as _lazily
 from .cifar import CIFAR10 as CIFAR10, CIFAR100 as CIFAR100
 from .fake import FakeData as FakeData
 from .folder import DatasetFolder as DatasetFolder, ImageFolder as ImageFolder
-from .mnist import MNIST as MNIST, FashionMNIST as FashionMNIST, KMNIST as KMNIST
+from .mnist import KMNIST as KMNIST, MNIST as MNIST, FashionMNIST as FashionMNIST
 from .vision_dataset import VisionDataset as VisionDataset
 
 __getattr__ = _lazily(__name__)

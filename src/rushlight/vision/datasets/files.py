@@ -73,9 +73,14 @@ def read_batch(path: str) -> dict[str, Any]:
             known: dict[str, Any] = {"ndarray": np.ndarray, "dtype": np.dtype}
             if module == "numpy" and name in known:
                 return known[name]
-            if name in ("_reconstruct", "scalar") and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            if name in ("_reconstruct", "scalar") and module in (
+                "numpy.core.multiarray",
+                "numpy._core.multiarray",
+            ):
                 # NumPy's own names for these moved; what they give has not changed.
-                example: Any = np.zeros(1).__reduce__() if name == "_reconstruct" else np.float64(0).__reduce__()
+                example: Any = (
+                    np.zeros(1).__reduce__() if name == "_reconstruct" else np.float64(0).__reduce__()
+                )
                 return example[0]
             if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
                 return np.zeros(1).__reduce_ex__(5)[0]
@@ -85,7 +90,9 @@ def read_batch(path: str) -> dict[str, Any]:
                 return codecs.encode
             if module in ("builtins", "__builtin__") and name == "bytearray":
                 return bytearray
-            raise pickle.UnpicklingError(f"{path}: asks for {module}.{name}; only lists and NumPy arrays are read")
+            raise pickle.UnpicklingError(
+                f"{path}: asks for {module}.{name}; only lists and NumPy arrays are read"
+            )
 
     with open(path, "rb") as file:
         content = Reader(file, encoding="latin1").load()

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...core.dtypes import int64
 from ...core.tensor import Tensor, make_tensor
 from ...ops.conversion import to
-from ...core.dtypes import int64
 from ..pillow import require
 from . import files
 from .vision_dataset import VisionDataset

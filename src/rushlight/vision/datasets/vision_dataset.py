@@ -9,7 +9,7 @@ from typing import Any
 from ...utils.data import Dataset
 
 
-class VisionDataset(Dataset[Any]):
+class VisionDataset(Dataset):
     """A data set of pictures in a folder ``root``, with transforms of picture and target, or of both together.
 
     Raises ``ValueError`` where ``transforms`` is given beside one of the other two.

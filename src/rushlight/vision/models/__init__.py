@@ -3,13 +3,18 @@
 ``weights`` name published checkpoints; their files are read from ``torch.hub.get_dir()/checkpoints`` and never downloaded.
 """
 
+from ...missing import lazily as _lazily
 from .alexnet import AlexNet as AlexNet, AlexNet_Weights as AlexNet_Weights, alexnet as alexnet
 from .mobilenetv2 import (
     MobileNet_V2_Weights as MobileNet_V2_Weights,
     MobileNetV2 as MobileNetV2,
     mobilenet_v2 as mobilenet_v2,
 )
-from .registry import get_model as get_model, get_model_weights as get_model_weights, list_models as list_models
+from .registry import (
+    get_model as get_model,
+    get_model_weights as get_model_weights,
+    list_models as list_models,
+)
 from .resnet import (
     ResNet as ResNet,
     ResNet18_Weights as ResNet18_Weights,
@@ -46,6 +51,5 @@ from .vgg import (
     vgg19 as vgg19,
     vgg19_bn as vgg19_bn,
 )
-from ...missing import lazily as _lazily
 
 __getattr__ = _lazily(__name__)

@@ -30,20 +30,26 @@ def _divisible(value: float, divisor: int) -> int:
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
-def _unit(before: int, after: int, norm: Norm, kernel_size: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(before, after, kernel_size, stride, (kernel_size - 1) // 2, groups=groups, bias=False)
+def _unit(
+    before: int, after: int, norm: Norm, kernel_size: int = 3, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    convolution = nn.Conv2d(
+        before, after, kernel_size, stride, (kernel_size - 1) // 2, groups=groups, bias=False
+    )
     return nn.Sequential(convolution, norm(after), nn.ReLU6(inplace=True))
 
 
 class InvertedResidual(nn.Module):
     """Widen, filter each channel, narrow again; the input is added where the shapes agree."""
 
-    def __init__(self, inp: int, oup: int, stride: int, expand_ratio: int, norm_layer: Norm | None = None) -> None:
+    def __init__(
+        self, inp: int, oup: int, stride: int, expand_ratio: int, norm_layer: Norm | None = None
+    ) -> None:
         super().__init__()
         if stride not in (1, 2):
             raise ValueError(f"stride should be 1 or 2 instead of {stride}")
         norm = norm_layer or nn.BatchNorm2d
-        hidden = int(round(inp * expand_ratio))
+        hidden = round(inp * expand_ratio)
         self.stride = stride
         self.use_res_connect = stride == 1 and inp == oup
         layers: list[nn.Module] = [] if expand_ratio == 1 else [_unit(inp, hidden, norm, 1)]
@@ -79,7 +85,9 @@ class MobileNetV2(nn.Module):
         norm = norm_layer or nn.BatchNorm2d
         setting = _SETTING if inverted_residual_setting is None else inverted_residual_setting
         if not setting or any(len(row) != 4 for row in setting):
-            raise ValueError(f"inverted_residual_setting should be a non-empty list of 4 numbers each, got {setting}")
+            raise ValueError(
+                f"inverted_residual_setting should be a non-empty list of 4 numbers each, got {setting}"
+            )
         channels = _divisible(32 * width_mult, round_nearest)
         self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)
         features: list[nn.Module] = [_unit(3, channels, norm, stride=2)]

@@ -26,7 +26,9 @@ def list_models(module: Any = None, include: Any = None, exclude: Any = None) ->
     from fnmatch import fnmatch
 
     def matches(name: str, patterns: Any) -> bool:
-        return any(fnmatch(name, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns))
+        return any(
+            fnmatch(name, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)
+        )
 
     names = sorted(_builders())
     if include:

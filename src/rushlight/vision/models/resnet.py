@@ -44,7 +44,14 @@ ResNet152_Weights = weights_class(
 def conv3x3(before: int, after: int, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
     """A convolution of 3 × 3 that keeps the size at stride 1."""
     return nn.Conv2d(
-        before, after, kernel_size=3, stride=stride, padding=dilation, groups=groups, bias=False, dilation=dilation
+        before,
+        after,
+        kernel_size=3,
+        stride=stride,
+        padding=dilation,
+        groups=groups,
+        bias=False,
+        dilation=dilation,
     )
 
 
@@ -151,9 +158,13 @@ class ResNet(nn.Module):
         super().__init__()
         self._norm_layer = norm_layer or nn.BatchNorm2d
         self.inplanes, self.dilation = 64, 1
-        dilate = (False, False, False) if replace_stride_with_dilation is None else replace_stride_with_dilation
+        dilate = (
+            (False, False, False) if replace_stride_with_dilation is None else replace_stride_with_dilation
+        )
         if len(dilate) != 3:
-            raise ValueError(f"replace_stride_with_dilation should be None or a 3-element tuple, got {dilate}")
+            raise ValueError(
+                f"replace_stride_with_dilation should be None or a 3-element tuple, got {dilate}"
+            )
         self.groups, self.base_width = groups, width_per_group
         self.conv1 = nn.Conv2d(3, self.inplanes, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = self._norm_layer(self.inplanes)
@@ -178,7 +189,12 @@ class ResNet(nn.Module):
                     nn.init.constant_(last.weight, 0)
 
     def _make_layer(
-        self, block: type[BasicBlock | Bottleneck], planes: int, blocks: int, stride: int = 1, dilate: bool = False
+        self,
+        block: type[BasicBlock | Bottleneck],
+        planes: int,
+        blocks: int,
+        stride: int = 1,
+        dilate: bool = False,
     ) -> nn.Sequential:
         norm, before = self._norm_layer, self.dilation
         if dilate:
@@ -204,7 +220,11 @@ class ResNet(nn.Module):
 
 
 def _resnet(
-    block: type[BasicBlock | Bottleneck], layers: tuple[int, ...], known: Any, weights: Any, options: dict[str, Any]
+    block: type[BasicBlock | Bottleneck],
+    layers: tuple[int, ...],
+    known: Any,
+    weights: Any,
+    options: dict[str, Any],
 ) -> ResNet:
     weights = chosen(weights, options, known)
     return filled(ResNet(block, layers, **options), weights)

@@ -51,7 +51,8 @@ class WeightsEnum(Enum):
 def weights_class(name: str, **files: str) -> Any:
     """An enumeration of a model's checkpoints; DEFAULT is the last."""
     *_, newest = files.values()
-    return WeightsEnum(name, {**files, "DEFAULT": newest}, module="rushlight.vision.models")
+    make: Any = WeightsEnum  # the functional form, which type checkers know only for Enum itself
+    return make(name, {**files, "DEFAULT": newest}, module="rushlight.vision.models")
 
 
 def chosen(weights: Any, options: dict[str, Any], known: Any) -> Any:
@@ -73,7 +74,9 @@ def chosen(weights: Any, options: dict[str, Any], known: Any) -> Any:
         raise TypeError(f"weights: got {weights!r}; expected {getattr(known, '__name__', 'None')} or None")
     options.setdefault("num_classes", 1000)
     if options["num_classes"] != 1000:
-        raise ValueError(f"The parameter 'num_classes' expected value 1000 but got {options['num_classes']} instead.")
+        raise ValueError(
+            f"The parameter 'num_classes' expected value 1000 but got {options['num_classes']} instead."
+        )
     return weights
 
 

@@ -12,12 +12,14 @@ from ... import nn
 from ...core import dtypes
 from ...core.dtypes import dtype as Dtype
 from ...core.tensor import Tensor, make_tensor
-from ..pillow import is_picture, require
+from ..pillow import is_picture as is_picture, require
 from .interpolation import InterpolationMode, mode_of
 
 
 def _refuse(name: str, value: Any) -> TypeError:
-    return TypeError(f"{name}: got {type(value).__name__}; allowed are a Pillow image and a tensor (..., C, H, W)")
+    return TypeError(
+        f"{name}: got {type(value).__name__}; allowed are a Pillow image and a tensor (..., C, H, W)"
+    )
 
 
 def _need(name: str, image: Any) -> bool:
@@ -152,10 +154,12 @@ def convert_image_dtype(image: Tensor, dtype: Dtype = dtypes.float32) -> Tensor:
             raise RuntimeError(f"The cast from {source} to {dtype} cannot be performed safely.")
         return image.mul(largest[dtype] + 1.0 - 1e-3).to(dtype)  # type: ignore[no-any-return]
     if dtype.is_floating_point:
-        return image.to(dtype) / largest[source]
+        scaled: Tensor = image.to(dtype) / largest[source]
+        return scaled
     if largest[source] > largest[dtype]:
         return image.div((largest[source] + 1) // (largest[dtype] + 1), rounding_mode="floor").to(dtype)  # type: ignore[no-any-return]
-    return image.to(dtype) * int((largest[dtype] + 1) // (largest[source] + 1))
+    grown: Tensor = image.to(dtype) * int((largest[dtype] + 1) // (largest[source] + 1))
+    return grown
 
 
 _INTEGERS = (
@@ -183,7 +187,9 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
         )
     means, deviations = tensor.new_tensor(mean), tensor.new_tensor(std)
     if bool((deviations == 0).any()):
-        raise ValueError(f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero.")
+        raise ValueError(
+            f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero."
+        )
     result = tensor if inplace else tensor.clone()
     return result.sub_(means.reshape(-1, 1, 1)).div_(deviations.reshape(-1, 1, 1))  # type: ignore[no-any-return]
 
@@ -224,8 +230,15 @@ def resize(
         return img
     if not tensor:
         return img.resize((width, height), mode.pillow)
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT, InterpolationMode.BILINEAR, InterpolationMode.BICUBIC):
-        raise ValueError(f"resize: {mode.value} is for Pillow images; tensors take nearest, nearest-exact, bilinear, bicubic")
+    if mode not in (
+        InterpolationMode.NEAREST,
+        InterpolationMode.NEAREST_EXACT,
+        InterpolationMode.BILINEAR,
+        InterpolationMode.BICUBIC,
+    ):
+        raise ValueError(
+            f"resize: {mode.value} is for Pillow images; tensors take nearest, nearest-exact, bilinear, bicubic"
+        )
     return _as_batch(img, lambda batch: _interpolated(batch, (height, width), mode.value, bool(antialias)))
 
 
@@ -259,14 +272,16 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
     tensor = _need("pad", img)
     widths = [padding] if isinstance(padding, int) else list(padding)
     if len(widths) not in (1, 2, 4):
-        raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(widths)} element tuple")
+        raise ValueError(
+            f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(widths)} element tuple"
+        )
     left, top, right, bottom = widths * (4 // len(widths))
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
     if not tensor and padding_mode == "constant":
         from PIL import ImageOps
 
-        filling = fill if isinstance(fill, int | float) else tuple(fill)
+        filling: Any = fill if isinstance(fill, int | float) else tuple(fill)
         if len(img.getbands()) > 1 and isinstance(filling, int | float):
             filling = (int(filling),) * len(img.getbands())
         if img.mode in ("RGB", "RGBA", "L", "P", "1", "I"):
@@ -287,7 +302,9 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0, padding_mode: str
         array = np.pad(array, widths_of, mode=padding_mode)  # type: ignore[call-overload]
     if tensor:
         return make_tensor(np.ascontiguousarray(array))
-    return require("pad").fromarray(array) if array.ndim == 2 else _from_planes(require("pad"), array, img.mode)
+    return (
+        require("pad").fromarray(array) if array.ndim == 2 else _from_planes(require("pad"), array, img.mode)
+    )
 
 
 def _shrunk(img: Any, left: int, top: int, right: int, bottom: int) -> tuple[int, int]:
@@ -391,10 +408,13 @@ def rotate(
         if fill is None:
             return result
         shape = (1, batch.shape[1], 1, 1)
-        fills = batch.new_tensor(fill if not isinstance(fill, int | float) else [fill] * shape[1]).reshape(shape)
+        fills = batch.new_tensor(fill if not isinstance(fill, int | float) else [fill] * shape[1]).reshape(
+            shape
+        )
         ones = batch.new_ones((batch.shape[0], 1, height, width))
         seen = nn.functional.grid_sample(ones, places, mode.value, "zeros", align_corners=False)
-        return result + (1 - seen) * fills
+        filled: Tensor = result + (1 - seen) * fills
+        return filled
 
     return _as_batch(img, sampled)
 
@@ -404,8 +424,10 @@ def rotate(
 
 def _blended(img: Tensor, other: Any, ratio: float) -> Tensor:
     bound = 1.0 if img.dtype.is_floating_point else 255.0
-    mixed = img.to(dtypes.float32) * ratio + (1.0 - ratio) * other if not img.dtype.is_floating_point else (
-        img * ratio + (1.0 - ratio) * other
+    mixed = (
+        img.to(dtypes.float32) * ratio + (1.0 - ratio) * other
+        if not img.dtype.is_floating_point
+        else (img * ratio + (1.0 - ratio) * other)
     )
     return mixed.clamp(0, bound).to(img.dtype)  # type: ignore[no-any-return]
 
@@ -527,7 +549,9 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
     return result
 
 
-def gaussian_blur(img: Any, kernel_size: int | Sequence[int], sigma: float | Sequence[float] | None = None) -> Any:
+def gaussian_blur(
+    img: Any, kernel_size: int | Sequence[int], sigma: float | Sequence[float] | None = None
+) -> Any:
     """The picture blurred by a Gaussian of odd (width, height) ``kernel_size``; edges are reflected.
 
     Raises ``ValueError`` for even sizes and deviations of 0 or less.

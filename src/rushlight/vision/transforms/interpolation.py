@@ -23,7 +23,15 @@ class InterpolationMode(Enum):
         return _PILLOW[self.value]
 
 
-_PILLOW = {"nearest": 0, "nearest-exact": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+_PILLOW = {
+    "nearest": 0,
+    "nearest-exact": 0,
+    "lanczos": 1,
+    "bilinear": 2,
+    "bicubic": 3,
+    "box": 4,
+    "hamming": 5,
+}
 
 
 def mode_of(interpolation: Any) -> InterpolationMode:
@@ -34,4 +42,6 @@ def mode_of(interpolation: Any) -> InterpolationMode:
         for mode in InterpolationMode:
             if mode.pillow == int(interpolation) and mode is not InterpolationMode.NEAREST_EXACT:
                 return mode
-    raise TypeError(f"interpolation: got {interpolation!r}; allowed are InterpolationMode and Pillow's numbers 0 to 5")
+    raise TypeError(
+        f"interpolation: got {interpolation!r}; allowed are InterpolationMode and Pillow's numbers 0 to 5"
+    )

@@ -229,7 +229,9 @@ class RandomRotation(nn.Module):
         fill = self.fill
         if isinstance(fill, int | float) and F.is_picture(img) is False:
             fill = [float(fill)] * F.get_dimensions(img)[0]
-        return F.rotate(img, self.get_params(self.degrees), self.interpolation, self.expand, self.center, fill)
+        return F.rotate(
+            img, self.get_params(self.degrees), self.interpolation, self.expand, self.center, fill
+        )
 
     def extra_repr(self) -> str:
         return f"degrees={self.degrees}, expand={self.expand}, fill={self.fill}"
@@ -239,7 +241,10 @@ def _range(name: str, value: Any, center: float = 1.0, low: float = 0.0, high: f
     if isinstance(value, int | float):
         if value < 0:
             raise ValueError(f"If {name} is a single number, it must be non negative.")
-        value = [max(center - value, low) if name != "hue" else -value, center + value if name != "hue" else value]
+        value = [
+            max(center - value, low) if name != "hue" else -value,
+            center + value if name != "hue" else value,
+        ]
     elif len(value) != 2:
         raise TypeError(f"{name} should be a single number or a list/tuple with length 2.")
     if not low <= value[0] <= value[1] <= high:
@@ -265,7 +270,10 @@ class ColorJitter(nn.Module):
     def get_params(brightness: Any, contrast: Any, saturation: Any, hue: Any) -> tuple[Any, ...]:
         """Draw the order and the factors (None where the range is)."""
         order = randperm(4)
-        return (order, *(None if each is None else _uniform(*each) for each in (brightness, contrast, saturation, hue)))
+        return (
+            order,
+            *(None if each is None else _uniform(*each) for each in (brightness, contrast, saturation, hue)),
+        )
 
     def forward(self, img: Any) -> Any:
         """The changed picture."""
@@ -283,7 +291,9 @@ class ColorJitter(nn.Module):
 class GaussianBlur(nn.Module):
     """Blurred by a Gaussian whose deviation is drawn from ``sigma``."""
 
-    def __init__(self, kernel_size: int | Sequence[int], sigma: float | tuple[float, float] = (0.1, 2.0)) -> None:
+    def __init__(
+        self, kernel_size: int | Sequence[int], sigma: float | tuple[float, float] = (0.1, 2.0)
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.sigma = (sigma, sigma) if isinstance(sigma, int | float) else sigma

@@ -33,7 +33,9 @@ class ToImage(nn.Module):
             return as_tensor(np.ascontiguousarray(planes.transpose(2, 0, 1)))
         if F.is_picture(inpt):
             return F.pil_to_tensor(inpt)
-        raise TypeError(f"ToImage: got {type(inpt).__name__}; allowed are a tensor, an array and a Pillow image")
+        raise TypeError(
+            f"ToImage: got {type(inpt).__name__}; allowed are a tensor, an array and a Pillow image"
+        )
 
 
 class ToDtype(nn.Module):
