@@ -770,6 +770,8 @@ for _name in (
     "xlogy_",
 ):  # fmt: skip
     globals()[_name] = vars(Tensor)[_name]
+    if not globals()[_name].__doc__:
+        globals()[_name].__doc__ = f"``Tensor.{_name}`` as a function: changes its first argument in place and returns it."
 del _name
 
 if _TYPE_CHECKING:

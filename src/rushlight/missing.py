@@ -69,7 +69,7 @@ class MissingNameError(NotImplementedError, AttributeError):
         >>> torch.sofmax
         Traceback (most recent call last):
             ...
-        rushlight.missing.MissingNameError: torch.sofmax: Rushlight does not have it; nearest: torch.softmax
+        rushlight.missing.MissingNameError: torch.sofmax: Rushlight does not have it; nearest: torch.softmax, torch.fmax
     """
 
     def __init__(self, module: str, missing: str, known: list[str]) -> None:

@@ -96,7 +96,7 @@ def dynamic_rnn(
                     raise ValueError("dynamic_rnn: the inputs have no time steps")
                 if is_static():
                     last, every = rl.scan(
-                        lambda now, part: turn(*part, now, outer, limit),
+                        lambda now, part: turn(part[0], part[1], now, outer, limit),
                         states,
                         (values, rl.arange(len(values))),
                     )

@@ -20,7 +20,6 @@ from .graph import Operation
 _KEPT_EAGER: Final = frozenset(
     (
         "Assert",
-        "DynamicRNN",
         "InitializedValue",
         "IsVariableInitialized",
         "Print",
