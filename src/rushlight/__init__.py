@@ -771,7 +771,9 @@ for _name in (
 ):  # fmt: skip
     globals()[_name] = vars(Tensor)[_name]
     if not globals()[_name].__doc__:
-        globals()[_name].__doc__ = f"``Tensor.{_name}`` as a function: changes its first argument in place and returns it."
+        globals()[
+            _name
+        ].__doc__ = f"``Tensor.{_name}`` as a function: changes its first argument in place and returns it."
 del _name
 
 if _TYPE_CHECKING:

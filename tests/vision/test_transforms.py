@@ -17,8 +17,9 @@ Image = pytest.importorskip("PIL.Image")
 PIXELS = (np.random.default_rng(0).random((40, 50, 3)) * 255).astype(np.uint8)
 # Pillow rounds to whole numbers of 255 after each of its steps (resizing has two, the colors up to four).
 EXACT, ONE, FOUR = 0.0, 1.01 / 255, 4.01 / 255
-# Pillow's hue has 256 steps, each of which moves a channel by up to 6 of 255; two of them may be rounded.
-HUE = 12.01 / 255
+# Pillow's hue has 256 steps, each of which moves a channel by up to 6 of 255. It rounds when it reads a color, and again
+# the shift, of which a step is 1/255 where it is 1/256 of the circle: two and a half steps in all, and the last rounding.
+HUE = 16.01 / 255
 
 BOTH = [
     (T.Resize(20), (20, 25), ONE),
@@ -102,6 +103,13 @@ def test_draws_are_in_the_order_of_torchvision() -> None:
     assert torch.equal(order, torch.randperm(4))
     assert factors[0] == torch.empty(1).uniform_(0.5, 1.5).item() and factors[1] is None
     assert factors[2] == torch.empty(1).uniform_(0.8, 1.2).item()
+
+
+def test_hue() -> None:
+    red = torch.tensor([1.0, 0.2, 0.2])[:, None, None]
+    assert torch.allclose(F.adjust_hue(red, 1 / 3).flatten(), torch.tensor([0.2, 1.0, 0.2]), atol=1e-6)
+    assert torch.allclose(F.adjust_hue(red, -1 / 3).flatten(), torch.tensor([0.2, 0.2, 1.0]), atol=1e-6)
+    assert torch.allclose(F.adjust_hue(red, 0.0), red, atol=1e-6)
 
 
 def test_the_second_version() -> None:
