@@ -522,3 +522,23 @@ def test_threads_share_a_model(fullgraph):
         thread.join()
     assert not wrong
     assert all(type(p._array) is np.ndarray for p in model.parameters())
+
+
+def test_values_that_follow_from_constants_are_known():
+    @torch.compile(fullgraph=True)
+    def f(x):
+        rows = int(torch.tensor(x.shape).prod() // 2)
+        extent = torch.zeros(2)
+        extent[0] = x.shape[0]
+        return x.reshape(rows, -1) * extent.tolist()[0]
+
+    for n in (2, 4, 2):
+        x = torch.randn(n, 2)
+        same(f(x), x.reshape(n, -1) * n)
+
+
+def test_values_that_are_drawn_or_given_are_not_known():
+    state = torch.ones(1)
+    for function in (lambda x: int(torch.rand(1)), lambda x: int(state), int, lambda x: int(torch.zeros(1) + x)):
+        with pytest.raises(RuntimeError, match="value of a tensor is needed"):
+            torch.compile(function, fullgraph=True)(torch.ones(1))

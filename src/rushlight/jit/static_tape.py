@@ -11,12 +11,13 @@ import numpy as np
 
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
-from ..ir.graph import Graph
+from ..ir.evaluate import evaluate_node
+from ..ir.graph import Graph, Kind
 from ..ops import random as random_operations
 from ..ops.dispatch import compute
 from ..runtime.pending import NOT_RECORDED, Pending, pending
 from ..runtime.programs import program_for
-from ..runtime.recording import Buffer, RangeCheck, Tape, graph_of
+from ..runtime.recording import CALL, CONST, INPUT, WRITE, Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .numbers import pending_number
 
@@ -116,14 +117,50 @@ class StaticTape(Tape):
     def settle(self, array: Any) -> Any:
         if self.over:
             return array.memory
+        known = self._known(array)
+        if known is not None:
+            return known
+        return self.share(array)
+
+    def share(self, array: Any) -> Any:
+        if self.over:
+            return array.memory
         raise ValueNeeded(
             f"compile(fullgraph=True): the value of a tensor is needed while the graph is recorded, at {_where()}. A static "
             "graph can't depend on values in Python: use where(), cond() or while_loop(), return the value, or leave out "
             "fullgraph=True."
         )
 
-    def share(self, array: Any) -> Any:
-        return self.settle(array)
+    def _known(self, array: Any) -> Any:
+        """The value of an array that follows from constants of the graph alone (a shape, for example); None for others."""
+        keys = self.keys
+        result = self.read(array)
+        needed: set[int] = set()
+        waiting = [result]
+        while waiting:
+            number = waiting.pop()
+            if number in needed:
+                continue
+            key = keys[number]
+            if (key[0] is INPUT and not self._is_constant(key[1])) or (
+                key[0] is CALL and getattr(key[1], "effects", False)
+            ):
+                return None
+            needed.add(number)
+            waiting += operands_of(key)
+        nodes = graph_of(keys, self.types, []).nodes
+        values: dict[int, Any] = {}
+        for number in sorted(needed):
+            node = nodes[number]
+            values[number] = (
+                self.inputs[node.attrs[0]]
+                if node.kind is Kind.INPUT
+                else evaluate_node(node, [values[i] for i in node.operands])
+            )
+        return np.array(values[result])
+
+    def _is_constant(self, number: int) -> bool:
+        return self.sources[number][0] == "constant"
 
     def item(self, array: Any) -> Any:
         if self.over:
@@ -261,6 +298,16 @@ def _dummy(value: Any) -> Any:
 
 def _never(key: Any, make: Any, inputs: Any, outputs: Any) -> None:
     raise AssertionError("a static tape runs no pieces: see flush")
+
+
+def operands_of(key: Any) -> Sequence[int]:
+    """The nodes that an entry of a tape's ``keys`` reads."""
+    kind = key[0]
+    if kind is CALL:
+        return key[2]  # type: ignore[no-any-return]
+    if kind is WRITE:
+        return key[1:3]  # type: ignore[no-any-return]
+    return () if kind is INPUT or kind is CONST else key[1:2]
 
 
 def strayed() -> RuntimeError:

@@ -23,7 +23,7 @@ from ..runtime.programs import program_for
 from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .recorded import ACTIVE
-from .static_tape import StaticTape, Watched, get_array, get_node, strayed, tracing
+from .static_tape import StaticTape, Watched, get_array, get_node, operands_of, strayed, tracing
 
 set_node: Callable[[Tensor, Any], None] = Tensor.__dict__["_node"].__set__
 
@@ -225,6 +225,9 @@ class SubTape(StaticTape):
             for node, array in zip(nodes, arrays, strict=True)
         ]
 
+    def _is_constant(self, number: int) -> bool:
+        return self.origin[number] is self.inputs[number] and id(self.inputs[number]) not in self.array_of
+
     # --- effects ------------------------------------------------------------------------------------------------------
 
     def drawn(self) -> list[int]:
@@ -347,7 +350,7 @@ class SubGraph:
             node = waiting.pop()
             if node not in needed and node not in given:
                 needed.add(node)
-                waiting += _operands(keys[node])
+                waiting += operands_of(keys[node])
         self.captures = [number for number, node in enumerate(tape.input_nodes) if node in needed]
         inputs = [*parameters, *[tape.input_nodes[number] for number in self.captures]]
         numbers = {node: number for number, node in enumerate(inputs)}
@@ -389,15 +392,6 @@ class SubGraph:
 
     def __hash__(self) -> int:
         return self._hash
-
-
-def _operands(key: Any) -> Sequence[int]:
-    kind = key[0]
-    if kind is CALL:
-        return key[2]  # type: ignore[no-any-return]
-    if kind is WRITE:
-        return key[1:3]  # type: ignore[no-any-return]
-    return () if kind is INPUT or kind is CONST else key[1:2]
 
 
 def _renumbered(key: Any, numbers: dict[int, int]) -> Any:

@@ -492,6 +492,31 @@ def inplace_form(name: str, method: Callable[..., Tensor], *, keeps_inputs: bool
     return named(inplace, name + "_", f"In-place form of ``{name}``.")
 
 
+def _wrote_pending(self: Tensor, record: Primitive, x: Any, other: Any) -> bool:
+    """``self`` changed in place in a recording, outside of any history; False, and nothing done, for what is not plain."""
+    if not (x.dtype is F32 or x.dtype is F64) or 0 in x.strides:
+        return False
+    if isinstance(other, Tensor):
+        y = other._array
+        if type(y) is not Pending or y.dtype is not x.dtype or (other._node is not None and grad_enabled()):
+            return False
+    elif type(other) is float or type(other) is int:
+        y = number_array(other, x.dtype)
+    else:
+        return False
+    array = recorded(record, x, y)
+    if array is None or array.shape != x.shape or array.dtype is not x.dtype:
+        return False
+    storage = self._storage
+    if storage is None:
+        storage = self._storage = Storage()
+    storage.changed_by = record.name  # before anything is written: inference tensors may refuse
+    x.tape.write(x, array)
+    storage.version += 1
+    storage.changed_at = program_site()
+    return True
+
+
 def binary(record: Primitive, doc: str | None = None, *, float_only: bool = False) -> Any:
     """The two-operand function of a pointwise primitive, with quick paths for tensors of one dtype and for numbers.
 
@@ -641,6 +666,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 return self
         if not isinstance(other, Tensor) and not is_number(other):
             return NotImplemented  # type: ignore[no-any-return]
+        if type(x) is Pending and (self._node is None or not grad_enabled()) and _wrote_pending(self, record, x, other):
+            return self
         return overwrite(self, method, (other,), {}, name + "_", keeps_inputs=saves_any)
 
     record.method = named(method, name, doc)

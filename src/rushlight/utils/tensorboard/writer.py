@@ -1,0 +1,231 @@
+"""``SummaryWriter``: numbers, histograms, texts and images in event files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.tensor import Tensor
+from .. import event_file
+
+Array = NDArray[Any]
+
+
+class _EventFile:
+    """One growing file in a folder, which is made if need be."""
+
+    def __init__(self, folder: str, flush_seconds: float, suffix: str) -> None:
+        import socket
+
+        os.makedirs(folder, exist_ok=True)
+        stem = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        path, count = os.path.join(folder, stem + suffix), 0
+        while os.path.exists(path):  # two writers within a second
+            count += 1
+            path = os.path.join(folder, f"{stem}.{count}{suffix}")
+        self._path, self._flush_seconds = path, flush_seconds
+        self._file: Any = None
+        self._flushed = time.monotonic()
+        self.write(event_file.version_event(time.time()))
+        self.flush()
+
+    def write(self, event: bytes) -> None:
+        if self._file is None:  # closed, and opened again to go on
+            self._file = open(self._path, "ab")  # noqa: SIM115
+        self._file.write(event_file.record(event))
+        if time.monotonic() - self._flushed > self._flush_seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+            self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _array(value: Any) -> Array:
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _number(value: Any) -> float:
+    array = _array(value)
+    if array.size != 1:
+        raise ValueError(f"add_scalar: scalar should be 0D, got shape {list(array.shape)}; give one number")
+    return float(array.reshape(()))
+
+
+def _pixels(image: Any, order: str) -> NDArray[np.uint8]:
+    """The image as height × width × channels bytes; floats from 0 to 1 are scaled."""
+    array, letters = _array(image), order.upper()
+    if set(letters) not in ({"H", "W"}, {"C", "H", "W"}) or len(letters) != array.ndim:
+        raise AssertionError(
+            f"size of input tensor and input format are different: tensor shape {array.shape}, input_format: {letters}"
+        )
+    array = array[..., None] if "C" not in letters else array.transpose([letters.index(c) for c in "HWC"])
+    if array.shape[-1] not in (1, 3, 4):
+        raise ValueError(f"add_image: {array.shape[-1]} channels; give 1, 3 or 4")
+    scaled = array if array.dtype == np.uint8 else np.clip(np.asarray(array, np.float32) * 255, 0, 255)
+    return scaled.astype(np.uint8)
+
+
+class SummaryWriter:
+    """Writes what TensorBoard shows to event files in a folder, which it reads while they grow.
+
+    Args:
+        log_dir: the folder; by default ``runs/DATE_HOST`` with ``comment`` behind.
+        comment: the end of the default folder's name.
+        flush_secs: how long values may wait in memory.
+        filename_suffix: the end of the files' names.
+
+    ``purge_step`` and ``max_queue`` are accepted without effect. Values are tensors, arrays or numbers.
+
+    Example:
+        >>> import os, tempfile
+        >>> from rushlight.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with SummaryWriter(folder) as writer:
+        ...         writer.add_scalar("loss", 0.5, 1)
+        ...     len(os.listdir(folder))
+        1
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        comment: str = "",
+        purge_step: int | None = None,
+        max_queue: int = 10,
+        flush_secs: int = 120,
+        filename_suffix: str = "",
+    ) -> None:
+        if not log_dir:
+            import socket
+
+            log_dir = os.path.join(
+                "runs", f"{time.strftime('%b%d_%H-%M-%S')}_{socket.gethostname()}{comment}"
+            )
+        self.log_dir = os.fspath(log_dir)
+        self._flush_seconds, self._suffix = flush_secs, filename_suffix
+        self._files = {self.log_dir: _EventFile(self.log_dir, flush_secs, filename_suffix)}
+
+    def __enter__(self) -> SummaryWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def get_logdir(self) -> str:
+        """The folder."""
+        return self.log_dir
+
+    def _add(self, summary: bytes, step: Any, walltime: float | None, folder: str | None = None) -> None:
+        folder = self.log_dir if folder is None else folder
+        if folder not in self._files:
+            self._files[folder] = _EventFile(folder, self._flush_seconds, self._suffix)
+        moment = time.time() if walltime is None else walltime
+        event = event_file.summary_event(moment, 0 if step is None else int(step), summary)
+        self._files[folder].write(event)
+
+    def add_scalar(
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        new_style: bool = False,
+        double_precision: bool = False,
+    ) -> None:
+        """One number under ``tag``; ``ValueError`` for what is not one."""
+        self._add(event_file.scalar_summary(tag, _number(scalar_value)), global_step, walltime)
+
+    def add_scalars(
+        self,
+        main_tag: str,
+        tag_scalar_dict: Mapping[str, Any],
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Several numbers in one chart: each in a folder of its own, as TensorBoard wants it."""
+        for tag, value in tag_scalar_dict.items():
+            folder = os.path.join(self.log_dir, f"{main_tag.replace('/', '_')}_{tag}")
+            self._add(event_file.scalar_summary(main_tag, _number(value)), global_step, walltime, folder)
+
+    def add_histogram(
+        self,
+        tag: str,
+        values: Any,
+        global_step: int | None = None,
+        bins: Any = "tensorflow",
+        walltime: float | None = None,
+        max_bins: int | None = None,
+    ) -> None:
+        """How the elements of ``values`` are distributed, in 30 equal parts whatever ``bins`` says; ``ValueError`` for none."""
+        array = _array(values)
+        if array.size == 0:
+            raise ValueError("The input has no element.")
+        self._add(event_file.histogram_summary(tag, array), global_step, walltime)
+
+    def add_text(
+        self, tag: str, text_string: str, global_step: int | None = None, walltime: float | None = None
+    ) -> None:
+        """A text, in Markdown."""
+        self._add(event_file.text_summary(tag, text_string), global_step, walltime)
+
+    def add_image(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        dataformats: str = "CHW",
+    ) -> None:
+        """An image: uint8, or floats from 0 to 1, with the dimensions in the order of ``dataformats``.
+
+        Raises ``AssertionError`` where that does not fit the shape, ``ValueError`` for other than 1, 3 or 4 channels.
+        """
+        self._add(event_file.image_summary(tag, _pixels(img_tensor, dataformats)), global_step, walltime)
+
+    def add_images(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        dataformats: str = "NCHW",
+    ) -> None:
+        """A batch of images side by side, in rows of eight; ``dataformats`` names the batch's dimension N."""
+        letters, array = dataformats.upper(), _array(img_tensor)
+        images = np.moveaxis(array, letters.index("N"), 0)
+        pixels = np.stack([_pixels(image, letters.replace("N", "")) for image in images])
+        count, height, width, channels = pixels.shape
+        columns = min(8, count)
+        rows = -(-count // columns)
+        sheet = np.zeros((rows * columns, height, width, channels), np.uint8)
+        sheet[:count] = pixels
+        tiled = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+        whole = tiled.reshape(rows * height, columns * width, channels)
+        self._add(event_file.image_summary(tag, whole), global_step, walltime)
+
+    def _each(self, action: Callable[[_EventFile], None]) -> None:
+        for file in self._files.values():
+            action(file)
+
+    def flush(self) -> None:
+        """Bring everything to the files."""
+        self._each(_EventFile.flush)
+
+    def close(self) -> None:
+        """Flush and close the files; adding more opens them again."""
+        self._each(_EventFile.close)
