@@ -112,7 +112,10 @@ def test_the_cases_are_all_the_distributions() -> None:
         and issubclass(getattr(torch.distributions, name), torch.distributions.Distribution)
     }
     assert distributions - {"Distribution", "ExponentialFamily"} == set(CASES)
+    extra = set(rushlight.distributions.__all__) - set(torch.distributions.__all__)
     assert set(torch.distributions.__all__) <= set(rushlight.distributions.__all__)
+    assert not extra
+    assert all(hasattr(rushlight.distributions, name) for name in torch.distributions.__all__)
     assert set(torch.distributions.constraints.__all__) == set(rushlight.distributions.constraints.__all__)
 
 

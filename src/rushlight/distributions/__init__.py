@@ -151,6 +151,5 @@ __all__ = [
     "identity_transform",
     "kl_divergence",
     "register_kl",
-    "torch",
     "transform_to",
 ]
