@@ -22,14 +22,18 @@ def resident() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--write", metavar="FILE", help="write the table as Markdown")
     options = parser.parse_args()
     lines = ["| mode | steps | MiB after each tenth |", "|---|---|---|"]
     for mode, steps in (("static", options.steps), ("recorded", options.steps // 10)):
         full = mode == "static"
-        step = tutorial_adam(rushlight, lambda function, full=full: rushlight.compile(function, fullgraph=full))
+        step = tutorial_adam(
+            rushlight, lambda function, full=full: rushlight.compile(function, fullgraph=full)
+        )
         sizes = []
         for _ in range(10):
             for _ in range(steps // 10):
@@ -40,7 +44,9 @@ def main() -> None:
     print(text)
     if options.write:
         with open(options.write, "w", encoding="utf-8") as file:
-            file.write(f"# Memory over many compiled steps\n\nMade by `python benchmarks/soak.py`.\n\n{text}\n")
+            file.write(
+                f"# Memory over many compiled steps\n\nMade by `python benchmarks/soak.py`.\n\n{text}\n"
+            )
 
 
 if __name__ == "__main__":

@@ -539,6 +539,11 @@ def test_values_that_follow_from_constants_are_known():
 
 def test_values_that_are_drawn_or_given_are_not_known():
     state = torch.ones(1)
-    for function in (lambda x: int(torch.rand(1)), lambda x: int(state), int, lambda x: int(torch.zeros(1) + x)):
+    for function in (
+        lambda x: int(torch.rand(1)),
+        lambda x: int(state),
+        int,
+        lambda x: int(torch.zeros(1) + x),
+    ):
         with pytest.raises(RuntimeError, match="value of a tensor is needed"):
             torch.compile(function, fullgraph=True)(torch.ones(1))

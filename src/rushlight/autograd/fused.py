@@ -71,7 +71,9 @@ class _Call:
 
     __slots__ = ("args", "formula", "key", "kwargs", "places", "record", "tensors")
 
-    def __init__(self, record: Operation, formula: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, record: Operation, formula: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self.record, self.formula, self.args, self.kwargs = record, formula, args, kwargs
         self.tensors: list[Tensor] = []
         self.places: list[Any] = []
@@ -80,7 +82,11 @@ class _Call:
         for place, value in (*enumerate(args), *kwargs.items()):
             if isinstance(value, Tensor):
                 array = value._array
-                if type(array) is not ndarray or not array.flags.c_contiguous or array.dtype not in (F32, F64, BOOL):
+                if (
+                    type(array) is not ndarray
+                    or not array.flags.c_contiguous
+                    or array.dtype not in (F32, F64, BOOL)
+                ):
                     return
                 self.tensors.append(value)
                 self.places.append(place)
@@ -127,7 +133,8 @@ class _Call:
                 args[place] = tensor
             else:
                 kwargs[place] = tensor
-        return self.formula(*args, **kwargs)
+        result: Tensor = self.formula(*args, **kwargs)
+        return result
 
     def _forward(self, tensors: list[Tensor]) -> list[Tensor]:
         token = GRAD_MODE.set(False)
@@ -181,7 +188,10 @@ class _Program:
         self.program, self.places, self.constants, self.types = program, places, constants, types
 
     def run(self, arrays: Sequence[Any]) -> list[Any]:
-        inputs = [c if place is None else arrays[place] for place, c in zip(self.places, self.constants, strict=True)]
+        inputs = [
+            c if place is None else arrays[place]
+            for place, c in zip(self.places, self.constants, strict=True)
+        ]
         outputs = [np.empty(shape, dtype) for shape, dtype in self.types]
         self.program.run(inputs, outputs)
         return outputs
@@ -195,7 +205,8 @@ def _compiled(function: Callable[[list[Tensor]], list[Tensor]], arrays: Sequence
     tape = Tape(_refuse)
     stand_ins = [np.ndarray(a.shape, a.dtype, a) for a in arrays]
     try:
-        results = function([make_tensor(tape.wrap(array)) for array in stand_ins])
+        wrapped: list[Any] = [tape.wrap(array) for array in stand_ins]
+        results = function([make_tensor(array) for array in wrapped])
         nodes = [tape.read(result._array) for result in results]
     except _SplitError:
         return _NEVER
@@ -207,7 +218,9 @@ def _compiled(function: Callable[[list[Tensor]], list[Tensor]], arrays: Sequence
         return _NEVER
     place_of = {id(array): place for place, array in enumerate(stand_ins)}
     places = [place_of.get(id(array)) for array in tape.inputs]
-    constants = [None if place is not None else array for place, array in zip(places, tape.inputs, strict=True)]
+    constants = [
+        None if place is not None else array for place, array in zip(places, tape.inputs, strict=True)
+    ]
     return _Program(program, places, constants, types)
 
 

@@ -36,12 +36,16 @@ class _NoState:
 class Attempt:
     """One recording of a step that reads no Python state. ``again``: whether ``run`` may be called."""
 
-    def __init__(self, function: Callable[..., Any], arguments: Sequence[Tensor]) -> None:
-        """Record and compile; raises ``NotStatic``."""
+    def __init__(
+        self, function: Callable[..., Any], arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()
+    ) -> None:
+        """Record and compile; raises ``NotStatic``. ``constants``: tensors that never change."""
         tensors = list(arguments)
         tape = StaticTape()
         for number, tensor in enumerate(tensors):
             tape.argument_arrays.setdefault(id(get_array(tensor)), number)
+        for tensor in constants:
+            tape.fix(tensor)
         ACTIVE.tape = tape
         try:
             try:

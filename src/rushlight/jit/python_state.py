@@ -51,18 +51,28 @@ class PythonState:
             return name
 
         for dictionary, key, value, _ in self.entries:
-            tests.append(f"{named(dictionary)}[{repr(key) if type(key) is str else named(key)}] is {named(value)}")
+            tests.append(
+                f"{named(dictionary)}[{repr(key) if type(key) is str else named(key)}] is {named(value)}"
+            )
         for cell, value, _ in self.cells:
             tests.append(f"{named(cell)}.cell_contents is {named(value)}")
         for values, content, _ in self.lists:
             if isinstance(values, _Length):
-                tests.append(f"len({named(values.values)}) == {len(content)}" if content else f"not {named(values.values)}")
+                tests.append(
+                    f"len({named(values.values)}) == {len(content)}"
+                    if content
+                    else f"not {named(values.values)}"
+                )
             else:
                 tests.append(f"len({named(values)}) == {len(content)}")
                 tests += [f"{named(values)}[{i}] is {named(part)}" for i, part in enumerate(content)]
         # A deep chain of `and` costs nothing at run time; in pieces, so that the compiler's own stack is enough.
         pieces = [" and ".join(tests[i : i + 200]) for i in range(0, len(tests), 200)]
-        source = "def same():\n" + "".join([f"    if not ({piece}): return False\n" for piece in pieces]) + "    return True\n"
+        source = (
+            "def same():\n"
+            + "".join([f"    if not ({piece}): return False\n" for piece in pieces])
+            + "    return True\n"
+        )
         exec(source, space)
         return space["same"]
 

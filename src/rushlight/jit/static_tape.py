@@ -46,12 +46,18 @@ class StaticTape(Tape):
         self.sources: list[tuple[str, Any]] = []
         self.array_of: dict[int, Any] = {}  # by id of the root: the array that it is the memory of
         self.over = False
+        self.fixed: dict[int, list[Any]] = {}  # tensors that never change, with their Pendings
         self.sub_graphs = False  # whether there are graphs inside
 
     # --- whose tensors ----------------------------------------------------------------------------------------------
 
     def meet(self, tensor: Tensor, array: Any) -> Any:
         """A tensor that holds a real array is touched: its Pending."""
+        if id(tensor) in self.fixed:
+            known = self.fixed[id(tensor)]
+            if known[1] is None:
+                known[1] = self._constant(array, kept=False)
+            return known[1]
         if id(tensor) in self.made and self.made[id(tensor)]() is tensor:
             wrapped = self._constant(array)
             self.holders.append(weakref.ref(tensor))
@@ -85,7 +91,11 @@ class StaticTape(Tape):
         """What ``tensor._node`` is while this tape records (sub-graphs have another answer)."""
         return get_node(tensor)
 
-    def _constant(self, array: Any) -> Pending:
+    def fix(self, tensor: Tensor) -> None:
+        """``tensor``, from outside, never changes: its content is part of the graph."""
+        self.fixed[id(tensor)] = [tensor, None]
+
+    def _constant(self, array: Any, kept: bool = True) -> Pending:
         """A tensor made from Python's numbers: its content is part of the graph, its memory is the graph's."""
         content = np.array(array, order="C", copy=True)
         if (
@@ -99,7 +109,8 @@ class StaticTape(Tape):
             node = self._input(content)
         root = np.empty(content.shape, content.dtype)
         buffer = Buffer(root, node, True)
-        self.buffers.append(weakref.ref(buffer))
+        if kept:
+            self.buffers.append(weakref.ref(buffer))
         return pending(self, buffer, root)
 
     def _input(self, root: Any) -> int:
@@ -136,31 +147,30 @@ class StaticTape(Tape):
         keys = self.keys
         result = self.read(array)
         needed: set[int] = set()
+        values: dict[int, Any] = {}
         waiting = [result]
         while waiting:
             number = waiting.pop()
             if number in needed:
                 continue
             key = keys[number]
-            if (key[0] is INPUT and not self._is_constant(key[1])) or (
-                key[0] is CALL and getattr(key[1], "effects", False)
-            ):
+            if key[0] is INPUT:
+                value = values[number] = self._known_input(key[1])
+                if value is None:
+                    return None
+            elif key[0] is CALL and getattr(key[1], "effects", False):
                 return None
             needed.add(number)
             waiting += operands_of(key)
         nodes = graph_of(keys, self.types, []).nodes
-        values: dict[int, Any] = {}
         for number in sorted(needed):
             node = nodes[number]
-            values[number] = (
-                self.inputs[node.attrs[0]]
-                if node.kind is Kind.INPUT
-                else evaluate_node(node, [values[i] for i in node.operands])
-            )
+            if number not in values:
+                values[number] = evaluate_node(node, [values[i] for i in node.operands])
         return np.array(values[result])
 
-    def _is_constant(self, number: int) -> bool:
-        return self.sources[number][0] == "constant"
+    def _known_input(self, number: int) -> Any:
+        return self.inputs[number] if self.sources[number][0] == "constant" else None
 
     def item(self, array: Any) -> Any:
         if self.over:

@@ -225,8 +225,12 @@ class SubTape(StaticTape):
             for node, array in zip(nodes, arrays, strict=True)
         ]
 
-    def _is_constant(self, number: int) -> bool:
-        return self.origin[number] is self.inputs[number] and id(self.inputs[number]) not in self.array_of
+    def _known_input(self, number: int) -> Any:
+        origin = self.origin[number]
+        if type(origin) is Pending:
+            return self.outer._known(origin)
+        root = self.inputs[number]
+        return root if origin is root and id(root) not in self.array_of else None
 
     # --- effects ------------------------------------------------------------------------------------------------------
 

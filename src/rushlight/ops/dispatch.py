@@ -542,7 +542,11 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 or type(x) is not ndarray
                 or type(y) is not ndarray
             ):
-                if type(x) is Pending is type(y) and x.dtype is y.dtype and (x.dtype is F32 or x.dtype is F64):
+                if (
+                    type(x) is Pending is type(y)
+                    and x.dtype is y.dtype
+                    and (x.dtype is F32 or x.dtype is F64)
+                ):
                     array = recorded(record, x, y)
                     if array is not None:
                         return attach(record, (self, other), {}, array)
@@ -666,7 +670,11 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 return self
         if not isinstance(other, Tensor) and not is_number(other):
             return NotImplemented  # type: ignore[no-any-return]
-        if type(x) is Pending and (self._node is None or not grad_enabled()) and _wrote_pending(self, record, x, other):
+        if (
+            type(x) is Pending
+            and (self._node is None or not grad_enabled())
+            and _wrote_pending(self, record, x, other)
+        ):
             return self
         return overwrite(self, method, (other,), {}, name + "_", keeps_inputs=saves_any)
 

@@ -321,7 +321,9 @@ class Tape:
             itemsize = real.itemsize
             strides = tuple([s // itemsize for s in real.strides])
             offset = (address(real) - address(root)) // itemsize
-            node = self.node((WRITE, old, node, real.shape, strides, offset), interned(root.shape, root.dtype))
+            node = self.node(
+                (WRITE, old, node, real.shape, strides, offset), interned(root.shape, root.dtype)
+            )
         buffer.node = node
         if not buffer.fresh:
             if not buffer.changed:

@@ -64,7 +64,10 @@ def make_step(plan: Plan, signature: Signature) -> Step:
     plans = plan.with_inner()
     if not plan.order or not can_be_static([op for one in plans for op in one.order]):
         return plan.run
-    return StaticStep(plan.run, lambda: [plan.state.slot(v) for one in plans for v in one.variables()])
+    constants = [value for one in plans for value in one.constants()]
+    return StaticStep(
+        plan.run, lambda: [plan.state.slot(v) for one in plans for v in one.variables()], constants
+    )
 
 
 def needed_operations(
@@ -166,6 +169,14 @@ class Plan:
     def with_inner(self) -> list[Plan]:
         """This plan and those of all blocks in it."""
         return [self, *[plan for inner in self.inner for plan in inner.with_inner()]]
+
+    def constants(self) -> list[Any]:
+        """The values that the graph holds."""
+        return [
+            value
+            for value in self._constants.values()
+            if id(getattr(value, "_array", value)) in self.constant_ids
+        ]
 
     def variables(self) -> list[Any]:
         """The variables that it reads or writes."""

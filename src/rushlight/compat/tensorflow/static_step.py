@@ -7,7 +7,7 @@ running eagerly. Finding that out has no effect: a recording that fails is throw
 from __future__ import annotations
 
 import _thread
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import rushlight as rl
@@ -46,14 +46,18 @@ def is_static() -> bool:
 class StaticStep:
     """A step that runs ``eager``, and as a static graph from the second time on.
 
-    ``slots``: gives the places of the variables that it uses, whose tensors are part of a recording.
+    ``slots``: gives the places of the variables that it uses, whose tensors are part of a recording. ``constants``: the
+    values that the graph itself holds.
     """
 
-    def __init__(self, eager: Callable[..., tuple[Any, ...]], slots: Callable[[], list[Any]]) -> None:
+    def __init__(
+        self, eager: Callable[..., tuple[Any, ...]], slots: Callable[[], list[Any]], constants: Sequence[Any]
+    ) -> None:
         self.eager = eager
         self.recordings: list[tuple[Any, list[tuple[Any, Any]]]] = []
         self.given_up: str | None = None  # why it stays eager
         self._slots = slots
+        self._constants = [value for value in constants if isinstance(value, rl.Tensor)]
         self._runs = 0
         self._lock = _thread.RLock()
 
@@ -87,7 +91,7 @@ class StaticStep:
             reason = "a variable has no fixed shape"
         if reason is None:
             try:
-                attempt = Attempt(self._without_history, arguments)
+                attempt = Attempt(self._without_history, arguments, self._constants)
             except NotStatic as error:
                 reason = str(error)
         for slot, tensor in slots:

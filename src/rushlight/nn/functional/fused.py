@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...autograd.fused import fused
@@ -10,11 +11,11 @@ from ...ops.activations import gelu as _gelu, hardswish as _hardswish, mish as _
 from .attention import scaled_dot_product_attention as _attention
 from .normalization import rms_norm as _rms_norm
 
-gelu = fused(_gelu, name="gelu", from_size=4_096)
-rms_norm = fused(_rms_norm, name="fused_rms_norm", from_size=4_096)
+gelu: Callable[..., Tensor] = fused(_gelu, name="gelu", from_size=4_096)
+rms_norm: Callable[..., Tensor] = fused(_rms_norm, name="fused_rms_norm", from_size=4_096)
 
 
-def _or_in_place(function: Any, name: str) -> Any:
+def _or_in_place(function: Any, name: str) -> Callable[..., Tensor]:
     import functools
 
     large = fused(function, name=name, from_size=8_192)
@@ -31,10 +32,12 @@ mish = _or_in_place(_mish, "mish")
 hardswish = _or_in_place(_hardswish, "hardswish")
 
 
-_large_attention = fused(_attention, name="scaled_dot_product_attention", from_size=16_384)
+_large_attention: Callable[..., Tensor] = fused(
+    _attention, name="scaled_dot_product_attention", from_size=16_384
+)
 
 
-def _wrap_attention() -> Any:
+def _wrap_attention() -> Callable[..., Tensor]:
     import functools
 
     @functools.wraps(_attention)
@@ -47,8 +50,10 @@ def _wrap_attention() -> Any:
         *args: Any,
         **kwargs: Any,
     ) -> Tensor:
-        function = _large_attention if dropout_p == 0 else _attention  # a fused formula draws no random numbers
-        return function(query, key, value, attn_mask, dropout_p, *args, **kwargs)  # type: ignore[no-any-return]
+        function = (
+            _large_attention if dropout_p == 0 else _attention
+        )  # a fused formula draws no random numbers
+        return function(query, key, value, attn_mask, dropout_p, *args, **kwargs)
 
     return scaled_dot_product_attention
 
