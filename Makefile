@@ -57,6 +57,7 @@ bench: $(PARITY_READY)
 
 coverage: $(PARITY_READY)
 	$(ONE_THREAD) $(BIN)/python tests/parity/coverage.py $(if $(WRITE),--write,--check)
+	$(ONE_THREAD) PYTHONPATH=. $(BIN)/python -m tests.parity.module_coverage
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist out

@@ -253,3 +253,28 @@ def test_recurrent_nets(monkeypatch, steps, with_lengths):
     close(*both_ways(monkeypatch, program))
     assert any(step.recordings for step in steps)
     assert not any(step.given_up for step in steps)
+
+
+def test_fetched_parts_of_constants_and_feeds():
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [2, 3])
+        c = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+        fetches = [
+            c,
+            tf.transpose(c),
+            tf.stop_gradient(c),
+            tf.identity(c),
+            tf.unstack(c, axis=1)[1],
+            tf.transpose(x),
+            x,
+        ]
+        with tf.Session() as session:
+            for n in range(4):
+                fed = np.arange(6, dtype=np.float32).reshape(2, 3) + n
+                values = session.run(fetches, {x: fed})
+                plain = np.array([[1.0, 2.0], [3.0, 4.0]])
+                for value, wanted in zip(
+                    values, [plain, plain.T, plain, plain, [2, 4], fed.T, fed], strict=True
+                ):
+                    np.testing.assert_array_equal(value, wanted)
+                    value[:] = 77

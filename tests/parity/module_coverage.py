@@ -174,3 +174,18 @@ def coverage() -> dict[str, dict[str, Any]]:
         wrong = {name: reason for name, reason in outcomes.items() if reason is not None}
         found[database] = {"correct": len(outcomes) - len(wrong), "total": len(outcomes), "wrong": wrong}
     return found
+
+
+def main() -> int:
+    """Print both totals and what is wrong; 1 if something is."""
+    bad = 0
+    for database, counts in coverage().items():
+        print(f"{database}: {counts['correct']} of {counts['total']} classes correct")
+        for wrong in counts["wrong"].items() if isinstance(counts["wrong"], dict) else counts["wrong"]:
+            print(f"  {wrong}")
+            bad = 1
+    return bad
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
 from ..ir.evaluate import evaluate_node
-from ..ir.graph import Graph, Kind
+from ..ir.graph import Graph
 from ..ops import random as random_operations
 from ..ops.dispatch import compute
 from ..runtime.pending import NOT_RECORDED, Pending, pending
@@ -107,7 +107,7 @@ class StaticTape(Tape):
             node = self.constant(value, content.shape, content.dtype)
         else:
             node = self._input(content)
-        root = np.empty(content.shape, content.dtype)
+        root = np.empty(content.shape, content.dtype) if kept else content
         buffer = Buffer(root, node, True)
         if kept:
             self.buffers.append(weakref.ref(buffer))

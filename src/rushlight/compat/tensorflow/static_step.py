@@ -91,7 +91,7 @@ class StaticStep:
             reason = "a variable has no fixed shape"
         if reason is None:
             try:
-                attempt = Attempt(self._without_history, arguments, self._constants)
+                attempt = Attempt(self._on_their_own, arguments, self._constants)
             except NotStatic as error:
                 reason = str(error)
         for slot, tensor in slots:
@@ -107,12 +107,15 @@ class StaticStep:
             self.given_up = "it leaves tensors behind"
         return results
 
-    def _without_history(self, *feeds: Any) -> tuple[Any, ...]:
-        """The results, not knowing what they are views of: that would count as kept."""
+    def _on_their_own(self, *feeds: Any) -> tuple[Any, ...]:
+        """The results, for a recording: new tensors, but for those that are there in any case."""
+        there = {
+            id(tensor) for tensor in (*feeds, *self._constants, *[slot.tensor for slot in self._slots()])
+        }
         return tuple(
             [
-                r.detach() if isinstance(r, rl.Tensor) and r._view is not None else r
-                for r in self.eager(*feeds)
+                value if id(value) in there or not isinstance(value, rl.Tensor) else value.detach().clone()
+                for value in self.eager(*feeds)
             ]
         )
 
