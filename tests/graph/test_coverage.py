@@ -22,7 +22,7 @@ BY_NUMPY = frozenset(
         "nanmedian_dim", "ndtri", "nextafter", "nonzero", "normal", "poisson", "polygamma", "repeated_numbers",
         "scatter_reduce", "searchsorted", "sort", "special_bessel", "special_i0e", "special_i1", "special_i1e",
         "special_polynomial", "special_zeta", "topk", "unique", "unique_consecutive", "view_as_complex",
-        "view_as_real",
+        "view_as_real", "_dirichlet_grad", "_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad", "binomial",
     ]
 )  # fmt: skip
 
@@ -33,4 +33,8 @@ def test_every_record_is_accounted_for():
 
     compiled = set(TABLE) | set(MAKERS)
     assert rushlight is not None
-    assert {name for name in PRIMITIVES if name not in compiled} == BY_NUMPY
+    # What runs on several processes or inside vmap is not compiled, and only there when something has imported it.
+    elsewhere = ("distributed_", "enter_batch", "leave_batch")
+    assert {
+        name for name in PRIMITIVES if name not in compiled and not name.startswith(elsewhere)
+    } == BY_NUMPY

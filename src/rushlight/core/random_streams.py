@@ -588,6 +588,20 @@ def axes_in_memory_order(array: Array) -> tuple[int, ...]:
     return tuple(sorted(range(array.ndim), key=lambda axis: -strides[axis]))
 
 
+def arranged_in_memory_order(like: Array, values: Array) -> Array:
+    """``values``, in the order in which they were drawn, as an array that lies in memory as ``like`` does (without gaps).
+
+    Example:
+        >>> import numpy as np
+        >>> from rushlight.core.random_streams import arranged_in_memory_order
+        >>> arranged_in_memory_order(np.zeros((2, 2)).T, np.arange(4)).tolist()
+        [[0, 2], [1, 3]]
+    """
+    axes = axes_in_memory_order(like)
+    places = [axes.index(axis) for axis in range(like.ndim)]
+    return values.reshape(tuple([like.shape[axis] for axis in axes])).transpose(places)
+
+
 def fill_in_memory_order(target: Array, values: Array) -> None:
     """Write ``values``, in the order in which they were drawn, into ``target`` as PyTorch's in-place functions do.
 

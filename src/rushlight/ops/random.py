@@ -133,11 +133,9 @@ def _tensor(input: Any, name: str) -> Tensor:
 
 def _ordered_like(array: Any, values: Any) -> Any:
     """``values`` in the order of memory that a new tensor like ``array`` has."""
-    target = np.empty_like(array, values.dtype, order="C" if 0 in array.strides else "K")
-    if target.flags.c_contiguous:
+    if 0 in array.strides or array.flags.c_contiguous:
         return values
-    random_streams.fill_in_memory_order(target, values)
-    return target
+    return random_streams.arranged_in_memory_order(array, values)
 
 
 def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
@@ -505,9 +503,7 @@ def dropout_noise(input: Tensor, p: float, generator: Generator | None = None) -
     noise = streams.dropout_noise(_source(generator), array.shape, array.dtype, p)
     if array.flags.c_contiguous or 0 in array.strides:
         return noise
-    ordered = np.empty_like(array)
-    random_streams.fill_in_memory_order(ordered, noise)
-    return ordered
+    return random_streams.arranged_in_memory_order(array, noise)
 
 
 METHODS: dict[str, Any] = {
