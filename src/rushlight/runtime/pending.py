@@ -285,13 +285,17 @@ def recorded(record: Any, x: Pending, y: Any = None) -> Any:
         result = tape.call(record, (x,) if y is None else (x, y), {})
         if type(result) is not Pending:
             return None
-        _RESULTS[signature] = types[result.buffer.node]
+        if tape.types is types:  # else the tape was run meanwhile
+            if len(_RESULTS) > _MOST_KNOWN:
+                _RESULTS.clear()
+            _RESULTS[signature] = types[result.buffer.node]
         return result
     return tape.fresh(tape.node((CALL, record, operands, (), ()), type_), *type_)
 
 
 # The type of the result by record and types of operands (by identity: they are interned).
 _RESULTS: dict[Any, Any] = {}
+_MOST_KNOWN: Final = 50_000
 # The tape's number for an operation, see ``recording``.
 CALL: Final = 5
 

@@ -39,11 +39,9 @@ def interned(shape: Any, dtype: Any) -> Any:
     return _TYPES.setdefault(type_, type_)
 
 
-_PATIENCE: Final = 30.0  # seconds
+_PATIENCE: Final = 30.0  # seconds, for another thread's recording
 LONGEST: Final = 50_000  # nodes: a longer tape is run in pieces
-# Called with the tape and the array whenever values are asked for, to find out why a recording is split.
-TRACE_SPLITS: Any = None
-# Parameters of records that change from step to step without changing the structure: they become 0-dim inputs.
+_MOST_KNOWN: Final = 50_000  # calls whose results' types are remembered
 
 
 class Buffer:
@@ -242,6 +240,8 @@ class Tape:
         except TypeError:  # something that can't be compared
             return NOT_RECORDED
         if result is None or (result is NOT_RECORDED and types_of is not None):
+            if len(_RESULTS) > _MOST_KNOWN:
+                _RESULTS.clear()
             result = _RESULTS[signature] = (
                 _result_types(record, arrays, attrs) if types_of is None else _types_of(types_of())
             )
@@ -358,8 +358,6 @@ class Tape:
         """The real array, computed."""
         if self.thread != get_ident():
             return self.seen_elsewhere(array)
-        if TRACE_SPLITS is not None:
-            TRACE_SPLITS(self, array)
         buffer = array.buffer
         if buffer.changed or (buffer.fresh and buffer.node >= 0):
             self.flush()
