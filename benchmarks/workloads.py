@@ -224,13 +224,13 @@ def _training(torch: Any, compile: Compile, model: Any, loss_of: Any, x: Any, y:
 
 # name: the program, its steps in one turn, and what issue and design ask for: Rushlight's time over PyTorch's eager time
 WORKLOADS: dict[str, tuple[Callable[[Any, Compile], Step], int]] = {
-    "tutorial step": (tutorial, 40),
-    "tutorial nn + Adam": (tutorial_adam, 40),
-    "pointwise chain 1e7": (pointwise_chain, 1),
-    "MLP 256": (mlp, 3),
-    "GPT-2 style": (gpt, 1),
-    "conv net": (conv_net, 1),
-    "ResNet style": (resnet, 1),
-    "LSTM": (lstm, 1),
-    "MLP, one input": (mlp_inference, 40),
+    "tutorial step": (tutorial, 200),
+    "tutorial nn + Adam": (tutorial_adam, 100),
+    "pointwise chain 1e7": (pointwise_chain, 3),
+    "MLP 256": (mlp, 6),
+    "GPT-2 style": (gpt, 2),
+    "conv net": (conv_net, 4),
+    "ResNet style": (resnet, 4),
+    "LSTM": (lstm, 4),
+    "MLP, one input": (mlp_inference, 300),
 }

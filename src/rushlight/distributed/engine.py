@@ -115,10 +115,14 @@ def _report_and_abort(kind: Any, value: Any, trace: Any) -> None:
     place = find_place()
     if isinstance(value, DistError) and place is not None:
         # Other ranks have this error too. One shows it and ends the job; the others leave it the time to.
-        time.sleep(min(0.3 * place.rank, 5))
+        time.sleep(min(0.8 * place.rank, 5))
     if place is not None and place.size > 1:
         sys.stderr.write(f"rank {place.rank} of {place.size} failed; the job ends:\n")
     _report(kind, value, trace)
+    if place is not None and place.size > 1:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        time.sleep(0.3)  # mpiexec passes on what a rank writes; an abort cuts off what it has not read yet
     abort(1)
 
 
