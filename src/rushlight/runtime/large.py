@@ -26,6 +26,7 @@ _KEPT: Final = 1024
 # From how many elements on a kernel of ours is faster than NumPy (benchmarks/large.md).
 _TRANSCENDENTAL: Final = 8_192
 _COMPOSITE: Final = 2_048
+_WINDOWS: Final = 4_096
 _ARITHMETIC: Final = 131_072
 LARGE_FROM: Final[dict[str, int]] = {
     **dict.fromkeys(
@@ -41,6 +42,13 @@ LARGE_FROM: Final[dict[str, int]] = {
             "nll_loss", "leaky_relu", "hardtanh", "binary_cross_entropy_with_logits", "var", "std",
         ),
         _COMPOSITE,
+    ),
+    **dict.fromkeys(
+        (
+            "convolution", "convolution_input_gradient", "convolution_weight_gradient", "avg_pool", "avg_pool_gradient",
+            "adaptive_avg_pool", "adaptive_avg_pool_gradient", "max_pool_gradient", "max_pool_gather",
+        ),
+        _WINDOWS,
     ),
     **dict.fromkeys(
         (
