@@ -14,13 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..compiler.launch import HostLaunch
 from ..core.dtypes import BOOL, F32, F64
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, grad_name_of, versions_of
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.programs import ReferenceProgram, builder
+from ..runtime.programs import native_program
 from ..runtime.recording import Tape, graph_of
 from .differentiate import grad as gradients_of
 
@@ -199,9 +198,6 @@ class _Program:
 
 def _compiled(function: Callable[[list[Tensor]], list[Tensor]], arrays: Sequence[Any]) -> Any:
     """``function`` on arrays of these types as a program; _NEVER where it is not all native code."""
-    build = builder()
-    if build is ReferenceProgram:
-        return _NEVER
     tape = Tape(_refuse)
     stand_ins = [np.ndarray(a.shape, a.dtype, a) for a in arrays]
     try:
@@ -213,8 +209,8 @@ def _compiled(function: Callable[[list[Tensor]], list[Tensor]], arrays: Sequence
     finally:
         tape.finished = True
     types = [(result._array.shape, result._array.dtype) for result in results]
-    program = build(graph_of(tape.keys, tape.types, [(node, -1) for node in nodes]))
-    if any([isinstance(line, HostLaunch) for line in program.launches]):
+    program = native_program(lambda: graph_of(tape.keys, tape.types, [(node, -1) for node in nodes]))
+    if program is None:
         return _NEVER
     place_of = {id(array): place for place, array in enumerate(stand_ins)}
     places = [place_of.get(id(array)) for array in tape.inputs]

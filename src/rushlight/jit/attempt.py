@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.tensor import Tensor
-from ..runtime.programs import ReferenceProgram, builder
+from ..runtime.programs import compiles
 from .recorded import ACTIVE
 from .static import StaticProgram
 from .static_tape import StaticTape, get_array, watching
@@ -91,4 +91,4 @@ def is_recording_statically() -> bool:
 
 def pays() -> bool:
     """Whether static graphs run as native code here."""
-    return builder() is not ReferenceProgram
+    return compiles()

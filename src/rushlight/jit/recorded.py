@@ -12,6 +12,7 @@ from ..core.tensor import Tensor
 from ..runtime.pending import Pending
 from ..runtime.programs import execute
 from ..runtime.recording import Tape
+from .structures import tensors_in
 
 ACTIVE = threading.local()
 
@@ -31,50 +32,27 @@ class Recorded:
             return self.function(*args, **kwargs)  # part of the recording that is going on
         tape = self.make_tape()
         ACTIVE.tape = tape
-        adopt_all(tape, args)
-        adopt_all(tape, kwargs)
+        for tensor in tensors_in((args, kwargs)):
+            if type(tensor._array) is not Pending:
+                tape.adopt(tensor)
         arguments = len(tape.adopted)
         met = self.met
         for key, reference in list(met.items()):
-            tensor = reference()
-            if tensor is None:
+            known = reference()
+            if known is None:
                 met.pop(key, None)
-            elif type(tensor._array) is not Pending:
-                tape.adopt(tensor)
+            elif type(known._array) is not Pending:
+                tape.adopt(known)
         try:
             result = self.function(*args, **kwargs)
-            hold_all(result)
+            for tensor in tensors_in(result):
+                if type(tensor._array) is Pending:  # it gets its array when the recording ends
+                    tensor._array.held_by(tensor)
             return result
         finally:
             ACTIVE.tape = None
             for reference in tape.adopted[arguments:]:
-                tensor = reference()
-                if tensor is not None:
-                    met[id(tensor)] = reference
+                known = reference()
+                if known is not None:
+                    met[id(known)] = reference
             tape.finish()
-
-
-def adopt_all(tape: Tape, value: Any) -> None:
-    """Adopt the tensors in ``value``: a tensor, or tuples, lists and dicts of them."""
-    if isinstance(value, Tensor):
-        if type(value._array) is not Pending:
-            tape.adopt(value)
-    elif isinstance(value, tuple | list):
-        for part in value:
-            adopt_all(tape, part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            adopt_all(tape, part)
-
-
-def hold_all(value: Any) -> None:
-    """See to it that the tensors in a result get their arrays when the recording ends."""
-    if isinstance(value, Tensor):
-        if type(value._array) is Pending:
-            value._array.held_by(value)
-    elif isinstance(value, tuple | list):
-        for part in value:
-            hold_all(part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            hold_all(part)

@@ -25,6 +25,7 @@ from .numbers import PendingNumber
 from .python_state import PythonState
 from .recorded import ACTIVE, Recorded
 from .static_tape import StaticTape, ValueNeeded, get_array, watching
+from .structures import tensors_in
 
 ndarray = np.ndarray
 VARIANTS: Final = 16  # recordings kept for one signature
@@ -166,7 +167,7 @@ class StaticProgram:
         return _resolved(result)
 
     def _bind(self, tape: StaticTape, result: Any, roots: list[Any], tensors: list[Tensor]) -> None:
-        returned = _tensors_of(result)
+        returned = tensors_in(result)
         for tensor in returned:
             if (
                 type(get_array(tensor)) is Pending
@@ -336,16 +337,6 @@ def real_array(tensor: Tensor) -> Any:
     """The array that a tensor of a finished recording holds."""
     array = get_array(tensor)
     return array.memory if type(array) is Pending else array
-
-
-def _tensors_of(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [tensor for part in value for tensor in _tensors_of(part)]
-    if isinstance(value, dict):
-        return [tensor for part in value.values() for tensor in _tensors_of(part)]
-    return []
 
 
 def _is_spent(node: Node) -> bool:

@@ -46,6 +46,17 @@ def _build(structure: Any, leaves: Iterator[Any]) -> Any:
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors among the leaves."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [tensor for part in value for tensor in tensors_in(part)]
+    if isinstance(value, dict):
+        return [tensor for part in value.values() for tensor in tensors_in(part)]
+    return []
+
+
 def described(value: Any) -> str:
     """A value's structure for messages: tensors as ``float32[2, 3]``."""
     if isinstance(value, Tensor):

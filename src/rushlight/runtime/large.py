@@ -15,9 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..compiler.launch import HostLaunch
 from ..ir.graph import Graph, Kind, Node, Output
-from .programs import ReferenceProgram, builder
+from .programs import native_program
 
 ndarray = np.ndarray
 NEVER: Final = 1 << 62
@@ -127,9 +126,6 @@ def _remember(key: Any, kind: Any) -> None:
 
 def _compile(record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _Compiled) -> Any:
     """A program that is all native code; None if there is none."""
-    build = builder()
-    if build is ReferenceProgram:
-        return None
     nodes: list[Node] = []
     literals = []
     for position, array in enumerate(arrays):
@@ -140,5 +136,4 @@ def _compile(record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _C
     inputs = tuple(range(len(nodes)))
     attributes = (record, tuple(literals), tuple(attrs.items()))
     nodes.append(Node(Kind.CALL, inputs, attributes, kind.shape, kind.dtype))
-    program = build(Graph(tuple(nodes), inputs, (Output(len(inputs), -1),)))
-    return None if any([isinstance(line, HostLaunch) for line in program.launches]) else program
+    return native_program(lambda: Graph(tuple(nodes), inputs, (Output(len(inputs), -1),)))

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.tensor import Tensor
-from .programs import ReferenceProgram, builder, execute
+from .programs import compiles, execute
 from .recording import Tape
 
 # Elements from which on recording a dozen operations costs less than their passes over memory.
@@ -25,7 +25,7 @@ def update_large(
     update: Callable[..., None], param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]
 ) -> None:
     """``update(param, grad, state, options)`` for real arrays, outside of any recording."""
-    if type(param._array) is not ndarray or type(grad._array) is not ndarray or builder() is ReferenceProgram:
+    if type(param._array) is not ndarray or type(grad._array) is not ndarray or not compiles():
         update(param, grad, state, options)
         return
     tape = Tape(execute)

@@ -55,6 +55,21 @@ def _choose() -> Callable[[Graph], Any]:
     return build
 
 
+def compiles() -> bool:
+    """Whether graphs become native code here."""
+    return builder() is not ReferenceProgram
+
+
+def native_program(make: Callable[[], Graph]) -> Any:
+    """The program of a graph if it is native code throughout; None if some of it would run in Python."""
+    if not compiles():
+        return None
+    from ..compiler.launch import HostLaunch
+
+    program = builder()(make())
+    return None if any([isinstance(line, HostLaunch) for line in program.launches]) else program
+
+
 class ReferenceProgram:
     """A graph run by NumPy, operation by operation."""
 

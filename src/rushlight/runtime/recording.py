@@ -264,7 +264,7 @@ class Tape:
             if type(value) is Pending or type(value) is ndarray:
                 arrays.append(value)
             elif isinstance(value, bool | int | float | complex):
-                arrays.append(_WeakNumber.array(value, inputs))
+                arrays.append(_weak_number(value, inputs))
             elif isinstance(value, np.generic):
                 arrays.append(np.asarray(value))
             else:
@@ -529,13 +529,10 @@ class RangeCheck:
         return "<check_range>"
 
 
-class _WeakNumber:
+def _weak_number(value: Any, inputs: tuple[Any, ...]) -> Any:
     """A Python number among arrays takes their dtype where it can, as in NumPy."""
-
-    @staticmethod
-    def array(value: Any, inputs: tuple[Any, ...]) -> Any:
-        dtypes = [i.dtype for i in inputs if type(i) is Pending or type(i) is ndarray]
-        return np.asarray(value, np.result_type(*dtypes, value))
+    dtypes = [i.dtype for i in inputs if type(i) is Pending or type(i) is ndarray]
+    return np.asarray(value, np.result_type(*dtypes, value))
 
 
 _UFUNCS: dict[Any, UfuncRecord] = {}
