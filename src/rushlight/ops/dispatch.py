@@ -180,13 +180,31 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
 
 
 def _special(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
-    """The operands, of which some are no NumPy arrays, and what computes with them: a recording, or the rules of batches."""
+    """The operands, of which some are no NumPy arrays, and what computes with them: a recording, the rules of batches, or
+    what ``computed_by`` was told for their type."""
+    if _FINDERS:
+        for operand in operands:
+            if isinstance(operand, Tensor) and (find := _FINDERS.get(type(operand._array))) is not None:
+                return find(operands)
     if any([isinstance(operand, Tensor) and type(operand._array) is Batched for operand in operands]):
         from .batching import MODE, lifted  # its rules are built on this module
 
         return (lifted(operands) if grad_enabled() else operands), MODE
     tape = _tape_of(operands)
     return (_from_elsewhere(operands), tape) if tape is ELSEWHERE else (operands, tape)
+
+
+# What finds the rules of computation for arrays that are neither NumPy's nor a recording's, by the arrays' type.
+_FINDERS: dict[type, Callable[[tuple[Any, ...]], tuple[tuple[Any, ...], Any]]] = {}
+
+
+def computed_by(kind: type, find: Callable[[tuple[Any, ...]], tuple[tuple[Any, ...], Any]]) -> None:
+    """From now on tensors may hold arrays of type ``kind``. ``find(operands)`` answers, for an operation's operands of which
+    one holds such an array, (operands, mode): the operands as they should take part, and what has
+    ``call(record, arrays, attrs)`` and ``share(array)`` as ``runtime.recording.Tape`` has them. It raises where the operands
+    do not go together (two devices)."""
+    _FINDERS[kind] = find
+    _ARRAYS.add(kind)
 
 
 ELSEWHERE: Any = object()
@@ -228,7 +246,7 @@ def as_array(value: Any) -> Any:
     return value if type(value) in _ARRAYS else asarray(value)
 
 
-_ARRAYS = frozenset((ndarray, Pending, Batched))
+_ARRAYS = {ndarray, Pending, Batched}  # and what computed_by adds
 
 
 _TYPE_NAMES = {
@@ -311,6 +329,13 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
 def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """``record`` on arrays, recorded where one of them is pending: for the operations that do not go through ``apply``."""
     for array in arrays:
+        if type(array) is ndarray:
+            continue
+        if _FINDERS and (find := _FINDERS.get(type(array))) is not None:
+            result = find(())[1].call(record, arrays, attrs)
+            if result is not NOT_RECORDED:
+                return result
+            break
         if type(array) is Batched:
             from .batching import run_batched  # its rules are built on this module
 
