@@ -11,6 +11,17 @@ import pytest
 
 import rushlight as torch
 import rushlight.nn.functional as F
+from rushlight.jit import replay
+
+
+@pytest.fixture(autouse=True, params=["patient", "eager"])
+def patience(request, monkeypatch):
+    """Everything also with calls that are replayed as soon as can be."""
+    if request.param == "eager":
+        if "static" in request.node.name:
+            pytest.skip("the recorded mode's")
+        monkeypatch.setattr(replay, "CALM", 0)
+
 
 both = pytest.mark.parametrize("fullgraph", [False, True], ids=["recorded", "static"])
 

@@ -12,10 +12,12 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from ..core.dtypes import F32, F64, FLOATS, NumpyDType, dtype
+from ..core.grad_mode import DECIDING
 from ..core.tensor import Tensor
 from ..ops.movement import cast
 
 ACTIVE: ContextVar[dtype | None] = ContextVar("autocast_dtype", default=None)
+DECIDING.append(ACTIVE)
 
 # PyTorch's lists for the CPU, as (place, names).
 LOWER: Final = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
-from ..core.grad_mode import GRAD_MODE
+from ..core.grad_mode import DECIDING, GRAD_MODE
 from ..core.history import RELEASED, Node, unwatch_nodes, watch_nodes
 from ..core.tensor import Tensor, make_tensor
 
@@ -15,6 +15,7 @@ Unpack = Callable[[Any], Tensor]
 
 # The hooks in force, innermost last; None while a pack hook runs.
 HOOKS: ContextVar[tuple[tuple[Pack, Unpack], ...]] = ContextVar("saved_tensor_hooks", default=())
+DECIDING.append(HOOKS)
 DISABLED: ContextVar[str | None] = ContextVar("saved_tensor_hooks_disabled", default=None)
 
 

@@ -26,14 +26,17 @@ def compile(
 
     By default every call runs the Python code and records what it asks of tensors; the recording runs as one native
     program, which is looked up by its structure. All of Python is allowed. Reading a value (``item``, ``if t:``,
-    ``print``) runs what is recorded so far and goes on.
+    ``print``) runs what is recorded so far and goes on. A function that was found to do nothing in Python that would show
+    (no printing, no counters, no values read) stops running Python after a few equal calls: its state is compared, and
+    the program runs.
 
     Args:
         fullgraph: record once for each signature (shapes, dtypes, grad mode, values of other arguments) and then run only the
             program, without the Python code. Reading a value while recording raises ``RuntimeError`` with the line;
             ``item()`` gives a number that can be computed with and returned. Changes of Python's state by the function raise;
             changes of the state that it reads (flags, numbers, lists, attributes) lead to a new recording.
-        dynamic, mode, options: accepted for PyTorch programs; there is one way of compiling.
+        options: {"replay": False} runs the Python code on every call whatever it does; other options, ``dynamic`` and
+            ``mode`` are accepted for PyTorch programs: there is one way of compiling.
         backend: "inductor" (the default) compiles; "eager" runs as it is.
         disable: return ``model`` as it is.
 
@@ -70,16 +73,17 @@ def compile(
         raise TypeError(f"compile(): expected a function or a module, got {type(model).__name__}")
     if disable or backend == "eager":
         return model
+    always_python = options is not None and options.get("replay") is False
     optimized = getattr(model, "_optimized", None)
     if optimized is not None:
-        return optimized(lambda function: _compiled(function, fullgraph))
-    return _compiled(model, fullgraph)
+        return optimized(lambda function: _compiled(function, fullgraph, always_python))
+    return _compiled(model, fullgraph, always_python)
 
 
-def _compiled(function: Callable[..., Any], fullgraph: bool) -> Any:
+def _compiled(function: Callable[..., Any], fullgraph: bool, always_python: bool) -> Any:
     import functools
 
-    run: Any = Static(function) if fullgraph else Recorded(function)
+    run: Any = Static(function) if fullgraph else Recorded(function, always_python=always_python)
 
     @functools.wraps(function)
     def compiled(*args: Any, **kwargs: Any) -> Any:

@@ -20,9 +20,17 @@ ACTIVE = threading.local()
 class Recorded:
     """``function`` with the tensor operations of every call recorded and run as compiled programs."""
 
-    def __init__(self, function: Callable[..., Any], make_tape: Callable[[], Tape] | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        make_tape: Callable[[], Tape] | None = None,
+        always_python: bool = False,
+    ) -> None:
         self.function = function
         self.make_tape = partial(Tape, execute) if make_tape is None else make_tape
+        self.replay: Any = (
+            False if always_python or make_tape is not None else None
+        )  # None: made when it is needed
         # What earlier calls met: parameters, optimizer state. Adopted from the start, so that a call is one recording.
         # By id, since tensors compare elementwise.
         self.met: dict[int, weakref.ref[Tensor]] = {}
@@ -30,6 +38,18 @@ class Recorded:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(ACTIVE, "tape", None) is not None:
             return self.function(*args, **kwargs)  # part of the recording that is going on
+        replay = self.replay
+        if replay is False:
+            return self._record(args, kwargs)[0]
+        if replay is None:
+            from .replay import Replay  # it is built on the static mode, which is built on this one
+
+            replay = self.replay = Replay(self.function, self._record, self.met)
+        return replay(args, kwargs)
+
+    def _record(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The function's result; and the program that computed all that it asked for, None if there was more than one, or
+        if a value was read on the way."""
         tape = self.make_tape()
         ACTIVE.tape = tape
         for tensor in tensors_in((args, kwargs)):
@@ -45,10 +65,10 @@ class Recorded:
                 tape.adopt(known)
         try:
             result = self.function(*args, **kwargs)
+            tape.calm = not tape.pieces and not tape.values_read
             for tensor in tensors_in(result):
                 if type(tensor._array) is Pending:  # it gets its array when the recording ends
                     tensor._array.held_by(tensor)
-            return result
         finally:
             ACTIVE.tape = None
             for reference in tape.adopted[arguments:]:
@@ -56,3 +76,4 @@ class Recorded:
                 if known is not None:
                     met[id(known)] = reference
             tape.finish()
+        return result, tape.ran if tape.calm else None

@@ -9,14 +9,16 @@ which memory the outputs go to, and what the call returns. What the function rea
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from ..autograd.anomaly_mode import MODE as ANOMALY
 from ..core.dtypes import default_numpy
-from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
+from ..core.grad_mode import DECIDING
 from ..core.history import RELEASED, Node
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime.pending import Pending, address
@@ -26,8 +28,10 @@ from .python_state import PythonState
 from .recorded import ACTIVE, Recorded
 from .static_tape import StaticTape, ValueNeeded, get_array, watching
 from .structures import tensors_in
+from .witness import Witness
 
 ndarray = np.ndarray
+getrefcount: Any = getattr(sys, "getrefcount", None)
 VARIANTS: Final = 16  # recordings kept for one signature
 _RESTARTS: Final = 3  # recordings in a row that store new tensors outside
 
@@ -50,7 +54,7 @@ class Static:
         if getattr(ACTIVE, "tape", None) is not None:
             return self.function(*args, **kwargs)
         tensors: list[Tensor] = []
-        key = (_signature(args, tensors), _signature(kwargs, tensors) if kwargs else None, _modes())
+        key = (signature(args, tensors), signature(kwargs, tensors) if kwargs else None, modes())
         with self._lock:
             for program in self.variants.get(key, ()):
                 if program.is_valid(tensors):
@@ -60,8 +64,8 @@ class Static:
             return self._record(key, tensors, args, kwargs)
 
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
-        state = PythonState(self.function)
-        randomness = _python_randomness()
+        state = PythonState(self.function, (args, kwargs))
+        randomness = python_randomness()
         tape = self.make_tape()
         for number, tensor in enumerate(tensors):
             array = get_array(tensor)
@@ -70,11 +74,11 @@ class Static:
         ACTIVE.tape = tape
         try:
             try:
-                with watching(tape):
+                with watching(tape), Witness() as witness:
                     result = self.function(*args, **kwargs)
             finally:
                 ACTIVE.tape = None
-            if _python_randomness() != randomness:
+            if python_randomness() != randomness:
                 raise ValueNeeded(
                     "compile(fullgraph=True): Python's or NumPy's random numbers were drawn while the graph was recorded: "
                     "every later call would repeat them. Use rushlight's random functions, or leave out fullgraph=True."
@@ -85,6 +89,7 @@ class Static:
                     f"{tape.rebound[0]}: change it in place instead."
                 )
             changed = state.changed()
+            state.extend(witness.codes, witness.library, before_the_call=False)
         except BaseException:
             tape.abandon()
             raise
@@ -131,7 +136,7 @@ class StaticProgram:
         self.layouts = [get_array(tensor).strides for tensor in tensors]
         self.stored = False  # whether it left new tensors outside, other than gradients
         self.history_goes_on = False  # whether a result can be differentiated further
-        self.gradients: list[tuple[Tensor, Tensor]] = []
+        self.gradients: list[tuple[Tensor, Tensor, int]] = []  # owner, its gradient, the output that it holds
         self.argument_gradients: list[tuple[int, int]] = []
         self._arguments = arguments
         self._tensors = tensors
@@ -183,9 +188,10 @@ class StaticProgram:
             if owner._grad is not None
         }
         held: dict[int, list[Tensor]] = {}
-        for reference in tape.holders:
-            holder = reference()
-            if holder is not None and type(get_array(holder)) is Pending:
+        for holder in {
+            id(tensor): tensor for reference in tape.holders if (tensor := reference()) is not None
+        }.values():
+            if type(get_array(holder)) is Pending:
                 held.setdefault(id(get_array(holder).buffer.root), []).append(holder)
         self.kept: list[Any] = list(roots)
         self.new: list[tuple[int, Any, Any]] = []  # outputs in new memory at every run: number, shape, dtype
@@ -199,7 +205,7 @@ class StaticProgram:
                 elif id(owner) in arguments:
                     self.argument_gradients.append((arguments[id(owner)], number))
                 else:
-                    self.gradients.append((owner, tensor))
+                    self.gradients.append((owner, tensor, number))
                     kept = True
             if not kept:
                 self.kept[number] = None
@@ -240,17 +246,54 @@ class StaticProgram:
         for n, number, spans in self.from_arguments:
             array = tensors[number]._array
             inputs[n] = span(array) if spans else array
+        for index in range(len(self.gradients)):
+            if self.sees_gradient(index) > _UNSEEN:
+                self._renew_gradient(index)
         roots = self.kept.copy()
         for number, shape, dtype in self.new:
             roots[number] = np.empty(shape, dtype)
         self.program.run(inputs, roots)
         for storage, steps in self.changed:
             storage.version += steps
-        for tensor, gradient in self.gradients:
+        for tensor, gradient, _ in self.gradients:
             tensor._grad = gradient
         for number, output in self.argument_gradients:
             tensors[number]._grad = make_tensor(roots[output])
         return _filled(self.template, roots, tensors)
+
+    def sees_gradient(self, index: int) -> int:
+        """How many references there are to a gradient that earlier calls left, and to its memory."""
+        owner, gradient, number = self.gradients[index]
+        if getrefcount is None:
+            return 1 << 30
+        count: int = getrefcount(gradient) + getrefcount(self.kept[number]) - (owner._grad is gradient)
+        return count
+
+    def _renew_gradient(self, index: int) -> None:
+        """Somebody holds the gradient of an earlier call, which eager mode would not change any more."""
+        owner, gradient, number = self.gradients[index]
+        array = gradient._array
+        self.kept[number] = np.empty_like(self.kept[number])
+        if array.strides != self.kept[number].strides or array.shape != self.kept[number].shape:
+            start = address(array) - address(array if array.base is None else array.base)
+            array = np.ndarray(array.shape, array.dtype, self.kept[number], start, array.strides)
+        else:
+            array = self.kept[number]
+        self.gradients[index] = (owner, make_tensor(array), number)
+
+
+def _calibrate() -> int:
+    """What ``sees_gradient`` gives for a gradient that only its owner and the recording hold."""
+    program = object.__new__(StaticProgram)
+    owner, array = make_tensor(np.zeros(1)), np.zeros(1)
+    owner._grad = make_tensor(array)
+    program.kept = [array]
+    program.gradients = [(owner, owner._grad, 0)]
+    del array
+    return program.sees_gradient(0)
+
+
+_UNSEEN: Final = _calibrate()
 
 
 # --- what a call returns ----------------------------------------------------------------------------------------------
@@ -357,7 +400,7 @@ def _is_spent(node: Node) -> bool:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
-def _signature(value: Any, tensors: list[Tensor]) -> Any:
+def signature(value: Any, tensors: list[Tensor]) -> Any:
     """A key for arguments: tensors by shape, dtype and whether they need gradients, everything else by value."""
     if isinstance(value, Tensor):
         for number, other in enumerate(tensors):
@@ -371,9 +414,9 @@ def _signature(value: Any, tensors: list[Tensor]) -> Any:
         return (array.shape, array.dtype, value._node is not None, gradient is None)
     kind = type(value)
     if kind is tuple or kind is list:
-        return (kind, tuple([_signature(part, tensors) for part in value]))
+        return (kind, tuple([signature(part, tensors) for part in value]))
     if isinstance(value, dict):
-        return (kind, tuple([(key, _signature(part, tensors)) for key, part in value.items()]))
+        return (kind, tuple([(key, signature(part, tensors)) for key, part in value.items()]))
     if isinstance(value, ndarray):
         raise TypeError(
             "compile(fullgraph=True): a NumPy array among the arguments would become part of the graph; pass "
@@ -389,11 +432,12 @@ def _signature(value: Any, tensors: list[Tensor]) -> Any:
     return (kind, value.hex() if kind is float else value)
 
 
-def _modes() -> Any:
-    return (GRAD_MODE.get(), INFERENCE_MODE.get(), default_numpy())
+def modes() -> Any:
+    """The values of everything in the context that decides what operations do."""
+    return (default_numpy(), ANOMALY.enabled, *[variable.get() for variable in DECIDING])
 
 
-def _python_randomness() -> Any:
+def python_randomness() -> Any:
     import random
 
     state: Any = np.random.get_state(legacy=False)

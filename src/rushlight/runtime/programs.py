@@ -19,9 +19,11 @@ _lock = _thread.allocate_lock()
 _build: list[Callable[[Graph], Any]] = []
 
 
-def execute(key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> None:
-    """Run the piece with this structure on these arrays; it is compiled when it is seen for the first time."""
-    program_for(key, make).run(inputs, outputs)
+def execute(key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> Any:
+    """Run the piece with this structure on these arrays; it is compiled when it is seen for the first time. The program."""
+    program = program_for(key, make)
+    program.run(inputs, outputs)
+    return program
 
 
 def program_for(key: Any, make: Callable[[], Graph]) -> Any:

@@ -69,7 +69,7 @@ class Tape:
     # Where in the program each node comes from, for tapes that note it (``jit/observed.py``): most do not spend the time.
     sites: list[Any] | None = None
 
-    def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], None]) -> None:
+    def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], Any]) -> None:
         self.execute = execute
         self.thread = get_ident()
         self.buffers: list[weakref.ref[Buffer]] = []  # fresh ones, to find out which are still alive
@@ -79,6 +79,9 @@ class Tape:
         self.holders: list[weakref.ref[Any]] = []  # tensors that hold a Pending of this tape
         self.adopted: list[weakref.ref[Any]] = []  # tensors from outside that hold one until the end
         self.pieces = 0
+        self.values_read = False  # whether anybody outside of the tape has looked at a value
+        self.calm = False  # set by the recorded mode
+        self.ran: Any = None  # what executed the last piece
         self.finished = False
         self._begin()
 
@@ -355,7 +358,11 @@ class Tape:
         return array.memory
 
     def settle(self, array: Any) -> Any:
-        """The real array, computed."""
+        """The real array, computed, for somebody who reads its values."""
+        self.values_read = True
+        return self._settled(array)
+
+    def _settled(self, array: Any) -> Any:
         if self.thread != get_ident():
             return self.seen_elsewhere(array)
         buffer = array.buffer
@@ -367,8 +374,9 @@ class Tape:
         """The real array, computed, for somebody who may keep or change it."""
         if self.thread != get_ident():
             return self.seen_elsewhere(array)
+        self.values_read = True
         array.buffer.exposed = True
-        real = self.settle(array)
+        real = self._settled(array)
         buffer = array.buffer
         if not buffer.fresh and buffer.node >= 0:
             # It may be changed behind the tape's back: what was read so far is computed before that.
@@ -377,7 +385,7 @@ class Tape:
 
     def check_range(self, array: Any, extent: int, error: type[Exception], message: str, lowest: int) -> None:
         """Raise ``error`` for an index of which an element is not in [lowest, extent)."""
-        RangeCheck(extent, error, message, lowest).impl(self.settle(array))
+        RangeCheck(extent, error, message, lowest).impl(self._settled(array))
 
     def item(self, array: Any) -> Any:
         """What ``Tensor.item`` gives for this array."""
@@ -398,7 +406,7 @@ class Tape:
         self._begin()
         if outputs:
             self.pieces += 1
-            self.execute(
+            self.ran = self.execute(
                 (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs, sites), inputs, arrays
             )
         for buffer in alive:
@@ -541,6 +549,9 @@ _RESULTS: dict[Any, Any] = {}
 
 def _result_types(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """Shape and dtype of what ``record`` gives (a list for several), found by running it on ones of the same shapes."""
+    outline = getattr(record, "outline", None)
+    if outline is not None:  # running it would be seen elsewhere
+        return _types_of(outline(*arrays, **attrs))
     dummies = []
     for array in arrays:
         if type(array) is Pending or type(array) is ndarray:

@@ -1,0 +1,182 @@
+"""Recorded calls whose Python has nothing left to say: they run without it.
+
+Recorded mode runs the function's Python on every call, which costs microseconds for each operation. Most training steps
+ask for the same operations every time, and do nothing in Python that would show. Whether that is so is not guessed but
+found out: after a few calls of one signature that recorded the same program and read no value, one call is watched by a
+``Witness``. If the code that ran does nothing but work on tensors, and all the state that it can read can be compared
+(``PythonState``), the next call is recorded as a static graph, and from then on a call compares the state and runs the program.
+
+Whenever the state differs, Python runs again. A function that prints, reads a clock, draws from Python's generators,
+keeps results in attributes, or reads values is never replayed: ``Replay.reason`` says why.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from ..core.tensor import Tensor
+from ..runtime.programs import compiles
+from .python_state import PythonState
+from .recorded import ACTIVE
+from .static import VARIANTS, StaticProgram, modes, python_randomness, signature
+from .static_tape import StaticTape, get_array, watching
+from .witness import Witness
+
+ndarray = np.ndarray
+# Calls of one kind in a row that recorded the same program, before it is watched.
+CALM: Final = 3
+_MOST_CALM: Final = 1 << 12
+_MOST_KINDS: Final = 64
+
+
+class _Kind:
+    """What is known of the calls with one signature."""
+
+    __slots__ = ("calm", "last", "needed", "never", "programs", "witness")
+
+    def __init__(self) -> None:
+        self.calm = 0
+        self.needed = CALM
+        self.last: Any = None  # the program of the last recording
+        self.witness: Witness | None = None
+        self.programs: list[StaticProgram] = []
+        self.never = False
+
+
+class Replay:
+    """``run_recorded(args, kwargs)`` makes a recording and gives (result, the one program that it ran or None)."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        run_recorded: Callable[[Any, Any], tuple[Any, Any]],
+        met: dict[int, Any],
+    ) -> None:
+        self.function = function
+        self.run_recorded = run_recorded
+        self.met = met
+        self.kinds: dict[Any, _Kind] = {}
+        self.reason: str | None = None if compiles() else "there is no compiler"
+        self._lock = threading.RLock()
+
+    def __call__(self, args: Any, kwargs: Any) -> Any:
+        """The call's result, by a replay where there is one that fits."""
+        if self.reason is not None:
+            return self.run_recorded(args, kwargs)[0]
+        tensors: list[Tensor] = []
+        try:
+            key = (signature(args, tensors), signature(kwargs, tensors) if kwargs else None, modes())
+        except TypeError as error:
+            self.reason = str(error)
+            return self.run_recorded(args, kwargs)[0]
+        if sys.gettrace() is not None or any([type(tensor._array) is not ndarray for tensor in tensors]):
+            return self.run_recorded(args, kwargs)[
+                0
+            ]  # somebody debugs; or they are batches, or on another device
+        kind = self.kinds.get(key)
+        if kind is None:
+            if len(self.kinds) >= _MOST_KINDS:
+                self.kinds.clear()
+            kind = self.kinds[key] = _Kind()
+        if kind.programs:
+            with self._lock:
+                for program in kind.programs:
+                    if program.is_valid(tensors):
+                        return program.run(tensors)
+            # The state has changed. If it does so often, recording again and again would cost more than it brings.
+            kind.needed = min(2 * kind.needed, _MOST_CALM)
+            kind.calm, kind.witness = 0, None
+            if len(kind.programs) == VARIANTS:
+                kind.programs.clear()
+        elif kind.never:
+            return self.run_recorded(args, kwargs)[0]
+        if kind.witness is not None and (done := self._attempt(kind, tensors, args, kwargs)) is not None:
+            return done[0]
+        if kind.calm >= kind.needed and not kind.never:
+            return self._watched(kind, args, kwargs)
+        result, program = self.run_recorded(args, kwargs)
+        kind.calm = kind.calm + 1 if program is not None and program is kind.last else 0
+        kind.last = program
+        return result
+
+    def _watched(self, kind: _Kind, args: Any, kwargs: Any) -> Any:
+        """A recorded call with a witness."""
+        randomness, before = python_randomness(), [_leaves(args), _leaves(kwargs)]
+        state = PythonState(self.function, (args, kwargs))
+        with Witness() as witness:
+            result, _ = self.run_recorded(args, kwargs)
+        kind.calm = 0
+        reason = witness.reason
+        if reason is None and python_randomness() != randomness:
+            reason = "random numbers of Python or NumPy are drawn"
+        if reason is None and (changed := state.changed()) is not None:
+            reason = f"{changed} is changed"
+        if reason is None and [_leaves(args), _leaves(kwargs)] != before:
+            reason = "an argument that is no tensor is changed"
+        if reason is None:
+            state.extend(witness.codes, witness.library, before_the_call=True)
+            reason = state.incomplete
+        if reason is None:
+            kind.witness = witness
+        elif witness.blind:  # until nobody watches any more
+            kind.needed = min(2 * kind.needed, _MOST_CALM)
+        else:
+            self.reason = reason
+            self.kinds.clear()
+        return result
+
+    def _attempt(self, kind: _Kind, tensors: list[Tensor], args: Any, kwargs: Any) -> tuple[Any] | None:
+        """The call recorded as a static graph, and its result; None, with everything as it was, if it can't be one."""
+        witness, kind.witness, kind.calm = kind.witness, None, 0
+        assert witness is not None
+        state = PythonState(self.function, (args, kwargs))
+        state.extend(witness.codes, witness.library, before_the_call=True)
+        known = [reference() for reference in list(self.met.values())]
+        gradients = [(t, t._grad) for t in (*tensors, *state.tensors, *known) if t is not None]
+        randomness = python_randomness()
+        tape = StaticTape()
+        for number, tensor in enumerate(tensors):
+            tape.argument_arrays.setdefault(id(get_array(tensor)), number)
+        again = Witness()
+        ACTIVE.tape = tape
+        try:
+            try:
+                with watching(tape), again:
+                    result = self.function(*args, **kwargs)
+            finally:
+                ACTIVE.tape = None
+            if tape.rebound or again.reason is not None or python_randomness() != randomness:
+                raise _NotAlike
+            changed = state.changed()
+            program = StaticProgram(tape, state, tensors, result)
+            program.prepare()
+        except Exception:  # whatever it was: the recorded call that follows meets it too, or does not
+            tape.discard()
+            for tensor, gradient in gradients:
+                tensor._grad = gradient
+            kind.never = not kind.programs
+            return None
+        finished = program.first_run()
+        if changed is not None or program.stored or program.history_goes_on:
+            kind.never = True
+        elif set(again.codes) <= set(witness.codes):  # else there is state that was not taken down
+            kind.programs.insert(0, program)
+        return (finished,)
+
+
+class _NotAlike(Exception):
+    """A call did something that the call before did not do."""
+
+
+def _leaves(value: Any) -> list[int]:
+    """The identities of everything in nested lists, tuples and dicts."""
+    if isinstance(value, list | tuple):
+        return [id(value), len(value), *[i for part in value for i in _leaves(part)]]
+    if isinstance(value, dict):
+        return [id(value), len(value), *[i for part in value.values() for i in _leaves(part)]]
+    return [id(value)]

@@ -1,0 +1,160 @@
+"""What a call does in Python besides asking things of tensors: watched once, to know whether it may be left out later.
+
+A ``Witness`` is told of every function that starts while it watches, in Python or in C. From that it knows which code of the
+program ran, so which names it may have read (``PythonState`` takes these down), and whether it did something that a later
+call would have to do again: read a clock, print, draw from Python's generators, keep a result in an attribute. It must never
+call a function harmless that is not: what it does not know counts against the call.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from types import BuiltinFunctionType, CodeType, FrameType, MethodDescriptorType, ModuleType
+from typing import Any, Final
+
+from ..core.storage import LIBRARY
+
+# Functions of Python in C that depend on their arguments alone and change nothing but what ``PythonState`` compares.
+_HARMLESS: Final = frozenset(
+    (
+        "abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "getattr", "hasattr", "hash", "hex", "id",
+        "isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round", "sorted", "sum",
+        "__build_class__",
+    )
+)  # fmt: skip
+# Modules in C of which every function is like that.
+_HARMLESS_MODULES: Final = frozenset(
+    ("math", "cmath", "_operator", "operator", "_functools", "_abc", "_typing")
+)
+# Kinds of objects whose methods change nothing outside of them, and which are compared if they are the program's.
+_COMPARED: Final = (
+    list, dict, tuple, str, bytes, int, float, complex, bool, slice, range, frozenset, set, type(None), type({}.keys()),
+    type({}.values()), type({}.items()),
+)  # fmt: skip
+# Python's own modules whose functions in Python do no more than they are asked to.
+_TRUSTED: Final = frozenset(
+    (
+        "contextlib", "functools", "typing", "enum", "abc", "collections", "_collections_abc", "dataclasses", "types",
+        "operator", "copy", "numbers", "string", "re",
+    )
+)  # fmt: skip
+# Modules in C that the library itself asks for what only the outside knows.
+_OUTSIDE: Final = frozenset(("time", "io", "_io", "posix", "nt", "_socket", "_random", "_warnings"))
+# Of the library: what has an effect beside tensors, by name; and the packages whose functions only work on tensors.
+_EFFECTS: Final = frozenset(
+    (
+        "manual_seed", "seed", "initial_seed", "set_state", "get_state", "set_rng_state", "get_rng_state", "fork_rng",
+        "set_default_dtype", "set_default_device", "set_num_threads", "set_printoptions", "set_detect_anomaly", "save", "load",
+        "numpy", "tolist", "data_ptr", "__repr__", "__array__",
+    )
+)  # fmt: skip
+_OF_TENSORS: Final = frozenset(
+    (
+        "ops", "autograd", "nn", "optim", "core", "tensor_methods", "jit", "runtime", "compiler", "ir", "amp", "func", "linalg",
+        "fft", "special", "distributions", "vision.models", "vision.ops", "utils.checkpoint",
+    )
+)  # fmt: skip
+# What the library is built on: not the program's, where the library calls it.
+_BENEATH: Final = sys.stdlib_module_names | {"numpy", "ml_dtypes", "llvmlite", "threadpoolctl", "mpi4py"}
+_STORES: Final = frozenset(
+    ("STORE_GLOBAL", "DELETE_GLOBAL", "IMPORT_NAME", "IMPORT_STAR", "DELETE_ATTR", "STORE_NAME")
+)
+_COROUTINES: Final = 0x80 | 0x100 | 0x200  # CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
+
+
+class Witness:
+    """``with Witness() as witness:`` the call. Then ``codes`` has the program's code that ran, with its globals, and
+    ``reason`` says why the call can't be left out (None: it could)."""
+
+    def __init__(self) -> None:
+        self.codes: dict[CodeType, dict[str, Any]] = {}
+        self.library: dict[CodeType, dict[str, Any]] = {}
+        self.reason: str | None = None
+        self.blind = False  # somebody else watches: a profiler, a debugger
+
+    def __enter__(self) -> Witness:
+        self.blind = sys.getprofile() is not None or sys.gettrace() is not None
+        if self.blind:
+            self.reason = "a profiler or debugger watches"
+        else:
+            sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if not self.blind:
+            sys.setprofile(None)
+
+    def _event(self, frame: FrameType, event: str, arg: Any) -> None:
+        code = frame.f_code
+        if event == "call":
+            if code not in self.codes and code not in self.library:
+                self._new_code(code, frame)
+        elif event == "c_call" and self.reason is None:
+            if code in self.codes:
+                if frame.f_globals.get("__name__") not in _TRUSTED and not _is_harmless(arg):
+                    self._against(f"{_name_of(arg)}() is called", code)
+            elif getattr(arg, "__module__", None) in _OUTSIDE and code.co_filename.startswith(LIBRARY):
+                self._against(f"{_name_of(arg)}() is called", code)
+
+    def _new_code(self, code: CodeType, frame: FrameType) -> None:
+        caller = frame.f_back
+        if caller is not None and caller.f_code in self.library and _module(frame) in _BENEATH:
+            self.library[code] = {}
+            return
+        if code.co_filename.startswith(LIBRARY):
+            self.library[code] = frame.f_globals
+            parts = str(frame.f_globals.get("__name__")).split(".")
+            on_tensors = ".".join(parts[1:2]) in _OF_TENSORS or ".".join(parts[1:3]) in _OF_TENSORS
+            harmless = on_tensors and code.co_name not in _EFFECTS
+            if not harmless and caller is not None and caller.f_code in self.codes:
+                self._against(f"{code.co_name}() is called", caller.f_code)
+            return
+        self.codes[code] = frame.f_globals
+        if self.reason is None and frame.f_globals.get("__name__") not in _TRUSTED:
+            found = _what_it_keeps(code)
+            if found is not None:
+                self._against(found, code)
+
+    def _against(self, what: str, code: CodeType) -> None:
+        if self.reason is None:
+            self.reason = f"{what} in {code.co_name}"
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", None) or type(function).__name__)
+
+
+def _is_harmless(function: Any) -> bool:
+    if isinstance(function, MethodDescriptorType):
+        return function.__objclass__ in _COMPARED
+    if not isinstance(function, BuiltinFunctionType):
+        return False
+    owner = function.__self__
+    if owner is builtins:
+        return function.__name__ in _HARMLESS
+    if owner is None or isinstance(owner, ModuleType):
+        return function.__module__ in _HARMLESS_MODULES
+    kind = owner if isinstance(owner, type) else type(owner)
+    return kind in _COMPARED or (isinstance(owner, type) and function.__name__ == "__new__")
+
+
+def _what_it_keeps(code: CodeType) -> str | None:
+    """What the code may leave behind that no comparison of state would show; None: nothing."""
+    import dis
+
+    if code.co_flags & _COROUTINES:
+        return "a coroutine runs"
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in _STORES and not (name == "STORE_NAME" and code.co_name != "<module>"):
+            return f"{instruction.argval} is stored or imported"
+        if name in ("STORE_DEREF", "DELETE_DEREF") and instruction.argval in code.co_freevars:
+            return f"{instruction.argval} of an enclosing function is changed"
+        if name == "STORE_ATTR" and instruction.argval != "grad" and code.co_name != "__init__":
+            return f"the attribute {instruction.argval} is set"
+    return None
