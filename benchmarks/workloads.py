@@ -210,6 +210,33 @@ def lstm(torch: Any, compile: Compile) -> Step:
     )
 
 
+def model_alone(torch: Any, compile: Compile) -> Step:
+    """The model alone is compiled (as torch.compile is mostly used); loss, backward and SGD are in the program's own loop."""
+    torch.manual_seed(0)
+    nn = torch.nn
+    x, y = torch.randn(64, 256), torch.randint(0, 10, (64,))
+    model = nn.Sequential(
+        nn.Linear(256, 256),
+        nn.LayerNorm(256),
+        nn.GELU(),
+        nn.Dropout(0.1),
+        nn.Linear(256, 256),
+        nn.GELU(),
+        nn.Linear(256, 10),
+    )
+    loss_of, updates = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=1e-9)
+    run = compile(model)
+
+    def step() -> Any:
+        updates.zero_grad()
+        loss = loss_of(run(x), y)
+        loss.backward()
+        updates.step()
+        return loss.item()
+
+    return step
+
+
 def _training(torch: Any, compile: Compile, model: Any, loss_of: Any, x: Any, y: Any, updates: Any) -> Step:
     def step(x: Any, y: Any) -> Any:
         updates.zero_grad()
@@ -233,4 +260,5 @@ WORKLOADS: dict[str, tuple[Callable[[Any, Compile], Step], int]] = {
     "ResNet style": (resnet, 4),
     "LSTM": (lstm, 4),
     "MLP, one input": (mlp_inference, 300),
+    "model alone compiled": (model_alone, 100),
 }

@@ -39,6 +39,12 @@ RELEASED: Final = _Released()
 _next_order = itertools.count(0, 2).__next__
 
 
+def next_order() -> int:
+    """A number below those of all nodes that are made from now on, and above those of all before."""
+    return _next_order()
+
+
+
 class Node:
     """One recorded operation.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..core.history import next_order
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
 from .recorded import ACTIVE
@@ -47,6 +48,7 @@ class Attempt:
         for tensor in constants:
             tape.fix(tensor)
         ACTIVE.tape = tape
+        first = next_order()
         try:
             try:
                 with watching(tape):
@@ -56,7 +58,7 @@ class Attempt:
             if tape.rebound:
                 raise NotStatic(f"a tensor was given other memory at {tape.rebound[0]}")
             state: Any = _NoState()
-            self._program = StaticProgram(tape, state, tensors, result)
+            self._program = StaticProgram(tape, state, tensors, result, first)
             self._program.prepare()
         except Exception as error:
             tape.discard()

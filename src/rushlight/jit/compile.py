@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..ops.batching import ACTIVE as BATCHES, TRANSFORMED
 from .recorded import ACTIVE, Recorded
 from .static import Static
 
@@ -87,6 +88,10 @@ def _compiled(function: Callable[..., Any], fullgraph: bool, always_python: bool
 
     @functools.wraps(function)
     def compiled(*args: Any, **kwargs: Any) -> Any:
+        # Inside of vmap tensors hold batches, which have rules instead of programs; and what transforms differentiate twice
+        # has to be recorded operation by operation.
+        if BATCHES.get() or TRANSFORMED.get():
+            return function(*args, **kwargs)
         return run(*args, **kwargs)
 
     compiled._compiled = run  # type: ignore[attr-defined]  # for explain

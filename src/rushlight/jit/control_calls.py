@@ -235,6 +235,8 @@ class Call:
 class ControlFlow(Function):
     """A call for autograd."""
 
+    _runs_on_batches = True
+
     @staticmethod
     def forward(ctx: Any, call: Call, *edges: Tensor) -> Any:
         ctx.call = call

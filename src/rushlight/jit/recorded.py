@@ -52,18 +52,19 @@ class Recorded:
         if a value was read on the way."""
         tape = self.make_tape()
         ACTIVE.tape = tape
-        for tensor in tensors_in((args, kwargs)):
-            if type(tensor._array) is not Pending:
-                tape.adopt(tensor)
-        arguments = len(tape.adopted)
         met = self.met
-        for key, reference in list(met.items()):
-            known = reference()
-            if known is None:
-                met.pop(key, None)
-            elif type(known._array) is not Pending:
-                tape.adopt(known)
+        arguments = 0
         try:
+            for tensor in tensors_in((args, kwargs)):
+                if type(tensor._array) is not Pending:
+                    tape.adopt(tensor)
+            arguments = len(tape.adopted)
+            for key, reference in list(met.items()):
+                known = reference()
+                if known is None:
+                    met.pop(key, None)
+                elif type(known._array) is not Pending:
+                    tape.adopt(known)
             result = self.function(*args, **kwargs)
             tape.calm = not tape.pieces and not tape.values_read
             for tensor in tensors_in(result):

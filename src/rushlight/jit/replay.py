@@ -19,8 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.history import next_order
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
+from .joint import record_backward
 from .python_state import PythonState
 from .recorded import ACTIVE
 from .static import VARIANTS, StaticProgram, modes, python_randomness, signature
@@ -146,14 +148,16 @@ class Replay:
         ACTIVE.tape = tape
         try:
             try:
+                first = next_order()
                 with watching(tape), again:
                     result = self.function(*args, **kwargs)
+                    backward = record_backward(tape, tensors, result, first)
             finally:
                 ACTIVE.tape = None
             if tape.rebound or again.reason is not None or python_randomness() != randomness:
                 raise _NotAlike
             changed = state.changed()
-            program = StaticProgram(tape, state, tensors, result)
+            program = StaticProgram(tape, state, tensors, result, first, backward)
             program.prepare()
         except Exception:  # whatever it was: the recorded call that follows meets it too, or does not
             tape.discard()

@@ -19,10 +19,11 @@ import numpy as np
 from ..autograd.anomaly_mode import MODE as ANOMALY
 from ..core.dtypes import default_numpy
 from ..core.grad_mode import DECIDING
-from ..core.history import RELEASED, Node
+from ..core.history import RELEASED, LeafNode, Node, next_order
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime.pending import Pending, address
 from ..runtime.recording import graph_of, span
+from .joint import Backward, NoJointGraph, Root, record_backward
 from .numbers import PendingNumber
 from .python_state import PythonState
 from .recorded import ACTIVE, Recorded
@@ -74,8 +75,10 @@ class Static:
         ACTIVE.tape = tape
         try:
             try:
+                first = next_order()
                 with watching(tape), Witness() as witness:
                     result = self.function(*args, **kwargs)
+                    backward = backward_half(tape, tensors, result, first)
             finally:
                 ACTIVE.tape = None
             if python_randomness() != randomness:
@@ -93,7 +96,7 @@ class Static:
         except BaseException:
             tape.abandon()
             raise
-        program = StaticProgram(tape, state, tensors, result)
+        program = StaticProgram(tape, state, tensors, result, first, backward)
         program.prepare()
         finished = program.first_run()
         if changed is not None:
@@ -127,7 +130,18 @@ class Static:
 class StaticProgram:
     """One recording: the compiled graph, and how it is bound to tensors."""
 
-    def __init__(self, tape: StaticTape, state: PythonState, tensors: list[Tensor], result: Any) -> None:
+    def __init__(
+        self,
+        tape: StaticTape,
+        state: PythonState,
+        tensors: list[Tensor],
+        result: Any,
+        first: int,
+        backward: Backward | None = None,
+    ) -> None:
+        """``first``: the order of the first node of history that the call made."""
+        self._first = first
+        self.backward = backward
         arguments = {id(tensor): number for number, tensor in enumerate(tensors)}
         self.state = state
         self.states = [(t, array) for t, array in tape.states.values() if id(t) not in arguments]
@@ -148,6 +162,10 @@ class StaticProgram:
         gc.collect(2 if tape.sub_graphs else 0)  # sub-tapes and their arrays hold each other
         alive = [buffer for reference in tape.buffers if (buffer := reference()) is not None]
         outputs, self._roots = tape.fresh_outputs(alive)
+        self._saved_from = len(outputs)
+        if self.backward is not None:
+            outputs += [(node, -1) for node in self.backward.saved]
+            self._roots += [np.empty(*tape.types[node]) for node in self.backward.saved]
         outputs += [(buffer.node, buffer.number) for buffer in tape.changed]
         keys, types = tape.keys, tape.types
         self.program = tape.program(
@@ -163,13 +181,27 @@ class StaticProgram:
         tape, result, roots = self._tape, self._result, self._roots
         del self._tape, self._result, self._roots
         self.program.run(self.inputs, roots)
-        self._bind(tape, result, roots, self._tensors)
+        tensors = self._tensors
+        self._bind(tape, result, roots, tensors)
         del self._tensors
         tape.over = True
         tape.close()
         for n, _, _ in self.from_arguments:
             self.inputs[n] = None
-        return _resolved(result)
+        finished = _resolved(result)
+        if self.backward is not None:
+            self._give_history(finished, roots, tensors)
+        return finished
+
+    def _give_history(self, result: Any, roots: list[Any], tensors: list[Tensor]) -> None:
+        """The node of the backward half for the results of this call."""
+        assert self.backward is not None
+        results = [tensor for tensor in tensors_in(result) if type(_history(tensor)) is Root]
+        by_index: dict[int, Any] = {_history(tensor).index: tensor._array for tensor in results}
+        arrays = [by_index[index] for index in range(len(by_index))]
+        nodes = self.backward.node(tensors, roots[self._saved_from :], arrays)
+        for tensor in results:
+            tensor._node = nodes[_history(tensor).index]
 
     def _bind(self, tape: StaticTape, result: Any, roots: list[Any], tensors: list[Tensor]) -> None:
         returned = tensors_in(result)
@@ -177,9 +209,15 @@ class StaticProgram:
             if (
                 type(get_array(tensor)) is Pending
                 and tensor._node is not None
+                and type(_history(tensor)) is not Root
+                and id(tensor) not in self._arguments
                 and not _is_spent(tensor._node)
             ):
                 self.history_goes_on = True
+        for tensor in (*tensors, *[t for t, _ in self.states]):
+            node = tensor._node
+            if node is not None and not isinstance(node, LeafNode) and node.order >= self._first:
+                self.history_goes_on = True  # a tensor from outside got a new history
         returned_ids = {id(tensor) for tensor in returned}
         arguments = self._arguments
         gradients = {
@@ -189,7 +227,7 @@ class StaticProgram:
         }
         held: dict[int, list[Tensor]] = {}
         for holder in {
-            id(tensor): tensor for reference in tape.holders if (tensor := reference()) is not None
+            id(one): one for reference in tape.holders if (one := reference()) is not None
         }.values():
             if type(get_array(holder)) is Pending:
                 held.setdefault(id(get_array(holder).buffer.root), []).append(holder)
@@ -259,7 +297,10 @@ class StaticProgram:
             tensor._grad = gradient
         for number, output in self.argument_gradients:
             tensors[number]._grad = make_tensor(roots[output])
-        return _filled(self.template, roots, tensors)
+        result = _filled(self.template, roots, tensors)
+        if self.backward is not None:
+            self._give_history(result, roots, tensors)
+        return result
 
     def sees_gradient(self, index: int) -> int:
         """How many references there are to a gradient that earlier calls left, and to its memory."""
@@ -374,6 +415,18 @@ def _resolved(value: Any) -> Any:
     if isinstance(value, dict):
         return kind([(key, _resolved(part)) for key, part in value.items()])
     return value
+
+
+def _history(tensor: Tensor) -> Any:
+    return tensor._node  # while a result is made, what stands in a node's place
+
+
+def backward_half(tape: StaticTape, tensors: list[Tensor], result: Any, first: int) -> Backward | None:
+    """The backward half of what the tape holds, where the results need one and it can be had."""
+    try:
+        return record_backward(tape, tensors, result, first)
+    except NoJointGraph:
+        return None
 
 
 def real_array(tensor: Tensor) -> Any:

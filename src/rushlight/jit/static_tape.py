@@ -240,6 +240,11 @@ class StaticTape(Tape):
 
     def _values(self, arrays: Sequence[Any]) -> list[Any]:
         """What the arrays hold in this call, found without running anything twice that has an effect."""
+        if any([key[0] is CALL and hasattr(key[1], "outline") for key in self.keys]):
+            raise ValueNeeded(  # messages to other processes, which are sent once
+                f"compile(fullgraph=True): what an operation after a collective gives depends on values, at {_where()}; leave "
+                "out fullgraph=True"
+            )
         nodes = [self.read(array) if type(array) is Pending else None for array in arrays]
         graph = graph_of(self.keys, self.types, [(node, -1) for node in nodes if node is not None])
         sources = {key[1].source for key in self.keys if isinstance(key[1], DrawRecord)}

@@ -28,7 +28,7 @@ _HARMLESS_MODULES: Final = frozenset(
     ("math", "cmath", "_operator", "operator", "_functools", "_abc", "_typing")
 )
 # Kinds of objects whose methods change nothing outside of them, and which are compared if they are the program's.
-_COMPARED: Final = (
+_COMPARED: Final[tuple[type, ...]] = (
     list, dict, tuple, str, bytes, int, float, complex, bool, slice, range, frozenset, set, type(None), type({}.keys()),
     type({}.values()), type({}.items()),
 )  # fmt: skip
@@ -99,7 +99,12 @@ class Witness:
 
     def _new_code(self, code: CodeType, frame: FrameType) -> None:
         caller = frame.f_back
-        if caller is not None and caller.f_code in self.library and _module(frame) in _BENEATH:
+        module = _module(frame)
+        if (
+            caller is not None
+            and caller.f_code in self.library
+            and (module in _BENEATH or module.startswith("namedtuple_"))
+        ):
             self.library[code] = {}
             return
         if code.co_filename.startswith(LIBRARY):

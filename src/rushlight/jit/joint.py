@@ -1,0 +1,330 @@
+"""The backward half of a recorded forward pass.
+
+A compiled model gives a result that is differentiated outside: ``loss = criterion(compiled(x), y); loss.backward()``. Its
+history must then be part of the recording too. While the tape is still open, the engine runs backward over the history of the
+results, from gradients that are inputs of the graph, down to the tensors from outside; that is recorded as everything is. What
+the two halves have in common is cut: values of the forward half that the backward half reads become results of the one and
+inputs of the other. A call then runs the first program and leaves one node in the history, whose vjp runs the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ..autograd.engine import run_backward
+from ..autograd.saved_tensors import HOOKS
+from ..core.grad_mode import GRAD_MODE
+from ..core.history import RELEASED, LeafNode, Node, OutputNode, UntrackedNode, versions_of
+from ..core.tensor import Tensor, make_tensor
+from ..ir.graph import Graph
+from ..runtime.pending import Pending
+from ..runtime.programs import program_for
+from ..runtime.recording import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of, span
+from .static_tape import StaticTape, get_array, get_node
+from .structures import tensors_in
+
+ndarray = np.ndarray
+
+
+class NoJointGraph(Exception):
+    """The history of a result can't be cut off here."""
+
+
+class Root:
+    """Stands for the history of result number ``index`` until its node is made."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def record_backward(
+    tape: StaticTape, arguments: Sequence[Tensor], result: Any, first: int
+) -> Backward | None:
+    """The backward half for ``result``, whose history is taken off; None if nothing of it can be differentiated.
+
+    ``first``: the order of the first node that the call made. Raises ``NoJointGraph`` where the history leads to what is not
+    known at the next call.
+    """
+    roots: list[Tensor] = []
+    for tensor in tensors_in(result):
+        node = get_node(tensor)
+        if node is None or any(tensor is other for other in (*roots, *arguments)):
+            continue
+        if type(get_array(tensor)) is Pending and node.order >= first and not isinstance(node, LeafNode):
+            roots.append(tensor)
+    if not roots:
+        return None
+    if HOOKS.get():
+        raise NoJointGraph("hooks on saved tensors are in force")
+    outer = _outer_nodes([get_node(tensor) for tensor in roots], first)
+    if outer is None:
+        return None  # backward has been through it already
+    owners = [_owner(node, tape, arguments) for node in outer]
+    return Backward(tape, roots, outer, owners, first)
+
+
+def _outer_nodes(roots: Sequence[Node], first: int) -> list[Node] | None:
+    """The nodes from before the call that the history leads to; None if its saved values are gone."""
+    outer: list[Node] = []
+    seen = set(roots)
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node.saved is RELEASED:
+            return None
+        if isinstance(node, LeafNode) or node.order < first:
+            if isinstance(node, UntrackedNode):
+                raise NoJointGraph("a view was taken without recording")
+            outer.append(node)
+            continue
+        if node.special and not isinstance(node, OutputNode):
+            raise NoJointGraph("a hook was put on a result half-way")
+        if isinstance(node, OutputNode) and (node.pre_hooks or node.retain_into):
+            raise NoJointGraph("a hook was put on a result half-way")
+        for edge in node.edges:
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return outer
+
+
+def _reached(roots: Sequence[Node], first: int) -> set[Node]:
+    """The nodes that can be reached without going through one from before the call."""
+    seen = set(roots)
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node.order >= first:
+            new = [edge for edge in node.edges if edge is not None and edge not in seen]
+            seen.update(new)
+            stack += new
+    return seen
+
+
+def _owner(node: Node, tape: StaticTape, arguments: Sequence[Tensor]) -> Any:
+    """Whose history ``node`` is: the number of an argument, or a tensor from outside."""
+    for number, tensor in enumerate(arguments):
+        if get_node(tensor) is node:
+            return number
+    for tensor, _ in tape.states.values():
+        if get_node(tensor) is node:
+            return tensor
+    raise NoJointGraph("the history leads to something that is not known")
+
+
+class Backward:
+    """The second program, and how it hangs together with the first. ``saved``: nodes of the first that are results for it."""
+
+    name = "compiled_function"
+    grad_name: Final = "CompiledFunctionBackward"
+
+    def __init__(
+        self, tape: StaticTape, roots: list[Tensor], outer: list[Node], owners: list[Any], first: int
+    ) -> None:
+        self.owners = owners
+        self.types = [(get_array(tensor).shape, get_array(tensor).dtype) for tensor in roots]
+        self.saved: list[int] = []
+        self.sources: list[tuple[str, Any]] = []
+        self._keys: list[Any] = []
+        self._types: list[Any] = []
+        self._program: Any = None
+        forward, known = len(tape.keys), len(tape.inputs)
+        changed = len(tape.changed)
+        reached = [_reached([get_node(tensor)], first) for tensor in roots]
+        # By which results' gradients each tensor from outside gets one.
+        self._from = [{number for number, nodes in enumerate(reached) if node in nodes} for node in outer]
+        gradients = self._record(tape, roots, outer)
+        if len(tape.changed) != changed:
+            raise NoJointGraph("backward changes something in place")
+        self._cut(tape, forward, gradients)
+        for number, tensor in enumerate(roots):
+            tensor._node = Root(number)  # type: ignore[assignment]  # the real one comes with every run
+            tensor._view = None  # what it was a view of has the history of the first half
+        _forget(tape, forward, known)
+
+    @staticmethod
+    def _record(tape: StaticTape, roots: list[Tensor], outer: list[Node]) -> list[int | None]:
+        """Backward as nodes of the tape: those with the gradients."""
+        weights = []
+        for number, tensor in enumerate(roots):
+            array = get_array(tensor)
+            stand_in = np.zeros(array.shape, array.dtype)
+            tape.argument_arrays[id(stand_in)] = -1 - number
+            weights.append(make_tensor(cast(Any, tape.wrap(stand_in))))
+        hooked = [node for node in outer if node.special]
+        for node in hooked:  # their hooks run when gradients arrive, not now
+            node.special = False
+        try:
+            found = run_backward(
+                [get_node(tensor) for tensor in roots],
+                weights,
+                retain_graph=True,
+                create_graph=False,
+                targets=outer,
+                collect=False,
+            )
+        finally:
+            for node in hooked:
+                node.special = True
+        return [None if gradient is None else tape.read(gradient._array) for gradient in found]
+
+    def _cut(self, tape: StaticTape, forward: int, gradients: list[int | None]) -> None:
+        """A graph of its own from the nodes after the first ``forward`` ones."""
+        keys, types = tape.keys, tape.types
+        replaced = {id(buffer.root) for buffer in tape.changed}
+        number_of: dict[int, int] = {}
+
+        def add(old: int, key: Any) -> int:
+            self._keys.append(key)
+            self._types.append(types[old])
+            number_of[old] = len(self._keys) - 1
+            return number_of[old]
+
+        def add_input(old: int, source: tuple[str, Any]) -> int:
+            self.sources.append(source)
+            return add(old, (INPUT, len(self.sources) - 1, id(types[old])))
+
+        def take(old: int) -> int:
+            """The node of the new graph for one that has been seen or lies before the cut."""
+            known = number_of.get(old)
+            if known is not None:
+                return known
+            key = keys[old]
+            kind = key[0]
+            if kind is INPUT:
+                kind_of, where = tape.sources[key[1]]
+                root = tape.inputs[key[1]]
+                if kind_of == "argument" and where[0] < 0:
+                    return add_input(old, ("gradient", -1 - where[0]))
+                if id(root) not in replaced:
+                    if kind_of == "argument":
+                        return add_input(old, ("argument", where))
+                    return add_input(old, ("array", root))
+            elif kind is CONST:
+                return add(old, key)
+            elif kind is VIEW:
+                return add(old, (VIEW, take(key[1]), *key[2:]))
+            self.saved.append(old)
+            return add_input(old, ("saved", len(self.saved) - 1))
+
+        needed = _needed(keys, [node for node in gradients if node is not None], forward)
+        for old in sorted(needed):
+            key = keys[old]
+            kind = key[0]
+            if kind is INPUT or kind is CONST:
+                take(old)
+            elif kind is CALL:
+                add(old, (CALL, key[1], tuple([take(i) for i in key[2]]), *key[3:]))
+            elif kind is VIEW or kind is CAST or kind is ITEM:
+                add(old, (kind, take(key[1]), *key[2:]))
+            else:
+                add(old, (kind, take(key[1]), take(key[2]), *key[3:]))
+        self._gradients = [None if node is None else take(node) for node in gradients]
+        self._outputs = [(node, -1) for node in self._gradients if node is not None]
+        self._results = [self._types[node] for node, _ in self._outputs]
+        # What is read again in backward is checked for changes in between, where a tensor is known to hold it.
+        by_root = {id(root): array for root, array in _roots(tape)}
+        holders = {id(array): tensor for tensor, array in tape.states.values()}
+        self._states = [
+            holders.get(id(by_root.get(id(where)))) if kind == "array" else None
+            for kind, where in self.sources
+        ]
+
+    # --- every run --------------------------------------------------------------------------------------------------
+
+    def node(self, tensors: Sequence[Tensor], saved: Sequence[Any], arrays: Sequence[Any]) -> list[Node]:
+        """The histories of the results ``arrays`` of a call."""
+        edges = tuple([tensors[o]._node if type(o) is int else o._node for o in self.owners])
+        kept: list[Any] = []
+        for (kind, where), state in zip(self.sources, self._states, strict=True):
+            if kind == "saved":
+                kept.append(make_tensor(saved[where]))
+            elif kind == "argument":
+                kept.append(tensors[where[0]])
+            else:
+                kept.append(state)
+        values = tuple(kept)
+        node = Node(self, edges, arrays[0], values, None, None, versions_of(values))
+        if len(arrays) == 1:
+            return [node]
+        node.outputs = tuple([(array.shape, array.dtype) for array in arrays])
+        return [OutputNode(node, index, array) for index, array in enumerate(arrays)]
+
+    def vjp(self, gradient: Any, node: Node) -> tuple[Tensor | None, ...]:
+        """The gradients of the tensors from outside, by the second program."""
+        if GRAD_MODE.get():
+            raise RuntimeError(
+                "compile: the backward pass of a compiled function is a program, which can't be differentiated again "
+                "(create_graph=True); compile a function that computes the gradients itself, or compile with "
+                'options={"replay": False} and without fullgraph=True'
+            )
+        kept = node.unpack()
+        gradients = gradient if type(gradient) is list else [gradient]
+        arrived = {index for index, given in enumerate(gradients) if given is not None}
+        inputs = []
+        for (kind, where), value in zip(self.sources, kept, strict=True):
+            if kind == "gradient":
+                given = gradients[where]
+                shape, dtype = self.types[where]
+                inputs.append(
+                    np.zeros(shape, dtype)
+                    if given is None
+                    else np.ascontiguousarray(np.asarray(given._array)).reshape(shape)
+                )
+            elif kind == "argument":
+                inputs.append(span(value._array) if where[1] else value._array)
+            elif kind == "saved":
+                inputs.append(value._array)
+            else:
+                inputs.append(where)
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
+        self.program.run(inputs, outputs)
+        made = iter(outputs)
+        found = [None if number is None else make_tensor(next(made)) for number in self._gradients]
+        return tuple([g if arrived & from_ else None for g, from_ in zip(found, self._from, strict=True)])
+
+    @property
+    def program(self) -> Any:
+        """The second program, compiled when it is first needed."""
+        if self._program is None:
+            make: Callable[[], Graph] = lambda: graph_of(self._keys, self._types, self._outputs)  # noqa: E731
+            self._program = program_for((tuple(self._keys), tuple(self._outputs)), make)
+        return self._program
+
+
+def _needed(keys: list[Any], wanted: Sequence[int], forward: int) -> set[int]:
+    """The nodes after the first ``forward`` ones that ``wanted`` are computed from, and those with effects."""
+    from .static_tape import operands_of
+
+    effects = [
+        i for i in range(forward, len(keys)) if keys[i][0] is CALL and getattr(keys[i][1], "effects", False)
+    ]
+    needed: set[int] = set()
+    stack = [*wanted, *effects]
+    while stack:
+        number = stack.pop()
+        if number >= forward and number not in needed:
+            needed.add(number)
+            stack += operands_of(keys[number])
+    return needed
+
+
+def _roots(tape: StaticTape) -> list[tuple[Any, Any]]:
+    return [(root, tape.array_of[id(root)]) for root in tape.inputs if id(root) in tape.array_of]
+
+
+def _forget(tape: StaticTape, forward: int, inputs: int) -> None:
+    """Take everything after the first half off the tape."""
+    del tape.keys[forward:], tape.types[forward:]
+    if tape.sites is not None:
+        del tape.sites[forward:]
+    del tape.inputs[inputs:], tape.sources[inputs:]
+    tape.views = {key: number for key, number in tape.views.items() if number < forward}
+    for buffer in tape.outside.values():
+        if buffer.node >= forward or buffer.number >= inputs:
+            buffer.node = buffer.number = -1
