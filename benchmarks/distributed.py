@@ -9,13 +9,16 @@ figures come from one job of several ranks, which goes through these phases by t
               its processors work (shared memory bandwidth, lower clock)
 - weak:       DistributedDataParallel, batches of 256 on every rank: N times the work
 - strong:     DistributedDataParallel, batches of 256/N on every rank: the same work
+- compiled alone, compiled side by side, compiled weak: the same with the step as a static graph; weak is
+              ``distributed.data_parallel_step`` on joined batches of N * 256
 
     weak scaling efficiency   = time(alone) / time(weak)
     strong scaling efficiency = time(alone) / (N * time(strong))
     what communication leaves = time(side by side) / time(weak), and time(alone/N) / time(strong)
 
-The times are medians over the rounds of a phase's mean step; the slowest rank counts. Run it on an idle machine
-that has as many free processors as ranks; otherwise the figures say how programs disturb each other, and no more:
+The times are medians over the rounds of a phase's mean step; the slowest rank counts. The processor's time (user and system,
+mean of the ranks) holds what waiting spends, up to 2 ms for each wait. Run it on an idle machine that has as many free
+processors as ranks; otherwise the figures say how programs disturb each other, and no more:
 
     python benchmarks/distributed.py [--ranks 2] [--rounds 9] [--write benchmarks/distributed.md]
 
@@ -49,20 +52,25 @@ def measure(rounds: int, path: str) -> None:
     rank, size = dist.get_rank(), dist.get_world_size()
     torch.manual_seed(rank)
 
-    def stepper(batch: int, parallel: bool) -> Any:
+    def stepper(batch: int, parallel: bool, compiled: bool = False) -> Any:
         net = nn.Sequential(
             nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)
         )
-        model = nn.parallel.DistributedDataParallel(net) if parallel else net
+        model = nn.parallel.DistributedDataParallel(net) if parallel and not compiled else net
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+        if parallel and compiled:
+            batch *= size
         x, y = torch.randn(batch, 784), torch.randint(0, 10, (batch,))
 
-        def step() -> None:
+        def step(x: Any, y: Any) -> None:
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
 
-        return step
+        run: Any = step
+        if compiled:
+            run = dist.data_parallel_step(step, net) if parallel else torch.compile(step, fullgraph=True)
+        return lambda: run(x, y)
 
     part = BATCH // size
     phases = {
@@ -71,27 +79,34 @@ def measure(rounds: int, path: str) -> None:
         "side by side": (stepper(BATCH, parallel=False), True),
         "weak": (stepper(BATCH, parallel=True), True),
         "strong": (stepper(part, parallel=True), True),
+        "compiled alone": (stepper(BATCH, parallel=False, compiled=True), False),
+        "compiled side by side": (stepper(BATCH, parallel=False, compiled=True), True),
+        "compiled weak": (stepper(BATCH, parallel=True, compiled=True), True),
     }
     times: dict[str, list[float]] = {name: [] for name in phases}
+    processor: dict[str, list[float]] = {name: [] for name in phases}
     for number in range(rounds + 1):  # the first warms up
         for name, (step, everyone) in phases.items():
             dist.barrier()
             if not everyone and rank:
                 continue  # to the next barrier, whose wait sleeps
-            begin = time.perf_counter()
+            begin, used = time.perf_counter(), time.process_time()
             for _ in range(STEPS):
                 step()
-            spent = (time.perf_counter() - begin) / STEPS
+            spent, used = (time.perf_counter() - begin) / STEPS, (time.process_time() - used) / STEPS
             if everyone:
-                slowest = torch.tensor(spent, dtype=torch.float64)
+                slowest, mean = [torch.tensor(value, dtype=torch.float64) for value in (spent, used)]
                 dist.all_reduce(slowest, dist.ReduceOp.MAX)
-                spent = slowest.item()
+                dist.all_reduce(mean, dist.ReduceOp.AVG)
+                spent, used = slowest.item(), mean.item()
             if number:
                 times[name].append(spent)
+                processor[name].append(used)
     if rank == 0:
         found = {name: statistics.median(values) for name, values in times.items()}
         spread = {name: [min(values), max(values)] for name, values in times.items()}
-        Path(path).write_text(json.dumps({"median": found, "range": spread}))
+        used_of = {name: statistics.median(values) for name, values in processor.items()}
+        Path(path).write_text(json.dumps({"median": found, "range": spread, "processor": used_of}))
     dist.destroy_process_group()
 
 
@@ -107,10 +122,11 @@ def table(found: dict[str, Any], ranks: int, rounds: int, load_before: float) ->
 
     import rushlight
 
-    t, spread = found["median"], found["range"]
+    t, spread, used = found["median"], found["range"], found["processor"]
     rows = "\n".join(
         [
-            f"| {name} | {1e3 * t[name]:.1f} ms | {1e3 * spread[name][0]:.1f} to {1e3 * spread[name][1]:.1f} ms |"
+            f"| {name} | {1e3 * t[name]:.1f} ms | {1e3 * spread[name][0]:.1f} to {1e3 * spread[name][1]:.1f} ms "
+            f"| {1e3 * used[name]:.1f} ms |"
             for name in t
         ]
     )
@@ -128,8 +144,8 @@ the efficiencies are defined. MLP 784-1024-1024-10, float32, batches of {BATCH},
 Rushlight {rushlight.version.__version__}, Python {platform.python_version()}, NumPy {numpy.__version__},
 mpi4py {mpi4py.__version__} over shared memory.
 
-{busy}| phase | median step | fastest to slowest round |
-|---|---|---|
+{busy}| phase | median step | fastest to slowest round | processor's time |
+|---|---|---|---|
 {rows}
 
 | figure | value |
@@ -139,6 +155,8 @@ mpi4py {mpi4py.__version__} over shared memory.
 | the machine's own loss: time(alone) / time(side by side) | {t["alone"] / t["side by side"]:.2f} |
 | what communication leaves, weak: time(side by side) / time(weak) | {t["side by side"] / t["weak"]:.2f} |
 | what communication leaves, strong: time(alone/N) / time(strong) | {t["alone/N"] / t["strong"]:.2f} |
+| compiled, weak scaling efficiency | {t["compiled alone"] / t["compiled weak"]:.2f} |
+| compiled, what communication leaves | {t["compiled side by side"] / t["compiled weak"]:.2f} |
 
 Not measured: more than one machine, and any network.
 """

@@ -98,3 +98,45 @@ def test_other_layouts_and_dtypes_stay_numpys():
 
 def test_every_name_is_a_record():
     assert set(LARGE_FROM) <= set(PRIMITIVES)
+
+
+LAYERS = {
+    "lstm": (
+        lambda: torch.nn.LSTM(6, 10, batch_first=True),
+        (5, 7, 6),
+        ["lstm_layer", "lstm_layer_gradient"],
+    ),
+    "gru": (lambda: torch.nn.GRU(6, 10), (5, 7, 6), ["gru_layer", "gru_layer_gradient"]),
+    "rnn": (lambda: torch.nn.RNN(6, 10), (5, 7, 6), ["rnn_layer", "rnn_layer_gradient"]),
+    "batch_norm": (lambda: torch.nn.BatchNorm2d(4), (3, 4, 6, 5), ["normalize", "normalize_gradient"]),
+    "max_pool": (lambda: torch.nn.MaxPool2d(2), (3, 4, 6, 5), ["max_pool", "max_pool_gradient"]),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_with_several_results(name, monkeypatch):
+    make, shape, records = LAYERS[name]
+    torch.manual_seed(0)
+    layer = make().double()
+    x = torch.randn(*shape, dtype=torch.float64)
+
+    def results(limit):
+        for record in records:
+            monkeypatch.setattr(PRIMITIVES[record], "large", limit)
+        large._kinds.clear()
+        for _ in range(3):
+            layer.zero_grad()
+            a = x.clone().requires_grad_()
+            y = layer(a)
+            y = y[0] if isinstance(y, tuple) else y
+            (y * y.exp()).sum().backward()
+        return [t.detach().numpy() for t in (y, a.grad, *[p.grad for p in layer.parameters()])]
+
+    expected = results(NEVER)
+    found = results(1)
+    kinds = {key[0]: kind for key, kind in large._kinds.items()}
+    for record in records:
+        assert kinds[record] is not NEVER, "there is no kernel"
+        assert kinds[record].program is not None
+    for result, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-10)

@@ -45,7 +45,8 @@ LARGE_FROM: Final[dict[str, int]] = {
     **dict.fromkeys(
         (
             "convolution", "convolution_input_gradient", "convolution_weight_gradient", "avg_pool", "avg_pool_gradient",
-            "adaptive_avg_pool", "adaptive_avg_pool_gradient", "max_pool_gradient", "max_pool_gather",
+            "adaptive_avg_pool", "adaptive_avg_pool_gradient", "max_pool", "max_pool_gradient", "max_pool_gather",
+            "lstm_layer", "lstm_layer_gradient", "gru_layer", "gru_layer_gradient", "rnn_layer", "rnn_layer_gradient",
         ),
         _WINDOWS,
     ),
@@ -60,12 +61,14 @@ LARGE_FROM: Final[dict[str, int]] = {
 
 
 class _Compiled:
-    """What is known of one kind of call: how often it was seen, then its program and the type of its result."""
+    """What is known of one kind of call: its program, once it has been seen twice, and the types of its results."""
 
-    __slots__ = ("dtype", "program", "shape")
-    program: Any
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    __slots__ = ("program", "several", "types")
+
+    def __init__(self, results: tuple[Any, ...], several: bool) -> None:
+        self.program: Any = None
+        self.several = several
+        self.types = [(result.shape, result.dtype) for result in results]
 
 
 _kinds: OrderedDict[Any, Any] = OrderedDict()
@@ -85,10 +88,10 @@ def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         return _by_numpy(record, arrays, attrs)
     if known is None:
         result = _by_numpy(record, arrays, attrs)
-        if type(result) is ndarray and result.dtype.kind in "fb" and _suits(arrays):
-            kind = _Compiled()
-            kind.program, kind.shape, kind.dtype = None, result.shape, result.dtype
-            _remember(key, kind)
+        several = type(result) is tuple
+        results = result if several else (result,)
+        if all([type(r) is ndarray and r.dtype.kind in "fbi" for r in results]) and _suits(arrays):
+            _remember(key, _Compiled(results, several))
         return result
     if known is NEVER or not _suits(arrays):
         return _by_numpy(record, arrays, attrs)
@@ -98,9 +101,9 @@ def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
             _remember(key, NEVER)
             return _by_numpy(record, arrays, attrs)
         known.program = program
-    out = np.empty(known.shape, known.dtype)
-    known.program.run([array for array in arrays if type(array) is ndarray], [out])
-    return out
+    outs = [np.empty(shape, dtype) for shape, dtype in known.types]
+    known.program.run([array for array in arrays if type(array) is ndarray], outs)
+    return tuple(outs) if known.several else outs[0]
 
 
 def _by_numpy(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
@@ -135,5 +138,11 @@ def _compile(record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _C
             literals.append((position, array))
     inputs = tuple(range(len(nodes)))
     attributes = (record, tuple(literals), tuple(attrs.items()))
-    nodes.append(Node(Kind.CALL, inputs, attributes, kind.shape, kind.dtype))
-    return native_program(lambda: Graph(tuple(nodes), inputs, (Output(len(inputs), -1),)))
+    call = len(nodes)
+    if kind.several:
+        nodes.append(Node(Kind.CALL, inputs, attributes, None, None))
+        nodes += [Node(Kind.ITEM, (call,), (i,), *type_) for i, type_ in enumerate(kind.types)]
+    else:
+        nodes.append(Node(Kind.CALL, inputs, attributes, *kind.types[0]))
+    outputs = tuple([Output(number, -1) for number in range(call + kind.several, len(nodes))])
+    return native_program(lambda: Graph(tuple(nodes), inputs, outputs))
