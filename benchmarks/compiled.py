@@ -5,13 +5,15 @@ their ratios to PyTorch's eager mode. All run the same source text (``workloads.
 
     python benchmarks/compiled.py [--rounds 11] [--only NAME] [--inductor] [--write benchmarks/compiled.md]
 
-``--inductor`` adds torch.compile's default backend, which needs a C++ compiler and minutes. Needs the `parity` extra.
+``--inductor`` adds torch.compile's default backend, which needs a C++ compiler and minutes. JAX takes part where it is
+installed (``pip install jax``), in the rows that ``jax_workloads.py`` has. Needs the `parity` extra.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import platform
 import statistics
 import time
@@ -43,7 +45,16 @@ def contenders(name: str, inductor: bool) -> dict[str, Any]:
     }
     if inductor:
         steps["torch.compile"] = make(torch, torch.compile)
+    if has_jax():
+        import jax_workloads
+
+        if name in jax_workloads.WORKLOADS:
+            steps["JAX"] = jax_workloads.WORKLOADS[name]()
     return steps
+
+
+def has_jax() -> bool:
+    return importlib.util.find_spec("jax") is not None
 
 
 def measure(name: str, rounds: int, inductor: bool) -> dict[str, float]:
@@ -70,7 +81,8 @@ def main() -> None:
     parser.add_argument("--inductor", action="store_true")
     parser.add_argument("--write")
     options = parser.parse_args()
-    kinds = ["PyTorch eager", *(["torch.compile"] if options.inductor else []), "eager", "recorded", "static"]
+    peers = [*(["torch.compile"] if options.inductor else []), *(["JAX"] if has_jax() else [])]
+    kinds = ["PyTorch eager", *peers, "eager", "recorded", "static"]
     lines = [
         "| step | PyTorch eager | " + " | ".join(kinds[1:]) + " |",
         "|---|---|" + "---|" * len(kinds[1:]),
@@ -78,7 +90,7 @@ def main() -> None:
     for name in options.only or WORKLOADS:
         medians = measure(name, options.rounds, options.inductor)
         base = medians["PyTorch eager"]
-        cells = [f"{medians[kind] / base:.2f}" for kind in kinds[1:]]
+        cells = [f"{medians[kind] / base:.2f}" if kind in medians else "–" for kind in kinds[1:]]
         lines.append(f"| {name} | {1e6 * base:,.0f} µs | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     text = "\n".join(lines)
