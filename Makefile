@@ -2,6 +2,7 @@
 #
 #   make run      train the examples' models on real data (writes checkpoints and pictures to out/)
 #   make test     lint, types, layers, then every test; PARITY=1 also installs PyTorch and compares with it
+#   make test-gpu the tests that need an NVIDIA GPU; installs CuPy with CUDA's libraries
 #   make lint     ruff, mypy and the layers' contract alone
 #   make format   let ruff format and mend what it can
 #   make bench    compare with PyTorch on this machine
@@ -33,13 +34,17 @@ READY := $(TEST_READY)
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint format bench coverage clean distclean
+.PHONY: run test test-gpu lint format bench coverage clean distclean
 
 run: $(RUN_READY)
 	$(BIN)/python examples/train_all.py $(RUN_ARGS)
 
 test: $(READY) lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-gpu: $(READY)
+	$(PIP) install --quiet -e '.[cuda]'
+	$(ONE_THREAD) $(BIN)/python -m pytest -m gpu tests $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .

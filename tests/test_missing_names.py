@@ -18,7 +18,7 @@ from rushlight.missing import MissingNameError, nearest
     ("module", "name", "says"),
     [
         ("rushlight", "sofmax", "torch.sofmax: Rushlight does not have it; nearest: torch.softmax"),
-        ("rushlight", "sparse_csr_tensor", "dense tensors"),
+        ("rushlight", "sparse_bsr", "torch.sparse_csr"),
         ("rushlight", "uint16", "nearest: torch.int32"),
         ("rushlight.nn", "BatchNorm2D", "torch.nn.BatchNorm2d"),
         ("rushlight.nn.functional", "crossentropy", "torch.nn.functional.cross_entropy"),

@@ -18,6 +18,7 @@ _allocation.keep_freed_memory()
 
 from . import tensor_methods as _tensor_methods  # binds the operations before anything uses them
 from .core.device import device as device
+from .core.errors import OutOfMemoryError as OutOfMemoryError
 from .core.dtypes import (
     bfloat16 as bfloat16,
     bool_ as bool,
@@ -291,6 +292,9 @@ from .ops.conversion import (
     is_floating_point as is_floating_point,
     is_nonzero as is_nonzero,
     layout as layout,
+    sparse_coo as sparse_coo,
+    sparse_csc as sparse_csc,
+    sparse_csr as sparse_csr,
     memory_format as memory_format,
     numel as numel,
     preserve_format as preserve_format,
@@ -720,7 +724,6 @@ from .nn.recurrent_functions import (
     rnn_tanh_cell as rnn_tanh_cell,
 )
 from .ops.segments import segment_reduce as segment_reduce, vander as vander
-from . import overrides as overrides
 
 # switches, sizes as symbols, numbers
 from math import e as e, inf as inf, nan as nan, pi as pi
@@ -757,7 +760,7 @@ from .symbolic import (
 newaxis = None
 
 from . import version as version
-from .version import api_version as __version__
+from .torch_version import __version__ as __version__
 
 
 # the in-place methods that torch has as functions too
@@ -777,7 +780,7 @@ for _name in (
 del _name
 
 if _TYPE_CHECKING:
-    from . import distributed as distributed, distributions as distributions
+    from . import distributed as distributed, distributions as distributions, sparse as sparse
     from .jit.compile import compile as compile
     from .jit.control_flow import cond as cond, map_fn as map_fn, scan as scan, while_loop as while_loop
     from .jit.explain import explain as explain
@@ -789,11 +792,13 @@ else:
         __name__,
         {
             "_C": "._C",
+            "__config__": ".__config__",
             "accelerator": ".accelerator",
             "TypedStorage": ".storage:TypedStorage",
             "UntypedStorage": ".storage:UntypedStorage",
             "is_storage": ".storage:is_storage",
             "storage": ".storage",
+            "torch_version": ".torch_version",
             "_higher_order_ops": "._higher_order_ops",
             "compile": ".jit.compile:compile",
             "compiler": ".compiler",
@@ -805,7 +810,20 @@ else:
             "jit": ".jit",
             "map_fn": ".jit.control_flow:map_fn",
             "multiprocessing": ".multiprocessing",
+            "profiler": ".profiler",
+            "overrides": ".overrides",
             "scan": ".jit.control_flow:scan",
+            # sparse tensors
+            "hspmm": ".ops.sparse_products:hspmm",
+            "smm": ".ops.sparse_products:smm",
+            "sparse": ".sparse",
+            "sparse_bsc_tensor": ".ops.sparse_creation:sparse_bsc_tensor",
+            "sparse_bsr_tensor": ".ops.sparse_creation:sparse_bsr_tensor",
+            "sparse_compressed_tensor": ".ops.sparse_creation:sparse_compressed_tensor",
+            "sparse_coo_tensor": ".ops.sparse_creation:sparse_coo_tensor",
+            "sparse_csc_tensor": ".ops.sparse_creation:sparse_csc_tensor",
+            "sparse_csr_tensor": ".ops.sparse_creation:sparse_csr_tensor",
+            "sspaddmm": ".ops.sparse_products:sspaddmm",
             "testing": ".testing",
             "vision": ".vision",
             "while_loop": ".jit.control_flow:while_loop",
@@ -815,3 +833,10 @@ else:
         nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, utils, utils.data, linalg, fft, special, autograd,
         amp, cuda, backends, random, func, signal, masked, cpu,
     )  # fmt: skip
+
+from .ops import meta as _meta_device  # which makes the device's name known
+
+# Last, because it may have to look at every public function.
+from .overriding.subclasses import install as _install_overriding
+
+_install_overriding((nn.Parameter, nn.Buffer))

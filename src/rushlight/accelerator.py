@@ -1,40 +1,66 @@
-"""``torch.accelerator`` on a machine whose accelerator, if any, is not used: this version computes on the CPU only."""
+"""``torch.accelerator``: the machine's accelerator, whatever its kind: here a CUDA GPU, or none."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
+from .core.device import device as _device
 from .missing import lazily as _lazily
+from .runtime.cuda import usable as _usable
 
 __getattr__ = _lazily(__name__)
 
 
 def is_available() -> bool:
-    """False.
+    """Whether there is a GPU that can be used.
 
     Example:
         >>> import rushlight as torch
-        >>> torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
-        'cpu'
+        >>> where = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
     """
-    return False
+    return _usable()
 
 
 def device_count() -> int:
-    """0."""
-    return 0
+    """How many GPUs there are."""
+    from . import cuda
+
+    return cuda.device_count()
 
 
-def current_accelerator(check_available: bool = False) -> None:
-    """None: there is no accelerator."""
+def current_accelerator(check_available: bool = False) -> _device | None:
+    """``device("cuda")`` where there is a GPU; else None."""
+    return _device("cuda") if _usable() else None
 
 
 def empty_cache() -> None:
-    """Accepted and without effect."""
+    """Give the memory that no tensor uses back to the driver; nothing where no GPU is in use."""
+    from . import cuda
+
+    cuda.empty_cache()
 
 
-def _unavailable(*args: Any, **kwargs: Any) -> NoReturn:
-    raise RuntimeError("Cannot access accelerator device when none is available: compute on the CPU")
+def _cuda() -> Any:
+    if not _usable():
+        raise RuntimeError("Cannot access accelerator device when none is available: compute on the CPU")
+    from . import cuda
+
+    return cuda
 
 
-synchronize = set_device_index = set_device_idx = current_device_index = current_device_idx = _unavailable
+def synchronize(device: Any = None) -> None:
+    """Wait until a GPU has done everything that was asked of it; ``RuntimeError`` where there is none."""
+    _cuda().synchronize(device)
+
+
+def set_device_index(device: Any) -> None:
+    """Make a GPU the current one; ``RuntimeError`` where there is none."""
+    _cuda().set_device(device)
+
+
+def current_device_index() -> int:
+    """The current GPU's number; ``RuntimeError`` where there is none."""
+    return int(_cuda().current_device())
+
+
+set_device_idx, current_device_idx = set_device_index, current_device_index

@@ -23,7 +23,8 @@ INSTEAD: Final = {
     "torch.uint16": "torch.int32",
     "torch.uint32": "torch.int64",
     "torch.uint64": "torch.int64",
-    "torch.sparse": "dense tensors; for sums of rows torch.index_add and torch.nn.functional.embedding_bag",
+    "torch.sparse_bsr": "torch.sparse_csr (there are no sparse tensors of blocks)",
+    "torch.sparse_bsc": "torch.sparse_csc (there are no sparse tensors of blocks)",
     "torch.quantization": "float32, or torch.autocast for bfloat16",
     "torch.ao": "float32, or torch.autocast for bfloat16",
     "torch.fx": "torch.compile, which records operations without rewriting Python code",
@@ -38,14 +39,10 @@ INSTEAD: Final = {
     "torch.lobpcg": "torch.linalg.eigh",
     "torch.hash_tensor": "hash(tensor.numpy().tobytes())",
     "torch.from_file": "torch.from_numpy(numpy.memmap(...))",
-    "torch.cuda.Stream": "nothing: operations on a CPU finish before the next one starts",
-    "torch.cuda.Event": "time.perf_counter: operations on a CPU finish before the next one starts",
     "torch.cuda.CUDAGraph": "torch.compile",
 }
 # Whole families, by how their names begin.
 _FAMILIES: Final = (
-    ("torch.sparse_", "dense tensors: there are no sparse ones"),
-    ("torch.Tensor.to_sparse", "dense tensors: there are no sparse ones"),
     ("torch.quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),
     ("torch.fake_quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),
     ("torch.fbgemm", "torch.nn.functional.linear"),
@@ -64,7 +61,7 @@ class MissingNameError(NotImplementedError, AttributeError):
 
     Example:
         >>> import rushlight as torch
-        >>> hasattr(torch, "sparse_coo_tensor")
+        >>> hasattr(torch, "quantize_per_tensor")
         False
         >>> torch.sofmax
         Traceback (most recent call last):

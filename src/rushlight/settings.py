@@ -12,7 +12,8 @@ _STATE: Final[dict[str, Any]] = {"matmul": "highest", "deterministic": 0, "warn_
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Allow matrix products of less precision than float32; they keep full precision here.
+    """Allow matrix products of less precision than float32: "high" and "medium" let a GPU round the factors to TF32. On a CPU
+    they keep full precision.
 
     Raises ``RuntimeError`` for anything but "highest", "high" and "medium".
 
@@ -27,6 +28,9 @@ def set_float32_matmul_precision(precision: str) -> None:
             f"set_float32_matmul_precision: got {precision!r}; allowed are {', '.join(_PRECISIONS)}"
         )
     _STATE["matmul"] = precision
+    from .runtime.cuda import allow_tf32
+
+    allow_tf32(precision != "highest")
 
 
 def get_float32_matmul_precision() -> str:

@@ -45,6 +45,7 @@ from .ops import (
     shape_in_place,
     short_time_fourier,
     sorting,
+    sparse_methods,
     special_functions,
     spectra,
     splitting,
@@ -104,6 +105,7 @@ TABLES: Final = (
     views,
     shape_in_place,
     strided,
+    sparse_methods,
 )
 
 

@@ -21,7 +21,7 @@ raise SystemExit("reading must not run this")
 
 class Net(nn.Module):
     def forward(self, x):
-        import torch.sparse
+        import torch.fx
         return F.reluu(nn.Linear(1, 2)(x).to(torch.device("cpu")))
 
 torch.backends.cudnn.benchmark = True
@@ -42,8 +42,9 @@ def program(tmp_path: Path) -> str:
 def test_names_that_a_program_uses(program: str) -> None:
     names = [use.name for use in names_used(program)]
     assert names == [
-        "tensorflow.float32", "tensorflow.placeholder", "torch.backends.cudnn.benchmark", "torch.device", "torch.nn.Linear",
-        "torch.nn.Module", "torch.nn.functional.reluu", "torch.optim.Adam", "torch.optim.Adamw", "torch.sparse",
+        "tensorflow.float32", "tensorflow.placeholder", "torch.backends.cudnn.benchmark", "torch.device", "torch.fx",
+        "torch.nn.Linear",
+        "torch.nn.Module", "torch.nn.functional.reluu", "torch.optim.Adam", "torch.optim.Adamw",
         "torch.utils.data.DataLoader.from_nothing", "torchvision.models.densenet121", "torchvision.models.resnet18",
     ]  # fmt: skip
 
@@ -51,7 +52,7 @@ def test_names_that_a_program_uses(program: str) -> None:
 def test_missing_names_and_what_is_nearest(program: str) -> None:
     missing = {entry.use.name: entry for entry in missing_names(names_used(program))}
     assert set(missing) == {
-        "torch.nn.functional.reluu", "torch.optim.Adamw", "torch.sparse", "torch.utils.data.DataLoader.from_nothing",
+        "torch.nn.functional.reluu", "torch.optim.Adamw", "torch.fx", "torch.utils.data.DataLoader.from_nothing",
         "torchvision.models.densenet121",
     }  # fmt: skip
     assert missing["torch.optim.Adamw"].nearest.startswith("torch.optim.AdamW")
@@ -59,7 +60,7 @@ def test_missing_names_and_what_is_nearest(program: str) -> None:
         missing["torch.optim.Adamw"].use.file.endswith("block.py")
         and missing["torch.optim.Adamw"].use.line == 2
     )
-    assert "dense tensors" in missing["torch.sparse"].nearest
+    assert "torch.compile" in missing["torch.fx"].nearest
 
 
 def test_the_command(program: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +71,7 @@ def test_the_command(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--coverage", program, "--json"], ["--json", "--coverage", program]):
         assert main(["doctor", *arguments]) == 1
         found = json.loads(capsys.readouterr().out)
-        assert len(found["used"]) == 13 and {entry["name"] for entry in found["missing"]} >= {"torch.sparse"}
+        assert len(found["used"]) == 13 and {entry["name"] for entry in found["missing"]} >= {"torch.fx"}
 
 
 def test_a_program_with_everything_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -285,11 +285,6 @@ def test_tensor_shape_and_dimension() -> None:
     assert x.get_shape().as_list() == [None, 2]
 
 
-def test_device_and_colocation_are_accepted() -> None:
-    with tf.device("/gpu:0"), tf.colocate_with(tf.constant(1.0)):
-        assert tf.constant(1.0).device == "/gpu:0"
-
-
 def test_make_template_shares_variables() -> None:
     layer = tf.make_template("t", lambda x: x * tf.get_variable("w", [1], initializer=tf.ones_initializer()))
     layer(tf.constant([1.0]))

@@ -21,6 +21,10 @@ BOUND = 30
         ("destroy", "rank 0 waits for rank 1, which has left the job"),
         ("hang", "all_reduce: rank 0 waited 2 s for the other ranks of its group of 3"),
         ("hang in monitored barrier", "Rank 1 failed to pass monitoredBarrier"),
+        ("raise in a graph", "ValueError: this rank is broken"),
+        ("leave in a graph", "rank 0 waits for rank 1, which has left the job"),
+        ("hang in a graph", "all_reduce: rank 0 waited 2 s for the other ranks of its group of 3"),
+        ("other shape in a graph", "rank 1: all_reduce of float32 [999], op SUM"),
         ("other shape", "rank 1: all_reduce of float32 [999], op SUM"),
     ],
 )

@@ -202,6 +202,10 @@ TOLERANCES: dict[str, tuple[dict[str, tuple[float, float]], str]] = {
         {"float32": (1e-5, 1e-3), "complex64": (1e-5, 1e-3)},
         "PyTorch computes in float32, Rushlight in float64, of matrices with a norm of 50",
     ),
+    "nn.functional.multi_head_attention_forward": (
+        {"float32": (1e-4, 5e-2)},
+        "softmax of scores up to thousands: a last bit of a score is a ten-thousandth of a weight in either library",
+    ),
     "polygamma": (POLES, NEAR_POLES),
     "special.polygamma": (POLES, NEAR_POLES),
     "special.hermite_polynomial_*": (
@@ -255,15 +259,9 @@ def case_of(operator: Any) -> opinfo.Case:
 ACCEPT: dict[str, tuple[Callable[[Any], bool], str]] = {}
 
 # Why entries fall short, in words: by the entry's name, or by what it begins with and a star.
-_TRIANGLE = "the gradient is 0 outside the triangle that is read; PyTorch's is not, though the result does not depend on it"
-_SPARSE = "there are no sparse tensors yet"
 REASONS: dict[str, str] = {
     "addbmm": "PyTorch's addbmm_ resizes an input that broadcasts, against its own rule for in-place operations",
-    "cholesky_inverse": _TRIANGLE,
-    "cholesky_solve": _TRIANGLE,
     "as_strided_scatter": "PyTorch gives the input the gradient of what was replaced, not of what was kept",
-    "sparse.*": _SPARSE,
-    "to_sparse": _SPARSE,
     "chalf": "there is no complex32: NumPy has no such dtype",
     "hash_tensor": "its result is uint64, which there is not yet",
 }

@@ -23,12 +23,6 @@ NAMES = [
     "lu_unpack", "matrix_exp", "ormqr", "pinverse", "qr", "triangular_solve",
 ]  # fmt: skip
 
-# What falls short, each with the reason.
-_TRIANGLE = "the gradient is 0 outside the triangle that is read; PyTorch's is not, though the result does not depend on it"
-KNOWN = {
-    ("cholesky_inverse", "gradients"): _TRIANGLE,
-    ("cholesky_solve", "gradients"): _TRIANGLE,
-}
 # PyTorch computes the exponential in float32 (here: in float64, rounded once), of matrices with a norm of 50.
 TOLERANCES = {"matrix_exp": {"float32": (1e-5, 1e-3), "complex64": (1e-5, 1e-3)}}
 
@@ -36,7 +30,7 @@ TOLERANCES = {"matrix_exp": {"float32": (1e-5, 1e-3), "complex64": (1e-5, 1e-3)}
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("check", opinfo.CHECKS)
 def test_opinfo(check: str, name: str) -> None:
-    opinfo.run(check, name, known=KNOWN, tolerance=TOLERANCES.get(name))
+    opinfo.run(check, name, tolerance=TOLERANCES.get(name))
 
 
 class Varied:

@@ -2,6 +2,9 @@
 
 The values of the operators themselves are compared with PyTorch elsewhere (``test_opinfo_*``), so the loop's are the
 right ones here. Each sample is tried with every tensor batched, with the first one alone, and with the others alone.
+
+What raises must raise in PyTorch too, and the same type. What draws is run with both other modes of randomness by both
+libraries from one seed, and must give the same numbers, or raise the same type.
 """
 
 from __future__ import annotations
@@ -86,19 +89,83 @@ def problems(name: str) -> tuple[list[str], int]:
                     args, kwargs = opinfo.converted(sample)
                 except opinfo.NotConvertible:
                     continue
+                if any(leaf.layout is not rushlight.strided for leaf in _leaves((args, kwargs))):
+                    continue  # sparse tensors have no batches, in PyTorch either
                 count = len(list(_leaves((args, kwargs))))
                 modes = [(True,) * count]
                 if count > 1:
                     modes += [(True, *(False,) * (count - 1)), (False, *(True,) * (count - 1))]
                 for mode in modes if count else ():
-                    ran, problem = _compare(function, args, kwargs, mode)
+                    told = lambda given, dims, how, operator=operator, sample=sample: _by_pytorch(
+                        operator, sample, given, dims, how
+                    )
+                    ran, problem = _compare(function, args, kwargs, mode, told)
                     compared += ran
                     if problem:
                         wrong.append(f"{name} {opinfo.describe(sample)} {mode}: {problem}")
     return wrong, compared
 
 
-def _compare(function: Any, args: Any, kwargs: Any, mode: tuple[bool, ...]) -> tuple[int, str | None]:
+def _by_pytorch(operator: Any, sample: Any, given: list[Any], dims: tuple[Any, ...], randomness: str) -> Any:
+    """What PyTorch's vmap gives for the same numbers: tensors, or the error."""
+    torch = opinfo.oracle()
+
+    def filled(value: Any, tensors: Iterator[Any]) -> Any:
+        if isinstance(value, torch.Tensor):
+            return next(tensors)
+        if isinstance(value, list | tuple):
+            return type(value)(filled(part, tensors) for part in value)
+        if isinstance(value, dict):
+            return {key: filled(part, tensors) for key, part in value.items()}
+        return value
+
+    def call(*tensors: Any) -> Any:
+        args, kwargs = filled(((sample.input, *sample.args), dict(sample.kwargs)), iter(tensors))
+        return tuple(
+            [value for value in _flat(operator.op(*args, **kwargs)) if isinstance(value, torch.Tensor)]
+        )
+
+    tensors = [torch.from_numpy(np.array(x.numpy())) for x in given]
+    opinfo.seed_both()
+    try:
+        with torch.no_grad():
+            return torch.vmap(call, dims, randomness=randomness)(*tensors)
+    except Exception as error:
+        return error
+
+
+def _same_error(own: Exception, told: Any) -> str | None:
+    if not isinstance(told, Exception):
+        return f"raised {own!r:.200}"
+    if type(own).__name__ == type(told).__name__ or (
+        isinstance(own, RuntimeError) and isinstance(told, RuntimeError)
+    ):
+        return None
+    return f"raised {own!r:.150}, PyTorch {told!r:.100}"
+
+
+def _drawn(tensors_only: Any, stacked: list[Any], dims: tuple[Any, ...], told: Any) -> str | None:
+    """Compares what is drawn with each mode of randomness."""
+    for how in ("different", "same"):
+        theirs = told(stacked, dims, how)
+        opinfo.seed_both()
+        try:
+            own = rushlight.vmap(tensors_only, dims, randomness=how)(*stacked)
+        except Exception as error:
+            if problem := _same_error(error, theirs):
+                return f"randomness={how!r}: {problem}"
+            continue
+        if isinstance(theirs, Exception):
+            continue  # more than PyTorch does
+        for mine, other in zip(own, theirs, strict=True):
+            if problem := opinfo.difference(mine, other):
+                return f"randomness={how!r}: {problem}"
+    return None
+
+
+def _compare(
+    function: Any, args: Any, kwargs: Any, mode: tuple[bool, ...], told: Any
+) -> tuple[int, str | None]:
     tensors = list(_leaves((args, kwargs)))
 
     def call(*given: Any) -> Any:
@@ -137,7 +204,9 @@ def _compare(function: Any, args: Any, kwargs: Any, mode: tuple[bool, ...]) -> t
         try:
             results = iter(rushlight.vmap(tensors_only, dims)(*stacked))
         except Exception as error:
-            return 1, f"raised {error!r:.200}"
+            if "randomness error mode" in str(error):
+                return 1, _drawn(tensors_only, stacked, dims, told)
+            return 1, _same_error(error, told(stacked, dims, "error"))
         for i, value in enumerate(own):
             batched = next(results) if isinstance(value, rushlight.Tensor) else value
             problem = _differs(batched, [one[i] for one in alone])

@@ -65,6 +65,12 @@ class Codec:
         shape, dtype = tensor.array.shape, tensor.array.dtype
         return TensorRecord(storage, offset, shape, strides, dtype.name, tensor.requires_grad)
 
+    def sparse_parts(self, tensor):
+        return None
+
+    def check_sparse(self):
+        pass
+
     def attributes(self, tensor):
         return {name: value for name, value in vars(tensor).items() if name not in ("array", "requires_grad")}
 
@@ -687,7 +693,14 @@ class TestMaliciousPickles:
             (b"c__builtin__\ngetattr\n.", "GLOBAL __builtin__.getattr"),
             (b"ctorch\nload\n.", "GLOBAL torch.load"),
             (b"ctorch.hub\nload\n.", "GLOBAL torch.hub.load"),
-            (b"ctorch._utils\n_rebuild_sparse_tensor\n.", "sparse tensors"),
+            (b"ctorch._utils\n_rebuild_nested_tensor\n.", "nested tensors"),
+            (b"ctorch._utils\n_rebuild_sparse_tensor\nNN\x86R.", "malformed sparse tensor"),
+            (
+                b"ctorch._utils\n_rebuild_sparse_tensor\nctorch.serialization\n_get_layout\n"
+                b"X\x10\0\0\0torch.sparse_coo\x85R(NNNtq\x01\x86R.",
+                "malformed sparse tensor",
+            ),
+            (b"ctorch.serialization\n_get_layout\nK\x01\x85R.", "malformed layout"),
             (b"ctorch\nqint8\n.", "torch.qint8 is no dtype"),
             (b"ctorch\nTensor\n)R.", "torch.Tensor is not called"),
             (b"ctorch\nFloatStorage\n)R.", "can't be called"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ..core.device import device
+from ..core.device import USABLE, device
 from ..core.dtypes import bfloat16, dtype, float16
 from .precision import ACTIVE, SWITCHES
 
@@ -99,7 +99,8 @@ class autocast:
         device(device_type)  # raises for an unknown one
         self.device = device_type
         self.fast_dtype = get_autocast_dtype(device_type) if dtype is None else dtype
-        if device_type != "cpu":
+        self._works = device_type == "cpu" or (device_type in USABLE and USABLE[device_type]())
+        if not self._works:
             if enabled:
                 warnings.warn(
                     f"{device_type.upper()} is not available or torch_xla is imported. Disabling autocast."
@@ -108,7 +109,7 @@ class autocast:
                     stacklevel=2,
                 )
             enabled = False
-        elif enabled and self.fast_dtype not in _CPU_DTYPES:
+        elif enabled and self.fast_dtype not in _CPU_DTYPES and device_type == "cpu":
             warnings.warn(
                 "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only supports "
                 "dtypes of torch.bfloat16, torch.float16 currently.",
@@ -119,7 +120,7 @@ class autocast:
         self._before: list[tuple[Any, bool]] = []
 
     def __enter__(self) -> autocast:
-        if self.device != "cpu":
+        if not self._works:
             return self
         if self._enabled:
             SWITCHES.turn_on()
@@ -128,7 +129,7 @@ class autocast:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.device != "cpu":
+        if not self._works:
             return
         previous, switched = self._before.pop()
         ACTIVE.set(previous)

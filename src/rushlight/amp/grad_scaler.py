@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from ..core.device import USABLE
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..ops.creation import tensor
@@ -41,7 +42,7 @@ class GradScaler:
         enabled: bool = True,
     ) -> None:
         self._device = device
-        if enabled and device == "cuda":
+        if enabled and device == "cuda" and not USABLE["cuda"]():
             warnings.warn(
                 "torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2
             )

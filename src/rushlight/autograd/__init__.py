@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import (
     forward_ad as forward_ad,
     function as function,
@@ -42,3 +44,10 @@ __all__ = [
     "set_grad_enabled",
     "variable",
 ]
+
+if _TYPE_CHECKING:
+    from . import profiler as profiler
+else:
+    from ..missing import lazily as _lazily
+
+    __getattr__ = _lazily(__name__, {"profiler": ".profiler"})

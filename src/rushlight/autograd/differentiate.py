@@ -13,6 +13,7 @@ from ..core.history import Node, OutputNode
 from ..core.shapes import Size
 from ..core.tensor import Tensor, make_tensor
 from ..ops.dispatch import named
+from ..ops.placement import tensor_beside
 from .engine import run_backward
 
 # Copying a 0-dim array costs a tenth of making one.
@@ -108,7 +109,7 @@ def _tensor_backward(
     array = self._array
     if gradient is None and inputs is None and node is not None and not array.ndim and array.dtype in _ONES:
         keep = create_graph if retain_graph is None else retain_graph
-        one = make_tensor(_ONES[array.dtype].copy())
+        one = tensor_beside(self, _ONES[array.dtype].copy())
         run_backward((node,), (one,), retain_graph=keep, create_graph=create_graph)
     else:
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
@@ -249,7 +250,8 @@ def _roots(
                 raise RuntimeError(
                     f"grad can be implicitly created only for real scalar outputs but got {OF_NUMPY[dtype]}"
                 )
-            weight = make_tensor(np.ones(shape, dtype) if shape else _ONES[dtype].copy())
+            ones = np.ones(shape, dtype) if shape else _ONES[dtype].copy()
+            weight = tensor_beside(output, ones) if isinstance(output, Tensor) else make_tensor(ones)
         if node is None:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         nodes.append(node)
@@ -273,7 +275,7 @@ def _check_weight(i: int, weight: Tensor, shape: tuple[int, ...], dtype: Any) ->
 
 def _zeros_for(item: TensorOrEdge) -> Tensor:
     if isinstance(item, Tensor):
-        return make_tensor(np.zeros(item._array.shape, item._array.dtype))
+        return tensor_beside(item, np.zeros(item._array.shape, item._array.dtype))
     node = _node_of_edge(item)
     return make_tensor(np.zeros(node.shape, node.dtype))
 
@@ -286,7 +288,7 @@ def _batched(
     create_graph: bool,
 ) -> list[Tensor | None]:
     """``grad`` for each entry of the first dimension of ``grad_outputs``, the results stacked."""
-    from ..ops.joining import stack
+    from ..ops.batching import ACTIVE, entered, left, next_level  # most programs never come here
 
     given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
     count: int | None = None
@@ -310,23 +312,23 @@ def _batched(
         raise ValueError("grad(is_grads_batched=True): grad_outputs must have tensors with a batch dimension")
     if not count:
         return [None if zeros is None else zeros[None][:0] for zeros in [_zeros_for(item) for item in inputs]]
-    rows = [
-        grad(
-            outputs,
-            inputs,
-            [None if batch is None else batch[i] for batch in given],
-            retain_graph=keep or i + 1 < count,
+    # One pass in which every gradient is a batch: the rules of vmap compute all of them at once.
+    level = next_level()
+    token = ACTIVE.set((*ACTIVE.get(), (level, count)))
+    try:
+        inside = [None if batch is None else entered(batch, level, count, 0) for batch in given]
+        nodes, starts = _roots(outputs, inside)
+        found = run_backward(
+            nodes,
+            starts,
+            retain_graph=keep,
             create_graph=create_graph,
-            allow_unused=True,
+            targets=[_target(item) for item in inputs],
+            collect=False,
         )
-        for i in range(count)
-    ]
-    return [
-        None if all(part is None for part in column) else stack([
-            _zeros_for(item) if part is None else part for part in column
-        ])
-        for item, column in zip(inputs, zip(*rows, strict=True), strict=True)
-    ]  # fmt: skip
+    finally:
+        ACTIVE.reset(token)
+    return [None if part is None else left(part, level, count, 0) for part in found]
 
 
 METHODS: dict[str, Any] = {"backward": named(_tensor_backward, "backward")}

@@ -23,6 +23,7 @@ import numpy as np
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node, OutputNode
+from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor, make_tensor
 from ..ops.dispatch import FloatingPointReport, held
 from ..ops.movement import cast, sum_to_shape
@@ -108,6 +109,8 @@ def _run(
                         state[1] = part
                     elif state[2]:
                         add_arrays(state[1]._array, part._array)
+                    elif isinstance(state[1]._array, SparseArray):
+                        state[1] = add_to_sparse(state[1], part)
                     else:
                         state[1] = add(state[1], part)
                         state[2] = not recording
@@ -178,8 +181,16 @@ def _run(
 
 def add_arrays(total: Any, part: Any) -> None:
     """Add to a sum of gradients that nothing else sees, in its own memory: a weight may have thousands of uses."""
+    if isinstance(part, SparseArray):
+        part.add_to(total)
+        return
     with contextlib.suppress(*FloatingPointReport):  # reported after the whole array was written
         np.add(total, part, total)
+
+
+def add_to_sparse(total: Tensor, part: Tensor) -> Tensor:
+    """The sum of a sparse gradient and another one: sparse if both are."""
+    return add(total, part) if isinstance(part._array, SparseArray) else add(part, total)  # type: ignore[no-any-return]
 
 
 def _shared_nodes(roots: Sequence[Node | None]) -> dict[Node, list[Any]]:
@@ -324,7 +335,11 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
     with _ACCUMULATING:
         present = tensor._grad
         if present is not None:
-            if grad_enabled():
+            if isinstance(present._array, SparseArray) and (
+                grad_enabled() or not isinstance(gradient._array, SparseArray)
+            ):
+                tensor._grad = add_to_sparse(present, gradient)
+            elif grad_enabled():
                 tensor._grad = add(present, gradient)
             else:
                 present.add_(gradient)
@@ -346,6 +361,9 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
         else:
             if type(array) is Pending:
                 tensor._grad = held(make_tensor(array.copy()))
+                return
+            if isinstance(array, SparseArray) or isinstance(like, SparseArray):
+                tensor._grad = make_tensor(array.alias() if isinstance(array, SparseArray) else array.copy())
                 return
             copy = np.empty_like(like)
             if copy.strides != like.strides:  # the leaf has gaps, or elements that are one place in memory

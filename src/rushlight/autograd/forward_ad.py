@@ -13,10 +13,12 @@ import numpy as np
 
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
 from ..ops.conversion import ALIAS
 from ..ops.dispatch import alias_of
+from ..ops.placement import tensor_beside
 from .engine import run_backward
+from .function import TRANSPOSING
 
 __all__ = [
     "UnpackedDualTensor",
@@ -132,16 +134,20 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
 
 def _tangent_of(tensor: Tensor, duals: list[tuple[Tensor, Tensor]]) -> Tensor | None:
     assert tensor._node is not None
-    weight = make_tensor(np.zeros(tensor._array.shape, tensor._array.dtype))
+    weight = tensor_beside(tensor, np.zeros(tensor._array.shape, tensor._array.dtype))
     weight._node = LeafNode(weight)
-    rows = run_backward(
-        [tensor._node],
-        [weight],
-        retain_graph=True,
-        create_graph=True,
-        targets=[dual._node for dual, _ in duals if dual._node is not None],
-        collect=False,
-    )
+    token = TRANSPOSING.set(True)
+    try:
+        rows = run_backward(
+            [tensor._node],
+            [weight],
+            retain_graph=True,
+            create_graph=True,
+            targets=[dual._node for dual, _ in duals if dual._node is not None],
+            collect=False,
+        )
+    finally:
+        TRANSPOSING.reset(token)
     if all(row is None for row in rows):
         return None
     # Linear in the weight: its derivative by the weight is the Jacobian transposed once more.
@@ -160,4 +166,6 @@ def _tangent_of(tensor: Tensor, duals: list[tuple[Tensor, Tensor]]) -> Tensor | 
             targets=[weight._node],
             collect=False,
         )
-    return make_tensor(np.zeros(tensor._array.shape, tensor._array.dtype)) if found is None else found
+    return (
+        tensor_beside(tensor, np.zeros(tensor._array.shape, tensor._array.dtype)) if found is None else found
+    )

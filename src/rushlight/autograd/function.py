@@ -5,20 +5,32 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import numpy as np
 
-from ..core.dtypes import INEXACT
+from ..core.dtypes import F32, INEXACT
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RELEASED, LeafNode, Node, OutputNode
 from ..core.storage import Storage, program_site
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..ops.dispatch import alias_of
 from ..ops.inplace import FUNCTION_VIEW, check_leaf, rebase
+from ..runtime.batched import Batched
 from .saved_tensors import HOOKS, Packed
 
 grad_enabled = GRAD_MODE.get
+_batch_rule: Any = None  # what func.custom_functions makes of Functions on batches of vmap
+# Whether backward runs for jvp: its result counts only as what is linear in the gradients that arrive.
+TRANSPOSING: Final[ContextVar[bool]] = ContextVar("transposing", default=False)
+
+
+def set_batch_rule(rule: Callable[[Any, tuple[Any, ...]], Any]) -> None:
+    """From now on ``rule(cls, args)`` answers ``cls.apply(*args)`` where arguments are batches, unless NotImplemented."""
+    global _batch_rule
+    _batch_rule = rule
+
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
@@ -35,6 +47,8 @@ class FunctionCtx:
     dirty_tensors: tuple[Any, ...] = ()
     non_differentiable: tuple[Any, ...] = ()
     _node: Callable[[], Node | None] | None = None
+    _forward = False  # while jvp runs
+    _inputs: list[Any] = []  # noqa: RUF012 - for jvp: each argument's shape and dtype, None if it is no tensor
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors (inputs, outputs or others; None is allowed) for ``backward``, which finds them in ``saved_tensors``.
@@ -44,7 +58,7 @@ class FunctionCtx:
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for ``jvp``, which nothing here calls: accepted and kept in ``saved_for_forward``."""
+        """Keep tensors for ``jvp``, which finds them in ``saved_tensors``."""
         self.saved_for_forward = tensors
 
     def mark_dirty(self, *tensors: Tensor) -> None:
@@ -61,7 +75,10 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What ``save_for_backward`` kept. ``RuntimeError`` after backward freed it, and if it was changed in place."""
+        """What ``save_for_backward`` kept (in ``jvp``, ``save_for_forward``). ``RuntimeError`` after backward freed it, and if
+        it was changed in place."""
+        if self._forward and self.saved_for_forward:
+            return self.saved_for_forward
         node = None if self._node is None else self._node()
         return () if node is None else node.unpack()
 
@@ -89,6 +106,8 @@ class _Record:
             gradients: tuple[Any, ...] = (None,) * len(node.outputs)
         else:
             gradients = tuple(gradient) if type(gradient) is list else (gradient,)
+        if TRANSPOSING.get() and function.jvp is not Function.jvp:
+            return _pushed(node, gradients)
         if ctx.materialize_grads and any(part is None for part in gradients):
             gradients = node.materialized(gradients)
         if function.backward is not Function.backward:
@@ -101,6 +120,54 @@ class _Record:
         else:
             result = function.vjp(ctx, *gradients)
         return _checked_gradients(self, node, ctx, result)
+
+
+class _Pushed:
+    """The history of what ``backward`` would give, for ``jvp``: its derivative is what the Function's own ``jvp`` says."""
+
+    name = "jvp"
+    grad_name = "JvpBackward"
+    saves_output = False
+
+    @staticmethod
+    def vjp(tangents: Any, node: Node) -> Any:
+        ctx, function, positions, outputs = node.attrs
+        given: list[Any] = [None] * len(ctx.needs_input_grad)
+        for position, part in zip(positions, tangents, strict=True):
+            given[position] = part
+        if ctx.materialize_grads:
+            given = [
+                make_tensor(np.zeros(*shape)) if part is None and shape is not None else part
+                for part, shape in zip(given, ctx._inputs, strict=True)
+            ]
+        ctx._forward = True
+        try:
+            found = function.jvp(ctx, *given)
+        finally:
+            ctx._forward = False
+        found = found if isinstance(found, tuple) else (found,)
+        # What follows are the edges that only say what the result depends on.
+        return (*[found[i] for i in outputs], *[None] * (len(node.edges) - len(outputs)))
+
+
+def _pushed(node: Any, gradients: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Zeros for each edge that depend, by ``_Pushed``, on the gradients that arrived."""
+    edges = node.edges
+    ctx = node.attrs
+    positions = tuple(range(len(edges))) if len(edges) == len(ctx.needs_input_grad) else node.tensor_positions
+    arrived = [i for i, part in enumerate(gradients) if part is not None and part._node is not None]
+    zeros = [None if edge is None else make_tensor(np.zeros(edge.shape, edge.dtype)) for edge in edges]
+    if not arrived:
+        return tuple(zeros)
+    first = next(zero for zero in zeros if zero is not None)
+    own = tuple([edge for edge in edges if edge is not None])
+    attrs = (ctx, node.operation.function, positions, tuple(arrived))
+    pushed = Node(_Pushed, (*[gradients[i]._node for i in arrived], *own), first._array, None, attrs)
+    pushed.outputs = tuple([((), F32) if edge is None else (edge.shape, edge.dtype) for edge in edges])
+    for i, zero in enumerate(zeros):
+        if zero is not None:
+            zero._node = OutputNode(pushed, i, zero._array)
+    return tuple(zeros)
 
 
 def _checked_gradients(record: _Record, node: Node, ctx: FunctionCtx, result: Any) -> tuple[Any, ...]:
@@ -292,9 +359,25 @@ class Function(metaclass=FunctionMeta):
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-        """Forward-mode differentiation, which nothing here calls."""
+        """From the arguments' tangents to the results': what ``func.jvp`` and ``forward_ad`` take in place of ``backward``.
+
+        May be left out: they differentiate ``backward`` then.
+        """
         raise NotImplementedError(
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    _runs_on_batches = False  # Functions of the library itself, which vmap asks nothing
+    generate_vmap_rule = False  # whether vmap may run the methods as they are, on batches
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """The results for all examples, and their batch dimensions; ``info`` has ``batch_size`` and ``randomness``.
+
+        ``args`` have their batch dimensions, which ``in_dims`` names, None where there is none.
+        """
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True."
         )
 
     @classmethod
@@ -302,16 +385,25 @@ class Function(metaclass=FunctionMeta):
         """Run ``forward`` on the arguments and record the call if a gradient can flow through it."""
         edges: list[Node | None] = []
         needs: list[bool] = []
+        batched = False
         for arg in args:
             if isinstance(arg, Tensor):
                 edge = arg._node
                 edges.append(edge)
                 needs.append(edge is not None)
+                if type(arg._array) is Batched:
+                    batched = True
             else:
                 needs.append(False)
+        if batched and not cls._runs_on_batches:
+            found = _batch_rule(cls, args)
+            if found is not NotImplemented:
+                return found
         recording = True in needs and grad_enabled()
         ctx = cls._context()
         ctx.needs_input_grad = tuple(needs)
+        if cls.jvp is not _NO_JVP:
+            ctx._inputs = [(a._array.shape, a._array.dtype) if isinstance(a, Tensor) else None for a in args]
         token = GRAD_MODE.set(False)
         try:
             if cls.setup_context is _NO_SETUP:
@@ -370,6 +462,7 @@ class Function(metaclass=FunctionMeta):
 
 
 _NO_SETUP: Final = Function.setup_context
+_NO_JVP: Final = Function.jvp
 
 
 class InplaceFunction(Function):

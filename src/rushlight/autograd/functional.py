@@ -14,8 +14,11 @@ import numpy as np
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor, make_tensor
+from ..ops.batching import TRANSFORMED
 from ..ops.joining import stack
+from ..ops.placement import tensor_beside
 from .differentiate import grad
+from .function import TRANSPOSING
 from .grad_mode import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -39,8 +42,9 @@ def jacobian(
         inputs: a tensor or a tuple of tensors.
         create_graph: record the computation, so that the result can be differentiated.
         strict: raise ``RuntimeError`` where an output does not depend on an input instead of giving zeros.
-        vectorize: accepted; the rows are computed one after the other all the same.
-        strategy: ``"reverse-mode"`` or (with ``vectorize``) ``"forward-mode"``; the result is the same.
+        vectorize: compute all rows at once, by the rules of ``vmap``, which takes more memory.
+        strategy: ``"reverse-mode"``, row by row, or (with ``vectorize``) ``"forward-mode"``, column by column; the result is
+            the same.
 
     Returns a tensor of shape ``output.shape + input.shape``; where there are several outputs a tuple with an entry for each,
     and where there are several inputs a tuple of those.
@@ -65,6 +69,13 @@ def jacobian(
             "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please "
             "either set `strict=False` or `vectorize=False`."
         )
+    if vectorize and strategy == "forward-mode" and create_graph:
+        raise NotImplementedError(
+            'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported together '
+            '(yet). Please either set `create_graph=False` or `strategy="reverse-mode"`.'
+        )
+    if vectorize:
+        return _vectorized(func, inputs, create_graph, strategy == "forward-mode")
     with enable_grad():
         several_inputs, xs = _prepared(inputs, "jacobian", create_graph)
         several_outputs, outputs = _called(func, xs, "jacobian", strict)
@@ -97,6 +108,89 @@ def jacobian(
             )
     result = [_finished(row, create_graph, several_inputs) for row in rows]
     return tuple(result) if several_outputs else result[0]
+
+
+def _vectorized(func: Function, inputs: Any, create_graph: bool, forward: bool) -> Any:
+    with enable_grad():
+        several_inputs, xs = _prepared(inputs, "jacobian", create_graph)
+        several_outputs, outputs = _called(func, xs, "jacobian", False)
+        blocks = (_columns if forward else _rows)(outputs, xs, create_graph)
+    result = [_finished(tuple(row), create_graph, several_inputs) for row in blocks]
+    return tuple(result) if several_outputs else result[0]
+
+
+def _units(tensors: Tensors) -> list[Tensor]:
+    """For each tensor the unit vectors of all elements of all of them: of shape (elements of all, *its shape)."""
+    total = sum([tensor._array.size for tensor in tensors])
+    units = []
+    start = 0
+    for tensor in tensors:
+        size = tensor._array.size
+        array = np.zeros((total, size), tensor._array.dtype)
+        array[start + np.arange(size), np.arange(size)] = 1
+        units.append(make_tensor(array.reshape(total, *tensor._array.shape)))
+        start += size
+    return units
+
+
+def _all_at_once(outputs: Tensors, xs: Tensors, weights: list[Tensor], create_graph: bool) -> list[Tensor]:
+    """``grad`` for each of the weights' first dimension; zeros where nothing was recorded."""
+    recorded = [i for i, output in enumerate(outputs) if output.requires_grad]
+    count = len(weights[0]) if weights else 0
+    found: Any = [None] * len(xs)
+    if recorded and count:
+        found = grad(
+            [outputs[i] for i in recorded],
+            xs,
+            [weights[i] for i in recorded],
+            retain_graph=True,
+            create_graph=create_graph,
+            allow_unused=True,
+            is_grads_batched=True,
+        )
+    return [
+        make_tensor(np.zeros((count, *x._array.shape), x._array.dtype)) if part is None else part
+        for part, x in zip(found, xs, strict=True)
+    ]
+
+
+def _rows(outputs: Tensors, xs: Tensors, create_graph: bool) -> list[list[Tensor]]:
+    """For each output the Jacobian by each input, from the gradients of all elements of all outputs."""
+    parts = _all_at_once(outputs, xs, _units(outputs), create_graph)
+    sizes = [output._array.size for output in outputs]
+    columns = [part.split(sizes) for part in parts]
+    return [
+        [
+            column[i].reshape((*output._array.shape, *x._array.shape))
+            for column, x in zip(columns, xs, strict=True)
+        ]
+        for i, output in enumerate(outputs)
+    ]
+
+
+def _columns(outputs: Tensors, xs: Tensors, create_graph: bool) -> list[list[Tensor]]:
+    """As ``_rows``, from the products with all unit vectors of the inputs: the gradients are linear in their weights."""
+    weights = tuple([_leaf(_zeros_like(output)) for output in outputs])
+    token = TRANSPOSING.set(True)
+    try:
+        slopes = _filled(_gradients(outputs, xs, weights, True), xs, False, False, "jacobian")
+    finally:
+        TRANSPOSING.reset(token)
+    parts = _all_at_once(slopes, weights, _units(xs), create_graph)
+    sizes = [x._array.size for x in xs]
+    blocks = []
+    for output, part in zip(outputs, parts, strict=True):
+        row = [
+            p.reshape((*x._array.shape, *output._array.shape))
+            for p, x in zip(part.split(sizes), xs, strict=True)
+        ]
+        blocks.append(
+            [
+                p.permute((*range(x._array.ndim, p.ndim), *range(x._array.ndim)))
+                for p, x in zip(row, xs, strict=True)
+            ]
+        )
+    return blocks
 
 
 def hessian(
@@ -195,7 +289,11 @@ def jvp(
         directions = _directions(v, xs, create_graph, "jvp")
         several_outputs, outputs = _called(func, xs, "jvp", strict)
         weights = tuple([_leaf(_zeros_like(output)) for output in outputs])
-        parts = _filled(_gradients(outputs, xs, weights, True), xs, strict, False, "jvp")
+        token = TRANSPOSING.set(True)
+        try:
+            parts = _filled(_gradients(outputs, xs, weights, True), xs, strict, False, "jvp")
+        finally:
+            TRANSPOSING.reset(token)
     with _recording(create_graph):
         products = _transposed(parts, weights, directions, create_graph)
         filled = tuple(
@@ -318,7 +416,7 @@ def _leaf(tensor: Tensor) -> Tensor:
 
 
 def _zeros_like(tensor: Tensor) -> Tensor:
-    return make_tensor(np.zeros(tensor._array.shape, tensor._array.dtype))
+    return tensor_beside(tensor, np.zeros(tensor._array.shape, tensor._array.dtype))
 
 
 def _prepared(inputs: Any, name: str, create_graph: bool) -> tuple[bool, Tensors]:
@@ -328,7 +426,12 @@ def _prepared(inputs: Any, name: str, create_graph: bool) -> tuple[bool, Tensors
 
 
 def _called(func: Function, xs: Tensors, name: str, strict: bool) -> tuple[bool, Tensors]:
-    several, outputs = _as_tensors(func(*xs), "outputs of the user-provided function", name)
+    token = TRANSFORMED.set(True)
+    try:
+        found = func(*xs)
+    finally:
+        TRANSFORMED.reset(token)
+    several, outputs = _as_tensors(found, "outputs of the user-provided function", name)
     if strict:
         for i, output in enumerate(outputs):
             if not output.requires_grad:
@@ -368,7 +471,7 @@ def _directions(v: Any, xs: Tensors, create_graph: bool, name: str) -> Tensors:
         raise RuntimeError(
             "The vector v can only be None if the input to the user-provided function is a single Tensor with a single element."
         )
-    return (make_tensor(np.ones_like(xs[0]._array)),)
+    return (tensor_beside(xs[0], np.ones(xs[0]._array.shape, xs[0]._array.dtype)),)
 
 
 def _gradients(
@@ -436,7 +539,7 @@ def _raise_no_hessian(i: int) -> NoReturn:
 
 def _stacked(column: list[Tensor], shape: tuple[int, ...], x: Tensor) -> Tensor:
     if not column:
-        return make_tensor(np.zeros((*shape, *x._array.shape), x._array.dtype))
+        return tensor_beside(x, np.zeros((*shape, *x._array.shape), x._array.dtype))
     return stack(column).reshape((*shape, *x._array.shape))  # type: ignore[no-any-return]
 
 

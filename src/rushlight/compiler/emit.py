@@ -414,10 +414,34 @@ class Emitter:
         )
         self._launch(launch, [], [_extent(target.place, target.nbytes)], (), kernel)
 
+    def _slot(
+        self,
+        step: Step,
+        every: Sequence[int],
+        results: Sequence[int],
+        operands: Sequence[Node],
+        roots: Sequence[int],
+    ) -> bool:
+        """The lines of a record that has kernels of its own; whether it has."""
+        if not _HAVE_LLVM:
+            return False
+        record, literals, parameters = self.nodes[step.group.members[0]].attrs
+        made = [self.nodes[i] for i in every]
+        calls = _slot(record.name, operands, made, dict(parameters), literals)
+        if calls is None:
+            return False
+        places = self._result_places(every, results)
+        self._kernel_calls(calls, roots, list(zip(places, made, strict=True)), step)
+        return True
+
+    def _result_places(self, every: Sequence[int], results: Sequence[int]) -> list[Place]:
+        """What nobody reads is computed all the same, into memory for the moment."""
+        return [self.place(i) if i in results else self._workspace(_nbytes(self.nodes[i])) for i in every]
+
     def _call(self, step: Step) -> None:
         first, *items = step.group.members
         node = self.nodes[first]
-        record, literals, parameters = node.attrs
+        record = node.attrs[0]
         if is_check(node):
             self.checks.append((self.place(root_of(self.nodes, node.operands[0])), record.impl))
             return
@@ -426,27 +450,37 @@ class Emitter:
         operands = [self.nodes[i] for i in node.operands]
         roots = [root_of(self.nodes, i) for i in node.operands]
         complete = not node.several or [self.nodes[i].attrs[0] for i in every] == list(range(len(every)))
-        if results and complete and _HAVE_LLVM:
-            made = [self.nodes[i] for i in every]
-            calls = _slot(record.name, operands, made, dict(parameters), literals)
-            if calls is not None:
-                # What nobody reads is computed all the same, into memory for the moment.
-                places = [
-                    self.place(i) if i in results else self._workspace(_nbytes(self.nodes[i])) for i in every
-                ]
-                self._kernel_calls(calls, roots, list(zip(places, made, strict=True)), step)
-                return
+        if results and complete and self._slot(step, every, results, operands, roots):
+            return
         if not results and not getattr(record, "effects", False):
             return
         wanted = [self.nodes[i].attrs[0] for i in results] if node.several or not results else None
+        function: Any = _HostCall(node, wanted)
+        if getattr(record, "into", None) and node.several and complete and len(results) == len(every):
+            function = _HostCallInto(node)
         call = HostLaunch(
-            _HostCall(node, wanted),
+            function,
             tuple([(self.place(r), n.shape, n.dtype) for r, n in zip(roots, operands, strict=True)]),
             tuple([(self.place(i), self.nodes[i].shape, self.nodes[i].dtype) for i in results]),
             record.name,
             self._sites(step.group.members),
         )
         self._host(call, tuple(step.group.members))
+
+
+class _HostCallInto:
+    """A primitive's own function that writes to its results' memory itself."""
+
+    def __init__(self, node: Node) -> None:
+        record, self.literals, parameters = node.attrs
+        self.write = record.into
+        self.parameters = dict(parameters)
+
+    def into(self, results: Sequence[Any], operands: Sequence[Any]) -> None:
+        arguments = list(operands)
+        for position, value in self.literals:
+            arguments.insert(position, value)
+        self.write(results, *arguments, **self.parameters)
 
 
 class _Constant:

@@ -96,7 +96,8 @@ class HostLaunch(NamedTuple):
     """A line of a plan that runs in Python: ``function(*operand arrays)`` gives the result or a tuple of results.
 
     Operands and results are given as (place, shape, NumPy dtype): contiguous arrays. ``function`` may keep none of its
-    operands; what it gives is copied into the results' places.
+    operands; what it gives is copied into the results' places. One with a method ``into(results, operands)`` writes there
+    itself.
     """
 
     function: Any

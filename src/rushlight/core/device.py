@@ -1,9 +1,14 @@
-"""Devices. This version computes on the CPU; ``meta`` and ``cuda`` names parse so that programs can ask about them."""
+"""Devices: their names, the default one, and what makes a type of device other than the CPU usable."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+from numpy.lib.stride_tricks import as_strided
+
+from .grad_mode import DECIDING
 
 _KNOWN: Final = ("cpu", "cuda", "meta", "mps", "xpu")
 
@@ -28,7 +33,8 @@ class device:
             self.type, self.index = type.type, type.index
             return
         if isinstance(type, int) and not isinstance(type, bool):
-            raise RuntimeError("Cannot access accelerator device when none is available.")
+            self.type, self.index = accelerator_type(), type
+            return
         if index is not None and (not isinstance(index, int) or isinstance(index, bool)):
             raise TypeError(f"device: expected an int as index, got {index!r}")
         if index is not None and index < 0:
@@ -78,9 +84,109 @@ class device:
 
 CPU: Final = device("cpu")
 _default: ContextVar[device] = ContextVar("default_device", default=CPU)
+DECIDING.append(_default)
 _default_stack: ContextVar[tuple[device, ...]] = ContextVar("default_device_stack", default=())
 
 DeviceLike = device | str | int
+
+
+class Backend(Protocol):
+    """What a type of device other than the CPU brings: where its arrays are, and how they get there."""
+
+    def ready(self, where: device) -> device:
+        """``where`` with its index; raises where this machine can't compute there."""
+
+    def device_of(self, array: Any) -> device:
+        """Where one of this backend's arrays is."""
+
+    def place(self, array: Any, where: device) -> Any:
+        """A NumPy array, or an array of this backend, on ``where``: itself if it is there already."""
+
+    def to_host(self, array: Any) -> Any:
+        """One of this backend's arrays as a NumPy array."""
+
+    def strided(self, array: Any, shape: Any, strides: Any) -> Any:
+        """The view of an array's memory from its first element on with this shape and these strides in bytes."""
+
+    def address(self, array: Any) -> int:
+        """Where the first element is in the device's memory."""
+
+    def made(self, name: str, shape: Any, dtype: Any, where: device, value: Any = None) -> Any:
+        """A new array: ``name`` is "empty", "zeros", "ones" or "full" (of ``value``)."""
+
+    def as_dtype(self, array: Any, dtype: Any) -> Any:
+        """The array's elements in another dtype."""
+
+    def fill(self, array: Any, value: Any) -> None:
+        """Every element set to ``value``, a 0-dim array."""
+
+    def generator(self, where: device) -> Any:
+        """The generator that draws on ``where`` unless a program gives another one."""
+
+
+# What makes a type of device usable, called when a program first asks for it; it raises where that can't be.
+LOADERS: Final[dict[str, Callable[[], Backend]]] = {}
+# Whether it would raise, found out without raising.
+USABLE: Final[dict[str, Callable[[], bool]]] = {}
+# The backends in use, by the type of their arrays.
+OF_ARRAYS: Final[dict[type, Backend]] = {}
+
+
+def device_of(array: Any) -> device:
+    """Where an array is: the CPU, unless a backend says that arrays of its type are its own."""
+    backend = OF_ARRAYS.get(type(array))
+    return CPU if backend is None else backend.device_of(array)
+
+
+def placed(array: Any, where: device) -> Any:
+    """``array`` on ``where``: itself if it is there already."""
+    if where.type != "cpu":
+        return LOADERS[where.type]().place(array, where)
+    backend = OF_ARRAYS.get(type(array))
+    return array if backend is None else backend.to_host(array)
+
+
+def placed_beside(array: Any, like: Any) -> Any:
+    """``array`` on the device of the array ``like``."""
+    backend = OF_ARRAYS.get(type(like))
+    if backend is not None:
+        return backend.place(array, backend.device_of(like))
+    return on_host(array)
+
+
+def on_host(array: Any) -> Any:
+    """``array``, copied to the CPU's memory if a device has it."""
+    backend = OF_ARRAYS.get(type(array))
+    return array if backend is None else backend.to_host(array)
+
+
+def strided(array: Any, shape: Any, strides: Any) -> Any:
+    """The view of an array's memory from its first element on with this shape and these strides in bytes."""
+    backend = OF_ARRAYS.get(type(array))
+    return as_strided(array, shape, strides) if backend is None else backend.strided(array, shape, strides)
+
+
+def fill_array(array: Any, value: Any) -> None:
+    """Every element of ``array`` set to ``value``, a 0-dim array of its dtype."""
+    backend = OF_ARRAYS.get(type(array))
+    if backend is None:
+        array[...] = value
+    else:
+        backend.fill(array, value)
+
+
+def as_dtype(array: Any, dtype: Any) -> Any:
+    """``array.astype(dtype)``, also for the dtypes that a device's own arrays do not convert."""
+    backend = OF_ARRAYS.get(type(array))
+    return array.astype(dtype) if backend is None else backend.as_dtype(array, dtype)
+
+
+def accelerator_type() -> str:
+    """The type of device that a number alone means; ``RuntimeError`` where there is none."""
+    for name, usable in USABLE.items():
+        if usable():
+            return name
+    raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
 def require_available(where: DeviceLike | None) -> device:
@@ -91,6 +197,9 @@ def require_available(where: DeviceLike | None) -> device:
     found = where if isinstance(where, device) else device(where)
     if found.type == "cpu":
         return CPU
+    load = LOADERS.get(found.type)
+    if load is not None:
+        return load().ready(found)
     if found.type == "cuda":
         raise AssertionError(
             "Torch not compiled with CUDA enabled: this version of Rushlight computes on the CPU only; "

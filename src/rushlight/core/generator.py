@@ -7,12 +7,12 @@ import math
 import operator
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .device import CPU, device
+from .device import CPU, LOADERS, device
 from .tensor import Tensor, make_tensor
 
 if TYPE_CHECKING:
@@ -103,8 +103,14 @@ class Generator:
         "lock",
     )
 
+    # Whether the draws are made by ``draw``, on another device, not by the functions of ``core.random_streams``.
+    elsewhere: ClassVar[bool] = False
+
+    def __new__(cls, device: object = "cpu") -> Generator:
+        """A generator for the CPU, or of the class that another device brings."""
+        return object.__new__(cls if device == "cpu" or cls is not Generator else _class_for(device))
+
     def __init__(self, device: object = "cpu") -> None:
-        _require_cpu(device)
         self.lock: Final = _thread.allocate_lock()
         self._bits: MT19937 | None = None
         self._reset(DEFAULT_SEED)
@@ -318,6 +324,10 @@ class Generator:
             )
         return state
 
+    def draw(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """``function`` of ``core.random_streams`` on another device, where ``elsewhere`` is true."""
+        return function(self, *args, **kwargs)
+
     def set_state_bytes(self, state: NDArray[Any]) -> None:
         """Go on from a state of ``state_bytes()`` or of a PyTorch CPU generator.
 
@@ -380,13 +390,25 @@ class Generator:
         self.set_state_bytes(state)
 
 
-def _require_cpu(where: object) -> None:
+# The seeds given to other devices' generators before there were any: by the device's number, or -1 for all.
+SEEDS_ELSEWHERE: Final[dict[int, int]] = {}
+
+
+def _class_for(where: object) -> type[Generator]:
     if where == "cpu" or where is CPU:
-        return
+        return Generator
     if not isinstance(where, device | str | int):
         raise TypeError(f"Generator: expected a device such as 'cpu', got {type(where).__name__}")
-    if device(where).type != "cpu":
-        raise RuntimeError(f"Generator: device {str(where)!r}; this version draws on the CPU only; use 'cpu'")
+    found = device(where)
+    if found.type == "cpu":
+        return Generator
+    try:
+        made: type[Generator] = getattr(LOADERS[found.type](), "generator_class")  # noqa: B009 - not every backend has one
+    except (KeyError, AttributeError, AssertionError) as error:
+        raise RuntimeError(
+            f"Device type {found.type.upper()} is not supported for torch.Generator() api: {error}"
+        ) from None
+    return made
 
 
 default_generator: Final = Generator()

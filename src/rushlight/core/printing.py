@@ -159,7 +159,12 @@ def format_tensor(
     suffixes = []
     if device_suffix is not None:
         suffixes.append(f"device='{device_suffix}'")
-    if array.size == 0:
+    if device_suffix == "meta":
+        body = "..."
+        suffixes.append(f"size={array.shape}")
+        if dtype_name != default_dtype_name:
+            suffixes.append(f"dtype=torch.{dtype_name}")
+    elif array.size == 0:
         body = "[]"
         if array.ndim != 1:
             suffixes.append(f"size={array.shape}")
@@ -183,12 +188,37 @@ def format_tensor(
     return f"Parameter containing:\n{' ' * indent}{text}"
 
 
-def _with_suffixes(text: str, suffixes: list[str], column: int, indent: int, linewidth: float) -> str:
+def format_sparse(
+    named_parts: list[tuple[str, AnyArray]],
+    suffixes: list[str],
+    *,
+    on_own_line: bool,
+    is_parameter: bool = False,
+) -> str:
+    """A sparse tensor's text: its parts (indices and values) below each other, then ``suffixes``, which start a line of
+    their own if ``on_own_line``."""
+    column = len("tensor(")
+    texts = []
+    for name, array in named_parts:
+        if array.size:
+            body = _format_elements(array, column + len(f"{name}=tensor("), _current)
+        else:
+            body = f"[], size={array.shape}"
+        texts.append(f"{name}=tensor({body})")
+    text = "tensor(" + (",\n" + " " * column).join(texts)
+    text = _with_suffixes(text, suffixes, column, 0, _current.linewidth, on_own_line)
+    return f"Parameter containing:\n{text}" if is_parameter else text
+
+
+def _with_suffixes(
+    text: str, suffixes: list[str], column: int, indent: int, linewidth: float, on_own_line: bool = False
+) -> str:
     line_start = text.rfind("\n") + 1
     used = len(text) - line_start + 2 + (indent if line_start == 0 else 0)
     parts = [text]
     for suffix in suffixes:
-        if used + len(suffix) + 2 > linewidth:
+        if on_own_line or used + len(suffix) + 2 > linewidth:
+            on_own_line = False
             parts.append(",\n" + " " * column + suffix)
             used = column + len(suffix)
         else:

@@ -79,7 +79,7 @@ def uniform(
         return _complex_from_parts(uniform(generator, 2 * size_of(shape), real, low, high), dtype, shape)
     if dtype not in DIGITS:
         raise not_implemented("check_uniform_bounds", dtype)
-    _check_uniform_bounds(dtype, low, high)
+    check_uniform_bounds(dtype, low, high)
     size = size_of(shape)
     if dtype == F64:
         values: Array = generator.units64(size)
@@ -101,7 +101,7 @@ def uniform(
     return values.reshape(shape)
 
 
-def _check_uniform_bounds(dtype: NumpyDType, low: float, high: float) -> None:
+def check_uniform_bounds(dtype: NumpyDType, low: float, high: float) -> None:
     largest = LARGEST[dtype]
     name, c_name = NAMES[dtype]
     for bound, value in (("from", low), ("to", high)):

@@ -36,6 +36,7 @@ from .object_collectives import (
     scatter_object_list as scatter_object_list,
     send_object_list as send_object_list,
 )
+from .parallel_step import data_parallel_step as data_parallel_step
 from .point_to_point import (
     P2POp as P2POp,
     batch_isend_irecv as batch_isend_irecv,

@@ -13,13 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.grad_mode import no_grad
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.history import LeafNode, Node
 from ..core.shapes import count
 from ..core.tensor import Array, Tensor, make_tensor, storage_of
-from . import exchanges, work as under_way
+from ..jit.attempt import is_recording_statically
+from ..ops.creation import zeros_like
+from ..runtime.pending import Pending
+from . import exchanges, records, stage, work as under_way
+from .collectives import write
 from .process_group import ProcessGroup
 
+ndarray = np.ndarray
 Hook = Callable[[Any, Any], Any]
 
 
@@ -41,10 +47,13 @@ class Bucket:
         self.missing = len(indices)
         self.work: Any = None  # under way: a Work, or what a communication hook returned
         self._shapes = [array.shape for array in arrays]
-        self._dtype = F32 if dtype in LOW_PRECISION else dtype
+        self.dtype = F32 if dtype in LOW_PRECISION else dtype
         self._size = sum([array.size for array in arrays])
+        self.nbytes = self._size * self.dtype.itemsize
         self._memory: Array | None = None
         self.lends = len(indices) == 1 and arrays[0].nbytes >= LARGE and dtype not in LOW_PRECISION
+        self.scale: float | None = None  # what is still to be multiplied with
+        self.begun: Tensor | None = None  # in a recording
         self.flat = np.empty(0, dtype)
         if not self.lends:
             self.use_own_memory()
@@ -52,7 +61,7 @@ class Bucket:
     def use_own_memory(self) -> None:
         """Make ``flat`` and ``views`` the bucket's own."""
         if self._memory is None:
-            self._memory = np.zeros(self._size, self._dtype)
+            self._memory = np.zeros(self._size, self.dtype)
         elif self.flat is self._memory:
             return
         self.flat = self._memory
@@ -126,12 +135,25 @@ class Reducer:
         self.hook_state: Any = None
         self.buckets = self._fill(first_bytes, bytes_each)
         self._bucket_of = {i: bucket for bucket in self.buckets for i in bucket.indices}
-        self._expecting = False
+        # Forwards in a static recording whose backward was not recorded yet. Public, so that a recording which ends like
+        # that is refused for a change of state: its runs would not prepare the reducer for the backward outside.
+        self.awaits_backward = 0
+        self._expecting = self._always = False
         self._ready: set[int] = set()
         self._unused: list[int] = []
         self._next = 0  # the bucket to start next
         self._used: Array | None = None
         self._used_work: under_way.Work | None = None
+        self._averaging = [  # for recordings
+            records.Averaging(
+                group,
+                [self.params[i]._array.shape for i in b.indices],
+                self.params[b.indices[0]]._array.dtype,
+                b.dtype,
+            )
+            for b in self.buckets
+        ]
+        stage.prepare(group, [bucket.nbytes for bucket in self.buckets])
         for i, param in enumerate(self.params):
             param.register_post_accumulate_grad_hook(self._hook_of(i))
 
@@ -169,22 +191,48 @@ class Reducer:
             raise RuntimeError(self._unfinished())
         self.reset()
         self._expecting = True
+        if is_recording_statically():
+            self.awaits_backward += 1
         if self.find_unused:
             used = _leaves_under([output._node for output in outputs])
             self._unused = [i for i, param in enumerate(self.params) if param._node not in used]
 
+    def expect_always(self) -> None:
+        """Average the gradients of every backward until ``reset`` is called."""
+        self.reset()
+        self._expecting = self._always = True
+
+    def check_finished(self) -> None:
+        """``RuntimeError`` where a backward has not reached all parameters."""
+        if self._ready:
+            raise RuntimeError(self._unfinished())
+
     def reset(self) -> None:
         """Forget what was under way: the next backward is not averaged unless ``expect`` is called."""
-        self._expecting = False
+        self._always = False
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        self._expecting = self._always
         self._ready.clear()
         self._unused = []
         self._next = 0
         self._used_work = None
         for bucket in self.buckets:
             bucket.missing = len(bucket.indices)
-            bucket.work = None
+            bucket.work = bucket.begun = None
 
     def _arrived(self, index: int) -> None:
+        in_graph = False
+        if records.recording() is not None:
+            if self.find_unused:
+                records.complete(
+                    "the search for unused parameters (DistributedDataParallel(find_unused_parameters))"
+                )
+            elif self.hook is not None:
+                records.complete("a communication hook")
+            else:
+                in_graph = True
         if not self._ready and self._unused:
             for i in self._unused:
                 if i != index:
@@ -195,18 +243,55 @@ class Reducer:
                 "backward, or got one though no output of forward depends on it. Run forward and backward by turns, and "
                 "through the DistributedDataParallel module."
             )
+        if in_graph:
+            self._record(index)
+            return
         self._mark(index)
         if len(self._ready) == len(self.params):
             self._finish()
         else:
             under_way.progress()
 
+    def _record(self, index: int) -> None:
+        """What ``_mark``, ``_start`` and ``_finish`` do, as nodes of the recording that is being made."""
+        self._ready.add(index)
+        self._bucket_of[index].missing -= 1
+        with no_grad():
+            while self._next < len(self.buckets) and not self.buckets[self._next].missing:
+                bucket, attrs = self.buckets[self._next], {"bucket": self._averaging[self._next]}
+                gradients = [self._gradient_of(i) for i in bucket.indices]
+                bucket.begun = records.call(records.AVERAGE_BEGIN, gradients, attrs)
+                self._next += 1
+            if len(self._ready) == len(self.params):
+                for bucket, averaging in zip(self.buckets, self._averaging, strict=True):
+                    assert bucket.begun is not None
+                    means = records.call(records.AVERAGE_END, [bucket.begun], {"bucket": averaging})
+                    for i, mean in zip(bucket.indices, means, strict=True):
+                        write(self._gradient_of(i), mean._array)
+                self._begin_again()
+                if self.awaits_backward and is_recording_statically():
+                    self.awaits_backward -= 1
+
+    def _gradient_of(self, index: int) -> Tensor:
+        gradient = self.params[index]._grad
+        if gradient is None:
+            gradient = self.params[index]._grad = zeros_like(self.params[index])
+        return gradient
+
     def _mark(self, index: int) -> None:
         self._ready.add(index)
         bucket = self._bucket_of[index]
         grad = self.params[index]._grad
+        if grad is not None and type(grad._array) is Pending:  # of a recording that does not hold this
+            grad._array.tape.share(grad._array)
+        bucket.scale = None
         if bucket.lends:
-            if grad is not None and index not in self._unused and grad._array.flags.c_contiguous:
+            if (
+                grad is not None
+                and index not in self._unused
+                and type(grad._array) is ndarray
+                and grad._array.flags.c_contiguous
+            ):
                 bucket.use_memory_of(grad._array)
             else:
                 bucket.use_own_memory()
@@ -216,6 +301,8 @@ class Reducer:
         elif self.hook is not None:  # which divides by itself
             if grad._array is not view:
                 view[...] = grad._array
+        elif bucket.lends and grad._array is view:  # multiplied on its way
+            bucket.scale = 1 / self.group.size()
         else:
             np.multiply(grad._array, view.dtype.type(1 / self.group.size()), out=view, casting="same_kind")
         bucket.missing -= 1
@@ -229,7 +316,7 @@ class Reducer:
             last = number == len(self.buckets) - 1
             bucket.work = self.hook(self.hook_state, GradBucket(bucket, number, last, self.params))
         else:
-            steps = exchanges.sum_in_place(self.group, bucket.flat)
+            steps = exchanges.scaled_sum_in_place(self.group, bucket.flat, bucket.scale)
             bucket.work = under_way.start(self.group, f"gradients of bucket {number}", steps)
         if number == len(self.buckets) - 1 and self.find_unused:
             self._used = np.ones(len(self.params), np.int32)
@@ -247,7 +334,7 @@ class Reducer:
             for i in bucket.indices:
                 if i not in unused:  # by no rank: its grad stays as it is, most often None
                     self._give(self.params[i], bucket.views[i])
-        self.reset()
+        self._begin_again()
 
     def _await(self, bucket: Bucket) -> None:
         found = bucket.work.wait()

@@ -7,6 +7,9 @@ Every rank of the group makes the same call. Tensors are changed in place, witho
 All raise ``TypeError`` for arguments that are not tensors, ``ValueError`` where no process group was made or arguments do not
 fit together, ``RanksDisagree`` (a ``RuntimeError``) where the ranks' shapes, dtypes or calls differ, and ``DistBackendError``
 when another rank does not come within the group's timeout.
+
+In a compiled function they are part of the recording, in the program's order, and errors come when it runs. ``async_op=True``
+changes nothing there: the ``Work`` that is returned has nothing left to wait for.
 """
 
 from __future__ import annotations
@@ -14,13 +17,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..autograd.grad_mode import no_grad
 from ..core.shapes import count
 from ..core.tensor import Array, Tensor, storage_of
 from ..ops.inplace import check_no_overlap
-from . import exchanges, work as under_way
+from ..ops.joining import cat
+from ..runtime.pending import Pending
+from . import exchanges, records, work as under_way
 from .errors import DistBackendError
 from .process_group import ProcessGroup, the_group
-from .reduce_op import ReduceOp, Reduction, check_reduction
+from .reduce_op import PremultipliedSum, ReduceOp, Reduction, check_reduction
 from .wire import check_reducible
 from .work import Steps, Work
 
@@ -40,6 +46,8 @@ def all_reduce(tensor: Tensor, op: Reduction = SUM, group: Any = None, async_op:
     if found is None:
         return None
     _writable(tensor)
+    if records.recording() is not None:
+        return _record(found, records.ALL_REDUCE, [tensor], {"op": op}, [tensor], async_op)
     steps = _then_write(exchanges.all_reduce(found, tensor._array, op), [tensor], _one)
     return _go(found, "all_reduce", steps, [tensor], async_op)
 
@@ -61,7 +69,10 @@ def reduce(
     at_root = found.rank() == root
     if at_root:
         _writable(tensor)
-    steps = _then_write(exchanges.reduce(found, tensor._array, op, root), [tensor] if at_root else [], _one)
+    targets = [tensor] if at_root else []
+    if records.recording() is not None:
+        return _record(found, records.REDUCE, [tensor], {"op": op, "root": root}, targets, async_op)
+    steps = _then_write(exchanges.reduce(found, tensor._array, op, root), targets, _one)
     return _go(found, "reduce", steps, [tensor], async_op)
 
 
@@ -81,7 +92,10 @@ def broadcast(
     at_root = found.rank() == root
     if not at_root:
         _writable(tensor)
-    steps = _then_write(exchanges.broadcast(found, tensor._array, root), [] if at_root else [tensor], _one)
+    targets = [] if at_root else [tensor]
+    if records.recording() is not None:
+        return _record(found, records.BROADCAST, [tensor], {"root": root}, targets, async_op)
+    steps = _then_write(exchanges.broadcast(found, tensor._array, root), targets, _one)
     return _go(found, "broadcast", steps, [tensor], async_op)
 
 
@@ -103,6 +117,10 @@ def all_gather(
             f"all_gather: the tensor's shape is {list(tensor._array.shape)}, that of its place in tensor_list "
             f"{list(shapes[found.rank()])}; they must be equal"
         )
+    if records.recording() is not None:
+        return _record(
+            found, records.ALL_GATHER, [tensor], {"shapes": tuple(shapes)}, list(tensor_list), async_op
+        )
     steps = _then_write(exchanges.all_gather(found, tensor._array, shapes), tensor_list, list)
     return _go(found, "all_gather", steps, list(tensor_list), async_op)
 
@@ -119,6 +137,10 @@ def all_gather_into_tensor(
     _check_dtypes("all_gather_into_tensor", [input_tensor, output_tensor])
     _check_multiple("all_gather_into_tensor", output_tensor, input_tensor, found)
     _writable(output_tensor)
+    if records.recording() is not None:
+        return _record(
+            found, records.ALL_GATHER, [input_tensor], {}, [output_tensor], async_op, _joined_tensors
+        )
     steps = _then_write(
         exchanges.all_gather(found, input_tensor._array),
         [output_tensor],
@@ -143,6 +165,8 @@ def gather(
     root = root_in(found, "dst", dst, group_dst, default=0)
     targets = _list_at_root("gather", "gather_list", gather_list, found, root, tensor)
     _writable(*targets)
+    if records.recording() is not None:
+        return _record(found, records.GATHER, [tensor], {"root": root}, targets, async_op)
     steps = _then_write(exchanges.gather(found, tensor._array, root), targets, list)
     return _go(found, "gather", steps, targets, async_op)
 
@@ -163,6 +187,8 @@ def scatter(
     root = root_in(found, "src", src, group_src, default=0)
     parts = _list_at_root("scatter", "scatter_list", scatter_list, found, root, tensor)
     _writable(tensor)
+    if records.recording() is not None:
+        return _record(found, records.SCATTER, parts or [tensor], {"root": root}, [tensor], async_op)
     arrays = [part._array for part in parts] if found.rank() == root else None
     steps = _then_write(exchanges.scatter(found, arrays, tensor._array, root), [tensor], _one)
     return _go(found, "scatter", steps, [tensor], async_op)
@@ -190,6 +216,8 @@ def reduce_scatter(
             "they must be equal"
         )
     _writable(output)
+    if records.recording() is not None:
+        return _record(found, records.REDUCE_SCATTER, input_list, {"op": op}, [output], async_op)
     arrays = [one._array for one in input_list]
     steps = _then_write(exchanges.reduce_scatter(found, arrays, op), [output], _one)
     return _go(found, "reduce_scatter", steps, [output], async_op)
@@ -207,6 +235,10 @@ def reduce_scatter_tensor(
     _check_dtypes("reduce_scatter_tensor", [output, input])
     _check_multiple("reduce_scatter_tensor", input, output, found)
     _writable(output)
+    if records.recording() is not None:
+        with no_grad():
+            pieces = list(input.reshape(found.size(), *output._array.shape).unbind(0))
+        return _record(found, records.REDUCE_SCATTER, pieces, {"op": op}, [output], async_op)
     arrays = list(input._array.reshape(found.size(), *output._array.shape))
     steps = _then_write(exchanges.reduce_scatter(found, arrays, op), [output], _one)
     return _go(found, "reduce_scatter_tensor", steps, [output], async_op)
@@ -228,6 +260,11 @@ def all_to_all(
     _check_length("all_to_all", "input_tensor_list", input_tensor_list, found)
     _check_dtypes("all_to_all", [*output_tensor_list, *input_tensor_list])
     _writable(*output_tensor_list)
+    if records.recording() is not None:
+        attrs = _shapes_of(output_tensor_list, input_tensor_list)
+        return _record(
+            found, records.ALL_TO_ALL, input_tensor_list, attrs, list(output_tensor_list), async_op
+        )
     steps = _then_write(
         exchanges.all_to_all(
             found,
@@ -258,6 +295,14 @@ def all_to_all_single(
     sent = cut(input._array, input_split_sizes, found.size(), "input")
     places = cut(output._array, output_split_sizes, found.size(), "output")
     _writable(output)
+    if records.recording() is not None:
+        with no_grad():
+            pieces = list(input.split([part.shape[0] for part in sent]))
+        attrs = {
+            "shapes": tuple([place.shape for place in places]),
+            "input_shapes": tuple([part.shape for part in sent]),
+        }
+        return _record(found, records.ALL_TO_ALL, pieces, attrs, [output], async_op, _joined_tensors)
 
     def joined(arrays: list[Array]) -> list[Array]:
         import numpy as np
@@ -275,6 +320,10 @@ def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -
     found = _member(group, "barrier")
     if found is None:
         return None
+    tape = records.recording()
+    if tape is not None:
+        tape.call(records.BARRIER, (), {"group": found})
+        return under_way.finished(found, "barrier", []) if async_op else None
     return _go(found, "barrier", exchanges.barrier(found), [], async_op)
 
 
@@ -283,6 +332,7 @@ def monitored_barrier(group: Any = None, timeout: Any = None, wait_all_ranks: bo
     found = _member(group, "monitored_barrier")
     if found is None:
         return
+    records.complete("monitored_barrier")
     limit = found.timeout if timeout is None else timeout.total_seconds()
     import numpy as np
 
@@ -361,7 +411,10 @@ def cut(array: Array, sizes: Sequence[int] | None, parts: int, name: str) -> lis
 def write(tensor: Tensor, array: Array) -> None:
     """Put ``array`` into ``tensor``'s memory, where it may be already."""
     storage_of(tensor).mark_changed("a collective")
-    target = tensor._array
+    target: Any = tensor._array
+    if Pending in (type(array), type(target)):
+        target[...] = array.reshape(target.shape)
+        return
     if array is not target and not (
         array.__array_interface__["data"] == target.__array_interface__["data"]
         and array.strides == target.strides
@@ -384,6 +437,46 @@ def _joined(arrays: list[Array], shape: tuple[int, ...]) -> Array:
     import numpy as np
 
     return np.stack(arrays).reshape(shape)
+
+
+def _record(
+    group: ProcessGroup,
+    record: records.Collective,
+    tensors: Sequence[Tensor],
+    attrs: dict[str, Any],
+    targets: list[Tensor],
+    async_op: bool,
+    arrange: Callable[[Any], Sequence[Tensor]] | None = None,
+) -> Work | None:
+    """The collective as a part of the recording that is being made."""
+    op = attrs.get("op")
+    with no_grad():
+        if isinstance(op, PremultipliedSum):
+            tensors = [(one * op.factor).to(one.dtype) for one in tensors]
+            attrs = {**attrs, "op": SUM}
+        results = records.call(record, tensors, {"group": group, **attrs})
+        if arrange is not None:
+            results = arrange(results)
+        elif isinstance(results, Tensor):
+            results = [results]
+    if targets:
+        for target, result in zip(targets, results, strict=True):
+            tape = records.recording()
+            if type(target._array) is not Pending:
+                tape.adopt(target)
+            write(target, result._array)
+    return under_way.finished(group, record.name, targets) if async_op else None
+
+
+def _joined_tensors(parts: Sequence[Tensor]) -> Sequence[Tensor]:
+    return [cat([part.reshape(-1) for part in parts])]
+
+
+def _shapes_of(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> dict[str, Any]:
+    return {
+        "shapes": tuple([one._array.shape for one in outputs]),
+        "input_shapes": tuple([one._array.shape for one in inputs]),
+    }
 
 
 def _go(group: ProcessGroup, what: str, steps: Steps, tensors: list[Tensor], async_op: bool) -> Work | None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.grad_mode import no_grad
 from ..core.device import CPU
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..nn.module import Module
-from . import exchanges, work as under_way
+from . import exchanges, records, work as under_way
 from .buckets import Hook, Reducer
 from .collectives import write
 from .errors import RanksDisagree
@@ -240,6 +241,13 @@ def _copy_from_first(group: ProcessGroup, tensors: Sequence[Tensor]) -> None:
 def _copy_from(group: ProcessGroup, tensors: Sequence[Tensor], root: int) -> None:
     """Make ``tensors`` what they are on the group's rank ``root``; all of them in one message."""
     if group.size() == 1 or not tensors:
+        return
+    if records.recording() is not None:
+        with no_grad():
+            copies = records.call(records.COPIES, tensors, {"group": group, "root": root})
+        if group.rank() != root:
+            for tensor, copy in zip(tensors, copies, strict=True):
+                write(tensor, copy._array)
         return
     data = np.concatenate([as_bytes(contiguous(tensor._array)) for tensor in tensors])
     under_way.run(group, "broadcast of a model", exchanges.broadcast_bytes(group, data, root))

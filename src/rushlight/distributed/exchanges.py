@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import engine
 from .agreement import agree, described
 from .reduce_op import Reduction
+from .stage import WORTH_STAGING, Sum
 from .wire import as_bytes, contiguous, from_wire, mpi_op, to_wire
 from .work import Steps
 
@@ -156,6 +157,23 @@ def sum_in_place(group: ProcessGroup, flat: Array) -> Steps:
     """The sum of all ranks' ``flat``, a contiguous array of a dtype that MPI can add, in its own memory."""
     yield group.comm.Iallreduce(engine.mpi().IN_PLACE, flat, engine.mpi().SUM), True
     return flat
+
+
+def is_staged(group: ProcessGroup, nbytes: int) -> bool:
+    """Whether a sum of that many bytes goes through memory that the ranks share."""
+    return group.stage is not None and WORTH_STAGING <= nbytes <= group.stage.capacity
+
+
+def scaled_sum_in_place(group: ProcessGroup, flat: Array, scale: float | None) -> Steps:
+    """The sum of all ranks' ``flat * scale``, a contiguous array of a dtype that MPI can add, in its own memory."""
+    if is_staged(group, flat.nbytes):
+        stage = group.stage
+        total = yield from stage.put(Sum(flat.dtype), [flat], scale)
+        stage.take(total, [flat])
+        return flat
+    if scale is not None:
+        np.multiply(flat, flat.dtype.type(scale), out=flat)
+    return (yield from sum_in_place(group, flat))
 
 
 def broadcast_bytes(group: ProcessGroup, data: Array, root: int) -> Steps:

@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import exchanges, work as under_way
+from . import exchanges, records, work as under_way
 from .agreement import agree
-from .collectives import _member, root_in
+from .collectives import _member as _member_of, root_in
 from .process_group import ProcessGroup
 from .wire import as_bytes
 from .work import Steps
+
+
+def _member(group: Any, operation: str) -> ProcessGroup | None:
+    found = _member_of(group, operation)
+    if found is not None:
+        records.complete(operation)
+    return found
 
 
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:

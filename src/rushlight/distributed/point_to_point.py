@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, storage_of
 from ..ops.inplace import check_no_overlap
-from . import engine, work as under_way
+from ..runtime.pending import Pending
+from . import engine, records, work as under_way
 from .collectives import _check_tensor, _member, root_in, write
 from .errors import DistBackendError
 from .process_group import ProcessGroup
@@ -56,6 +57,7 @@ def isend(
         raise ValueError(
             "Invalid destination rank: destination rank should not be the same as the rank of the current process."
         )
+    records.complete("isend")
     what = f"send of {_described(tensor)} to rank {found.ranks[number]}"
     return under_way.start_message(found, what, _send(found, tensor, number, tag), [tensor])
 
@@ -75,6 +77,7 @@ def irecv(
         raise ValueError(
             "Invalid source rank: source rank should not be the same as the rank of the current process."
         )
+    records.complete("irecv")
     sender = "any rank" if anyone else f"rank {found.ranks[number]}"
     what = f"recv of {_described(tensor)} from {sender}"
     steps = _receive(found, tensor, number, tag)
@@ -104,6 +107,8 @@ class _Receipt:
 def _receive(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Steps:
     module = engine.mpi()
     target = tensor._array
+    if type(target) is Pending:
+        target = target.tape.share(target)
     direct = target.flags.c_contiguous
     buffer = target if direct else np.empty(target.shape, target.dtype)
     source = module.ANY_SOURCE if number < 0 else number
@@ -115,7 +120,10 @@ def _receive(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Step
             f"recv: rank {group.ranks[receipt.status.Get_source()]} sent {sent} bytes; the tensor, {_described(tensor)}, "
             f"takes {buffer.nbytes}"
         )
-    write(tensor, buffer)
+    if direct:
+        storage_of(tensor).mark_changed("recv")
+    else:
+        write(tensor, buffer)
     return group.ranks[receipt.status.Get_source()]
 
 

@@ -38,6 +38,7 @@ class ProcessGroup:
         self.world_rank: int = engine.mpi().COMM_WORLD.Get_rank()
         self.spin_seconds = under_way.spin_seconds(engine.place_in_world().local_size)
         self.queue: list[under_way.Work] = []
+        self.stage: Any = None  # memory that its ranks share: see ``stage``
         self._rank: int = comm.Get_rank()
         self._number = {rank: number for number, rank in enumerate(self.ranks)}
 

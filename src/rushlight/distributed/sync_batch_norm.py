@@ -15,6 +15,7 @@ from ..ops.movement import reshape
 from ..ops.reductions import sum_dims
 from .nn.functional import all_gather
 from .process_group import is_initialized, the_group
+from .records import recording
 
 
 def sync_batch_norm(
@@ -50,8 +51,10 @@ def sync_batch_norm(
     own_squares = sum_dims(own_deviation * own_deviation, dims, False)
     parts = stack(all_gather(cat([own_mean, own_squares, full((1,), number, dtype=values.dtype)]), group))
     numbers = parts[:, -1:].detach()
-    total = float(numbers.sum().item())
-    if total <= 1:
+    total: Any = numbers.sum()
+    if recording() is None:  # else it is a part of the graph, which can't look at it
+        total = float(total.item())
+    if recording() is None and total <= 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
@@ -85,21 +88,32 @@ def forward_of_module(module: SyncBatchNorm, input: Tensor) -> Tensor | None:
     if module.track_running_stats and counter is not None:
         counter.add_(1)
         if momentum is None:  # the average over all batches
-            momentum = 1.0 / float(counter)
+            momentum = 1.0 / (float(counter) if recording() is None else counter.double())
     elif not module.track_running_stats:
         mean = variance = None
     return sync_batch_norm(
-        input, mean, variance, module.weight, module.bias, momentum or 0.0, module.eps, module.process_group
+        input,
+        mean,
+        variance,
+        module.weight,
+        module.bias,
+        0.0 if momentum is None else momentum,
+        module.eps,
+        module.process_group,
     )
 
 
 ACROSS_PROCESSES.append(forward_of_module)
 
 
-def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.0) -> None:
+def _move(running: Tensor, observed: Tensor, momentum: Any, factor: Any = 1.0) -> None:
     token = GRAD_MODE.set(False)
     try:
         running.mul_(1 - momentum)
-        running.add_(observed.to(running.dtype), alpha=momentum * factor)
+        weight = momentum * factor
+        if isinstance(weight, Tensor):
+            running.add_(observed.to(running.dtype) * weight)
+        else:
+            running.add_(observed.to(running.dtype), alpha=weight)
     finally:
         GRAD_MODE.reset(token)

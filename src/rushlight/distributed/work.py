@@ -187,6 +187,17 @@ def run(group: ProcessGroup, what: str, steps: Steps) -> Any:
     return work._value
 
 
+def finished(group: ProcessGroup, what: str, tensors: list[Any]) -> Work:
+    """A ``Work`` that has nothing left to do."""
+    work = Work(group, what, _no_steps(), tensors)
+    work._finish()
+    return work
+
+
+def _no_steps() -> Steps:
+    yield from ()
+
+
 def progress() -> None:
     """Move all operations of this process on, as far as they go without waiting."""
     with _LOCK:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import custom_functions as _custom_functions  # noqa: F401 - says what vmap makes of Functions
+from .batch_norm import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .differential import (
     debug_unwrap as debug_unwrap,
     functionalize as functionalize,
@@ -15,6 +17,7 @@ from .differential import (
     vjp as vjp,
 )
 from .module_state import functional_call as functional_call, stack_module_state as stack_module_state
+from .rearranging import rearrange as rearrange
 from .vectorize import vmap as vmap
 
 __all__ = [
@@ -28,6 +31,8 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "rearrange",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
     "vmap",

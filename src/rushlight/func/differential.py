@@ -15,14 +15,16 @@ import numpy as np
 
 from ..autograd.differentiate import _target
 from ..autograd.engine import run_backward
+from ..autograd.function import TRANSPOSING
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
 from ..core.tensor import Tensor, make_tensor
-from ..ops.batching import lifted_to_active
+from ..ops.batching import TRANSFORMED, lifted_to_active
 from ..ops.conversion import ALIAS
 from ..ops.creation import zeros_like
 from ..ops.dispatch import alias_of
+from ..ops.placement import tensor_beside
 from .trees import Tree, flatten, map_leaves, unflatten
 from .vectorize import _like, drawing_refused, vmap
 
@@ -46,10 +48,12 @@ class Recording:
     def __enter__(self) -> Recording:
         self.outer = GRAD_MODE.get()
         self._token = GRAD_MODE.set(True)
+        self._transformed = TRANSFORMED.set(True)
         return self
 
     def __exit__(self, *exc: object) -> None:
         GRAD_MODE.reset(self._token)
+        TRANSFORMED.reset(self._transformed)
 
 
 def own_alias(tensor: Any, outer: bool) -> Tensor:
@@ -214,7 +218,7 @@ def grad_and_value(
                 )
             inner = own_leaves(aliases)
             again = recording.outer and depends((output._node,), inner)
-            one = make_tensor(np.ones((), output._array.dtype))
+            one = tensor_beside(output, np.ones((), output._array.dtype))
             slopes = gradients((output,), aliases, (one,), again, again)
         slopes = released(unflatten(slopes, tree), inner, recording.outer)
         output = released(output, inner, recording.outer)
@@ -391,7 +395,11 @@ class Linearized:
                 weight._node = AliasNode(weight)
             self.weights.append(weight)
         # The products with the weights are linear in these: their derivative by them is the Jacobian's transpose.
-        self.rows = gradients(outputs, aliases, self.weights, True)
+        token = TRANSPOSING.set(True)
+        try:
+            self.rows = gradients(outputs, aliases, self.weights, True)
+        finally:
+            TRANSPOSING.reset(token)
         self.inner = own_leaves([*aliases, *self.weights])
 
     def push(self, directions: list[Any], outer: bool, strict: bool = False) -> list[Tensor]:
@@ -564,7 +572,9 @@ def jacrev(
         if sum([output._array.size for output in outputs]):
             columns = vmap(rows, chunk_size=chunk_size)(*basis)
         else:
-            columns = tuple([make_tensor(np.zeros((0, *a._array.shape), a._array.dtype)) for a in arguments])
+            columns = tuple(
+                [tensor_beside(a, np.zeros((0, *a._array.shape), a._array.dtype)) for a in arguments]
+            )
         # columns[j]: (all outputs' elements, *argument j's shape)
         by_output = zip(*[_of_each(column, outputs) for column in columns], strict=True)
         jacobian = [_for_arguments(parts, tree, argnums) for parts in by_output]

@@ -8,7 +8,6 @@ that ``vmap`` and gradients nest in any order.
 from __future__ import annotations
 
 import _thread
-import itertools
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -18,12 +17,10 @@ import numpy as np
 from ..core import random_streams
 from ..core.tensor import Tensor
 from ..ops import random as random_operations
-from ..ops.batching import ACTIVE, entered, left, levels_of
+from ..ops.batching import ACTIVE, entered, left, levels_of, next_level
 from ..ops.joining import cat
 from ..runtime.batched import Batched, lined_up, wrap
 from .trees import broadcast_prefix, flatten, is_container, unflatten
-
-_next_level: Final = itertools.count(1).__next__
 
 
 def vmap(
@@ -152,7 +149,7 @@ def _run(
     out_dims: Any,
     randomness: str,
 ) -> Any:
-    level = _next_level()
+    level = next_level()
     inside = [
         leaf if dim is None else entered(leaf, level, size, dim)
         for leaf, dim in zip(leaves, dims, strict=True)
@@ -330,7 +327,39 @@ class _Drawing:
         return wrap(self.level, drawn(*values))
 
 
-_OF_ARRAYS: Final = frozenset(("normal_from_arrays", "bernoulli_from_array", "poisson", "multinomial"))
+def randomness_of(level: int) -> str:
+    """What random operations do in the vmap of ``level``."""
+    return next((drawing.randomness for drawing in _DRAWING.get() if drawing.level == level), "error")
+
+
+class outside_of:
+    """A ``with`` block that runs as if the vmap of ``level``, and those inside of it, had not begun."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def __enter__(self) -> None:
+        self._active = ACTIVE.set(tuple([entry for entry in ACTIVE.get() if entry[0] < self.level]))
+        self._drawing = _DRAWING.set(
+            tuple([drawing for drawing in _DRAWING.get() if drawing.level < self.level])
+        )
+
+    def __exit__(self, *exc: object) -> None:
+        ACTIVE.reset(self._active)
+        _DRAWING.reset(self._drawing)
+
+
+_OF_ARRAYS: Final = frozenset(
+    (
+        "normal_from_arrays",
+        "bernoulli_from_array",
+        "poisson",
+        "multinomial",
+        "standard_gamma",
+        "dirichlet",
+        "binomial",
+    )
+)
 
 
 def drawing_refused(randomness: str) -> Any:

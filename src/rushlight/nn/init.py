@@ -16,6 +16,7 @@ from ..core.generator import Generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
+from ..ops.placement import tensor_beside
 from ..ops.random import randperm
 
 _LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -281,7 +282,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     rows, columns = shape[0], count(shape) // shape[0]
     with _Unrecorded():
         drawn = (
-            make_tensor(np.empty((rows, columns), tensor._array.dtype))
+            tensor_beside(tensor, np.empty((rows, columns), tensor._array.dtype))
             .normal_(0, 1, generator=generator)
             ._array
         )

@@ -6,13 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-from ..core.device import require_available
+from ..core.device import CPU, require_available
 from ..core.dtypes import dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RemovableHandle
 from ..core.tensor import Tensor
-from ..ops.conversion import dtype_from, parse_to
+from ..ops.conversion import cuda, dtype_from, parse_to
 from ..ops.movement import cast
+from ..ops.placement import moved
 from . import global_hooks
 from .global_hooks import (
     register_module_backward_hook,
@@ -48,6 +49,16 @@ _global_backward_hooks = global_hooks.BACKWARD
 _global_backward_pre_hooks = global_hooks.BACKWARD_PRE
 
 _RESERVED = "_parameters", "_buffers", "_modules"
+
+
+def _moved(tensor: Tensor, where: Any) -> Tensor:
+    try:
+        return moved(tensor, where)
+    except NotImplementedError as error:  # from the meta device
+        raise NotImplementedError(
+            f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module from meta to a "
+            "different device."
+        ) from None
 
 
 class Module(ModuleState):
@@ -500,13 +511,15 @@ class Module(ModuleState):
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move and/or cast floating-point parameters and buffers: ``to(dtype)``, ``to(device)``, ``to(tensor)``."""
-        target, _ = parse_to(args, dict(kwargs))
+        target, _, where = parse_to(args, dict(kwargs))
         if target is None:
-            return self
+            return self if where is None else self._apply(lambda t: _moved(t, where))
         if not (target.is_floating_point or target.is_complex):
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
             )
+        if where is not None:
+            self._apply(lambda t: _moved(t, where))
         return self._cast_floating(target)
 
     def _cast_floating(self, target: dtype) -> Self:
@@ -537,19 +550,18 @@ class Module(ModuleState):
 
     def cpu(self) -> Self:
         """Move to the CPU."""
-        return self
+        return self._apply(lambda t: moved(t, CPU))
 
     def cuda(self, device: Any = None) -> Self:
-        """Move to a GPU: raises where there is none."""
-        require_available("cuda")
-        return self
+        """Move to a GPU, the current one unless given; raises where there is none."""
+        return self._apply(lambda t: cuda(t, device))
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Give every parameter and buffer new, uninitialised memory."""
         from ..ops.creation import empty_like
 
-        require_available(device)
-        return self._apply(empty_like, recurse)
+        where = require_available(device)
+        return self._apply(lambda t: empty_like(t, device=where), recurse)
 
     def share_memory(self) -> Self:
         """Accepted for compatibility; memory is shared between threads anyway."""

@@ -31,7 +31,10 @@ class Parameter(Tensor):
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = make_tensor(np.empty(0, default_numpy()))
-        parameter: Parameter = object.__new__(cls)
+        kind = cls
+        if cls is Parameter and type(data) is not Tensor and type(data) is not Parameter:
+            kind = parameter_class(type(data))
+        parameter: Parameter = object.__new__(kind)
         _share(parameter, data)
         if requires_grad:
             parameter.requires_grad_(True)
@@ -39,6 +42,33 @@ class Parameter(Tensor):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return (_rebuild, (type(self), self._array, self.requires_grad, dict(self.__dict__)))
+
+
+_PARAMETER_CLASSES: dict[type, type[Parameter]] = {}
+
+
+def parameter_class(kind: type[Tensor]) -> type[Parameter]:
+    """The class of a parameter made of a tensor of a program's own class: both that class and a ``Parameter``, which
+    overrides operations as that class does."""
+    if kind.__module__.startswith("rushlight.") or issubclass(kind, Parameter):
+        return kind if issubclass(kind, Parameter) else Parameter
+    found = _PARAMETER_CLASSES.get(kind)
+    if found is None:
+
+        def torch_function(cls: type, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            types = tuple([kind if one is cls else one for one in types])
+            return kind.__torch_function__(func, types, args, kwargs)  # type: ignore[attr-defined]
+
+        members: dict[str, Any] = {
+            "__module__": kind.__module__,
+            "__qualname__": kind.__qualname__,
+            "__doc__": kind.__doc__,
+            "__slots__": (),
+            "__new__": object.__new__,
+            "__torch_function__": classmethod(torch_function),
+        }
+        found = _PARAMETER_CLASSES[kind] = type(kind.__name__, (kind, Parameter), members)
+    return found
 
 
 class Buffer(Tensor):

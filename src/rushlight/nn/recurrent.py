@@ -15,6 +15,7 @@ from ..ops.indexing import index_select
 from ..ops.joining import cat, stack
 from ..ops.linear import linear
 from ..ops.movement import narrow, reshape
+from ..ops.placement import tensor_beside
 from ..ops.pointwise import add
 from ..ops.recurrence import gru_layer, lstm_layer, rnn_layer
 from . import init
@@ -27,7 +28,7 @@ _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 
 def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    return make_tensor(np.zeros(shape, like._array.dtype))
+    return tensor_beside(like, np.zeros(shape, like._array.dtype))
 
 
 class RNNBase(Module):

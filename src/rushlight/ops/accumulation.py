@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.shapes import count
+from ..runtime.batched import whole
 
 Array = NDArray[Any]
 # Below this many columns one flat pass beats sorting rows (measured: 100 rows × 8 columns to 50,000 × 256).
@@ -43,6 +44,7 @@ def counted_from_front(index: Array, extent: int, wrap: bool = True, dim: int = 
 
 def extremes(index: Array) -> tuple[int, int]:
     """The least and the greatest number of an index that is not empty."""
+    index = whole(index)
     if index.size <= 64:  # Python's min and max of a short list take a fifth of the time of NumPy's
         numbers = index.ravel().tolist()
         return min(numbers), max(numbers)

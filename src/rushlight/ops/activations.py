@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import device_of
 from ..core.dtypes import F32, F64, LOW_PRECISION, dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import wrap_dim
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from .bounds import clamp
 from .comparison import bitwise_and, ge, gt, le, lt, where
 from .define import Primitive
@@ -220,8 +222,11 @@ def _rrelu_training(self: Tensor, lower: float, upper: float) -> Tensor:
 
     negative = self._array <= 0
     slopes = ones_like(self.detach())
-    drawn = empty(int(negative.sum()), dtype=_float64()).uniform_(lower, upper)
-    slopes._array[negative] = drawn._array
+    if type(negative) is Batched:  # as many for each example: what is not negative keeps its slope of 1
+        drawn = slopes.clone().uniform_(lower, upper)
+        return mul(self, make_tensor(np.where(negative, drawn._array, slopes._array)))  # type: ignore[no-any-return]
+    drawn = empty(int(negative.sum()), dtype=_float64(), device=device_of(self._array)).uniform_(lower, upper)
+    slopes._array[negative] = drawn._array.astype(slopes._array.dtype)
     return mul(self, slopes)  # type: ignore[no-any-return]
 
 

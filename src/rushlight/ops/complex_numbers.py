@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from ..core.device import strided
 from ..core.dtypes import C64, C128, COMPLEXES, F16, F32, F64
 from ..core.tensor import Tensor
 from ..runtime.batched import Batched
@@ -22,7 +22,7 @@ def _as_real_impl(x: Any) -> Any:
     if type(x) is Batched:
         return x.through(_as_real_impl)
     parts = x.real
-    return as_strided(parts, (*x.shape, 2), (*x.strides, parts.itemsize))
+    return strided(parts, (*x.shape, 2), (*x.strides, parts.itemsize))
 
 
 def _as_complex_impl(x: Any) -> Any:

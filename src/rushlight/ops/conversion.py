@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
-from ..core.device import CPU, device, require_available
+from ..core.device import CPU, OF_ARRAYS, device, device_of, on_host, placed, require_available
 from ..core.dtypes import (
     BOOL,
     INEXACT,
@@ -21,6 +21,7 @@ from ..core.dtypes import (
 )
 from ..core.history import LeafNode
 from ..core.shapes import Size, wrap_dim
+from ..core.sparse_arrays import SPOKEN, SparseArray, unsupported
 from ..core.tensor import Tensor, init_fields, make_tensor
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending, address
@@ -29,6 +30,7 @@ from .array_data import array_from
 from .define import Primitive
 from .dispatch import alias_of, attach, is_number
 from .movement import CLONE, cast, clone, contiguous
+from .placement import moved
 
 getframe = sys._getframe
 
@@ -74,15 +76,18 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     Returns ``self`` if nothing changes and ``copy`` is false.
     """
     order = kwargs.get("memory_format")
-    target, copy = parse_to(args, kwargs)
-    result = self if target is None else cast(self, target.numpy)
+    target, copy, where = parse_to(args, kwargs)
+    result = self if where is None else moved(self, where)
+    if target is not None:
+        result = cast(result, target.numpy)
     if order is not None and str(order) != "torch.preserve_format" and not is_contiguous(result, order):
         return _in_order(result, order)
     return clone(result) if copy and result is self else result
 
 
-def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | None, bool]:
-    """The dtype asked for by arguments of ``to`` (None: keep) and whether to copy; the device must be available."""
+def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | None, bool, device | None]:
+    """The dtype asked for by arguments of ``to`` (None: keep), whether to copy, and the device (None: keep), which must be
+    available."""
     copy = bool(kwargs.pop("copy", False))
     kwargs.pop("non_blocking", None)
     kwargs.pop("memory_format", None)
@@ -108,15 +113,19 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
         copy = flags[1]
     if other is not None:
         target = OF_NUMPY[other._array.dtype]
-    if where is not None:
-        require_available(where)
-    return None if target is None else OF_NUMPY[creation.numpy_dtype(target)], copy
+        where = device_of(other._array)
+    found = None if where is None else require_available(where)
+    return None if target is None else OF_NUMPY[creation.numpy_dtype(target)], copy, found
 
 
 def as_type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The type's name such as ``'torch.FloatTensor'``; with an argument, ``self`` cast to that type."""
     if dtype is None:
-        return f"torch.{_TYPE_NAMES[OF_NUMPY[self._array.dtype].name]}Tensor"
+        where = device_of(self._array).type
+        module = "torch" if where == "cpu" else f"torch.{where}"
+        if isinstance(self._array, SparseArray):
+            module += ".sparse"
+        return f"{module}.{_TYPE_NAMES[OF_NUMPY[self._array.dtype].name]}Tensor"
     return cast(self, dtype_from(dtype).numpy)
 
 
@@ -166,15 +175,46 @@ def _caster(target: dtype, name: str) -> Any:
 
 def cpu(self: Tensor, memory_format: object = None) -> Tensor:
     """``self`` on the CPU."""
-    return self
+    return moved(self, CPU)
 
 
 def cuda(
     self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: object = None
 ) -> Tensor:
-    """``self`` on a GPU: raises, because this version computes on the CPU."""
-    require_available("cuda")
+    """``self`` on a GPU: the current one, or ``device`` (a number, or a device). Raises where there is none."""
+    if device is None:
+        where = require_available("cuda")
+    elif isinstance(device, int):
+        where = require_available(f"cuda:{device}")
+    else:
+        where = require_available(device)
+        if where.type != "cuda":
+            raise RuntimeError(f"Invalid device, must be cuda device, got {device}")
+    return moved(self, where)
+
+
+def get_device(input: Tensor) -> int:
+    """The number of the GPU that has the memory; -1 for the CPU."""
+    return -1 if (index := device_of(input._array).index) is None else index
+
+
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """``self`` in page-locked memory, from which a GPU copies faster; ``self`` itself where no GPU is in use.
+
+    Raises ``RuntimeError`` for a tensor that is not on the CPU.
+    """
+    if device_of(self._array).type != "cpu":
+        raise RuntimeError(f"cannot pin '{as_type(self)}' only dense CPU tensors can be pinned")
+    for backend in OF_ARRAYS.values():
+        pinned = getattr(backend, "pinned", None)
+        if pinned is not None and type(self._array) is np.ndarray:
+            return self if backend.is_pinned(self._array) else make_tensor(pinned(self._array))  # type: ignore[attr-defined]
     return self
+
+
+def is_pinned(self: Tensor, device: Any = None) -> bool:
+    """Whether the memory is page-locked."""
+    return any([b.is_pinned(self._array) for b in OF_ARRAYS.values() if hasattr(b, "is_pinned")])
 
 
 def _checked(input: Any, name: str) -> Tensor:
@@ -274,8 +314,12 @@ def _clone(self: Tensor, *, memory_format: object = None) -> Tensor:
 
 def memory_root(array: Any) -> Any:
     """The array that owns the memory of ``array``."""
+    if isinstance(array, SparseArray):
+        raise unsupported("access to the storage", array.layout)
     if type(array) is Pending:
         array = array.memory
+    elif type(array) in OF_ARRAYS:
+        return array if array.base is None else array.base
     base = array.base
     while base is not None:
         if isinstance(base, np.ndarray):
@@ -291,6 +335,8 @@ def data_ptr(self: Tensor) -> int:
     array = self._array
     if type(array) is Pending:
         array = array.tape.share(array)
+    elif (backend := OF_ARRAYS.get(type(array))) is not None:
+        return getattr(backend, "pointer", backend.address)(array) if array.size else 0
     elif type(array) is not np.ndarray:
         array = np.asarray(array)  # which a batch refuses
     return int(array.__array_interface__["data"][0]) if array.size else 0
@@ -333,7 +379,7 @@ def item(self: Tensor) -> Any:
 
 def tolist(self: Tensor) -> Any:
     """The elements as nested lists of Python numbers (a number for a 0-dim tensor)."""
-    array = self._array
+    array = on_host(self._array)
     return (array.astype(np.float32) if array.dtype == dtypes.BF16 else array).tolist()
 
 
@@ -418,13 +464,19 @@ def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
     if type(self._array) is Batched:
         inside = repr(make_tensor(self._array.value)).replace("\n", "\n    ")
         return f"BatchedTensor(lvl={self._array.level}, bdim=0, value=\n    {inside}\n)"
+    if isinstance(self._array, SparseArray):
+        from .sparse_methods import formatted  # built on this module
+
+        return formatted(self)
     from ..core.printing import format_tensor
 
     node = self.grad_fn
     default = get_default_dtype()
     cls = type(self)
+    where = device_of(self._array)
     return format_tensor(
-        self._array,
+        self._array if where.type == "meta" else on_host(self._array),
+        device_suffix=None if where is CPU else str(where),
         dtype_name=OF_NUMPY[self._array.dtype].name,
         default_dtype_name=default.name,
         requires_grad=self._node is not None,
@@ -456,6 +508,17 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     if self._array.dtype == dtypes.BF16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     array = self._array
+    if isinstance(array, SparseArray):
+        raise TypeError(
+            f"can't convert {SPOKEN[array.layout]} layout tensor to numpy. Use Tensor.to_dense() first."
+        )
+    if type(array) in OF_ARRAYS:
+        if force:
+            return on_host(array)
+        raise TypeError(
+            f"can't convert {device_of(array)} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+            "memory first."
+        )
     if type(array) is Pending:
         return array.tape.share(array).view()
     return array.view() if type(array) is np.ndarray else np.asarray(array)  # which a batch refuses
@@ -509,6 +572,8 @@ def _new_maker(name: str) -> Any:
     make = getattr(creation, name)
 
     def method(self: Tensor, *args: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
+        if options.get("device") is None:
+            options["device"] = device_of(self._array)
         return make(*args, dtype=dtype or OF_NUMPY[self._array.dtype], **options)  # type: ignore[no-any-return]
 
     method.__name__ = method.__qualname__ = "new_" + name
@@ -520,20 +585,21 @@ def new_tensor(
     self: Tensor, data: Any, *, dtype: dtype | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A new leaf with a copy of ``data`` and this tensor's dtype unless given."""
-    require_available(device)
-    made = make_tensor(array_from(data, (dtype or OF_NUMPY[self._array.dtype]).numpy))
+    where = device_of(self._array) if device is None else require_available(device)
+    made = make_tensor(placed(array_from(data, (dtype or OF_NUMPY[self._array.dtype]).numpy), where))
     return made.requires_grad_(requires_grad)
 
 
 def new(self: Tensor, *args: Any) -> Tensor:
     """Early PyTorch's constructor with this tensor's dtype: ``x.new([1, 2])``, ``x.new(2, 3)`` (uninitialised)."""
-    return make_tensor(creation.legacy_array(args, self._array.dtype, "new"))
+    return make_tensor(placed(creation.legacy_array(args, self._array.dtype, "new"), device_of(self._array)))
 
 
 def new_empty_strided(
     self: Tensor, size: Any, stride: Any, *, dtype: dtype | None = None, **options: Any
 ) -> Tensor:
     """``rushlight.empty_strided`` with this tensor's dtype unless given."""
+    options.setdefault("device", device_of(self._array))
     return creation.empty_strided(size, stride, dtype=dtype or OF_NUMPY[self._array.dtype], **options)
 
 
@@ -569,13 +635,18 @@ METHODS: dict[str, Any] = {
     **{name: _caster(target, name) for name, target in _CASTS.items()},
     "cpu": cpu,
     "cuda": cuda,
-    "device": property(lambda self: CPU, doc="Where the memory is."),
-    "is_cuda": property(lambda self: False, doc="Whether the memory is on a GPU."),
-    "is_cpu": property(lambda self: True, doc="Whether the memory is the CPU's."),
-    "is_mps": property(lambda self: False), "is_meta": property(lambda self: False),
-    "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False),
+    "device": property(lambda self: device_of(self._array), doc="Where the memory is."),
+    "is_cuda": property(lambda self: device_of(self._array).type == "cuda", doc="Whether the memory is on a GPU."),
+    "is_cpu": property(lambda self: device_of(self._array).type == "cpu", doc="Whether the memory is the CPU's."),
+    "is_mps": property(lambda self: False), "is_meta": property(lambda self: device_of(self._array).type == "meta"),
+    "is_sparse": property(lambda self: getattr(type(self._array), "layout", None) == "sparse_coo"),
+    "is_sparse_csr": property(lambda self: _layout(self) is LAYOUTS["sparse_csr"]),
+    "is_quantized": property(lambda self: False),
     "is_mkldnn": property(lambda self: False), "is_nested": property(lambda self: False),
-    "layout": property(lambda self: STRIDED, doc="How the elements are stored: always strided."),
+    "layout": property(
+        lambda self: _layout(self),  # noqa: PLW0108 - defined below
+        doc="How the elements are stored: strided, or as one of the sparse layouts.",
+    ),
     "names": property(lambda self: (None,) * self._array.ndim),
     "is_floating_point": is_floating_point,
     "is_complex": is_complex,
@@ -589,14 +660,14 @@ METHODS: dict[str, Any] = {
     "nelement": numel,
     "element_size": element_size,
     "is_contiguous": is_contiguous,
-    "is_pinned": lambda self: False,
-    "pin_memory": lambda self: self,
+    "is_pinned": is_pinned,
+    "pin_memory": pin_memory,
     "share_memory_": lambda self: self,
     "is_shared": lambda self: False,
     "data_ptr": data_ptr,
     "storage_offset": storage_offset,
     "is_set_to": is_set_to,
-    "get_device": lambda self: -1,
+    "get_device": get_device,
     "item": item,
     "tolist": tolist,
     "__len__": _len,
@@ -630,7 +701,7 @@ METHODS: dict[str, Any] = {
 
 
 class layout:
-    """How a tensor's elements are stored; ``strided`` is the only kind here."""
+    """How a tensor's elements are stored: ``torch.strided``, ``torch.sparse_coo``, ``torch.sparse_csr`` and others."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -650,6 +721,19 @@ class memory_format:
 
 
 STRIDED: layout = layout("strided")
+LAYOUTS: dict[str, layout] = {
+    "strided": STRIDED,
+    **{name: layout(name) for name in ("sparse_coo", "sparse_csr", "sparse_csc")},
+}
+
+sparse_coo, sparse_csr, sparse_csc = (LAYOUTS[name] for name in ("sparse_coo", "sparse_csr", "sparse_csc"))
+
+
+def _layout(self: Tensor) -> layout:
+    array = self._array
+    return LAYOUTS[array.layout] if isinstance(array, SparseArray) else STRIDED
+
+
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")

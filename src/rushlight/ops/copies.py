@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS
 from ..core.dtypes import by_name
+from ..core.sparse_arrays import SparseArray, from_parts
 from ..core.tensor import Tensor, init_fields, make_tensor
 from .conversion import data_ptr, memory_root
 
@@ -33,20 +35,51 @@ def _rebuild_view(
     return _rebuild(array, requires_grad, extra)
 
 
+def _rebuild_as(cls: type[Tensor], make: Any, arguments: tuple[Any, ...]) -> Tensor:
+    made: Tensor = make(*arguments)
+    tensor: Tensor = object.__new__(cls)
+    init_fields(tensor, made._array)
+    tensor.requires_grad_(made.requires_grad)
+    tensor.__dict__.update(made.__dict__)
+    return tensor
+
+
 def _reduce(self: Tensor, protocol: Any) -> Any:
+    if type(self) is not Tensor:
+        return (_rebuild_as, (type(self), *_reduced(self)))
+    return _reduced(self)
+
+
+def _reduced(self: Tensor) -> Any:
     if not self.is_leaf:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the pickle protocol at the moment; "
             "detach() this tensor first"
         )
     array = self._array
-    root = memory_root(array)
+    if isinstance(array, SparseArray):
+        return (_rebuild_sparse, (*array.parts(), self.requires_grad, dict(self.__dict__)))
+    root = array if type(array) in OF_ARRAYS else memory_root(array)
     if root is array or not array.size or not root.flags.forc:
         return (_rebuild, (array, self.requires_grad, dict(self.__dict__)))
     # The whole memory, as in PyTorch; pickled tensors come back with memory of their own each.
     offset = data_ptr(self) - int(root.__array_interface__["data"][0])
     place = (root, offset, array.shape, array.strides, self.dtype.name)
     return (_rebuild_view, (*place, self.requires_grad, dict(self.__dict__)))
+
+
+def _rebuild_sparse(
+    layout: str,
+    parts: tuple[Any, ...],
+    shape: Any,
+    coalesced: bool,
+    requires_grad: bool,
+    extra: dict[str, Any],
+) -> Tensor:
+    from . import sparse_rules  # which tells dispatch of the sparse arrays
+
+    assert sparse_rules.RULES
+    return _rebuild(from_parts(layout, parts, shape, coalesced), requires_grad, extra)
 
 
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
@@ -58,8 +91,10 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         )
     if id(self) in memo:
         return memo[id(self)]  # type: ignore[no-any-return]
-    import copy
-
+    if isinstance(self._array, SparseArray):
+        return _with_fields_copied(self, self._array.copy(), memo)
+    if type(self._array) in OF_ARRAYS:
+        return _with_fields_copied(self, self._array.copy(), memo)
     # Views of one memory stay views of one memory: the whole of it is copied once, and looked up by its owner.
     root = memory_root(self._array)
     key = id(root)
@@ -80,6 +115,12 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
             )
         else:
             array = self._array.copy()
+    return _with_fields_copied(self, array, memo)
+
+
+def _with_fields_copied(self: Tensor, array: Any, memo: dict[int, Any]) -> Tensor:
+    import copy
+
     made: Tensor = object.__new__(self.__class__)
     init_fields(made, array)
     memo[id(self)] = made

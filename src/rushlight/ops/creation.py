@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import DeviceLike, require_available
+from ..core.device import (
+    CPU,
+    LOADERS,
+    OF_ARRAYS,
+    DeviceLike,
+    device as Device,
+    device_of,
+    fill_array,
+    placed,
+    require_available,
+    strided,
+)
 from ..core.dtypes import (
     BOOL,
     C64,
@@ -27,15 +38,17 @@ from ..core.dtypes import (
 from ..core.fused_multiply_add import fused32, fused64
 from ..core.shapes import Size, as_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from .array_data import LARGEST, array_from, check_memory, checked_shape, is_sequence, shape_of
 from .dispatch import type_name, write_out
 from .movement import cast, clone
+from .placement import moved
 
 Dtype = dtype | None
 
 
-def _finish(array: Any, requires_grad: bool) -> Tensor:
-    tensor = make_tensor(array)
+def _finish(array: Any, requires_grad: bool, where: Device = CPU) -> Tensor:
+    tensor = make_tensor(array if where is CPU else placed(array, where))
     if requires_grad:
         tensor.requires_grad_(True)
     return tensor
@@ -79,8 +92,10 @@ def tensor(
         tensor([[1, 2],
                 [3, 4]])
     """
-    require_available(device)
+    where = require_available(device)
     if isinstance(data, Tensor):
+        if device is None:
+            where = device_of(data._array)
         import warnings
 
         warnings.warn(
@@ -89,7 +104,7 @@ def tensor(
             UserWarning,
             stacklevel=2,
         )
-    return _finish(array_from(data, None if dtype is None else numpy_dtype(dtype)), requires_grad)
+    return _finish(array_from(data, None if dtype is None else numpy_dtype(dtype)), requires_grad, where)
 
 
 def from_numpy(ndarray: Any) -> Tensor:
@@ -104,13 +119,15 @@ def from_numpy(ndarray: Any) -> Tensor:
 
 def as_tensor(data: Any, dtype: Dtype = None, device: DeviceLike | None = None) -> Tensor:
     """``data`` as a tensor, sharing memory with a tensor or NumPy array where the dtype allows."""
-    require_available(device)
+    where = require_available(device)
     wanted = None if dtype is None else numpy_dtype(dtype)
     if isinstance(data, Tensor):
+        if device is not None:
+            data = moved(data, where)
         return data if wanted is None else cast(data, wanted)
     if isinstance(data, np.ndarray) and (wanted is None or wanted == data.dtype):
-        return from_numpy(data)
-    return make_tensor(array_from(data, wanted))
+        return moved(from_numpy(data), where)
+    return _finish(array_from(data, wanted), False, where)
 
 
 def asarray(
@@ -122,8 +139,12 @@ def asarray(
     requires_grad: bool = False,
 ) -> Tensor:
     """``obj`` as a tensor; ``copy=True`` always copies, ``copy=False`` raises ``ValueError`` where it can't share."""
-    require_available(device)
+    where = require_available(device)
     wanted = None if dtype is None else numpy_dtype(dtype)
+    if isinstance(obj, Tensor) and device is not None and device_of(obj._array) != where:
+        if copy is False:
+            raise ValueError("asarray: can't alias a tensor of another device; pass copy=None or copy=True")
+        obj = moved(obj, where)
     if isinstance(obj, np.generic) and obj.dtype in OF_NUMPY:
         obj = np.asarray(obj)
     shared = isinstance(obj, Tensor | np.ndarray) and (wanted is None or wanted == _dtype_of(obj))
@@ -135,8 +156,8 @@ def asarray(
             return result.detach().requires_grad_(True)  # type: ignore[no-any-return]
         return result.requires_grad_(True) if requires_grad else result
     if shared and not copy:
-        return _finish(from_numpy(obj)._array, requires_grad)
-    return _finish(array_from(obj, wanted), requires_grad)
+        return _finish(from_numpy(obj)._array, requires_grad, where)
+    return _finish(array_from(obj, wanted), requires_grad, where)
 
 
 def _dtype_of(obj: Any) -> NumpyDType:
@@ -178,6 +199,9 @@ def laid_out(array: Any, memory_format: Any) -> Any:
     return np.ascontiguousarray(array.transpose(order)).transpose(back)
 
 
+_SPARSE = {f"torch.{name}": name for name in ("sparse_coo", "sparse_csr", "sparse_csc")}
+
+
 def _filler(name: str, make: Any, doc: str) -> Any:
     def function(
         *size: Any,
@@ -191,16 +215,29 @@ def _filler(name: str, make: Any, doc: str) -> Any:
         **named_size: Any,
     ) -> Tensor:
         shape = shape_of(size, named_size, name)
-        require_available(device)
+        where = require_available(device)
+        if layout is not None and str(layout) in _SPARSE and name != "ones":
+            from .sparse_creation import empty_in_layout  # only who wants sparse tensors needs it
+
+            return _finish(empty_in_layout(shape, numpy_dtype(dtype), _SPARSE[str(layout)]), requires_grad)
         check_layout(layout)
         if out is not None:
             return write_out(out, make_tensor(make(shape, out_dtype(out, dtype, name))), name)
+        if where is not CPU and memory_format is None:
+            return _finish(made_on(where, name, shape, numpy_dtype(dtype)), requires_grad, where)
         array = allocated(make, shape, numpy_dtype(dtype))
-        return _finish(array if memory_format is None else laid_out(array, memory_format), requires_grad)
+        return _finish(
+            array if memory_format is None else laid_out(array, memory_format), requires_grad, where
+        )
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
+
+
+def made_on(where: Device, name: str, shape: tuple[int, ...], kind: NumpyDType, value: Any = None) -> Any:
+    """A new array of another device than the CPU, "empty" or filled: "zeros", "ones", "full"."""
+    return LOADERS[where.type]().made(name, shape, kind, where, value)
 
 
 zeros = _filler("zeros", np.zeros, "A tensor of zeros of the given shape, in the default dtype unless given.")
@@ -223,7 +260,7 @@ def full(
     if isinstance(size, int):
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
     shape = checked_shape((size,), "full")
-    require_available(device)
+    where = require_available(device)
     check_layout(layout)
     numpy_dtype(dtype)  # raises for what is no dtype
     fill_value = _fill_number(fill_value, "full")
@@ -236,6 +273,8 @@ def full(
     from .overwriting import element_array  # overwriting is built on creation
 
     value = element_array(fill_value, wanted)
+    if where is not CPU and out is None:
+        return _finish(made_on(where, "full", shape, wanted, value), requires_grad, where)
     result = allocated(lambda extents, kind: np.full(extents, value), shape, wanted)
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "full")
 
@@ -270,7 +309,7 @@ def empty_strided(
     pin_memory: bool = False,
 ) -> Tensor:
     """Uninitialised memory seen in the given shape and strides (counted in elements)."""
-    require_available(device)
+    where = require_available(device)
     shape, strides = checked_shape((size,), "empty_strided"), as_shape((stride,), "empty_strided")
     if len(shape) != len(strides):
         raise RuntimeError(
@@ -281,8 +320,8 @@ def empty_strided(
     kind = numpy_dtype(dtype)
     elements = 0 if 0 in shape else 1 + sum([(n - 1) * s for n, s in zip(shape, strides, strict=True)])
     memory = allocated(np.empty, checked_shape((elements,), "empty_strided"), kind)
-    array = np.lib.stride_tricks.as_strided(memory, shape, [s * kind.itemsize for s in strides])
-    return _finish(array, requires_grad)
+    array = strided(placed(memory, where), shape, [s * kind.itemsize for s in strides])
+    return _finish(array, requires_grad, where)
 
 
 def frombuffer(
@@ -372,15 +411,44 @@ def _like(name: str, make: Any, doc: str) -> Any:
             raise TypeError(
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
-        require_available(device)
-        check_layout(layout)
         array = input._array
-        result = make(array, array.dtype if dtype is None else numpy_dtype(dtype))
-        return _finish(result if memory_format is None else laid_out(result, memory_format), requires_grad)
+        where = device_of(array) if device is None else require_available(device)
+        check_layout(layout)
+        kind = array.dtype if dtype is None else numpy_dtype(dtype)
+        if where is CPU and type(array) not in OF_ARRAYS:
+            result = make(array, kind)
+        else:
+            flat = (
+                make(_ONE.astype(kind), kind)
+                if where is CPU
+                else made_on(where, name[:-5], (array.size,), kind)
+            )
+            if where is CPU:
+                flat = flat.repeat(array.size)
+            result = strided(flat, array.shape, dense_strides(array, kind.itemsize))
+        return _finish(
+            result if memory_format is None else laid_out(result, memory_format), requires_grad, where
+        )
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
+
+
+_ONE = np.zeros(1)
+
+
+def dense_strides(array: Any, itemsize: int) -> tuple[int, ...]:
+    """The strides of a new array without gaps whose dimensions lie in memory in the order that those of ``array`` do."""
+    strides, step = [0] * array.ndim, itemsize
+    if 0 in array.strides:
+        order = list(range(array.ndim))
+    else:
+        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    for axis in reversed(order):
+        strides[axis] = step
+        step *= max(array.shape[axis], 1)
+    return tuple(strides)
 
 
 def _like_maker(make: Any) -> Any:
@@ -400,7 +468,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Dtype = None, **options:
     result: Tensor = empty_like(input, dtype=dtype, **options)
     from .overwriting import element_array  # overwriting is built on creation
 
-    result._array[...] = element_array(_fill_number(fill_value, "full_like"), result._array.dtype)
+    fill_array(result._array, element_array(_fill_number(fill_value, "full_like"), result._array.dtype))
     return result
 
 
@@ -423,7 +491,7 @@ def arange(
 
     Raises ``RuntimeError`` for a step of 0 or bounds that the step leads away from.
     """
-    require_available(device)
+    where = require_available(device)
     if end is None:
         if step is not None or start is None:
             raise TypeError("arange() received an invalid combination of arguments: the end is not given")
@@ -479,7 +547,11 @@ def arange(
         values = start + step * index
     with np.errstate(all="ignore"):
         result = values.astype(wanted)
-    return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "arange")
+    return (
+        _finish(result, requires_grad, where)
+        if out is None
+        else write_out(out, make_tensor(result), "arange")
+    )
 
 
 def range_(
@@ -502,7 +574,7 @@ def range_(
         UserWarning,
         stacklevel=2,
     )
-    require_available(device)
+    where = require_available(device)
     if end is None:
         start, end = 0, start
     start, end, step = (_number_argument(v, "range") for v in (start, end, step))
@@ -517,7 +589,9 @@ def range_(
     index = allocated(lambda extents, kind: np.arange(extents[0], dtype=kind), (length,), F64)
     with np.errstate(all="ignore"):
         result = (start + step * index).astype(wanted)
-    return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "range")
+    return (
+        _finish(result, requires_grad, where) if out is None else write_out(out, make_tensor(result), "range")
+    )
 
 
 def linspace(
@@ -532,7 +606,13 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` evenly spaced values from ``start`` to ``end``, both included."""
-    require_available(device)
+    where = require_available(device)
+    if out is None and any(
+        isinstance(value, Tensor) and type(value._array) is Batched for value in (start, end)
+    ):
+        from .batching import for_each_example  # its rules are built on this package's operations
+
+        return for_each_example(linspace, (start, end, steps), dtype=dtype)  # type: ignore[no-any-return]
     start, end, steps = _interval(start, end, steps, "linspace")
     if out is not None:
         wanted = out_dtype(out, dtype, "linspace")
@@ -541,7 +621,11 @@ def linspace(
     else:
         wanted = numpy_dtype(dtype)
     result = _linspace(start, end, int(steps), wanted)
-    return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "linspace")
+    return (
+        _finish(result, requires_grad, where)
+        if out is None
+        else write_out(out, make_tensor(result), "linspace")
+    )
 
 
 def _number_argument(value: Any, name: str) -> Any:
@@ -619,7 +703,13 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """``base`` to the powers of ``linspace(start, end, steps)``."""
-    require_available(device)
+    where = require_available(device)
+    if out is None and any(
+        isinstance(value, Tensor) and type(value._array) is Batched for value in (start, end)
+    ):
+        from .batching import for_each_example  # its rules are built on this package's operations
+
+        return for_each_example(logspace, (start, end, steps, base), dtype=dtype)  # type: ignore[no-any-return]
     start, end, steps = _interval(start, end, steps, "logspace")
     wanted = numpy_dtype(dtype) if out is None else out_dtype(out, dtype, "logspace")
     if wanted.kind in "iu":
@@ -627,7 +717,11 @@ def logspace(
     kind = np.dtype(np.complex128 if wanted.kind == "c" else np.float64)
     with np.errstate(all="ignore"):
         result = np.power(kind.type(base), _linspace(start, end, int(steps), kind)).astype(wanted)
-    return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "logspace")
+    return (
+        _finish(result, requires_grad, where)
+        if out is None
+        else write_out(out, make_tensor(result), "logspace")
+    )
 
 
 def eye(
@@ -641,7 +735,7 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """The ``n`` × ``m`` matrix with ones on its diagonal."""
-    require_available(device)
+    where = require_available(device)
     if isinstance(n, bool) or isinstance(m, bool):
         raise TypeError("eye(): the sizes must be ints, not bool")
     shape = (operator.index(n), operator.index(n if m is None else m))
@@ -651,4 +745,6 @@ def eye(
     result = allocated(
         lambda extents, kind: np.eye(*extents, dtype=kind), checked_shape(shape, "eye"), wanted
     )
-    return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "eye")
+    return (
+        _finish(result, requires_grad, where) if out is None else write_out(out, make_tensor(result), "eye")
+    )

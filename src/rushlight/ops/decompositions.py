@@ -23,6 +23,7 @@ from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .linalg import batched, mH_of, mT_of
 from .movement import narrow, reshape, unsqueeze
+from .placement import tensor_beside
 
 Array = NDArray[Any]
 grad_enabled = GRAD_MODE.get
@@ -80,7 +81,7 @@ def _batch_prefix(index: int, batch: tuple[int, ...]) -> str:
 
 def masked(tensor: Tensor, mask: Array) -> Tensor:
     """``tensor`` times a constant pattern of its last two dimensions."""
-    return tensor * make_tensor(mask.astype(tensor._array.dtype))
+    return tensor * tensor_beside(tensor, mask.astype(tensor._array.dtype))
 
 
 def lower_part(tensor: Tensor, diagonal: float = 1.0) -> Tensor:
@@ -96,7 +97,7 @@ def upper_part(tensor: Tensor, diagonal: float = 1.0) -> Tensor:
 
 
 def identity(n: int, like: Tensor) -> Tensor:
-    return make_tensor(np.eye(n, dtype=like._array.dtype))
+    return tensor_beside(like, np.eye(n, dtype=like._array.dtype))
 
 
 def with_history(node: Node, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -222,7 +223,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
             raise
         values, info = _one_by_one(A._array, _inv_impl, _zero_pivot)
         result = make_tensor(values)
-    return named_result("linalg_inv_ex", (result, make_tensor(info)), out)
+    return named_result("linalg_inv_ex", (result, tensor_beside(A, info)), out)
 
 
 def named_result(name: str, parts: tuple[Tensor, ...], out: Any = None) -> Any:
@@ -323,7 +324,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     """
     try:
         result = _solve(A, B, left, "linalg.solve")
-        info = make_tensor(np.zeros(A._array.shape[:-2], np.int32))
+        info = tensor_beside(A, np.zeros(A._array.shape[:-2], np.int32))
     except LinAlgError:
         if check_errors:
             raise
@@ -447,7 +448,9 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
         array = mH_of(A)._array if upper else A._array
         values, info = _one_by_one(array, _cholesky_impl, _first_indefinite_minor)
         factor = make_tensor(values)
-    return named_result("linalg_cholesky_ex", (mH_of(factor) if upper else factor, make_tensor(info)), out)
+    return named_result(
+        "linalg_cholesky_ex", (mH_of(factor) if upper else factor, tensor_beside(A, info)), out
+    )
 
 
 # --- qr ---------------------------------------------------------------------------------------------------------------
@@ -517,7 +520,7 @@ def _qr(A: Tensor, mode: str, name: str) -> tuple[Tensor, Tensor]:
                 "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
                 "Please use linalg.qr(A, mode='reduced') if you are going to require gradients."
             )
-        return make_tensor(np.empty((0,), A._array.dtype)), make_tensor(
+        return tensor_beside(A, np.empty((0,), A._array.dtype)), make_tensor(
             np.asarray(np.linalg.qr(A._array, "r"))
         )
     q, r = apply(QR, (A,), {"mode": mode})

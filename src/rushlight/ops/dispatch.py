@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.device import as_dtype
 from ..core.dtypes import (
     F32,
     F64,
@@ -145,6 +146,10 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     tape = None
     for operand in operands:
         if isinstance(operand, Tensor) and type(operand._array) is not ndarray:
+            if _APPLIERS:
+                for each in operands:
+                    if isinstance(each, Tensor) and (own := _APPLIERS.get(type(each._array))) is not None:
+                        return own(record, operands, attrs)
             operands, tape = _special(operands)
             tape = None if tape is ELSEWHERE else tape
             break
@@ -167,14 +172,14 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
         for operand in operands:
             if isinstance(operand, Tensor):
                 array = operand._array
-                arrays.append(array if array.dtype is compute_dtype else array.astype(compute_dtype))
+                arrays.append(array if array.dtype is compute_dtype else as_dtype(array, compute_dtype))
             else:
                 arrays.append(number_array(operand, compute_dtype))
         if compute_dtype is not dtype:
             result = _checked(record, arrays, attrs, tape)
             if not isinstance(result, tuple):
                 result = as_array(result)
-                result = result.astype(dtype) if result.dtype == compute_dtype else result
+                result = as_dtype(result, dtype) if result.dtype == compute_dtype else result
             return attach(record, operands, attrs, result)
     return attach(record, operands, attrs, _checked(record, arrays, attrs, tape))
 
@@ -204,6 +209,18 @@ def computed_by(kind: type, find: Callable[[tuple[Any, ...]], tuple[tuple[Any, .
     ``call(record, arrays, attrs)`` and ``share(array)`` as ``runtime.recording.Tape`` has them. It raises where the operands
     do not go together (two devices)."""
     _FINDERS[kind] = find
+    _ARRAYS.add(kind)
+
+
+# What applies records to tensors whose arrays, by their type, need gradients of their own besides values of their own.
+_APPLIERS: dict[type, Callable[[Primitive, tuple[Any, ...], dict[str, Any]], Any]] = {}
+
+
+def applied_by(kind: type, application: Callable[[Primitive, tuple[Any, ...], dict[str, Any]], Any]) -> None:
+    """From now on tensors may hold arrays of type ``kind``, and ``application(record, operands, attrs)`` gives the tensor (or
+    tensors) that ``record`` makes of operands of which one holds such an array; it raises for records that it does not
+    know."""
+    _APPLIERS[kind] = application
     _ARRAYS.add(kind)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.device import DeviceLike
+from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import C64, C128, F32, F64, INEXACT, OF_NUMPY, default_numpy, dtype
 from ..core.history import Node
 from ..core.shapes import wrap_dim
@@ -24,6 +24,7 @@ from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .joining import cat
 from .movement import narrow
+from .placement import tensor_beside
 from .pointwise import mul
 from .rearranging import roll
 
@@ -101,7 +102,7 @@ def _whole_vjp(g: Tensor, node: Node) -> Tensor:
         weights[-1] = 1.0
     shape = [1] * len(edge.shape)
     shape[axes[-1]] = -1
-    weighted = mul(half, make_tensor(weights.reshape(shape)))
+    weighted = mul(half, tensor_beside(half, weights.reshape(shape)))
     return resized(weighted, axes[-1], edge.shape[axes[-1]])
 
 
@@ -117,7 +118,7 @@ def resized(x: Tensor, dim: int, length: int) -> Tensor:
         return x
     if shape[dim] > length:
         return narrow(x, dim, 0, length)
-    added = make_tensor(np.zeros((*shape[:dim], length - shape[dim], *shape[dim + 1 :]), x._array.dtype))
+    added = tensor_beside(x, np.zeros((*shape[:dim], length - shape[dim], *shape[dim + 1 :]), x._array.dtype))
     return cat([x, added], dim)
 
 
@@ -463,7 +464,7 @@ def fftfreq(
     """
     numbers = np.arange(n)
     numbers[(n + 1) // 2 :] -= n
-    return _frequencies(numbers, n, d, out, dtype, layout, requires_grad, "fft_fftfreq")
+    return _frequencies(numbers, n, d, out, dtype, layout, device, requires_grad, "fft_fftfreq")
 
 
 def rfftfreq(
@@ -483,7 +484,9 @@ def rfftfreq(
         >>> torch.fft.rfftfreq(5)
         tensor([0.0000, 0.2000, 0.4000])
     """
-    return _frequencies(np.arange(n // 2 + 1), n, d, out, dtype, layout, requires_grad, "fft_rfftfreq")
+    return _frequencies(
+        np.arange(n // 2 + 1), n, d, out, dtype, layout, device, requires_grad, "fft_rfftfreq"
+    )
 
 
 def _frequencies(
@@ -493,12 +496,15 @@ def _frequencies(
     out: Tensor | None,
     given: dtype | None,
     layout: Any,
+    device: DeviceLike | None,
     requires_grad: bool,
     name: str,
 ) -> Tensor:
     check_layout(layout)
     kind = numpy_dtype(given) if out is None else out_dtype(out, given, name)
-    result = make_tensor((numbers.astype(kind) * (1.0 / (n * d))).astype(kind))
+    result = make_tensor(
+        placed((numbers.astype(kind) * (1.0 / (n * d))).astype(kind), require_available(device))
+    )
     if out is not None:
         return write_out(out, result, name)
     return result.requires_grad_(requires_grad) if requires_grad else result

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import random_rejection
+from ..core.device import device_of
 from ..core.dtypes import FLOATS
 from ..core.generator import Generator
 from ..core.history import Node
@@ -24,7 +25,9 @@ Array = NDArray[Any]
 
 
 def _drawn(function: Any, generator: Generator | None, *arrays: Any) -> Any:
-    source = random._source(generator)
+    source = random._source(generator, device_of(arrays[0]))
+    if source.elsewhere:
+        return source.draw(function, *arrays)
     return function(source, *arrays) if random.DRAW is None else random.DRAW(function, source, arrays, {})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS
 from ..core.dtypes import BOOL, I64, INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
@@ -25,6 +26,7 @@ from .define import Primitive
 from .dispatch import as_array, compute, held, run
 from .inplace import announce, changed, check_leaf, check_no_overlap, check_partial_overlap
 from .movement import cast
+from .placement import tensor_beside
 
 grad_enabled = GRAD_MODE.get
 getframe = sys._getframe
@@ -274,7 +276,7 @@ def _put_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
     old = None
     if edge is not None:
         attrs = {"dims": dims, "accumulate": False}
-        old = g if accumulate else put_at(g, make_tensor(np.zeros((), g._array.dtype)), saved, attrs)
+        old = g if accumulate else put_at(g, tensor_beside(g, np.zeros((), g._array.dtype)), saved, attrs)
     return (old, None if value_edge is None else read_at(g, saved, dims), *[None] * len(rest))
 
 
@@ -296,7 +298,7 @@ def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Te
 
 def _selected(x: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
     if any([array.dtype == BOOL for array in arrays]):  # how many there are depends on the mask
-        if type(x) is Batched or any([type(array) is Batched for array in arrays]):
+        if type(x) is Batched or type(x) in OF_ARRAYS or any([type(array) is Batched for array in arrays]):
             return run(INDEX, (x, *arrays), attrs)
         return np.asarray(_index_impl(np.asarray(x), *[np.asarray(array) for array in arrays], **attrs))
     return run(INDEX, (x, *arrays), attrs)

@@ -32,6 +32,7 @@ from .inplace import check_leaf, overwrite
 from .memory_overlap import check_apart
 from .movement import cast, clone, handed_over, reshape
 from .overwriting import element_array
+from .placement import tensor_beside
 
 grad_enabled = GRAD_MODE.get
 
@@ -281,8 +282,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 def _fill_by_mask(x: Tensor, dim: int, index: Tensor, content: Tensor) -> Tensor:
     # A number that comes twice in the index must not give the value its gradient twice.
     extent = x._array.shape[dim] if x._array.ndim else 1
-    nothing = make_tensor(np.zeros(extent, BOOL))
-    mask = put_at(nothing, make_tensor(np.ones((), BOOL)), (index,), {"dims": (0,), "accumulate": False})
+    nothing = tensor_beside(x, np.zeros(extent, BOOL))
+    mask = put_at(nothing, tensor_beside(x, np.ones((), BOOL)), (index,), {"dims": (0,), "accumulate": False})
     behind = (1,) * (x._array.ndim - dim - 1)
     return where(reshape(mask, (extent, *behind) if x._array.ndim else ()), content, x)  # type: ignore[no-any-return]
 
@@ -401,7 +402,7 @@ def _embedding_backward_vjp(gg: Tensor, node: Node) -> Any:
     shape = (node.attrs["rows"], 1)
     result = read_at(gg, (indices,), (0,))
     if node.attrs["scale_grad_by_freq"]:
-        ones = make_tensor(np.ones((*indices._array.shape, 1), edge.dtype))
+        ones = tensor_beside(indices, np.ones((*indices._array.shape, 1), edge.dtype))
         times = put_at(None, ones, (indices,), {"dims": (0,), "accumulate": True, "shape": shape})
         result = result / read_at(times, (indices,), (0,))
     if node.attrs["padding_idx"] >= 0:

@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS, placed_beside, strided
 from ..core.dtypes import OF_NUMPY, can_cast
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
 from ..core.shapes import broadcast_shape
+from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched, wrap
@@ -115,7 +117,8 @@ def check_inplace_shape(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
 def check_no_overlap(array: Any) -> None:
     """Raise if several elements of ``array`` are one place in memory (an expanded dimension)."""
     if (
-        array.size
+        not isinstance(array, SparseArray)
+        and array.size
         and 0 in array.strides
         and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
     ):
@@ -296,8 +299,14 @@ def _copy_in_layout(array: Any, strides: tuple[int, ...]) -> Any:
     bytes_ = array.itemsize + sum([(n - 1) * s for n, s in zip(array.shape, strides, strict=True)])
     if type(array) is Batched:
         return wrap(array.level, _copy_in_layout(array.value, (bytes_, *strides)))
-    memory = np.empty(bytes_ // array.itemsize, array.dtype)
-    copied = np.lib.stride_tricks.as_strided(memory, array.shape, strides)
+    backend = OF_ARRAYS.get(type(array))
+    if backend is not None:
+        memory = backend.made("empty", (bytes_ // array.itemsize,), array.dtype, backend.device_of(array))
+        copied = backend.strided(memory, array.shape, strides)
+        copied[...] = array
+        return copied
+    memory = placed_beside(np.empty(bytes_ // array.itemsize, array.dtype), array)
+    copied = strided(memory, array.shape, strides)
     copied[...] = array
     return copied
 

@@ -19,6 +19,7 @@ from .define import Primitive
 from .dispatch import apply, common_dtype, held, run, write_out
 from .memory_overlap import check_apart
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
+from .placement import tensor_beside
 
 ndarray = np.ndarray
 grad_enabled = GRAD_MODE.get
@@ -41,7 +42,9 @@ def _cat_vjp(g: Tensor, node: Node) -> tuple[Any, ...]:
         if edge is None:
             parts.append(None)
         elif length == 0 and len(edge.shape) != len(node.shape):
-            parts.append(make_tensor(np.zeros(edge.shape, edge.dtype)))  # an empty vector that cat skipped
+            parts.append(
+                tensor_beside(g, np.zeros(edge.shape, edge.dtype))
+            )  # an empty vector that cat skipped
         else:
             index = (*lead, slice(start, end))
             parts.append(make_view(SLICE, g, g._array[index], {"index": index}))
@@ -517,7 +520,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        return make_tensor(np.empty(0, input._array.dtype))
+        return tensor_beside(input, np.empty(0, input._array.dtype))
     choose = combinations_with_replacement if with_replacement else index_combinations
     chosen = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
     return read_at(input, (make_tensor(chosen),), (0,))

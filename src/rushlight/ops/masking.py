@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import on_host
 from ..core.dtypes import BOOL, OF_NUMPY
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.batched import Batched
+from ..runtime.batched import Batched, whole
 from ..runtime.selection import select
 from .comparison import logical_not
 from .define import Primitive
@@ -21,6 +22,7 @@ from .inplace import check_inplace_shape
 from .memory_overlap import check_apart
 from .movement import cast, expand, reshape, sum_to_shape
 from .overwriting import element_array
+from .placement import tensor_beside
 
 grad_enabled = GRAD_MODE.get
 
@@ -60,7 +62,7 @@ def _fill_write(target: Any, value: Any, mask: Any) -> None:
 def _fill_vjp(g: Tensor, node: Node) -> Any:
     (mask,) = node.unpack()
     old, value, _ = node.edges
-    zero = make_tensor(np.zeros((), g._array.dtype))
+    zero = tensor_beside(g, np.zeros((), g._array.dtype))
     kept = None if old is None else _filled(g, zero, mask)
     taken = None
     if value is not None:
@@ -157,7 +159,7 @@ def _scatter_impl(x: Any, source: Any, mask: Any) -> Any:
 def _scatter_vjp(g: Tensor, node: Node) -> Any:
     (mask,) = node.unpack()
     old, source, _ = node.edges
-    zero = make_tensor(np.zeros((), g._array.dtype))
+    zero = tensor_beside(g, np.zeros((), g._array.dtype))
     kept = None if old is None else _filled(g, zero, mask)
     taken = None
     if source is not None:
@@ -167,7 +169,7 @@ def _scatter_vjp(g: Tensor, node: Node) -> Any:
         size = int(np.prod(source.shape, dtype=np.int64))
         rest = size - taken._array.size
         if rest:
-            taken = cat([taken, make_tensor(np.zeros(rest, g._array.dtype))])
+            taken = cat([taken, tensor_beside(g, np.zeros(rest, g._array.dtype))])
         taken = reshape(taken, source.shape)
     return (kept, taken, None)
 
@@ -189,7 +191,7 @@ def _checked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         )
     shape = self._array.shape
     where = mask if mask._array.shape == shape else expand(mask, shape)
-    if type(where._array) is not Batched and int(np.count_nonzero(where._array)) > source._array.size:
+    if type(where._array) is not Batched and int(np.count_nonzero(whole(where._array))) > source._array.size:
         raise RuntimeError("masked_scatter: Number of elements of source < number of ones in mask")
     return where
 
@@ -265,10 +267,14 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     """
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
-    found = apply(NONZERO, (input,))._array[:size]
+    if type(input._array) is Batched:
+        from .batching import for_each_example  # its rules are built on this package's operations
+
+        return for_each_example(nonzero_static, (input,), size=size, fill_value=fill_value)  # type: ignore[no-any-return]
+    found = on_host(apply(NONZERO, (input,))._array)[:size]
     padded = np.full((size, found.shape[1]), fill_value, np.int64)
     padded[: len(found)] = found
-    result = make_tensor(padded)
+    result = tensor_beside(input, padded)
     return result if out is None else write_out(out, result, "nonzero_static")
 
 
@@ -281,6 +287,10 @@ def argwhere(input: Tensor) -> Tensor:
         tensor([[1],
                 [2]])
     """
+    if type(input._array) is Batched:
+        from .batching import for_each_example  # its rules are built on this package's operations
+
+        return for_each_example(argwhere, (input,))  # type: ignore[no-any-return]
     return nonzero(input)  # type: ignore[no-any-return]
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.device import on_host, placed_beside
 from ..core.dtypes import COMPLEXES, F32, I64, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.batched import whole
+from ..runtime.batched import Batched, whole
 from .complex_numbers import conj_of
 from .decompositions import (
     INV,
@@ -31,6 +32,7 @@ from .joining import cat
 from .linalg import batched, matmul, mH_of
 from .movement import permute, reshape, unsqueeze
 from .norms import matrix_norm
+from .placement import tensor_beside
 from .reductions import sum as sum_of
 from .spectra import check_kernel, eigvalsh, real_of, svdvals
 
@@ -182,11 +184,13 @@ def logdet(input: Tensor) -> Tensor:
 def _tolerances(a: Array, largest: Array, atol: Any, rtol: Any) -> Any:
     """Below what a singular value counts as zero: the greater of ``atol`` and ``rtol`` times the largest one."""
     atol_given = atol is not None
-    atol = 0.0 if atol is None else atol
+    atol = 0.0 if atol is None else on_host(atol)
+    rtol = on_host(rtol)
     if rtol is None:
         default = max(a.shape[-2:]) * np.finfo(a.dtype).eps if a.size else 0.0
         rtol = np.where(np.asarray(atol) > 0, 0.0, default) if atol_given else default
-    return np.maximum(np.asarray(atol), np.asarray(rtol) * largest)[..., None]
+    bounds = np.maximum(np.asarray(atol), np.asarray(rtol) * on_host(largest))[..., None]
+    return placed_beside(bounds, largest)
 
 
 def _pinv_impl(a: Array, atol: Any, rtol: Any, hermitian: bool) -> Any:
@@ -267,6 +271,11 @@ def pinv(
     if hermitian:
         check_square(A, "linalg.eigh")
     rtol = rcond if rtol is None else rtol
+    tolerances = [value for value in (atol, rtol) if isinstance(value, Tensor)]
+    if tolerances and any(type(value._array) is Batched for value in (A, *tolerances)):
+        from .batching import for_each_example  # its rules are built on this package's operations
+
+        return for_each_example(pinv, (A,), hermitian=hermitian, atol=atol, rtol=rtol)  # type: ignore[no-any-return]
     attrs = {"atol": _tolerance_array(atol), "rtol": _tolerance_array(rtol), "hermitian": hermitian}
     result = apply(PINV, (A,), attrs)
     return result if out is None else write_out(out, result, "linalg_pinv")
@@ -361,11 +370,12 @@ def lstsq(
             residuals = reshape(residuals, residuals._array.shape[:-1])
     if vector:
         solution = reshape(solution, solution._array.shape[:-1])
-    rank = make_tensor(np.empty((0,), I64) if driver == "gels" else rank._array.astype(I64))
-    spectrum = make_tensor(
+    rank = tensor_beside(A, np.empty((0,), I64) if driver == "gels" else rank._array.astype(I64))
+    spectrum = tensor_beside(
+        A,
         np.ascontiguousarray(values._array)
         if driver in ("gelsd", "gelss")
-        else np.empty((0,), values._array.dtype)
+        else np.empty((0,), values._array.dtype),
     )
     return named_result("linalg_lstsq", (solution, residuals, rank, spectrum), out)
 
@@ -394,7 +404,7 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
 def _power(A: Tensor, n: int) -> Tensor:
     array = A._array
     if n == 0:
-        return A.clone().copy_(make_tensor(np.eye(array.shape[-1], dtype=array.dtype)))  # type: ignore[no-any-return]
+        return A.clone().copy_(tensor_beside(A, np.eye(array.shape[-1], dtype=array.dtype)))  # type: ignore[no-any-return]
     if n < 0:
         A, n = inv(A), -n
     if n == 1:
@@ -520,7 +530,7 @@ def matrix_rank(
     if array.dtype not in INEXACT:
         raise RuntimeError("This function doesn't handle types other than float and double")
     if array.size == 0:
-        result = make_tensor(np.zeros(array.shape[:-2], I64))
+        result = tensor_beside(A, np.zeros(array.shape[:-2], I64))
         return result if out is None else write_out(out, result, "linalg_matrix_rank")
     detached = A.detach()
     values = eigvalsh(detached).abs() if hermitian else svdvals(detached)
@@ -548,7 +558,7 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     if array.size == 0:
         check_matrices(A, "linalg.cond")
         real = real_of(A)._array.dtype
-        result = make_tensor(np.zeros(array.shape[:-2], real))
+        result = tensor_beside(A, np.zeros(array.shape[:-2], real))
     elif p is None or p in (2, -2):
         check_inexact(A, "linalg.svd")
         values = svdvals(A)
@@ -626,7 +636,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
         raise RuntimeError("N must be greater than 1.")
     if not x._array.ndim:
         x = unsqueeze(x, 0)
-    ones = make_tensor(np.ones((*x._array.shape, 1), x._array.dtype))
+    ones = tensor_beside(x, np.ones((*x._array.shape, 1), x._array.dtype))
     powers = unsqueeze(x, -1).expand(*x._array.shape, N - 1).cumprod(-1)
     return cat((ones.to(powers.dtype), powers), -1)
 

@@ -10,6 +10,7 @@ from ..core.device import CPU, device
 from ..core.dtypes import OF_NUMPY, NumpyDType, dtype
 from ..core.shapes import as_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from .array_data import checked_shape
 from .conversion import memory_root
 
@@ -204,6 +205,13 @@ def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
     needed = 1
     for extent in shape:
         needed *= extent
+    if type(old) is Batched:
+        # Of each example the first elements; what is new is zero.
+        flat = old.reshape((-1,))
+        if needed > old.size:
+            flat = np.concatenate([flat, np.zeros(needed - old.size, old.dtype)])
+        self._array = flat[:needed].reshape(shape)
+        return self
     root = memory_root(old)
     memory = root.ravel(order="K").view(np.uint8)
     start = int(old.__array_interface__["data"][0] - root.__array_interface__["data"][0]) if old.size else 0

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as np_as_strided
 
+from ..core.device import OF_ARRAYS, strided
 from ..core.dtypes import F32, F64, OF_NUMPY, NumpyDType, dtype, dtype as Dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
+from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending
@@ -302,7 +304,9 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
         else:
             raise _expansion_error(x.shape, shape)
     if type(x) is not np.ndarray:
-        return x.through(np_as_strided, target, strides)
+        return (
+            strided(x, target, strides) if type(x) in OF_ARRAYS else x.through(np_as_strided, target, strides)
+        )
     if x.flags.c_contiguous:
         try:
             return np.ndarray(target, x.dtype, x, 0, strides)  # a tenth of the time of as_strided
@@ -382,8 +386,9 @@ CONTIGUOUS = Primitive("contiguous", np.ascontiguousarray, lambda g, node: g, gr
 
 def _cast_impl(x: Any, dtype: NumpyDType) -> Any:
     kind, source = dtype.kind, x.dtype.kind
-    if 0 in x.strides and x.size:
-        x = np.ascontiguousarray(x).reshape(x.shape)  # an expanded tensor's layout is not kept
+    if 0 in x.strides and x.size and not isinstance(x, SparseArray):
+        # An expanded tensor's layout is not kept.
+        x = x.copy() if type(x) in OF_ARRAYS else np.ascontiguousarray(x).reshape(x.shape)
     if kind == "b":
         return x.astype(dtype)
     if source == "c" and kind != "c":
@@ -424,6 +429,8 @@ def cast(input: Tensor, numpy_dtype: NumpyDType) -> Tensor:
     array = input._array
     if array.dtype == numpy_dtype:
         return input
+    if type(array) in OF_ARRAYS:
+        return apply(CAST, (input,), {"dtype": numpy_dtype})  # type: ignore[no-any-return]
     with np.errstate(all="ignore"):
         result = _cast_impl(array, numpy_dtype)
     return attach(CAST, (input,), {"dtype": numpy_dtype}, result)  # type: ignore[no-any-return]

@@ -11,11 +11,12 @@ from ..core.dtypes import F32, F64, I64, LOW_PRECISION, int64
 from ..core.history import Node
 from ..core.return_types import maker
 from ..core.shapes import wrap_dim
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
 from .define import Primitive
 from .dispatch import not_implemented, write_out
 from .extrema import named_result, selected_vjp
 from .movement import reshape
+from .placement import tensor_beside
 from .reductions import ONE_DIM, apply_to_one, check_one_dim, check_tensor, over_a_matrix
 from .sorting import at_indices, kth_order, sort, stable_order
 
@@ -291,7 +292,7 @@ def _quantile(
     else:
         if not 0 <= q <= 1:
             raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q}")
-        q = make_tensor(np.asarray(q, array.dtype))
+        q = tensor_beside(input, np.asarray(q, array.dtype))
     if out is not None and isinstance(out, Tensor) and out._array.dtype != array.dtype:
         raise RuntimeError("quantile() out tensor must be same dtype as the input tensor")
     result = _interpolated(input, q, dim, keepdim, interpolation, ignore_nan)

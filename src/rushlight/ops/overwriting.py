@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtypes
+from ..core.device import OF_ARRAYS, device_of, fill_array
 from ..core.dtypes import (
     OF_NUMPY,
     NumpyDType,
@@ -32,6 +33,7 @@ from .inplace import (
     same_region,
 )
 from .movement import cast
+from .placement import moved
 
 getframe = sys._getframe
 
@@ -57,6 +59,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         if type(src._array) is Pending and type(self._array) is not Pending:
             src._array.tape.adopt(self)
         target, source = self._array, src._array
+        if type(target) is not type(source) and (type(target) in OF_ARRAYS or type(source) in OF_ARRAYS):
+            src = moved(src, device_of(target))
+            source = src._array
         storage = self._storage
         if (
             source.shape == target.shape
@@ -144,7 +149,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         check_leaf(self)
     array = self._array
     storage = announce(self, "fill_")
-    array[...] = content
+    fill_array(array, content)
     return changed(self, storage, Node(OVERWRITTEN, (self._node,), array) if recording else None)
 
 
@@ -196,7 +201,11 @@ def zero_(self: Tensor) -> Tensor:
         if storage is None:
             storage = self._storage = Storage()
         storage.changed_by = "zero_"  # before anything is written: inference tensors may refuse
-        self._array[...] = 0
+        array = self._array
+        if type(array) in OF_ARRAYS:
+            fill_array(array, 0)
+        else:
+            array[...] = 0
         storage.version += 1
         frame: Any = getframe(1)
         code = frame.f_code

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..core import random_streams
-from ..core.device import DeviceLike, require_available
-from ..core.dtypes import I64, NumpyDType, default_numpy, dtype
-from ..core.generator import Generator as Generator, default_generator as default_generator
+from ..core.device import CPU, LOADERS, OF_ARRAYS, DeviceLike, device as Device, device_of, require_available
+from ..core.dtypes import I64, OF_NUMPY, NumpyDType, default_numpy, dtype
+from ..core.generator import SEEDS_ELSEWHERE, Generator as Generator, default_generator as default_generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import broadcast_shape
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from .array_data import checked_shape, shape_of
-from .creation import check_layout, numpy_dtype, zeros_like
+from .creation import check_layout, empty, empty_like, numpy_dtype, zeros, zeros_like
 from .define import Primitive
 from .dispatch import attach, compute, write_out
 from .inplace import check_leaf, check_no_overlap, commit
@@ -34,6 +34,8 @@ class _Streams:
         function = getattr(random_streams, name)
 
         def draw(source: Any, *args: Any, **kwargs: Any) -> Any:
+            if source.elsewhere:
+                return source.draw(function, *args, **kwargs)
             if DRAW is None:
                 return function(source, *args, **kwargs)
             return DRAW(function, source, args, kwargs)
@@ -54,10 +56,20 @@ def manual_seed(seed: int) -> Generator:
         >>> torch.rand(2)
         tensor([0.4963, 0.7682])
     """
+    seed_elsewhere(int(seed))
     if DRAW is not None:
         DRAW(_seed, default_generator, (int(seed),), {})
         return default_generator
     return default_generator.manual_seed(int(seed))
+
+
+def seed_elsewhere(seed: int) -> None:
+    """Seed the default generators of all other devices, also of those that no program has used yet."""
+    SEEDS_ELSEWHERE.clear()
+    SEEDS_ELSEWHERE[-1] = seed
+    for backend in OF_ARRAYS.values():
+        for generator in getattr(backend, "generators", {}).values():
+            generator.manual_seed(seed)
 
 
 def _seed(source: Generator, seed: int) -> Any:
@@ -90,12 +102,24 @@ def draw_seed(generator: Generator | None) -> int:
     return int(streams.random_integers_default(_source(generator), (), I64))
 
 
-def _source(generator: Any) -> Generator:
+def _source(generator: Any, where: Device = CPU) -> Generator:
+    """The generator that draws on ``where``: the one given, which must be of that type of device, or the default one."""
+    if where.type == "meta":
+        return LOADERS["meta"]().generator(where)  # type: ignore[no-any-return]
     if generator is None:
-        return default_generator
+        return default_generator if where.type == "cpu" else LOADERS[where.type]().generator(where)
     if not isinstance(generator, Generator):
         raise TypeError(f"argument 'generator' must be Generator, not {type(generator).__name__}")
+    if generator.device.type != where.type:
+        raise RuntimeError(
+            f"Expected a '{where.type}' device type for generator but found '{generator.device.type}'"
+        )
     return generator
+
+
+def generator_beside(generator: Any, tensor: Any) -> Generator:
+    """The generator for the device of ``tensor``."""
+    return _source(generator, device_of(tensor._array) if isinstance(tensor, Tensor) else CPU)
 
 
 def _float(value: Any, name: str) -> float:
@@ -152,7 +176,8 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
     ) -> Tensor:
         shape = shape_of(size, named_size, name)
         kind = _options(out, dtype, device, layout)
-        return _finish(draw(_source(generator), shape, kind), out, requires_grad, name)
+        where = device_of(out._array) if out is not None else require_available(device)
+        return _finish(draw(_source(generator, where), shape, kind), out, requires_grad, name)
 
     def like(
         input: Tensor,
@@ -165,9 +190,13 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
         pin_memory: bool = False,
         memory_format: object = None,
     ) -> Tensor:
-        require_available(device)
         array = _tensor(input, name + "_like")._array
+        where = device_of(array) if device is None else require_available(device)
         kind = array.dtype if dtype is None else numpy_dtype(dtype)
+        if where is not CPU or type(array) in OF_ARRAYS:
+            made: Tensor = empty_like(input, dtype=OF_NUMPY[kind], device=where)
+            (uniform_ if name == "rand" else normal_)(made, generator=generator)
+            return _finish(made._array, None, requires_grad, name + "_like")
         target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")
         if target.flags.c_contiguous:
             target = draw(_source(generator), array.shape, kind)
@@ -218,9 +247,9 @@ def randint(
         low, high = 0, low
     shape = checked_shape((size,), "randint")
     kind = I64 if dtype is None and out is None else _options(out, dtype, device, layout)
-    require_available(device)
+    where = require_available(device) if out is None else device_of(out._array)
     values = streams.random_integers(
-        _source(generator), shape, kind, _whole(low, "randint"), _whole(high, "randint")
+        _source(generator, where), shape, kind, _whole(low, "randint"), _whole(high, "randint")
     )
     return _finish(values, out, requires_grad, "randint")
 
@@ -244,10 +273,11 @@ def randint_like(
             raise TypeError("randint_like(): the argument 'high' is not given")
         low, high = 0, low
     low = 0 if low is None else low
-    require_available(device)
-    kind = _tensor(input, "randint_like")._array.dtype if dtype is None else numpy_dtype(dtype)
+    array = _tensor(input, "randint_like")._array
+    where = device_of(array) if device is None else require_available(device)
+    kind = array.dtype if dtype is None else numpy_dtype(dtype)
     values = streams.random_integers(
-        _source(generator), input._array.shape, kind, _whole(low, "randint"), _whole(high, "randint")
+        _source(generator, where), input._array.shape, kind, _whole(low, "randint"), _whole(high, "randint")
     )
     return _finish(_ordered_like(input._array, values), None, requires_grad, "randint_like")
 
@@ -265,8 +295,9 @@ def randperm(
 ) -> Tensor:
     """The numbers 0 to ``n - 1`` in random order, as int64 unless given."""
     kind = I64 if dtype is None and out is None else _options(out, dtype, device, layout)
-    require_available(device)
-    return _finish(streams.permutation(_source(generator), n, kind), out, requires_grad, "randperm")
+    where = require_available(device) if out is None else device_of(out._array)
+    values = streams.permutation(_source(generator, where), n, kind)
+    return _finish(values, out, requires_grad, "randperm")
 
 
 # The results depend on the operands, but not smoothly: the gradients are zeros.
@@ -278,7 +309,7 @@ NORMAL = Primitive(
 
 
 def zeros_of(edge: Any, g: Tensor) -> Tensor:
-    return make_tensor(np.zeros(edge.shape, g._array.dtype))
+    return zeros(edge.shape, dtype=g.dtype, device=device_of(g._array))  # type: ignore[no-any-return]
 
 
 def normal(
@@ -298,7 +329,11 @@ def normal(
 
     Raises ``RuntimeError`` for a negative ``std``.
     """
-    source = _source(generator)
+    like = mean if isinstance(mean, Tensor) else std
+    if isinstance(like, Tensor):
+        source = generator_beside(generator, like)
+    else:
+        source = _source(generator, require_available(device) if out is None else device_of(out._array))
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal(): with numbers for mean and std the size must be given")
@@ -326,11 +361,15 @@ def bernoulli(
     """1 with the probabilities in ``input``, else 0; no gradient flows."""
     if p is not None:
         return bernoulli_(
-            make_tensor(np.empty(_tensor(input, "bernoulli")._array.shape, input._array.dtype)),
+            empty(
+                _tensor(input, "bernoulli")._array.shape, dtype=input.dtype, device=device_of(input._array)
+            ),
             p,
             generator=generator,
         )
-    values = streams.bernoulli_from_array(_source(generator), _tensor(input, "bernoulli")._array)
+    values = streams.bernoulli_from_array(
+        generator_beside(generator, input), _tensor(input, "bernoulli")._array
+    )
     result: Tensor = attach(BERNOULLI, (input,), {}, values)
     return result if out is None else write_out(out, result, "bernoulli")
 
@@ -350,13 +389,13 @@ def multinomial(
     """
     if isinstance(out, Tensor) and out._array.dtype != I64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
-    values = streams.multinomial(_source(generator), input._array, num_samples, replacement)
+    values = streams.multinomial(generator_beside(generator, input), input._array, num_samples, replacement)
     return _finish(values, out, False, "multinomial")
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson numbers with the rates in ``input``."""
-    return attach(POISSON, (input,), {}, streams.poisson(_source(generator), input._array))  # type: ignore[no-any-return]
+    return attach(POISSON, (input,), {}, streams.poisson(generator_beside(generator, input), input._array))  # type: ignore[no-any-return]
 
 
 # --- in place ---------------------------------------------------------------------------------------------------------
@@ -390,7 +429,7 @@ def uniform_(
     """Numbers drawn evenly from ``[from, to)`` written over this tensor's."""
     low, to = _float(named.pop("from", from_), "uniform_"), _float(to, "uniform_")
     _no_more(named, "uniform_")
-    source = _source(generator)
+    source = generator_beside(generator, self)
     return _fill(self, lambda kind: streams.uniform(source, self._array.shape, kind, low, to), "uniform_")
 
 
@@ -398,7 +437,7 @@ def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers written over this tensor's."""
-    source, array = _source(generator), self._array
+    source, array = generator_beside(generator, self), self._array
     mean, std = _float(mean, "normal_"), _float(std, "normal_")
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
@@ -420,7 +459,7 @@ def random_(self: Tensor, *bounds: Any, generator: Generator | None = None, **na
         low, high = (0, bounds[0]) if high is None else (bounds[0], high)
     elif len(bounds) == 2:
         low, high = bounds
-    source, shape = _source(generator), self._array.shape
+    source, shape = generator_beside(generator, self), self._array.shape
     if low is None and high is None:
         return _fill(self, lambda kind: streams.random_integers_default(source, shape, kind), "random_")
     if high is None:
@@ -434,7 +473,7 @@ def random_(self: Tensor, *bounds: Any, generator: Generator | None = None, **na
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """1 with probability ``p`` (a number or a tensor), else 0, written over this tensor's elements."""
-    source, array = _source(generator), self._array
+    source, array = generator_beside(generator, self), self._array
     if isinstance(p, Tensor):
         chances = np.broadcast_to(p._array, array.shape)
         return _fill(self, lambda kind: streams.bernoulli_from_array(source, chances, kind), "bernoulli_")
@@ -452,7 +491,7 @@ def _parametrised(name: str, draw: Callable[..., Any], defaults: dict[str, float
         for key in names:
             if key not in values:
                 raise TypeError(f"{name}() missing 1 required positional argument: '{key}'")
-        source, shape = _source(generator), self._array.shape
+        source, shape = generator_beside(generator, self), self._array.shape
         return _fill(
             self, lambda kind: draw(source, shape, kind, *[_float(values[key], name) for key in names]), name
         )
@@ -500,7 +539,7 @@ def dropout(input: Tensor, p: float, generator: Generator | None = None) -> Tens
 def dropout_noise(input: Tensor, p: float, generator: Generator | None = None) -> Any:
     """What dropout multiplies ``input`` by, drawn in the order of its memory."""
     array = input._array
-    noise = streams.dropout_noise(_source(generator), array.shape, array.dtype, p)
+    noise = streams.dropout_noise(generator_beside(generator, input), array.shape, array.dtype, p)
     if array.flags.c_contiguous or 0 in array.strides:
         return noise
     return random_streams.arranged_in_memory_order(array, noise)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import require_available
+from ..core.device import placed, require_available
 from ..core.dtypes import INEXACT, dtype, int64
 from ..core.history import Node
 from ..core.shapes import as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from .define import Primitive
 from .dispatch import apply, inplace_form, type_name, write_out
 from .index_tensors import read_at
@@ -78,7 +79,7 @@ def _triangle_indices(
     layout: Any,
     requires_grad: bool,
 ) -> Tensor:
-    require_available(device)
+    where = require_available(device)
     for what, extent in (("row", row), ("col", col)):
         if extent < 0:
             raise RuntimeError(f"{what} must be non-negative, got{extent}")
@@ -87,7 +88,7 @@ def _triangle_indices(
         shown = type_name(kind)
         raise NotImplementedError(f"\"{name}\" not implemented for '{shown}'")
     rows, columns = np.nonzero(inside(np.arange(row)[:, None], np.arange(col)))
-    return make_tensor(np.stack((rows, columns)).astype(kind))
+    return make_tensor(placed(np.stack((rows, columns)).astype(kind), where))
 
 
 def tril_indices(
@@ -331,6 +332,11 @@ def repeat_interleave(
         >>> torch.repeat_interleave(torch.tensor([1, 2]))
         tensor([0, 1, 1])
     """
+    counts = input if repeats is None else repeats
+    if isinstance(counts, Tensor) and type(counts._array) is Batched:
+        from .batching import for_each_example  # its rules are built on this package's operations
+
+        return for_each_example(repeat_interleave, (input, repeats, dim), output_size=output_size)  # type: ignore[no-any-return]
     if repeats is None:
         return _slice_numbers(input, None, output_size)
     if not isinstance(repeats, Tensor) and (isinstance(repeats, bool) or not hasattr(repeats, "__index__")):

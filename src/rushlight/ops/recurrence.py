@@ -23,6 +23,7 @@ from .functions import tanh
 from .joining import cat
 from .linalg import mm, mm_tn
 from .movement import cast, narrow
+from .placement import tensor_beside
 from .pointwise import add, mul, sub
 from .reductions import sum_dims
 
@@ -30,7 +31,7 @@ grad_enabled = GRAD_MODE.get
 
 
 def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    return make_tensor(np.zeros(shape, like._array.dtype))
+    return tensor_beside(like, np.zeros(shape, like._array.dtype))
 
 
 def _zeros_of_output(node: Node, i: int) -> Tensor:

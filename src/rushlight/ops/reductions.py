@@ -27,6 +27,7 @@ from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, as_array, compute, type_name, write_out
 from .movement import cast, expand, reshape
+from .placement import tensor_beside
 from .summation import PLANS32, PLANS64, plan_for
 
 Array = NDArray[Any]
@@ -432,7 +433,7 @@ def _prod_vjp(g: Tensor, node: Node) -> Tensor:
 
 def _others_product(x: Tensor, dim: int) -> Tensor:
     if x._array.shape[dim] < 2:
-        return make_tensor(np.ones(x._array.shape, x._array.dtype))
+        return tensor_beside(x, np.ones(x._array.shape, x._array.dtype))
     from .scans import exclusive_cumprod  # scans are built on reductions
 
     return exclusive_cumprod(x, dim) * exclusive_cumprod(x.flip(dim), dim).flip(dim)  # type: ignore[no-any-return]

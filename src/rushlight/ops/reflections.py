@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor, make_tensor
+from ..core.device import on_host
+from ..core.tensor import Tensor
 from .complex_numbers import conj_of
 from .decompositions import check_inexact, check_matrices, lower_part, named_result
 from .dispatch import type_name, write_out
 from .linalg import batched, mH_of
 from .movement import unsqueeze
+from .placement import tensor_beside
 from .spectra import check_kernel
 
 
 def _reflected(input: Tensor, tau: Tensor, other: Tensor, *, left: bool, transpose: bool) -> Tensor:
     """``Q @ other``, or with ``Q^H``, or from the other side."""
     rows, columns = input._array.shape[-2:]
-    below = lower_part(input, 0.0) + make_tensor(np.eye(rows, columns, dtype=input._array.dtype))
+    below = lower_part(input, 0.0) + tensor_beside(input, np.eye(rows, columns, dtype=input._array.dtype))
     order = range(tau._array.shape[-1])
     # The last reflection meets `other` first, from the left; the adjoint and the other side each turn that around.
     for i in order if left == transpose else reversed(order):
@@ -68,7 +70,7 @@ def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None
             f"{type_name(input._array.dtype)}"
         )
     check_inexact(input, "torch.linalg.householder_product")
-    eye = make_tensor(np.broadcast_to(np.eye(rows, columns, dtype=input._array.dtype), shape).copy())
+    eye = tensor_beside(input, np.broadcast_to(np.eye(rows, columns, dtype=input._array.dtype), shape).copy())
     result = _reflected(input, tau, eye, left=True, transpose=False)
     if not tau._array.size:
         result = result + input * 0  # it depends on the input, though trivially
@@ -89,13 +91,13 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     if input._array.size == 0:
         n = min(input._array.shape[-2:])
         raw, tau = (
-            np.swapaxes(input._array, -2, -1),
+            np.swapaxes(on_host(input._array), -2, -1),
             np.zeros((*input._array.shape[:-2], n), input._array.dtype),
         )
     else:
-        raw, tau = np.linalg.qr(input._array, "raw")
+        raw, tau = np.linalg.qr(on_host(input._array), "raw")
     compact = np.swapaxes(raw, -2, -1).copy()
-    return named_result("geqrf", (make_tensor(compact), make_tensor(tau.copy())), out)
+    return named_result("geqrf", (tensor_beside(input, compact), tensor_beside(input, tau.copy())), out)
 
 
 def ormqr(

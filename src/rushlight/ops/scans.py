@@ -20,6 +20,7 @@ from .extrema import named_result, selected_often_vjp
 from .inplace import overwrite
 from .joining import cat
 from .movement import cast, narrow, unsqueeze
+from .placement import tensor_beside
 from .reductions import apply_to_one, check_one_dim, check_tensor, over_a_matrix, reduced_type, sum
 
 Array = NDArray[Any]
@@ -95,7 +96,7 @@ def _shifted(x: Tensor, dim: int, first: int = 1) -> Tensor:
 def _led_by(first: int, x: Tensor, dim: int) -> Tensor:
     array = x._array
     shape = tuple([1 if i == dim else n for i, n in enumerate(array.shape)])
-    return cat([make_tensor(np.full(shape, first, array.dtype)), x], dim)
+    return cat([tensor_beside(x, np.full(shape, first, array.dtype)), x], dim)
 
 
 def exclusive_cumprod(x: Tensor, dim: int) -> Tensor:

@@ -11,7 +11,7 @@ from ..core.dtypes import I64
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor, storage_of
-from ..runtime.batched import whole
+from ..runtime.batched import Batched, whole
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
 from .define import Primitive
@@ -21,6 +21,7 @@ from .inplace import overwrite
 from .memory_overlap import check_apart
 from .movement import SLICE_BACKWARD, cast, expand, reshape
 from .overwriting import element_array
+from .placement import tensor_beside
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 
@@ -189,10 +190,12 @@ def _scatter_vjp(g: Tensor, node: Node) -> Any:
     kept = taken = None
     if old is not None:
         kept = (
-            g if accumulate else _scattered(g, make_tensor(np.zeros((), g._array.dtype)), index, dim, False)
+            g
+            if accumulate
+            else _scattered(g, tensor_beside(g, np.zeros((), g._array.dtype)), index, dim, False)
         )
     if src is not None and not index._array.size:
-        taken = make_tensor(np.zeros(src.shape, g._array.dtype))
+        taken = tensor_beside(g, np.zeros(src.shape, g._array.dtype))
     elif src is not None:
         taken = _gathered(g, index, dim)
         if src.shape != taken._array.shape:
@@ -362,7 +365,7 @@ def _reduce_vjp(g: Tensor, node: Node) -> Any:
     if old is None:
         gx = None
     elif not at.include_self:
-        gx = _scattered(gx, make_tensor(np.zeros((), g._array.dtype)), at.index, at.dim, False)
+        gx = _scattered(gx, tensor_beside(g, np.zeros((), g._array.dtype)), at.index, at.dim, False)
     if source is None:
         gs = None
     elif source.shape != gs._array.shape:
@@ -388,14 +391,14 @@ class _Sample:
     def times_reached(self, weights: Tensor, own: Tensor) -> Tensor:
         """``own`` plus all weights that reach each place, but at least one (where nothing does, it is not needed)."""
         if not self.include_self:
-            zero = make_tensor(np.zeros((), own._array.dtype))
+            zero = tensor_beside(own, np.zeros((), own._array.dtype))
             own = _scattered(own, zero, self.index, self.dim, False)
         total = _scattered(own, weights, self.index, self.dim, True)
         return where(eq(total, 0), 1, total)  # type: ignore[no-any-return]
 
 
 def _ones(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    return make_tensor(np.ones(shape, like._array.dtype))
+    return tensor_beside(like, np.ones(shape, like._array.dtype))
 
 
 def _sum_gradients(g: Tensor, at: _Sample) -> tuple[Tensor, Tensor]:
@@ -425,7 +428,11 @@ def _product_gradients(g: Tensor, at: _Sample) -> tuple[Tensor, Tensor]:
     zero = eq(at.src, 0)
     zeros = at.gathered(
         _scattered(
-            make_tensor(np.zeros(at.x._array.shape, np.int64)), cast(zero, I64), at.index, at.dim, True
+            tensor_beside(at.x, np.zeros(at.x._array.shape, np.int64)),
+            cast(zero, I64),
+            at.index,
+            at.dim,
+            True,
         )
     )
     single = logical_and(zero, eq(zeros, 1))
@@ -572,15 +579,19 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     else:
-        if int(array.min()) < 0:
+        if int(whole(array).min()) < 0:
             raise RuntimeError("Class values must be non-negative.")
         if num_classes == -1:
+            if type(array) is Batched:
+                raise RuntimeError(
+                    "When vmap-ing torch.nn.functional.one_hot, please provide an explicit positive num_classes argument."
+                )
             num_classes = int(array.max()) + 1
         elif num_classes < 1:
             raise RuntimeError("num_classes should be positive")
-        elif int(array.max()) >= num_classes:
+        elif int(whole(array).max()) >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
-    zeros = make_tensor(np.zeros((*array.shape, num_classes), np.int64))
+    zeros = tensor_beside(tensor, np.zeros((*array.shape, num_classes), np.int64))
     return scatter(zeros, -1, reshape(tensor, (*array.shape, 1)), 1)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..core.tensor import Tensor, make_tensor
 from .creation import full
 from .matrix_functions import vander as _increasing
+from .placement import tensor_beside
 from .pointwise import div
 from .rearranging import flip
 from .scattering import scatter_reduce
@@ -84,7 +85,7 @@ def segment_reduce(
         )
     tail = data._array.shape[1:]
     which = np.repeat(np.arange(counts.size), counts).reshape(-1, *(1 for _ in tail))
-    index = make_tensor(np.ascontiguousarray(np.broadcast_to(which, data._array.shape)))
+    index = tensor_beside(data, np.ascontiguousarray(np.broadcast_to(which, data._array.shape)))
     start = _OF_NOTHING["sum" if reduce == "mean" else reduce] if initial is None else initial
     begin = full((counts.size, *tail), start, dtype=data.dtype)
     result = scatter_reduce(begin, 0, index, data, _WAYS[reduce], include_self=True)
@@ -93,5 +94,5 @@ def segment_reduce(
     sizes = make_tensor(counts.reshape(-1, *(1 for _ in tail)).astype(data._array.dtype))
     if initial is not None:
         # An empty segment has the initial value itself.
-        sizes = make_tensor(np.maximum(sizes._array, 1).astype(data._array.dtype))
+        sizes = tensor_beside(data, np.maximum(sizes._array, 1).astype(data._array.dtype))
     return div(result, sizes)

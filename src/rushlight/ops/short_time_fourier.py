@@ -21,6 +21,7 @@ from .functions import abs as abs_of
 from .indexing import index_add
 from .joining import cat
 from .movement import expand, narrow, reshape, squeeze, transpose, unsqueeze
+from .placement import tensor_beside
 from .pointwise import div, mul
 from .powers import square
 from .rearranging import flip
@@ -69,7 +70,7 @@ def _frame_window(
     if window is None:
         window = ones(win_length, dtype=like.dtype)
     left = (n_fft - win_length) // 2
-    before = make_tensor(np.zeros(left, window._array.dtype))
+    before = tensor_beside(window, np.zeros(left, window._array.dtype))
     return resized(cat([before, window], 0), 0, n_fft)
 
 

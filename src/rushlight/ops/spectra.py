@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import C64, C128, COMPLEXES, F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
+from ..runtime.batched import whole
 from .complex_numbers import conj_of, real
 from .decompositions import (
     SOLVE,
@@ -30,6 +31,7 @@ from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .linalg import batched, mH_of
 from .movement import narrow, unsqueeze
+from .placement import tensor_beside
 from .reductions import sum as sum_of
 
 Array = NDArray[Any]
@@ -73,7 +75,7 @@ def _check_gauge(phase: Tensor, name: str, what: str) -> None:
     """Raise if the loss depends on the phases of ``what``, which LAPACK is free to choose."""
     array = phase._array
     tolerance = 1e-2 if array.dtype == C64 else 1e-5
-    if array.size and not np.allclose(array, 0, atol=tolerance):
+    if array.size and not np.allclose(whole(array), 0, atol=tolerance):
         raise RuntimeError(
             f"{name}: The {what} in the complex case are specified up to multiplication by e^{{i phi}}. The specified loss "
             "function depends on this quantity, so it is ill-defined."
@@ -318,7 +320,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any =
     if not compute_uv:
         values = _svd(input, False)[1]
         *batch, rows, columns = input._array.shape
-        zeros = [make_tensor(np.zeros((*batch, n, n), input._array.dtype)) for n in (rows, columns)]
+        zeros = [tensor_beside(input, np.zeros((*batch, n, n), input._array.dtype)) for n in (rows, columns)]
         return named_result("svd", (zeros[0], values, zeros[1]), out)
     u, s, vh = _svd(input, not some)
     return named_result("svd", (u, s, mH_of(vh)), out)

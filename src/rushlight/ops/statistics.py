@@ -413,7 +413,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise not_implemented("bincount", array.dtype)
     if minlength < 0:
         raise RuntimeError(f"minlength should be >= 0, got {minlength}")
-    if array.ndim != 1 or (array.size and array.min() < 0):
+    if array.ndim != 1 or (array.size and whole(array).min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is not None and weights._array.shape != array.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")

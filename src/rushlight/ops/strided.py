@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided as np_as_strided
 
+from ..core.device import OF_ARRAYS, placed_beside, strided
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import address
 from .conversion import memory_root, storage_offset
 from .define import Primitive
 from .index_tensors import put_at, read_at
 from .inplace import LAYOUT_DEPENDENT
 from .movement import permute, reshape, view_of
+from .placement import tensor_beside
 
 grad_enabled = GRAD_MODE.get
 
@@ -24,14 +26,14 @@ grad_enabled = GRAD_MODE.get
 
 
 def _unfold_impl(x: Any, dim: int, size: int, step: int) -> Any:
-    if type(x) is not np.ndarray:
+    if type(x) is not np.ndarray and type(x) not in OF_ARRAYS:
         return x.through(_unfold_impl, dim, size, step)
     if not x.ndim:
-        return np_as_strided(x, (size,), (x.itemsize,))
+        return strided(x, (size,), (x.itemsize,))
     windows = (x.shape[dim] - size) // step + 1
     shape = (*x.shape[:dim], windows, *x.shape[dim + 1 :], size)
     strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
-    return np_as_strided(x, shape, strides)
+    return strided(x, shape, strides)
 
 
 def _unfold_vjp(g: Tensor, node: Node) -> Tensor:
@@ -39,9 +41,9 @@ def _unfold_vjp(g: Tensor, node: Node) -> Tensor:
     assert edge is not None
     dim, size, step = node.attrs["dim"], node.attrs["size"], node.attrs["step"]
     if not edge.shape:
-        return reshape(g, ()) if size else make_tensor(np.zeros((), g._array.dtype))
+        return reshape(g, ()) if size else tensor_beside(g, np.zeros((), g._array.dtype))
     windows = (edge.shape[dim] - size) // step + 1
-    index = make_tensor(np.arange(windows)[:, None] * step + np.arange(size))
+    index = tensor_beside(g, np.arange(windows)[:, None] * step + np.arange(size))
     last = g._array.ndim - 1
     order = (*range(dim + 1), last, *range(dim + 1, last))  # a window's elements next to the windows
     return put_at(
@@ -80,13 +82,13 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any = None) -> Any:
     """The elements of the memory of ``x``, counted from ``offset`` elements behind its first one."""
-    if type(x) is not np.ndarray:
+    if type(x) is not np.ndarray and type(x) not in OF_ARRAYS:
         return x.through(_strided_impl, size, stride, offset)
     root = memory_root(x)
-    start = x.__array_interface__["data"][0] - root.__array_interface__["data"][0] + offset * x.itemsize
+    start = address(x) - address(root) + offset * x.itemsize
     last = sum([(n - 1) * s for n, s in zip(size, stride, strict=True)])
     if 0 in size:
-        return np.empty(size, x.dtype)
+        return placed_beside(np.empty(size, x.dtype), x)
     if not root.flags.forc and not _is_dense(root):
         raise RuntimeError(
             "as_strided: the memory of this tensor does not belong to a contiguous array; clone() it first"
@@ -97,9 +99,9 @@ def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any =
             f"{x.itemsize} requiring a storage size of {start + (last + 1) * x.itemsize} are out of bounds for storage of size "
             f"{root.nbytes}"
         )
-    memory = np_as_strided(root, (root.size,), (root.itemsize,)).view(np.uint8)
+    memory = strided(root, (root.size,), (root.itemsize,)).view(np.uint8)
     elements = memory[start : start + (last + 1) * x.itemsize].view(x.dtype)
-    return np_as_strided(elements, size, tuple([s * x.itemsize for s in stride]))
+    return strided(elements, size, tuple([s * x.itemsize for s in stride]))
 
 
 def _is_dense(array: Any) -> bool:

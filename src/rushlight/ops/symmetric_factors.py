@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.device import device_of
 from ..core.return_types import maker
 from ..core.tensor import Tensor
 from ..runtime.batched import whole
@@ -248,7 +249,7 @@ def ldl_solve(
 
 def _basis(A: Tensor, q: int, niter: int) -> Tensor:
     """Orthonormal columns (..., m, q) that span nearly what A does, by subspace iteration from random vectors."""
-    start = randn(A._array.shape[-1], q, dtype=A.dtype)
+    start = randn(A._array.shape[-1], q, dtype=A.dtype, device=device_of(A._array))
     basis = linalg_qr(batched(A, start))[0]
     for _ in range(niter):
         basis = linalg_qr(batched(mH_of(A), basis))[0]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.device import on_host
 from ..core.history import Node
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
@@ -37,6 +38,7 @@ from .dispatch import apply, write_out
 from .joining import cat
 from .linalg import batched, mH_of, mT_of
 from .movement import narrow
+from .placement import tensor_beside
 
 Array = NDArray[Any]
 
@@ -199,6 +201,7 @@ def permutation_of(pivots: Any, rows: int) -> Any:
     """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
     if type(pivots) is Batched:
         return each(permutation_of, (pivots, rows), {})
+    pivots = on_host(pivots)
     batch = pivots.shape[:-1]
     flat = pivots.reshape(count(batch), pivots.shape[-1])
     order = np.broadcast_to(np.arange(rows), (len(flat), rows)).copy()
@@ -227,8 +230,8 @@ def _lu_vjp(gradients: Any, node: Node) -> Tensor | None:
     (factors,) = with_history(node, (saved,))
     rows, columns = factors._array.shape[-2:]
     k = min(rows, columns)
-    low = lower_part(narrow(factors, -1, 0, k), 0.0) + make_tensor(
-        np.eye(rows, k, dtype=factors._array.dtype)
+    low = lower_part(narrow(factors, -1, 0, k), 0.0) + tensor_beside(
+        factors, np.eye(rows, k, dtype=factors._array.dtype)
     )
     up = upper_part(narrow(factors, -2, 0, k))
     g_low, g_up = lower_part(narrow(g, -1, 0, k), 0.0), upper_part(narrow(g, -2, 0, k))
@@ -250,7 +253,9 @@ def _lu_vjp(gradients: Any, node: Node) -> Tensor | None:
     if rest is not None:
         result = cat((result, rest), -1 if columns > k else -2)
     if node.attrs["pivot"]:
-        result = batched(make_tensor(permutation_matrix(pivots._array, rows, result._array.dtype)), result)
+        result = batched(
+            tensor_beside(result, permutation_matrix(pivots._array, rows, result._array.dtype)), result
+        )
     return result
 
 
@@ -347,11 +352,11 @@ def _unpack(factors: Tensor, pivots: Tensor | None) -> tuple[Tensor, Tensor, Ten
     rows, columns = factors._array.shape[-2:]
     k = min(rows, columns)
     dtype = factors._array.dtype
-    lower = lower_part(narrow(factors, -1, 0, k), 0.0) + make_tensor(np.eye(rows, k, dtype=dtype))
+    lower = lower_part(narrow(factors, -1, 0, k), 0.0) + tensor_beside(factors, np.eye(rows, k, dtype=dtype))
     upper = upper_part(narrow(factors, -2, 0, k))
     if pivots is None:
-        return make_tensor(np.empty((0,), dtype)), lower, upper
-    return make_tensor(permutation_matrix(pivots._array, rows, dtype).copy()), lower, upper
+        return tensor_beside(factors, np.empty((0,), dtype)), lower, upper
+    return tensor_beside(factors, permutation_matrix(pivots._array, rows, dtype).copy()), lower, upper
 
 
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
@@ -391,7 +396,7 @@ def lu_unpack(
         )
     permutation, lower, upper = _unpack(LU_data, LU_pivots if unpack_pivots else None)
     if not unpack_data:
-        lower = upper = make_tensor(np.empty((0,), LU_data._array.dtype))
+        lower = upper = tensor_beside(LU_data, np.empty((0,), LU_data._array.dtype))
     return named_result("lu_unpack", (permutation, lower, upper), out)
 
 
@@ -427,7 +432,7 @@ def linalg_lu_solve(
     if not left:  # X A = B is A^H X^H = B^H
         result = mH_of(linalg_lu_solve(LU, pivots, mH_of(B), adjoint=not adjoint))
         return result if out is None else write_out(out, result, "linalg_lu_solve")
-    permutation = make_tensor(permutation_matrix(pivots._array, LU._array.shape[-1], LU._array.dtype))
+    permutation = tensor_beside(LU, permutation_matrix(pivots._array, LU._array.shape[-1], LU._array.dtype))
     if adjoint:
         half = apply(SOLVE_TRIANGULAR, (mH_of(LU), B), {"upper": False, "unitriangular": False})
         half = apply(SOLVE_TRIANGULAR, (mH_of(LU), half), {"upper": True, "unitriangular": True})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import DeviceLike
+from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import dtype
 from ..core.tensor import Tensor, make_tensor
 from .complex_numbers import view_as_complex, view_as_real
@@ -125,8 +125,8 @@ def empty_permuted(
     if len(set(order)) != len(order):
         raise RuntimeError("Duplicate dim not allowed")
     kind = numpy_dtype(dtype) if out is None else out_dtype(out, dtype, "empty_permuted")
-    array = np.empty([shape[d] for d in order], kind).transpose(np.argsort(order))
-    result = make_tensor(array)
+    memory = placed(np.empty([shape[d] for d in order], kind), require_available(device))
+    result = make_tensor(memory.transpose([order.index(d) for d in range(len(order))]))
     if out is not None:
         return write_out(out, result, "empty_permuted")
     return result.requires_grad_(True) if requires_grad else result

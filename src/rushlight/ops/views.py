@@ -313,7 +313,7 @@ def _embedded(values: Tensor, shape: Shape, record: Primitive, attrs: dict[str, 
 
 def _diagonal_impl(x: Any, offset: int, dim1: int, dim2: int) -> Any:
     result = x.diagonal(offset, dim1, dim2)
-    if not result.flags.writeable and x.flags.writeable:
+    if type(result) is np.ndarray and not result.flags.writeable and x.flags.writeable:
         result.flags.writeable = True  # NumPy guards diagonals against the time when they were copies
     return result
 

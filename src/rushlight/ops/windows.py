@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.device import DeviceLike
+from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import F32, F64, OF_NUMPY, default_numpy, dtype
 from ..core.tensor import Tensor, make_tensor
 from .conversion import STRIDED
@@ -56,7 +56,9 @@ def kaiser_bessel(M: int, beta: float, symmetric: bool) -> Array:
 # --- torch.signal.windows ---------------------------------------------------------------------------------------------
 
 
-def _made(name: str, M: Any, given: Dtype, layout: Any, requires_grad: bool, formula: Any) -> Tensor:
+def _made(
+    name: str, M: Any, given: Dtype, layout: Any, requires_grad: bool, device: Any, formula: Any
+) -> Tensor:
     kind = default_numpy() if given is None else given.numpy
     if layout is not None and layout is not STRIDED:
         raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
@@ -67,7 +69,7 @@ def _made(name: str, M: Any, given: Dtype, layout: Any, requires_grad: bool, for
     M = M.__index__()
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
-    result = make_tensor((formula(M) if M else np.zeros(0)).astype(kind))
+    result = make_tensor(placed((formula(M) if M else np.zeros(0)).astype(kind), require_available(device)))
     return result.requires_grad_(requires_grad) if requires_grad else result
 
 
@@ -98,7 +100,9 @@ def general_cosine(
     if not a:
         raise ValueError("Coefficients cannot be empty")
     weights = [float(x) for x in a]
-    return _made("general_cosine", M, dtype, layout, requires_grad, lambda n: cosine_sum(n, weights, sym))
+    return _made(
+        "general_cosine", M, dtype, layout, requires_grad, device, lambda n: cosine_sum(n, weights, sym)
+    )
 
 
 def _cosines(name: str, coefficients: tuple[float, ...], doc: str) -> Any:
@@ -112,7 +116,7 @@ def _cosines(name: str, coefficients: tuple[float, ...], doc: str) -> Any:
         requires_grad: bool = False,
     ) -> Tensor:
         return general_cosine(
-            M, a=coefficients, sym=sym, dtype=dtype, layout=layout, requires_grad=requires_grad
+            M, a=coefficients, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
         )
 
     window.__name__ = window.__qualname__ = name
@@ -144,7 +148,13 @@ def general_hamming(
 ) -> Tensor:
     """``general_cosine`` with the coefficients ``alpha`` and ``1 - alpha``."""
     return general_cosine(
-        M, a=[alpha, 1.0 - alpha], sym=sym, dtype=dtype, layout=layout, requires_grad=requires_grad
+        M,
+        a=[alpha, 1.0 - alpha],
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
@@ -164,7 +174,7 @@ def bartlett(
         >>> torch.signal.windows.bartlett(5)
         tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
-    return _made("bartlett", M, dtype, layout, requires_grad, lambda n: triangle(n, sym))
+    return _made("bartlett", M, dtype, layout, requires_grad, device, lambda n: triangle(n, sym))
 
 
 def cosine(
@@ -184,7 +194,7 @@ def cosine(
         window: Array = np.sin(math.pi / (M if sym else M + 1) * (np.arange(M) + 0.5))
         return window
 
-    return _made("cosine", M, dtype, layout, requires_grad, formula)
+    return _made("cosine", M, dtype, layout, requires_grad, device, formula)
 
 
 def exponential(
@@ -209,7 +219,7 @@ def exponential(
         window: Array = np.exp(-np.abs(np.arange(M) - middle) / tau)
         return window
 
-    return _made("exponential", M, dtype, layout, requires_grad, formula)
+    return _made("exponential", M, dtype, layout, requires_grad, device, formula)
 
 
 def gaussian(
@@ -230,7 +240,7 @@ def gaussian(
         middle = (M if not sym and M > 1 else M - 1) / 2
         return np.exp(-(((np.arange(M) - middle) / std) ** 2) / 2)
 
-    return _made("gaussian", M, dtype, layout, requires_grad, formula)
+    return _made("gaussian", M, dtype, layout, requires_grad, device, formula)
 
 
 def kaiser(
@@ -246,13 +256,15 @@ def kaiser(
     """The Kaiser window of shape ``beta``: a ratio of modified Bessel functions of the first kind."""
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")
-    return _made("kaiser", M, dtype, layout, requires_grad, lambda n: kaiser_bessel(n, beta, sym))
+    return _made("kaiser", M, dtype, layout, requires_grad, device, lambda n: kaiser_bessel(n, beta, sym))
 
 
 # --- torch.hann_window and its kind -----------------------------------------------------------------------------------
 
 
-def _window(name: str, length: Any, given: Dtype, layout: Any, requires_grad: bool, formula: Any) -> Tensor:
+def _window(
+    name: str, length: Any, given: Dtype, layout: Any, requires_grad: bool, device: Any, formula: Any
+) -> Tensor:
     kind = default_numpy() if given is None else given.numpy
     if not OF_NUMPY[kind].is_floating_point:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {OF_NUMPY[kind]}")
@@ -263,7 +275,9 @@ def _window(name: str, length: Any, given: Dtype, layout: Any, requires_grad: bo
     length = length.__index__()
     if length < 0:
         raise RuntimeError(f"{name} requires non-negative window_length, got window_length={length}")
-    result = make_tensor((formula(length) if length else np.zeros(0)).astype(kind))
+    result = make_tensor(
+        placed((formula(length) if length else np.zeros(0)).astype(kind), require_available(device))
+    )
     return result.requires_grad_(requires_grad) if requires_grad else result
 
 
@@ -287,7 +301,14 @@ def hann_window(
         tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """
     return hamming_window(
-        window_length, periodic, 0.5, 0.5, dtype=dtype, layout=layout, requires_grad=requires_grad
+        window_length,
+        periodic,
+        0.5,
+        0.5,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
@@ -310,6 +331,7 @@ def hamming_window(
         dtype,
         layout,
         requires_grad,
+        device,
         lambda n: cosine_sum(n, [alpha, beta], not periodic),
     )
 
@@ -326,7 +348,13 @@ def bartlett_window(
 ) -> Tensor:
     """The triangular window; ``periodic`` as in ``hann_window``."""
     return _window(
-        "bartlett_window", window_length, dtype, layout, requires_grad, lambda n: triangle(n, not periodic)
+        "bartlett_window",
+        window_length,
+        dtype,
+        layout,
+        requires_grad,
+        device,
+        lambda n: triangle(n, not periodic),
     )
 
 
@@ -347,6 +375,7 @@ def blackman_window(
         dtype,
         layout,
         requires_grad,
+        device,
         lambda n: cosine_sum(n, [0.42, 0.5, 0.08], not periodic),
     )
 
@@ -369,5 +398,6 @@ def kaiser_window(
         dtype,
         layout,
         requires_grad,
+        device,
         lambda n: kaiser_bessel(n, beta, not periodic),
     )

@@ -28,6 +28,8 @@ class Adam(Optimizer):
     Raises ``ValueError`` for options out of range.
     """
 
+    sparse_name = "Adam"
+
     def __init__(
         self,
         params: Any,

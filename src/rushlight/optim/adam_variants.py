@@ -196,9 +196,11 @@ class Adamax(Optimizer):
 class SparseAdam(Optimizer):
     """Adam that touches only the entries that a sparse gradient has.
 
-    A dense gradient, which PyTorch refuses, is read as a sparse one of the rows that are not all zero: that is what an
-    ``Embedding(sparse=True)`` gives here.
+    A dense gradient, which PyTorch refuses, is read as a sparse one of the rows that are not all zero: compiled functions give
+    those to an ``Embedding(sparse=True)``.
     """
+
+    takes_sparse = True
 
     def __init__(
         self,

@@ -82,6 +82,8 @@ class Adagrad(Optimizer):
         initial_accumulator_value: what the sum starts at.   eps: added to the root.
     """
 
+    takes_sparse = True
+
     def __init__(
         self,
         params: Any,
@@ -123,11 +125,23 @@ class Adagrad(Optimizer):
         total = state["sum"]
         state["step"] += 1
         step = state["step"].item()
+        rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
+        if grad.is_sparse:
+            from ..ops.sparse_creation import sparse_coo_tensor  # only who has sparse gradients needs it
+
+            if group["weight_decay"]:
+                raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+            grad = grad.coalesce()
+            total.add_(grad * grad)
+            root = total.sparse_mask(grad).sqrt()
+            values = grad.values() / root.values().add_(group["eps"])
+            param.add_(sparse_coo_tensor(grad.indices(), values, grad.shape), alpha=-rate)
+            return
         if group["weight_decay"]:
             grad = grad.add(param, alpha=group["weight_decay"])
         total.addcmul_(grad, grad, value=1)
         root = total.sqrt().add_(group["eps"])
-        param.addcdiv_(grad, root, value=-group["lr"] / (1 + (step - 1) * group["lr_decay"]))
+        param.addcdiv_(grad, root, value=-rate)
 
     def share_memory(self) -> None:
         """Accepted for compatibility; memory is shared between threads anyway."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RemovableHandle
+from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor
 from ..nn.parameter import is_lazy
 from ..ops.complex_numbers import view_as_complex, view_as_real
@@ -55,6 +56,8 @@ class Optimizer:
     """
 
     _has_complex = False
+    takes_sparse = False  # whether a gradient may be a sparse tensor
+    sparse_name = ""  # what the refusal of one calls this class, where it names another one to use
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -118,12 +121,18 @@ class Optimizer:
                     grad = param._grad
                     if grad is None:
                         continue
+                    is_sparse = isinstance(grad._array, SparseArray)
+                    if is_sparse and not self.takes_sparse:
+                        raise RuntimeError(
+                            f"{self.sparse_name or type(self).__name__} does not support sparse gradients"
+                            + (", please consider SparseAdam instead" if self.sparse_name else "")
+                        )
                     state = all_state.get(param)
                     if state is None or not state:
                         state = self.init_state(param, group)
                         if state:
                             all_state[param] = state
-                    if param._array.size < LARGE_PARAMETER or differentiable:
+                    if is_sparse or param._array.size < LARGE_PARAMETER or differentiable:
                         update(param, -grad if maximize else grad, state, options)
                     else:
                         update_large(update, param, -grad if maximize else grad, state, options)

@@ -19,6 +19,8 @@ class SGD(Optimizer):
     Raises ``ValueError`` for negative options and for Nesterov without momentum.
     """
 
+    takes_sparse = True
+
     def __init__(
         self,
         params: Any,

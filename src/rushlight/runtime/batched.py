@@ -357,8 +357,8 @@ def _write(array: Any, index: Any, value: Any) -> None:
 
 
 def whole(array: Any) -> Any:
-    """``array``, or all examples of a batch: what a check of every element looks at."""
-    return array.memory if type(array) is Batched else array
+    """``array``, or all examples of a batch: what a check of every element looks at. Zeros for an array without values."""
+    return array.memory if type(array) is Batched else getattr(array, "examined", array)
 
 
 def lined_up(array: Any, ndim: int) -> Any:

@@ -95,7 +95,19 @@ def product(x: Any, y: Any) -> Any:
         a = lined_up(x, ndim)
     elif y_in and m > n:
         b = lined_up(y, ndim)
-    return wrap(level, np.matmul(a, b))
+    return wrap(level, _matmul(a, b))
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    """``matmul``, in one product of matrices where the stack of ``a`` meets one ``b``, and by ``multiply`` where nothing is
+    added up: the gradient of a layer's weight for each example is such a product, which BLAS takes one by one."""
+    if type(a) is not ndarray or type(b) is not ndarray:
+        return np.matmul(a, b)
+    if a.shape[-1] == 1 == b.shape[-2] and a.dtype.kind in "fc":
+        return np.multiply(a, b)
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and b.shape[0]:
+        return np.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
+    return np.matmul(a, b)
 
 
 # --- functions --------------------------------------------------------------------------------------------------------

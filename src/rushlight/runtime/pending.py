@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..core.device import OF_ARRAYS
+
 if TYPE_CHECKING:
     from .recording import Buffer, Tape
 
@@ -313,6 +315,12 @@ def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
 def address(array: Any) -> int:
     """Where the first element of an array, pending or not, lies. (A Pending must not have an ``__array_interface__``: NumPy
     would read from there without asking.)"""
+    backend = OF_ARRAYS.get(type(array))
+    if backend is not None:
+        return backend.address(array)
+    backend = OF_ARRAYS.get(type(array))
+    if backend is not None:
+        return backend.address(array)
     real = array if type(array) is ndarray else array.memory
     return real.__array_interface__["data"][0]  # type: ignore[no-any-return]
 

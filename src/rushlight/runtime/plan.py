@@ -378,6 +378,7 @@ class _HostCall:
 
     def __init__(self, line: HostLaunch, arena: NDArray[np.uint8], input_count: int) -> None:
         self.function: Callable[..., Any] = line.function
+        self.into = getattr(line.function, "into", None)
         self.operands = [_view(*operand, arena, input_count) for operand in line.operands]
         self.results = [_view(*result, arena, input_count) for result in line.results]
         self.profiled, self.nanoseconds, self.runs = False, 0, 0
@@ -394,9 +395,13 @@ class _HostCall:
             self._call(arrays)
 
     def _call(self, arrays: tuple[Array, ...]) -> None:
-        given = self.function(
-            *[find if isinstance(find, np.ndarray) else find(arrays) for find in self.operands]
-        )
+        operands = [find if isinstance(find, np.ndarray) else find(arrays) for find in self.operands]
+        if self.into is not None:
+            self.into(
+                [find if isinstance(find, np.ndarray) else find(arrays) for find in self.results], operands
+            )
+            return
+        given = self.function(*operands)
         values = given if isinstance(given, tuple) else (given,)
         for find, value in zip(self.results, values, strict=True):
             (find if isinstance(find, np.ndarray) else find(arrays))[...] = value

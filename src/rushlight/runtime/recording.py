@@ -22,6 +22,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS
+from ..core.sparse_arrays import SparseArray
 from ..ir.graph import Graph, Kind, Node, Output
 from .pending import NOT_RECORDED, Pending, address, pending
 
@@ -169,6 +171,15 @@ class Tape:
     def wrap(self, array: Any) -> Pending:
         """``array``, which exists, as a Pending."""
         if type(array) is not ndarray:
+            if type(array) in OF_ARRAYS:
+                raise RuntimeError(
+                    "compile(fullgraph=True): tensors on a GPU can't be part of a static graph yet; compile without fullgraph, "
+                    "or move them with .cpu()"
+                )
+            if isinstance(array, SparseArray):
+                raise NotImplementedError(
+                    "compile(fullgraph=True): sparse tensors can't be part of a static graph; compile without fullgraph"
+                )
             array = np.asarray(array)
         buffer = self.outside.get(id(array))
         if buffer is not None:
@@ -195,8 +206,11 @@ class Tape:
     def adopt(self, tensor: Any) -> None:
         """Let ``tensor``, which holds a NumPy array, hold a Pending until the recording ends."""
         array = tensor._array
-        if type(array) is Pending:  # by another thread, meanwhile
+        if isinstance(array, SparseArray):
+            self.values_read = True  # what is computed of it is no part of a program that could run again
             return
+        if type(array) is Pending or type(array) in OF_ARRAYS:
+            return  # by another thread, meanwhile; or another device's: operations on that are done at once
         tensor._array = self.wrap(array)
         self.adopted.append(weakref.ref(tensor))
 

@@ -23,14 +23,12 @@ _MAX_DIMENSIONS: Final = 64
 _MAX_ELEMENTS: Final = 2**63 - 1
 _DTYPE_OF_STORAGE: Final = {storage: name for name, storage in STORAGE_CLASSES.items()}
 _UNSUPPORTED: Final = {
-    "torch._utils._rebuild_sparse_tensor": "sparse tensors; save tensor.to_dense()",
     "torch._utils._rebuild_nested_tensor": "nested tensors; save a list of their parts",
     "torch._utils._rebuild_qtensor": "quantized tensors; save tensor.dequantize()",
     "torch._utils._rebuild_meta_tensor_no_storage": "tensors on the meta device, which have no data",
     "torch._utils._rebuild_wrapper_subclass": "tensor subclasses; save the plain tensors inside",
     "torch._utils._rebuild_device_tensor_from_numpy": "tensors of this device; save tensor.cpu()",
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": "tensors of this device; save tensor.cpu()",
-    "torch.serialization._get_layout": "sparse layouts; save tensor.to_dense()",
     "torch.storage._load_from_bytes": "tensors pickled without torch.save; save them with torch.save",
 }
 
@@ -48,6 +46,19 @@ class StorageClass:
         self.dtype_name = dtype_name
 
 
+class LayoutName:
+    """A layout of PyTorch, by its name without ``torch.``."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+# Of how many tensors sparse ones are made: indices and values; starts, other indices and values.
+_PARTS_OF_LAYOUT: Final = {"sparse_coo": 2, "sparse_csr": 3, "sparse_csc": 3}
+
+
 class AllowedGlobals:
     """``find``: from a global's name to its ``Constructor`` or value."""
 
@@ -61,6 +72,7 @@ class AllowedGlobals:
                 ("_rebuild_tensor", self._rebuild_tensor),
                 ("_rebuild_tensor_v2", self._rebuild_tensor_v2),
                 ("_rebuild_tensor_v3", self._rebuild_tensor_v3),
+                ("_rebuild_sparse_tensor", self._rebuild_sparse_tensor),
                 ("_rebuild_parameter", self._rebuild_parameter),
                 ("_rebuild_parameter_with_state", self._rebuild_parameter_with_state),
             )
@@ -71,6 +83,7 @@ class AllowedGlobals:
             ("torch._tensor", "_rebuild_from_type_v2"): Constructor("rebuild", self._rebuild_from_type),
             ("torch", "Size"): Constructor("torch.Size", self._size),
             ("torch", "device"): Constructor("torch.device", self._device),
+            ("torch.serialization", "_get_layout"): Constructor("layout", self._layout),
             ("torch.storage", "UntypedStorage"): StorageClass(None),
             **{("torch._utils", name): constructor for name, constructor in self._rebuild.items()},
             **{("torch", storage): StorageClass(name) for storage, name in _DTYPE_OF_STORAGE.items()},
@@ -109,7 +122,8 @@ class AllowedGlobals:
             _refuse(f"malformed tensor: {len(shape)} sizes and {len(strides)} strides")
         elements = storage.elements(dtype_name)
         _check_inside(elements.size, offset, shape, strides)
-        return TensorRecord(elements, offset, shape, strides, dtype_name or storage.dtype_name or "", False)
+        name = dtype_name or storage.dtype_name or ""
+        return TensorRecord(elements, offset, shape, strides, name, False, storage.target)
 
     def _rebuild_tensor(self, storage: Any, offset: Any, shape: Any, strides: Any) -> Any:
         return self._codec.make_tensor(self._window(storage, offset, shape, strides, None))
@@ -147,6 +161,28 @@ class AllowedGlobals:
         if metadata:
             record = _resolved(record, metadata)
         return self._codec.make_tensor(record._replace(requires_grad=_flag(requires_grad)))
+
+    def _layout(self, name: Any) -> Any:
+        if type(name) is not str or not name.startswith("torch."):
+            _refuse("malformed layout")
+        return LayoutName(name.removeprefix("torch."))
+
+    def _rebuild_sparse_tensor(self, layout: Any, data: Any) -> Any:
+        if type(layout) is not LayoutName or type(data) is not tuple:
+            _refuse("malformed sparse tensor")
+        if layout.name not in _PARTS_OF_LAYOUT:
+            _refuse(f"torch.{layout.name} tensors: this version does not load them; save tensor.to_dense()")
+        count = _PARTS_OF_LAYOUT[layout.name]
+        flags = data[count + 1 :]
+        is_coalesced = _flag(flags[0]) if flags and flags[0] is not None else None
+        if len(data) not in (count + 1, count + 2) or any(
+            self._codec.kind(part) is not Kind.TENSOR for part in data[:count]
+        ):
+            _refuse("malformed sparse tensor: its parts are not tensors")
+        if self._codec.kind(data[count]) is not Kind.SIZE and type(data[count]) is not tuple:
+            _refuse("malformed sparse tensor: its size is none")
+        shape = _ints(tuple(data[count]), "size")
+        return self._codec.make_sparse(layout.name, data[:count], shape, is_coalesced)
 
     def _rebuild_parameter(self, tensor: Any, requires_grad: Any, _hooks: Any = None) -> Any:
         return self._codec.make_parameter(tensor, _flag(requires_grad))

@@ -51,6 +51,7 @@ class TensorRecord(NamedTuple):
     strides: tuple[int, ...]
     dtype_name: str
     requires_grad: bool
+    location: str = "cpu"
 
 
 class TensorCodec(Protocol):
@@ -59,6 +60,11 @@ class TensorCodec(Protocol):
     def kind(self, value: Any) -> Kind | None: ...
 
     def describe(self, tensor: Any) -> TensorRecord: ...
+
+    def sparse_parts(self, tensor: Any) -> tuple[str, tuple[Any, ...], tuple[int, ...], bool | None] | None:
+        """Of a sparse tensor its layout's name, the tensors that it is made of, its shape, and whether it is coalesced (None
+        where that is no question); None for a dense tensor."""
+        ...
 
     def attributes(self, tensor: Any) -> dict[str, Any]:
         """The Python attributes that the program has put on the tensor."""
@@ -73,6 +79,17 @@ class TensorCodec(Protocol):
     def make_tensor(self, record: TensorRecord) -> Any:
         """The tensor of a record that the reader has checked: it lies inside its storage. Records of shared memory
         come with the same ``storage`` object."""
+        ...
+
+    def make_sparse(
+        self, layout: str, parts: tuple[Any, ...], shape: tuple[int, ...], is_coalesced: bool | None
+    ) -> Any:
+        """The sparse tensor that ``sparse_parts`` took apart. What its parts hold is not read yet: in a file of the old format
+        it comes later."""
+        ...
+
+    def check_sparse(self) -> None:
+        """Once the file is read: raise where the parts of a sparse tensor do not go together."""
         ...
 
     def make_parameter(self, tensor: Any, requires_grad: bool) -> Any: ...

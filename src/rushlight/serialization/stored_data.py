@@ -21,7 +21,7 @@ class StoredData:
     It stands for the storage also where a program sees it: as the first argument of a ``map_location`` function.
     """
 
-    __slots__ = ("_arrays", "_bytes", "_must_swap", "dtype_name", "location")
+    __slots__ = ("_arrays", "_bytes", "_must_swap", "dtype_name", "location", "target")
 
     def __init__(self, data: ByteArray, dtype_name: str | None, must_swap: bool, location: str) -> None:
         self._bytes = data
@@ -29,6 +29,7 @@ class StoredData:
         self._arrays: dict[str, AnyArray] = {}
         self.dtype_name = dtype_name
         self.location = location
+        self.target = "cpu"  # the device that its tensors are to be on
 
     def elements(self, dtype_name: str | None = None) -> AnyArray:
         """The elements, one-dimensional: the same array object at every call, so that tensors share it."""
@@ -58,7 +59,8 @@ class StoredData:
 
     @property
     def device(self) -> str:
-        return "cpu"
+        """Where its tensors will be."""
+        return self.target
 
     def nbytes(self) -> int:
         """The number of bytes."""
@@ -69,11 +71,15 @@ class StoredData:
         return self._bytes.nbytes
 
     def cpu(self) -> StoredData:
-        """The storage itself: this is where it is."""
+        """The storage itself, to be on the CPU."""
+        self.target = "cpu"
         return self
 
-    def cuda(self, *_device: Any) -> StoredData:
-        raise RuntimeError(_NO_CUDA)
+    def cuda(self, device: Any = None) -> StoredData:
+        """The storage itself, to be on a GPU; ``RuntimeError`` where there is none."""
+        name = "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else str(device)
+        self.target = _restore(name)
+        return self
 
 
 def other_byte_order(byte_order: str) -> bool:
@@ -84,29 +90,29 @@ def other_byte_order(byte_order: str) -> bool:
 
 
 def check_location(data: StoredData, map_location: Any) -> None:
-    """Raise unless the storage may live on the CPU, by its tag and by ``map_location``.
+    """Set where the storage is to be, by its tag and by ``map_location``; raise where that can't be.
 
     ``map_location`` is as ``rushlight.load`` takes it. ``RuntimeError`` where PyTorch, on a machine without a GPU,
     raises it; ``TypeError`` for what is none of the allowed kinds.
     """
     tag = data.location
     if map_location is None:
-        _restore(tag)
+        data.target = _restore(tag)
     elif isinstance(map_location, str):
-        _restore(map_location)
+        data.target = _restore(map_location)
     elif isinstance(map_location, dict):
-        _restore(str(map_location.get(tag, tag)))
+        data.target = _restore(str(map_location.get(tag, tag)))
     elif callable(map_location):
         result = map_location(data, tag)
         if result is None:
-            _restore(tag)
+            data.target = _restore(tag)
         elif result is not data:
             raise TypeError(
                 f"load: map_location returned {type(result).__name__}; it must return the storage that it was given, "
                 "or None"
             )
     elif isinstance(getattr(map_location, "type", None), str):
-        _restore(str(map_location))
+        data.target = _restore(str(map_location))
     else:
         raise TypeError(
             f"load: map_location is {type(map_location).__name__}; give None, a device, a string, a dict of strings "
@@ -114,12 +120,17 @@ def check_location(data: StoredData, map_location: Any) -> None:
         )
 
 
-def _restore(location: str) -> None:
+def _restore(location: str) -> str:
+    """The device that a location means."""
     name = location.partition(":")[0]
     if name == "cpu":
-        return
+        return "cpu"
     if name == "cuda":
-        raise RuntimeError(_NO_CUDA)
+        from ..core.device import USABLE, require_available
+
+        if "cuda" not in USABLE or not USABLE["cuda"]():
+            raise RuntimeError(_NO_CUDA)
+        return str(require_available(location))
     raise RuntimeError(
         f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location}); "
         "give map_location='cpu'"

@@ -79,20 +79,22 @@ class _Reducer:
         if kind is None:
             return reduce_numpy(value)
         if kind is Kind.TENSOR:
-            call = self._tensor_call(codec.describe(value))
+            call = self._sparse_call(value) or self._tensor_call(codec.describe(value))
             attributes = codec.attributes(value)
             if not attributes:
                 return call
             arguments = (call.function, Global("torch", "Tensor"), call.arguments, attributes)
             return Call(Global("torch._tensor", "_rebuild_from_type_v2"), arguments)
         if kind is Kind.PARAMETER:
-            record = codec.describe(value)
-            data = self._tensor_call(record._replace(requires_grad=False))
+            requires_grad = bool(value.requires_grad)
+            data = self._sparse_call(value) or self._tensor_call(
+                codec.describe(value)._replace(requires_grad=False)
+            )
             attributes = codec.attributes(value)
             if not attributes:
-                return _torch_utils("_rebuild_parameter", data, record.requires_grad, OrderedDict())
+                return _torch_utils("_rebuild_parameter", data, requires_grad, OrderedDict())
             return _torch_utils(
-                "_rebuild_parameter_with_state", data, record.requires_grad, OrderedDict(), attributes
+                "_rebuild_parameter_with_state", data, requires_grad, OrderedDict(), attributes
             )
         if kind is Kind.DTYPE:
             return Global("torch", codec.dtype_name(value))
@@ -100,10 +102,22 @@ class _Reducer:
             return Call(Global("torch", "Size"), (tuple(value),))
         return Call(Global("torch", "device"), codec.device_arguments(value))
 
+    def _sparse_call(self, value: Any) -> Call | None:
+        """The call that makes a sparse tensor again; None for a dense one. PyTorch does not save its ``requires_grad``."""
+        found = self._codec.sparse_parts(value)
+        if found is None:
+            return None
+        name, parts, shape, is_coalesced = found
+        layout = Call(Global("torch.serialization", "_get_layout"), (f"torch.{name}",))
+        calls = [self._tensor_call(self._codec.describe(part)) for part in parts]
+        size = Call(Global("torch", "Size"), (tuple(shape),))
+        data = (*calls, size) if is_coalesced is None else (*calls, size, is_coalesced)
+        return _torch_utils("_rebuild_sparse_tensor", layout, data)
+
     def _tensor_call(self, record: TensorRecord) -> Call:
         storage_class = STORAGE_CLASSES[record.dtype_name]
         key = self._key_of(record.storage)
-        identifier = ("storage", Global("torch", storage_class), key, "cpu", record.storage.size)
+        identifier = ("storage", Global("torch", storage_class), key, record.location, record.storage.size)
         return _torch_utils(
             "_rebuild_tensor_v2",
             Persistent(identifier),
@@ -151,7 +165,9 @@ def read_checkpoint(source: Any, *, codec: TensorCodec, map_location: Any = None
     """
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            return _read(file, codec, map_location, mmap, os.fspath(source))
+            value = _read(file, codec, map_location, mmap, os.fspath(source))
+        codec.check_sparse()
+        return value
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
     for method in ("seek", "tell", "read"):
@@ -161,7 +177,9 @@ def read_checkpoint(source: Any, *, codec: TensorCodec, map_location: Any = None
                 "file that is seekable. Please pre-load the data into a buffer like io.BytesIO and try to load from it "
                 "instead."
             )
-    return _read(source, codec, map_location, False, None)
+    value = _read(source, codec, map_location, False, None)
+    codec.check_sparse()
+    return value
 
 
 def _read(file: BinaryIO, codec: TensorCodec, map_location: Any, mmap: bool, path: Any) -> Any:

@@ -16,11 +16,21 @@ if rank == 1 and how == "raise early":
     raise ValueError("this rank is broken")
 if rank == 1 and how == "leave early":
     sys.exit(0)
-dist.init_process_group(
-    timeout=timedelta(seconds=2 if how in ("hang", "hang in monitored barrier") else 1800)
-)
+dist.init_process_group(timeout=timedelta(seconds=2 if how.startswith("hang") else 1800))
 x = torch.ones(1000)
 dist.all_reduce(x)
+step = dist.all_reduce
+if how.endswith(" in a graph"):
+    how = how.removesuffix(" in a graph")
+
+    @torch.compile(fullgraph=True)
+    def step(x: torch.Tensor) -> None:
+        y = x * 2
+        dist.all_reduce(y)
+        x += y
+
+    for _ in range(3):
+        step(x)
 if rank == 1:
     if how == "raise":
         raise ValueError("this rank is broken")
@@ -37,5 +47,5 @@ if rank == 1:
         x = torch.ones(999)
 if how == "hang in monitored barrier":
     dist.monitored_barrier(wait_all_ranks=True)
-dist.all_reduce(x)
+step(x)
 print("went on")

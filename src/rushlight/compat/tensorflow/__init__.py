@@ -12,6 +12,7 @@ from . import (
     app as app,
     compat as compat,
     contrib as contrib,
+    distribute as distribute,
     errors as errors,
     flags as flags,
     gfile as gfile,
@@ -256,6 +257,7 @@ from .ops_reduce import (
     reduce_prod as reduce_prod,
     reduce_sum as reduce_sum,
 )
+from .placement import DeviceSpec as DeviceSpec
 from .python_function import py_func as py_func
 from .scopes import (
     add_to_collection as add_to_collection,

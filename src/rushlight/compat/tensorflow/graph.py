@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .dtypes import DType
 from .graph_keys import GraphKeys
+from .placement import Scope, as_scope, asked_for
 from .tensor_shape import UNKNOWN, TensorShape, as_shape
 
 Function = Callable[..., Any]
@@ -108,7 +109,7 @@ class Tensor(Operand):
 
     @property
     def device(self) -> str:
-        """The device that was asked for; everything runs on the CPU."""
+        """The device that was asked for; "" if none was."""
         return self.op.device
 
     def get_shape(self) -> TensorShape:
@@ -209,7 +210,7 @@ class Operation:
         self.writes: Final = writes  # the variables whose values it changes
         self.attributes: Final = attributes
         self.block: Final = graph.block
-        self.device: Final = graph.device_name
+        self.device = ""  # what was asked for: see ``placement``
         self.number: Final = graph.next_number()
         self.defined_at: Final = _place_in_program()
 
@@ -233,6 +234,10 @@ class Operation:
         """The results."""
         return tuple(self.outputs)
 
+    def colocation_groups(self) -> list[bytes]:
+        """The names of the operations that this one is on one device with: its own, if it was not asked to follow another."""
+        return self.attributes.get("_class") or [b"loc:@" + self.name.encode()]
+
     def get_attr(self, name: str) -> Any:
         """One of the operation's parameters; ``ValueError`` if there is none of that name."""
         if name not in self.attributes:
@@ -246,6 +251,8 @@ class Operation:
         lines = [f'name: "{self.name}"', f'op: "{self.type}"']
         lines += [f'input: "{tensor.op.name}"' for tensor in self.inputs]
         lines += [f'input: "^{op.name}"' for op in self.control_inputs]
+        if self.device:
+            lines.append(f'device: "{self.device}"')
         return "\n".join(lines)
 
 
@@ -295,7 +302,8 @@ class Graph:
         self._next_number = 0
         self._finalized = False
         self.block: Block | None = None
-        self.device_name = ""
+        self._devices: tuple[Scope, ...] = ()
+        self._colocated: tuple[Operation, ...] = ()
         self.seed: int | None = None
         self.variable_store: Any = None  # variable_scope keeps its table of get_variable's names here
         self.variables_by_op: dict[Operation, Any] = {}
@@ -349,6 +357,10 @@ class Graph:
             tuple(writes),
             attributes or {},
         )
+        if self._devices:
+            asked_for(self._devices, op)
+        if self._colocated:
+            self._colocate(op)
         self._operations[full_name] = op
         return op
 
@@ -436,14 +448,41 @@ class Graph:
         return element if isinstance(element, Operation) else element.op
 
     @contextlib.contextmanager
-    def device(self, device_name: Any) -> Iterator[None]:
-        """Remember the device; everything runs where Rushlight's tensors are."""
-        outer = self.device_name
-        self.device_name = device_name if isinstance(device_name, str) else outer
+    def device(self, device_name_or_function: Any) -> Iterator[None]:
+        """Operations made in the ``with`` block ask for this device, in the parts that no inner block names.
+
+        A function gets each operation and returns its device. None forgets the outer blocks. Raises ``ValueError`` for a name
+        that is none.
+        """
+        outer = self._devices
+        self._devices = (*outer, as_scope(device_name_or_function))
         try:
             yield
         finally:
-            self.device_name = outer
+            self._devices = outer
+
+    @contextlib.contextmanager
+    def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
+        """Operations made in the ``with`` block are where ``op`` is, whatever the device blocks around it say."""
+        if op is None and not ignore_existing:
+            raise ValueError("Trying to reset colocation (op is None) but ignore_existing is not True")
+        devices, colocated = self._devices, self._colocated
+        if op is not None:
+            op = getattr(op, "op", op)  # a tensor, a variable
+            op = op if isinstance(op, Operation) else self._as_operation(op)
+        self._devices = ()
+        self._colocated = (*(() if ignore_existing else colocated), *(() if op is None else (op,)))
+        try:
+            yield
+        finally:
+            self._devices, self._colocated = devices, colocated
+
+    def _colocate(self, op: Operation) -> None:
+        places = dict.fromkeys([group for other in self._colocated for group in other.colocation_groups()])
+        for other in self._colocated:
+            if other.device:
+                op.device = other.device
+        op.attributes["_class"] = sorted(places)
 
     @contextlib.contextmanager
     def inside(self, block: Block | None) -> Iterator[None]:

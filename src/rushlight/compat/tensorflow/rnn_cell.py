@@ -402,7 +402,7 @@ class ResidualWrapper(RNNCell):
 
 
 class DeviceWrapper(RNNCell):
-    """A cell with a device; everything runs on the CPU."""
+    """A cell whose operations ask for a device."""
 
     def __init__(self, cell: RNNCell, device: str) -> None:
         super().__init__()

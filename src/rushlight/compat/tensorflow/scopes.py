@@ -15,13 +15,13 @@ def control_dependencies(control_inputs: Sequence[Any] | None) -> Any:
 
 
 def device(device_name_or_function: Any) -> Any:
-    """Accepted, and remembered in ``op.device``: everything runs on the CPU."""
+    """Operations made in the ``with`` block ask for this device: see :meth:`tf.Graph.device`."""
     return get_default_graph().device(device_name_or_function)
 
 
 def colocate_with(op: Any, ignore_existing: bool = False) -> Any:
-    """Accepted without effect: there is one place to run."""
-    return contextlib.nullcontext()
+    """Operations made in the ``with`` block are where ``op`` is: see :meth:`tf.Graph.colocate_with`."""
+    return get_default_graph().colocate_with(op, ignore_existing)
 
 
 def container(container_name: str) -> Any:

@@ -12,6 +12,7 @@ from .differentiate import GRADIENT
 from .executor import VARIABLE, Plan, make_step, needed_operations
 from .fetches import Fetches, as_fetched, feed_tensor, feed_value
 from .graph import Graph, Tensor, get_default_graph, pop_session, push_session
+from .placement import device_names, place
 from .session_state import SessionState
 
 _PLANS_KEPT = 500
@@ -68,8 +69,8 @@ class BaseSession:
         return scope()
 
     def list_devices(self) -> list[str]:
-        """The devices: the CPU."""
-        return ["/job:localhost/replica:0/task:0/device:CPU:0"]
+        """The devices: the CPU, as often as ``ConfigProto(device_count={"CPU": n})`` says."""
+        return device_names(self._config)
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Compute what ``fetches`` need, and give their values.
@@ -134,7 +135,9 @@ class BaseSession:
             if len(self._plans) >= _PLANS_KEPT:  # a program that grows its graph in a loop
                 self._plans.clear()
                 self._steps.clear()
-            found = self._plans[tensors, targets, keys] = Plan(self._state, tensors, targets, keys)
+            found = Plan(self._state, tensors, targets, keys)
+            place([op for one in found.with_inner() for op in one.order], self._config)
+            self._plans[tensors, targets, keys] = found
         return found
 
     def _execute(self, plan: Plan, values: list[Any]) -> list[Any]:
@@ -289,7 +292,7 @@ class Session(BaseSession):
     Args:
         target: accepted; everything runs in this process.
         graph: the graph to run, by default the default one.
-        config: a ``tf.ConfigProto``; accepted.
+        config: a ``tf.ConfigProto``: see there.
     """
 
     def __enter__(self) -> Session:
@@ -344,7 +347,9 @@ class Settings:
 
 
 class ConfigProto(Settings):
-    """Options of a session; all are accepted, none changes anything."""
+    """Options of a session. ``allow_soft_placement``: operations for a device that is not here run on the CPU;
+    ``log_device_placement``: say where each runs; ``device_count``: how many CPUs ``list_devices`` has. All others are
+    accepted without effect."""
 
 
 class GPUOptions(Settings):

@@ -149,8 +149,15 @@ class Function:
     def _back(self, branch: Any, vectorise: bool) -> None:
         """Mark the end of a loop's body."""
         if self.as_written and not vectorise:
-            branch.set_metadata("llvm.loop", _LoopName(self.loops))
-            self.loops += 1
+            branch.set_metadata("llvm.loop", self._loop_name())
+
+    def _loop_name(self) -> _LoopName:
+        self.loops += 1
+        return _LoopName(self.loops - 1)
+
+    def loop_name(self) -> str:
+        """A name for ``!llvm.loop`` of a loop written as text: LLVM leaves the loop as it is."""
+        return self._loop_name().get_reference()
 
     @contextmanager
     def when(self, condition: Any) -> Iterator[None]:

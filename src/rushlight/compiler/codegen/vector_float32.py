@@ -80,8 +80,15 @@ def exp(b: Body, x: Value) -> Value:
     return scale(b.fma(b.polynomial(r, EXP), r * r, r) + 1.0, n)
 
 
+def exp_below_zero(b: Body, x: Value) -> Value:
+    """exp(x) of numbers that are not positive: the same bits, with less work at the small end."""
+    n, r = reduce_exponent(b, b.larger(-104.0, x))
+    value = b.fma(b.polynomial(r, EXP), r * r, r) + 1.0
+    return value * power_of_two(n + 64) * 2.0**-64
+
+
 def sigmoid(b: Body, x: Value) -> Value:
-    small = exp(b, -b.fabs(x))
+    small = exp_below_zero(b, -b.fabs(x))
     above = b.select(x < 0.0, small, 1.0)
     below = small + 1.0
     return corrected(b, above / below, above, below, small - (below - 1.0), b.fma(small, -0.5, 1.0))

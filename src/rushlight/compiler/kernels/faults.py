@@ -52,5 +52,10 @@ def check() -> None:
     if _WORDS[0]:
         kind, index, dim, size = _WORDS.tolist()
         _WORDS[0] = 0
-        error, message = _MESSAGES[Fault(kind)]
-        raise error(message.format(index=index, dim=dim, size=size))
+        raise message(Fault(kind), index, dim, size)
+
+
+def message(kind: Fault, index: int, dim: int, size: int) -> Exception:
+    """The exception that says what went wrong."""
+    error, text = _MESSAGES[kind]
+    return error(text.format(index=index, dim=dim, size=size))

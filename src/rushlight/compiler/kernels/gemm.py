@@ -1,8 +1,9 @@
 """Matrix products: tiles of the result, each one call of OpenBLAS or a loop of our own.
 
-OpenBLAS does not give the same bits when a product is cut differently, so the tiles follow from the shape alone, and a worker
-takes whole tiles: results do not depend on the number of threads. The cut is the one that a small model of OpenBLAS's
-time (arithmetic, packing of both operands, the call itself) finds best over one to eight workers.
+Large products run in register tiles (``tile_products``) where the processor has AVX-512; the others, and all of them
+elsewhere, on OpenBLAS. That does not give the same bits when a product is cut differently, so the tiles follow from the
+shape alone, and a worker takes whole tiles: results do not depend on the number of threads. The cut is the one that a small
+model of OpenBLAS's time (arithmetic, packing of both operands, the call itself) finds best over one to eight workers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from llvmlite import ir
 from .. import blas as blas_library
 from ..codegen import structured
 from ..launch import KernelCall, Pointer, Role
-from . import small_products
+from . import small_products, tile_products
 
 Strides = tuple[int, ...]
 
@@ -57,6 +58,8 @@ _OWN_LOOP_INNER_UP_TO: Final = 256
 _OWN_LOOP_WITHOUT_BLAS: Final = 1 << 20
 # How many of them a unit should have.
 _OWN_LOOP_UNIT: Final = 16384
+# From so many multiplications on, register tiles of our own are worth compiling.
+_TILES_FROM: Final = 1 << 20
 
 
 class Coefficient(NamedTuple):
@@ -263,8 +266,12 @@ def _bits(number: float) -> int:
 def _blas_call(
     p: _Product, dtype: Any, wide: bool, coefficients: _Coefficients, pointers: tuple[Pointer, ...]
 ) -> KernelCall | None:
-    call = _gemv(p, dtype, wide, coefficients, pointers) if p.m == 1 else None
-    return _gemm(p, dtype, wide, coefficients, pointers) if call is None else call
+    call = (
+        _gemv(p, dtype, wide, coefficients, pointers)
+        if p.m == 1
+        else _tiled(p, dtype, coefficients, pointers)
+    )
+    return call or _gemm(p, dtype, wide, coefficients, pointers)
 
 
 def _gemm(
@@ -291,6 +298,47 @@ def _gemm(
     text = _gemm_text(size == 8, wide, coefficients.alpha_dtypes, coefficients.beta_dtypes)
     nanoseconds = _NS_MULTIPLY * rows * columns * p.k + _NS_CALL
     return KernelCall(text, "kernel", ints, pointers, tiles * count, max(1, round(5000 / nanoseconds)))
+
+
+def _tiled(
+    p: _Product, dtype: Any, coefficients: _Coefficients, pointers: tuple[Pointer, ...]
+) -> KernelCall | None:
+    """By register tiles of our own; None where there is none for this, or OpenBLAS is as good."""
+    double = dtype.itemsize == 8
+    machine = tile_products.machine(double)
+    count, size = _size(p.batch), dtype.itemsize
+    if machine is None or p.m * p.n * p.k * count < _TILES_FROM or p.n < machine.lanes // 2 or p.c[-1] != 1:
+        return None
+    a_turned, b_turned = not _unit(p.a[-1], p.k), not _unit(p.b[-1], p.n)
+    if (a_turned and not _unit(p.a[-2], p.m)) or (b_turned and not _unit(p.b[-2], p.k)):
+        return None
+    a_step = p.a[-1 if a_turned else -2] * size
+    b_step = p.b[-1 if b_turned else -2] * size
+    tiles = tile_products.tiles_of(p.m, p.n, p.k, count, double, machine, a_step, b_step, b_turned)
+    slice_ = tile_products.slice_of(p.k)
+    adds = slice_ < p.k or bool(coefficients.beta)
+    shape = tile_products.shape_of(p.n, double, a_turned, b_turned, adds, machine, tiles)
+    across = -(-p.n // tiles.span)
+    number = -(-tiles.blocks // tiles.together) * across
+    ints = (
+        _bits(coefficients.alpha),
+        _bits(coefficients.beta),
+        *(p.m, p.n, p.k, tiles.together, tiles.span, across, number),
+        *(slice_, tiles.full, tiles.blocks, a_step, b_step, p.c[-2] * size),
+        *_batch_ints(p, size),
+    )
+    reader = _coefficient_reader(coefficients.alpha_dtypes, coefficients.beta_dtypes)
+    text = tile_products.text_of(shape, reader, _batch_offsets)
+    nanoseconds = _NS_MULTIPLY * tiles.together * tiles.rows * tiles.span * p.k
+    return KernelCall(
+        text,
+        "kernel",
+        ints,
+        pointers,
+        number * count,
+        max(1, round(5000 / nanoseconds)),
+        scratch=tile_products.scratch_bytes(shape, tiles),
+    )
 
 
 def _gemv(

@@ -27,6 +27,7 @@ from ..groups import (
     refine_space,
     without_ones,
 )
+from ..lowering.builder import has_effects
 
 _MOST_MEMBERS = 120
 _MOST_READ = 28
@@ -49,6 +50,7 @@ class _Fuser:
         ] = {}  # of memory that is in no loop group: groups that read all of it
         self.reads: dict[int, set[int]] = {}  # roots in memory that a group reads
         self.scalars = -1
+        self.last_effect = -1
         self.columns: dict[
             tuple[int, int], list[int]
         ] = {}  # by size and number of columns: sums over columns
@@ -307,6 +309,10 @@ class _Fuser:
             group = self._new(form, node, 0 if node.several else node.size)
             group.add(number, Level.FULL)
             self.owner[number] = group.number
+            if has_effects(node):  # in the program's order: no kernel may be needed by one and need an earlier one
+                if self.last_effect >= 0:
+                    sources = sources | {self.last_effect}
+                self.last_effect = group.number
             self._needs(group.number, sources)
             return
         joined: Group | None = None

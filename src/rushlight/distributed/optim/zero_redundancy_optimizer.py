@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.grad_mode import no_grad
 from ...core.tensor import Tensor
 from ...optim.optimizer import Optimizer
-from .. import exchanges, work as under_way
+from .. import exchanges, records, work as under_way
 from ..collectives import write
 from ..object_collectives import gather_object
 from ..process_group import ProcessGroup, the_group
@@ -128,6 +129,9 @@ class ZeroRedundancyOptimizer(Optimizer):
         for options in self.param_groups:
             for param in options["params"]:
                 parts[self._owners[id(param)]].append(param)
+        if records.recording() is not None:
+            self._record_exchange(parts)
+            return
         own = [as_bytes(contiguous(param._array)) for param in parts[group.rank()]]
         data = np.concatenate(own) if own else np.empty(0, np.uint8)
         steps = exchanges.all_gather_bytes(group, data, "exchange of updated parameters")
@@ -138,6 +142,16 @@ class ZeroRedundancyOptimizer(Optimizer):
                 array = param._array
                 write(param, data[start : start + array.nbytes].view(array.dtype).reshape(array.shape))
                 start += array.nbytes
+
+    def _record_exchange(self, parts: list[list[Tensor]]) -> None:
+        group = self.process_group
+        for owner, params in enumerate(parts):
+            if params:
+                with no_grad():
+                    updated = records.call(records.COPIES, params, {"group": group, "root": owner})
+                if owner != group.rank():
+                    for param, found in zip(params, updated, strict=True):
+                        write(param, found._array)
 
     def consolidate_state_dict(self, to: int = 0) -> None:
         """Bring the state of all ranks to rank ``to``, for ``state_dict()`` there. All ranks call it."""

@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from ...core.dtypes import BOOL, FLOATS
-from ...core.tensor import Tensor, make_tensor
+from ...core.tensor import Tensor
 from ...ops.activations import softmax
 from ...ops.comparison import where
 from ...ops.dispatch import type_name
 from ...ops.linalg import matmul, mT_of
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
 from ...ops.rearranging import repeat_interleave
 from .regularization import dropout
@@ -63,7 +64,7 @@ def scaled_dot_product_attention(
             raise RuntimeError(
                 "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
             )
-        attn_mask = make_tensor(np.tri(length, source, dtype=np.bool_))
+        attn_mask = tensor_beside(query, np.tri(length, source, dtype=np.bool_))
     if attn_mask is not None and attn_mask._array.dtype not in (BOOL, q.dtype):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from ...core.dtypes import F32, F64
 from ...core.history import Node
-from ...core.tensor import Tensor, make_tensor
+from ...core.tensor import Tensor
+from ...ops.batching import for_each_example
 from ...ops.define import Primitive
 from ...ops.dispatch import apply, not_implemented
 from ...ops.movement import squeeze, unsqueeze
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import mul
 from ...ops.reductions import mean, no_derivative, sum as sum_of
+from ...runtime.batched import Batched
 from .loss_reduction import check_reduction
 
 Array = NDArray[Any]
@@ -205,6 +208,12 @@ def ctc_loss(
         tensor(0.2877)
     """
     check_reduction(reduction)
+    if any(
+        isinstance(t, Tensor) and type(t._array) is Batched for t in (targets, input_lengths, target_lengths)
+    ):
+        return for_each_example(  # type: ignore[no-any-return]
+            ctc_loss, (log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
+        )
     if isinstance(input_lengths, Tensor) != isinstance(target_lengths, Tensor):
         raise TypeError(
             "ctc_loss(): input_lengths and target_lengths must both be tensors or both tuples of ints"
@@ -247,7 +256,7 @@ def ctc_loss(
     }  # fmt: skip
     losses = apply(CTC, (log_probs,), attrs)
     if reduction == "mean":
-        weights = make_tensor((1 / np.maximum(lengths, 1)).astype(array.dtype))
+        weights = tensor_beside(losses, (1 / np.maximum(lengths, 1)).astype(array.dtype))
         return mean(mul(losses, weights))
     if reduction == "sum":
         return sum_of(losses)

@@ -12,11 +12,13 @@ import numpy as np
 
 from ...core.dtypes import FLOATS
 from ...core.tensor import Tensor, make_tensor
+from ...ops.batching import for_each_example
 from ...ops.dispatch import not_implemented
 from ...ops.extrema import max as max_of
 from ...ops.movement import expand, reshape, squeeze, unsqueeze
 from ...ops.random import rand
 from ...ops.scattering import gather
+from ...runtime.batched import Batched
 
 
 def _many(value: Any, dims: int, name: str) -> tuple[int, ...]:
@@ -74,6 +76,9 @@ def _pool(
     batch, channels = input._array.shape[:2]
     if samples is None:
         samples = rand(batch, channels, dims, dtype=input.dtype)
+    if type(samples._array) is Batched:
+        result, places = for_each_example(_pool, (input, window, counts, None, samples, dims))
+        return (squeeze(result, 0), squeeze(places, 0)) if single else (result, places)
     drawn = np.asarray(samples.tolist()).reshape(samples._array.shape)
     if drawn.ndim != 3 or drawn.shape[1] != channels or drawn.shape[0] < batch or drawn.shape[2] != dims:
         raise RuntimeError(

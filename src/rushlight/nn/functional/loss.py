@@ -21,6 +21,7 @@ from ...ops.define import Primitive
 from ...ops.dispatch import FloatingPointReport, apply, common_dtype, compute, not_implemented, type_name
 from ...ops.functions import abs as abs_of, sigmoid, xlogy
 from ...ops.movement import cast, unsqueeze
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import SUB, add, div, mul, neg, sub
 from ...ops.powers import exp, log, square
 from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
@@ -529,7 +530,7 @@ def gaussian_nll_loss(
     """
     shape = input._array.shape
     if isinstance(var, float):
-        var = make_tensor(np.full(shape, var, input._array.dtype))
+        var = tensor_beside(input, np.full(shape, var, input._array.dtype))
     elif not isinstance(var, Tensor):
         raise TypeError(
             f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}"

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.device import on_host
 from ...core.dtypes import FLOATS, I64
-from ...core.tensor import Tensor, make_tensor
+from ...core.tensor import Tensor
 from ...ops.activations import logsigmoid, softplus
 from ...ops.bounds import clamp_min, minimum
 from ...ops.comparison import eq, ne, where
@@ -16,6 +17,7 @@ from ...ops.dispatch import not_implemented, type_name
 from ...ops.distances import pairwise_distance
 from ...ops.indexing import index_select
 from ...ops.movement import reshape, unsqueeze
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, div, mul, neg, sub
 from ...ops.powers import sqrt, square
 from ...ops.reductions import sum as sum_of
@@ -130,14 +132,14 @@ def multilabel_margin_loss(
     every = whole(target._array)
     if every.size and (every.min() < -1 or every.max() >= classes):
         raise RuntimeError("argument #2 'target' is out of range")
-    labels = target._array.reshape(rows, classes)
+    labels = on_host(target._array).reshape(rows, classes)
     mark: Any = _marked if type(labels) is np.ndarray else (lambda *args: each(_marked, args, {}))
     listed, is_target = mark(labels, input._array.dtype)
-    chosen = gather(scores, 1, make_tensor(np.where(listed, labels, 0)))
+    chosen = gather(scores, 1, tensor_beside(scores, np.where(listed, labels, 0)))
     # (rows, targets, classes): every listed target against every class that is none.
     margins = clamp_min(add(sub(1.0, unsqueeze(chosen, 2)), unsqueeze(scores, 1)), 0)
     counted = listed.astype(is_target.dtype)[:, :, None] * (1 - is_target)[:, None, :]
-    losses = div(sum_of(mul(margins, make_tensor(counted)), (1, 2)), classes)
+    losses = div(sum_of(mul(margins, tensor_beside(margins, counted)), (1, 2)), classes)
     return reduced(losses if input._array.ndim == 2 else reshape(losses, ()), reduction)
 
 
@@ -210,7 +212,7 @@ def multi_margin_loss(
                 f"inconsistent weight size, expected {classes} but got {list(weight._array.shape)}"
             )
         margins = mul(margins, unsqueeze(index_select(weight, 0, reshape(target, (rows,))), 1))
-    others = ne(make_tensor(np.arange(classes)), at_target)
+    others = ne(tensor_beside(at_target, np.arange(classes)), at_target)
     losses = div(sum_of(where(others, margins, 0.0), 1), classes)
     return reduced(reshape(losses, shape) if reduction == "none" else losses, reduction)
 

@@ -12,6 +12,7 @@ from ...core.tensor import Tensor
 from ...ops.dispatch import apply, not_implemented
 from ...ops.movement import reshape
 from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize
+from ...runtime.batched import Batched
 
 
 def batch_norm(
@@ -89,6 +90,13 @@ def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.
     try:
         if observed._array.dtype != running._array.dtype:
             observed = observed.to(running.dtype)
+        if type(observed._array) is Batched and type(running._array) is not Batched:
+            raise RuntimeError(
+                "Batch norm got a batched tensor as input while the running_mean or running_var, which will be updated in "
+                "place, were not batched. If you are using a module and do not need eval mode, please set "
+                "`track_running_stats` to be False. If you are using a prebuilt module and do not need eval mode, please see "
+                "rushlight.func.replace_all_batch_norm_modules_"
+            )
         running.mul_(1 - momentum)
         running.add_(observed, alpha=momentum * factor)
     finally:

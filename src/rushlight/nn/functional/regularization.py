@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...core.generator import default_generator
 from ...core.shapes import Shape
 from ...core.tensor import Tensor, make_tensor
 from ...ops.dispatch import type_name
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
-from ...ops.random import dropout as _dropout, dropout_noise as _noise_for, streams
+from ...ops.random import dropout as _dropout, dropout_noise as _noise_for, generator_beside, streams
 
 # SELU's saturation value, -scale * alpha: what alpha dropout puts in place of what it drops.
 _SATURATION = 1.7580993408473766
@@ -66,7 +66,8 @@ def _channel_noise(input: Tensor, p: float) -> Tensor:
     shape = input._array.shape
     if len(shape) < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return make_tensor(streams.dropout_noise(default_generator, _channel_shape(shape), input._array.dtype, p))
+    source = generator_beside(None, input)
+    return make_tensor(streams.dropout_noise(source, _channel_shape(shape), input._array.dtype, p))
 
 
 def _channel_shape(shape: Shape) -> Shape:
@@ -171,7 +172,7 @@ def _alpha_dropout(input: Tensor, p: float, training: bool, inplace: bool, *, ch
     if not _drops(input, p, training):
         return input
     if p == 1:
-        zero = make_tensor(np.zeros((), input._array.dtype))
+        zero = tensor_beside(input, np.zeros((), input._array.dtype))
         return input.mul_(zero) if inplace else mul(input, zero)  # type: ignore[no-any-return]
     drawn = (_channel_noise if channels else _noise)(input, p)._array
     kept = (drawn != 0).astype(drawn.dtype)

@@ -17,6 +17,7 @@ from ...ops.dispatch import not_implemented
 from ...ops.indexing import index_add, index_select
 from ...ops.linalg import matmul
 from ...ops.movement import cast, clone, permute, reshape
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
 from .padding import pad
 
@@ -154,7 +155,7 @@ def _nearest(input: Tensor, dim: int, out: int, given: float | None, offset: flo
     places = np.floor((np.arange(out, dtype=F32) + np.float32(offset)) * scale).astype(I64)
     if out == extent and not given:
         places = np.arange(out)
-    return index_select(input, dim, make_tensor(np.minimum(places, extent - 1)))
+    return index_select(input, dim, tensor_beside(input, np.minimum(places, extent - 1)))
 
 
 def _source_scale(extent: int, out: int, given: float | None, align_corners: bool) -> float:
@@ -228,7 +229,7 @@ def _smooth(
             continue
         if antialias:
             matrix = _filter_matrix(extent, out, scale, align_corners, mode == "bicubic")
-            result = _along(result, dim, make_tensor(matrix.astype(wide)))
+            result = _along(result, dim, tensor_beside(input, matrix.astype(wide)))
             continue
         places, weights = (_cubic_taps if mode == "bicubic" else _linear_taps)(
             extent, out, scale, align_corners
@@ -237,7 +238,8 @@ def _smooth(
         total: Tensor | None = None
         for place, weight in zip(places, weights.astype(wide), strict=True):
             part = mul(
-                index_select(result, dim, make_tensor(place)), make_tensor(weight.reshape(-1, *trailing))
+                index_select(result, dim, tensor_beside(input, place)),
+                tensor_beside(input, weight.reshape(-1, *trailing)),
             )
             total = part if total is None else add(total, part)
         assert total is not None
@@ -366,7 +368,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
         )
     order = np.arange(shape[1]).reshape(groups, -1).T.reshape(-1)
-    return index_select(input, 1, make_tensor(np.ascontiguousarray(order)))
+    return index_select(input, 1, tensor_beside(input, np.ascontiguousarray(order)))
 
 
 # --- sliding blocks ---------------------------------------------------------------------------------------------------

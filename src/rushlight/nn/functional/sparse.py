@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ...core.device import on_host
 from ...core.grad_mode import GRAD_MODE
 from ...core.tensor import Tensor, make_tensor
+from ...ops.batching import for_each_example
 from ...ops.creation import zeros
 from ...ops.indexing import embedding as _embedding, index_add
 from ...ops.pointwise import div, mul
 from ...ops.scattering import gather
+from ...runtime.batched import Batched
 
 
 def embedding(
@@ -27,7 +30,8 @@ def embedding(
 
     Row ``padding_idx`` gets no gradient; with ``scale_grad_by_freq`` each row's gradient is divided by how often it was
     taken. ``max_norm`` first scales, in place, the rows that are taken so that their ``norm_type``-norm is at most that.
-    ``sparse`` is accepted; gradients are dense. Raises ``IndexError`` for a number out of range.
+    With ``sparse`` the gradient of ``weight`` is a sparse tensor of the rows that were taken (dense in compiled functions and
+    under ``vmap``). Raises ``IndexError`` for a number out of range.
 
     Example:
         >>> import rushlight as torch
@@ -42,7 +46,21 @@ def embedding(
     padding = -1 if padding_idx is None else _row(padding_idx, weight)
     if max_norm is not None:
         limit_norms(weight, input, max_norm, norm_type)
+    if sparse:
+        return _sparsely(weight, input, padding, scale_grad_by_freq)
     return _embedding(weight, input, padding, scale_grad_by_freq)
+
+
+def _sparsely(weight: Tensor, input: Tensor, padding: int, scale_grad_by_freq: bool) -> Tensor:
+    """The rows of ``weight``, with a history that gives it a sparse gradient."""
+    if weight._node is None or not GRAD_MODE.get() or type(weight._array) is not np.ndarray:
+        return _embedding(weight, input, padding, scale_grad_by_freq)
+    from ...ops.sparse_records import with_sparse_gradient  # only who has sparse gradients needs it
+
+    rows = _embedding(weight.detach(), input, padding, scale_grad_by_freq)
+    if type(rows._array) is not np.ndarray:
+        return _embedding(weight, input, padding, scale_grad_by_freq)
+    return with_sparse_gradient(rows, weight, input, padding, scale_grad_by_freq)
 
 
 def _row(padding_idx: int, weight: Tensor) -> int:
@@ -56,6 +74,14 @@ def limit_norms(weight: Tensor, indices: Tensor, max_norm: float, norm_type: flo
     """Scale the rows of ``weight`` at ``indices``, in place and unrecorded, to norms of at most ``max_norm``."""
     token = GRAD_MODE.set(False)
     try:
+        if type(weight._array) is Batched or type(indices._array) is Batched:
+            # Which rows occur is different for each example: every row gets a factor.
+            table = weight._array.astype(np.float64)
+            occurs = np.equal(indices._array.reshape((-1, 1)), np.arange(table.shape[0])).any(0)
+            norms = np.linalg.norm(table, norm_type, axis=1)
+            factors = np.where(occurs & (norms > max_norm), max_norm / (norms + 1e-7), 1.0)
+            weight.mul_(make_tensor(factors.reshape((-1, 1)).astype(weight._array.dtype)))
+            return
         chosen = np.unique(indices._array)
         rows = weight._array[chosen].astype(np.float64)
         norms = np.linalg.norm(rows, norm_type, axis=1)
@@ -93,6 +119,12 @@ def embedding_bag(
         tensor([[1., 1.],
                 [0., 1.]])
     """
+    if type(input._array) is Batched or (offsets is not None and type(offsets._array) is Batched):
+        # How many rows a bag has, and which count, may differ from example to example.
+        return for_each_example(  # type: ignore[no-any-return]
+            embedding_bag, (input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse),
+            per_sample_weights=per_sample_weights, include_last_offset=include_last_offset, padding_idx=padding_idx,
+        )  # fmt: skip
     flat, bag_of, bags = _bags(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum or mean")
@@ -119,7 +151,7 @@ def embedding_bag(
         kept = make_tensor(np.flatnonzero(flat._array != padding))
         flat, bag_of = flat[kept], bag_of[kept._array]
         per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
-    rows = _embedding(weight, flat, padding, scale_grad_by_freq)
+    rows = (_sparsely if sparse else _embedding)(weight, flat, padding, scale_grad_by_freq)
     if mode == "max":
         return _largest(rows, bag_of, bags)
     if per_sample_weights is not None:
@@ -149,7 +181,7 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
         raise ValueError("offsets has to be a 1D Tensor but got None")
     if offsets._array.ndim != 1:
         raise ValueError("offsets has to be a 1D Tensor")
-    starts, length = offsets._array.astype(np.int64), len(input._array)
+    starts, length = on_host(offsets._array).astype(np.int64), len(input._array)
     if include_last_offset and not len(starts):
         raise ValueError("include_last_offset: number of offsets should be at least 1")
     if len(starts) and starts[0] != 0:

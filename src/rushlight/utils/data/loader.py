@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ...core.tensor import Tensor
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
@@ -159,6 +160,7 @@ class _Here:
 
     def __init__(self, loader: DataLoader) -> None:
         self._length = loader.__len__
+        self._pins = loader.pin_memory
         self._indices = iter(loader._index_sampler)
         self._fetch = make_fetcher(
             loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
@@ -168,10 +170,26 @@ class _Here:
         return self
 
     def __next__(self) -> Any:
-        return self._fetch(next(self._indices))
+        batch = self._fetch(next(self._indices))
+        return pinned(batch) if self._pins else batch
 
     def __len__(self) -> int:
         return self._length()
+
+
+def pinned(batch: Any) -> Any:
+    """A batch with its tensors in page-locked memory, where a GPU is in use; what has a method ``pin_memory`` uses that."""
+    if isinstance(batch, Tensor):
+        return batch.pin_memory()
+    if isinstance(batch, str | bytes):
+        return batch
+    if isinstance(batch, Mapping):
+        return type(batch)({key: pinned(item) for key, item in batch.items()})  # type: ignore[call-arg]
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*[pinned(item) for item in batch])
+    if isinstance(batch, list | tuple):
+        return type(batch)([pinned(item) for item in batch])
+    return batch.pin_memory() if hasattr(batch, "pin_memory") else batch
 
 
 def make_fetcher(

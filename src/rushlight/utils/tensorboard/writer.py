@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...core.tensor import Tensor
 from .. import event_file
+from . import summaries
 
 Array = NDArray[Any]
 
@@ -76,6 +77,10 @@ def _pixels(image: Any, order: str) -> NDArray[np.uint8]:
         raise ValueError(f"add_image: {array.shape[-1]} channels; give 1, 3 or 4")
     scaled = array if array.dtype == np.uint8 else np.clip(np.asarray(array, np.float32) * 255, 0, 255)
     return scaled.astype(np.uint8)
+
+
+def _not_there(method: str, instead: str) -> NotImplementedError:
+    return NotImplementedError(f"SummaryWriter.{method}: Rushlight does not have it; {instead}")
 
 
 class SummaryWriter:
@@ -147,8 +152,15 @@ class SummaryWriter:
         new_style: bool = False,
         double_precision: bool = False,
     ) -> None:
-        """One number under ``tag``; ``ValueError`` for what is not one."""
-        self._add(event_file.scalar_summary(tag, _number(scalar_value)), global_step, walltime)
+        """One number under ``tag``; ``ValueError`` for what is not one.
+
+        ``new_style`` and ``double_precision`` write it as a tensor, the latter in full precision.
+        """
+        value = _number(scalar_value)
+        if new_style or double_precision:
+            self._add(summaries.exact_scalar_summary(tag, value, double_precision), global_step, walltime)
+        else:
+            self._add(event_file.scalar_summary(tag, value), global_step, walltime)
 
     def add_scalars(
         self,
@@ -217,6 +229,192 @@ class SummaryWriter:
         tiled = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
         whole = tiled.reshape(rows * height, columns * width, channels)
         self._add(event_file.image_summary(tag, whole), global_step, walltime)
+
+    def add_hparams(
+        self,
+        hparam_dict: dict[str, Any],
+        metric_dict: dict[str, Any],
+        hparam_domain_discrete: dict[str, list[Any]] | None = None,
+        run_name: str | None = None,
+        global_step: int | None = None,
+    ) -> None:
+        """The hyperparameters of a run and what came of them, in a folder of the run's own, for the HPARAMS page.
+
+        Values are numbers, texts and truth values; ``hparam_domain_discrete`` says which values one can take. Raises
+        ``TypeError`` for what is no dictionary or does not fit, ``ValueError`` for other values.
+        """
+        messages = summaries.hyperparameter_summaries(hparam_dict, metric_dict, hparam_domain_discrete)
+        folder = os.path.join(self.log_dir, run_name or str(time.time()))
+        for message in messages:
+            self._add(message, global_step, None, folder)
+        for tag, value in metric_dict.items():
+            self._add(event_file.scalar_summary(tag, _number(value)), global_step, None, folder)
+        self._files.pop(folder).close()
+
+    def add_figure(
+        self,
+        tag: str,
+        figure: Any,
+        global_step: int | None = None,
+        close: bool = True,
+        walltime: float | None = None,
+    ) -> None:
+        """A Matplotlib figure, or a list of them, as an image; it is closed afterwards unless ``close`` is False."""
+        import importlib
+
+        canvas: Any = importlib.import_module("matplotlib.backends.backend_agg").FigureCanvasAgg
+        figures = figure if isinstance(figure, list) else [figure]
+        pictures = []
+        for each in figures:
+            drawn = canvas(each)
+            drawn.draw()
+            pictures.append(np.asarray(drawn.buffer_rgba())[..., :3].copy())
+        if isinstance(figure, list):
+            self.add_images(tag, np.stack(pictures), global_step, walltime, dataformats="NHWC")
+        else:
+            self.add_image(tag, pictures[0], global_step, walltime, dataformats="HWC")
+        if close:
+            plots: Any = importlib.import_module("matplotlib.pyplot")
+            for each in figures:
+                plots.close(each)
+
+    def add_pr_curve(
+        self,
+        tag: str,
+        labels: Any,
+        predictions: Any,
+        global_step: int | None = None,
+        num_thresholds: int = 127,
+        weights: Any = None,
+        walltime: float | None = None,
+    ) -> None:
+        """Precision against recall of ``predictions`` (probabilities) of the truth values ``labels``, of one shape."""
+        curve = summaries.curve_of(_array(labels), _array(predictions), num_thresholds, weights)
+        self._add(summaries.curve_summary(tag, curve), global_step, walltime)
+
+    def add_histogram_raw(
+        self,
+        tag: str,
+        min: float,
+        max: float,
+        num: float,
+        sum: float,
+        sum_squares: float,
+        bucket_limits: Any,
+        bucket_counts: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+    ) -> None:
+        """A histogram that is counted already; ``ValueError`` where limits and counts are not equally many."""
+        if len(bucket_limits) != len(bucket_counts):
+            raise ValueError("len(bucket_limits) != len(bucket_counts), see the document.")
+        sums = (num, sum, sum_squares)
+        message = summaries.raw_histogram_summary(tag, (min, max), sums, bucket_limits, bucket_counts)
+        self._add(message, global_step, walltime)
+
+    def add_tensor(
+        self, tag: str, tensor: Any, global_step: int | None = None, walltime: float | None = None
+    ) -> None:
+        """A tensor's numbers, in float32 or float64."""
+        array = _array(tensor)
+        array = array if array.dtype == np.float64 else array.astype(np.float32)
+        self._add(summaries.tensor_summary(tag, array), global_step, walltime)
+
+    def add_audio(
+        self,
+        tag: str,
+        snd_tensor: Any,
+        global_step: int | None = None,
+        sample_rate: int = 44100,
+        walltime: float | None = None,
+    ) -> None:
+        """A sound of one channel: numbers from -1 to 1, of shape (1, length) or (length,)."""
+        samples = _array(snd_tensor).squeeze()
+        if samples.ndim != 1:
+            raise AssertionError("input tensor should be 1 dimensional.")
+        self._add(summaries.sound_summary(tag, samples, sample_rate), global_step, walltime)
+
+    def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Any]]) -> None:
+        """Charts of several scalars: ``{category: {title: ["Multiline", tags]}}``, or ``["Margin", [value, low, high]]``."""
+        self._add(summaries.layout_summary(layout), None, None)
+
+    def add_custom_scalars_multilinechart(
+        self, tags: list[str], category: str = "default", title: str = "untitled"
+    ) -> None:
+        """One chart of several scalars."""
+        self.add_custom_scalars({category: {title: ["Multiline", tags]}})
+
+    def add_custom_scalars_marginchart(
+        self, tags: list[str], category: str = "default", title: str = "untitled"
+    ) -> None:
+        """One chart of a scalar between two others: ``tags`` are three."""
+        self.add_custom_scalars({category: {title: ["Margin", tags]}})
+
+    def add_embedding(
+        self,
+        mat: Any,
+        metadata: list[Any] | None = None,
+        label_img: Any = None,
+        global_step: int | None = None,
+        tag: str = "default",
+        metadata_header: list[str] | None = None,
+    ) -> None:
+        """The rows of a matrix as points, with a label (or, with ``metadata_header``, several) each, for the PROJECTOR page.
+
+        Raises ``AssertionError`` where labels and rows are not equally many; ``label_img`` is not there:
+        ``NotImplementedError``.
+        """
+        points = _array(mat)
+        if points.ndim != 2:
+            raise AssertionError("mat should be 2D, where mat.size(0) is the number of data points")
+        if label_img is not None:
+            raise NotImplementedError(
+                "add_embedding: label_img is not there; give metadata, or use add_images"
+            )
+        name = f"{0 if global_step is None else global_step:05d}"
+        folder = os.path.join(self.log_dir, name, tag)
+        os.makedirs(folder, exist_ok=True)
+        lines = [f'  tensor_name: "{tag}:{name}"']
+        if metadata is not None:
+            if len(metadata) != len(points):
+                raise AssertionError("#labels should equal with #data points")
+            rows = metadata if metadata_header is None else [metadata_header, *metadata]
+            text = [
+                "\t".join([str(cell) for cell in row]) if isinstance(row, list | tuple) else str(row)
+                for row in rows
+            ]
+            with open(os.path.join(folder, "metadata.tsv"), "w", encoding="utf-8") as file:
+                file.write("\n".join(text) + "\n")
+            lines.append(f'  metadata_path: "{name}/{tag}/metadata.tsv"')
+        lines.append(f'  tensor_path: "{name}/{tag}/tensors.tsv"')
+        with open(os.path.join(folder, "tensors.tsv"), "w", encoding="utf-8") as file:
+            file.writelines(["\t".join([str(x) for x in row]) + "\n" for row in points.tolist()])
+        with open(os.path.join(self.log_dir, "projector_config.pbtxt"), "a", encoding="utf-8") as file:
+            file.write("embeddings {\n" + "\n".join(lines) + "\n}\n")
+
+    def add_graph(self, *args: Any, **kwargs: Any) -> None:
+        """Not there: raises ``NotImplementedError``."""
+        raise _not_there("add_graph", "rushlight.explain(model, x) shows what a model runs")
+
+    def add_video(self, *args: Any, **kwargs: Any) -> None:
+        """Not there: raises ``NotImplementedError``."""
+        raise _not_there("add_video", "add_images shows frames")
+
+    def add_mesh(self, *args: Any, **kwargs: Any) -> None:
+        """Not there: raises ``NotImplementedError``."""
+        raise _not_there("add_mesh", "add_tensor keeps the numbers")
+
+    def add_onnx_graph(self, *args: Any, **kwargs: Any) -> None:
+        """Not there: raises ``NotImplementedError``."""
+        raise _not_there("add_onnx_graph", "rushlight.explain(model, x) shows what a model runs")
+
+    def add_image_with_boxes(self, *args: Any, **kwargs: Any) -> None:
+        """Not there: raises ``NotImplementedError``."""
+        raise _not_there("add_image_with_boxes", "add_figure shows a drawing, add_image a picture")
+
+    def add_pr_curve_raw(self, *args: Any, **kwargs: Any) -> None:
+        """Not there: raises ``NotImplementedError``."""
+        raise _not_there("add_pr_curve_raw", "add_pr_curve")
 
     def _each(self, action: Callable[[_EventFile], None]) -> None:
         for file in self._files.values():

@@ -1,0 +1,16 @@
+"""Errors that programs catch by name and that no operation owns."""
+
+from __future__ import annotations
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device's memory does not suffice: ``torch.OutOfMemoryError``, ``torch.cuda.OutOfMemoryError``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> issubclass(torch.cuda.OutOfMemoryError, RuntimeError)
+        True
+    """
+
+
+OutOfMemoryError.__module__ = "rushlight"

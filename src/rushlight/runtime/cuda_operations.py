@@ -1,0 +1,198 @@
+"""What an operation does with CUDA arrays: by a compiled kernel, by CuPy, or, counted, on the CPU.
+
+For each record there are, in this order: a kernel compiled from the record's own ``lower`` (``cuda_plan.eager_call``), a
+rule of ``cuda_rules`` written for CuPy, the record's own ``impl`` where it is known to do the same with CuPy's arrays as with
+NumPy's (``cuda_rules.DIRECT``), and the round trip: the operands copied to the CPU, computed there, and the results copied
+back. ``HOST_TRIPS`` counts those; the environment's ``RUSHLIGHT_CUDA_HOST=warn`` names each operation once, and ``=error``
+raises. ``RUSHLIGHT_CUDA_KERNELS=0`` leaves the compiled kernels out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any, Final
+
+import numpy as np
+
+from ..core.dtypes import BF16
+from .cuda import Cuda
+from .cuda_rules import DIRECT, RULES, UFUNCS, of_bits, to_bits
+from .pending import Pending
+
+# How often each operation was computed on the CPU for want of a kernel.
+HOST_TRIPS: Final[Counter[str]] = Counter()
+# Records whose other operands, from this position on, may be index tensors of the CPU.
+_INDEXED: Final[dict[str, int]] = {"index": 1, "index_put": 2}
+
+
+class CudaMode:
+    """What ``ops.dispatch`` calls for operands of which one is a CUDA array."""
+
+    def __init__(self, backend: Cuda) -> None:
+        self.backend = backend
+        self.compiled: Any = None  # cuda_plan.eager_call, found at the first call
+        self.setting = os.environ.get("RUSHLIGHT_CUDA_HOST", "")
+
+    def share(self, array: Any) -> Any:
+        """The array itself: nothing is pending here."""
+        return array
+
+    def call(self, record: Any, arrays: Any, attrs: dict[str, Any]) -> Any:
+        """The record's results on the device of its operands; ``RuntimeError`` for operands of several devices."""
+        backend = self.backend
+        index, arrays = self._together(record, arrays)
+        cuda = backend.cupy.cuda
+        if int(cuda.runtime.getDevice()) != index:
+            with cuda.Device(index):
+                return self._call(record, arrays, attrs)
+        return self._call(record, arrays, attrs)
+
+    def _together(self, record: Any, arrays: Any) -> tuple[int, list[Any]]:
+        """The device that all operands are on, and the operands on it."""
+        kind = self.backend.ndarray
+        index = -1
+        loose = []
+        for position, array in enumerate(arrays):
+            if type(array) is kind:
+                found = array.data.device_id
+                if index == -1:
+                    index = found
+                elif found != index:
+                    raise RuntimeError(_two_devices(f"cuda:{index}", f"cuda:{found}"))
+            elif isinstance(array, np.ndarray | Pending):
+                loose.append(position)
+        if not loose:
+            return index, list(arrays)
+        arrays = list(arrays)
+        where = self.backend.devices[index]
+        first_index = _INDEXED.get(record.name, len(arrays))
+        for position in loose:
+            array = arrays[position]
+            if type(array) is Pending:  # of a recording on the CPU
+                array = array.tape.settle(array)
+            if first_index < len(arrays) and position == 0 and array.ndim:
+                raise RuntimeError(
+                    "indices should be either on cpu or on the same device as the indexed tensor (cpu)"
+                )
+            if array.ndim and position < first_index:
+                raise RuntimeError(_two_devices(f"cuda:{index}", "cpu"))
+            arrays[position] = self.backend.place(array, where)
+        return index, arrays
+
+    def _call(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+        try:
+            result = self._compiled_call(record, arrays, attrs)
+            if result is not NotImplemented:
+                return result
+            return self._plain_call(record, arrays, attrs)
+        except Exception as error:
+            other = self.backend.translated(error)
+            if other is not None:
+                raise other from error
+            raise
+
+    def _compiled_call(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+        if self.compiled is None:
+            self.compiled = _eager_call()
+        return self.compiled(record, arrays, attrs)
+
+    def _plain_call(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+        name = record.name
+        cupy = self.backend.cupy
+        rule = RULES.get(name)
+        ufunc = UFUNCS.get(name)
+        direct = name in DIRECT
+        if rule is None and ufunc is None and not direct:
+            return self.on_host(record, arrays, attrs)
+        low = any([a is not None and getattr(a, "dtype", None) == BF16 for a in arrays])
+        if low and (name not in _ANY_BITS):
+            if not direct and ufunc is None and name not in _WIDENS:
+                return self.on_host(record, arrays, attrs)
+            # CuPy has no arithmetic in bfloat16: float32 takes its place, rounded once, as PyTorch's kernels do it.
+            wide = [of_bits(cupy, a) if getattr(a, "dtype", None) == BF16 else a for a in arrays]
+            return _narrowed(cupy, self._plain_call(record, wide, attrs), record)
+        if rule is not None:
+            result = rule(cupy, *arrays, **attrs)
+            return self.on_host(record, arrays, attrs) if result is NotImplemented else result
+        if ufunc is not None:
+            return getattr(cupy, ufunc)(*arrays, **attrs)
+        return record.impl(*arrays, **attrs)
+
+    def on_host(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+        """The record computed on the CPU: copied there, and its results back."""
+        name = record.name
+        if self.setting and (self.setting == "error" or not HOST_TRIPS[name]):
+            text = f"{name}: no CUDA kernel; computed on the CPU, with copies there and back (RUSHLIGHT_CUDA_HOST)"
+            if self.setting == "error":
+                raise NotImplementedError(text)
+            import warnings
+
+            warnings.warn(text, UserWarning, stacklevel=2)
+        HOST_TRIPS[name] += 1
+        backend = self.backend
+        kind = backend.ndarray
+        where = backend.devices[backend.current()]
+        host = [backend.to_host(a) if type(a) is kind else a for a in arrays]
+        host_attrs = {k: _attr_on_host(backend, v) for k, v in attrs.items()}
+        with np.errstate(all="ignore"):
+            result = record.impl(*host, **host_attrs)
+        if isinstance(result, tuple):
+            return tuple(
+                [None if part is None else backend.place(np.asarray(part), where) for part in result]
+            )
+        return backend.place(np.asarray(result), where)
+
+
+# Records that only move elements: 16 bits are 16 bits. And those whose results follow a bfloat16 operand through float32.
+_ANY_BITS: Final = frozenset(
+    (
+        "clone", "contiguous", "cat", "stack", "index", "gather", "embedding", "flip", "roll", "slice_backward", "to_copy",
+        "expand", "view", "permute", "copy",
+    )
+)  # fmt: skip
+_WIDENS: Final = frozenset(
+    (
+        "mm", "mm_nt", "mm_tn", "bmm", "mv", "dot", "addmm", "addmv", "baddbmm", "linear", "sum", "mean", "prod", "amax",
+        "amin", "max", "min", "softmax", "log_softmax", "logsumexp", "var", "std", "where", "clamp", "relu",
+        "convolution", "convolution_input_gradient", "convolution_weight_gradient", "embedding_dense_backward",
+        "masked_fill", "constant_pad_nd", "tril", "triu", "pow", "pow_number", "cumsum", "normalize", "dropout",
+        "nll_loss", "nll_loss_backward", "mse_loss",
+    )
+)  # fmt: skip
+
+
+def _narrowed(cupy: Any, result: Any, record: Any) -> Any:
+    """float32 results in the place of bfloat16 ones."""
+    if isinstance(result, tuple):
+        return tuple([_narrowed(cupy, part, record) for part in result])
+    return to_bits(cupy, result) if result is not None and result.dtype == np.float32 else result
+
+
+def _attr_on_host(backend: Cuda, value: Any) -> Any:
+    if type(value) is backend.ndarray:
+        return backend.to_host(value)
+    if type(value) is tuple or type(value) is list:
+        return type(value)([_attr_on_host(backend, item) for item in value])
+    return value
+
+
+def _two_devices(one: str, other: str) -> str:
+    return (
+        "Expected all tensors to be on the same device, but found at least two devices, "
+        + f"{one} and {other}!"
+    )
+
+
+def _eager_call() -> Any:
+    if os.environ.get("RUSHLIGHT_CUDA_KERNELS") == "0":
+        return _nothing_compiled
+    try:
+        from .cuda_plan import eager_call
+    except ImportError:
+        return _nothing_compiled
+    return eager_call
+
+
+def _nothing_compiled(record: Any, arrays: Any, attrs: Any) -> Any:
+    return NotImplemented

@@ -1,0 +1,13 @@
+"""CUDA kernels of ``tests/compiler/test_slot_recurrent.py``'s records, run on the host, against the records."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import host_cuda
+from .other_tests import slot_tests
+
+pytestmark = pytest.mark.skipif(host_cuda.COMPILER is None, reason=host_cuda.WHY_NOT)
+pytest.importorskip("llvmlite")  # the other file's imports
+
+globals().update(slot_tests("compiler/test_slot_recurrent.py"))
