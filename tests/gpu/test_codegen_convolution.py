@@ -7,7 +7,10 @@ import pytest
 from . import host_cuda
 from .other_tests import slot_tests
 
-pytestmark = pytest.mark.skipif(host_cuda.COMPILER is None, reason=host_cuda.WHY_NOT)
+pytestmark = [
+    pytest.mark.skipif(host_cuda.COMPILER is None, reason=host_cuda.WHY_NOT),
+    pytest.mark.slow,
+]
 pytest.importorskip("llvmlite")  # the other file's imports
 
 globals().update(slot_tests("compiler/test_slot_convolution.py"))

@@ -22,7 +22,7 @@ KNOWN: dict[str, str] = {
     ),
     **dict.fromkeys(
         ("linalg.cholesky_ex", "linalg.inv_ex", "linalg.ldl_solve", "linalg.lstsq", "linalg.lu", "linalg.lu_factor",
-         "linalg.lu_factor_ex", "linalg.lu_solve", "linalg.pinv", "lu", "lu_solve", "lu_unpack",
+         "linalg.lu_factor_ex", "linalg.matrix_rank", "geqrf", "as_strided", "as_strided_copy", "as_strided_scatter", "linalg.lu_solve", "linalg.pinv", "lu", "lu_solve", "lu_unpack",
          "nn.functional.ctc_loss", "nn.functional.multilabel_margin_loss", "ravel", "resize_",
          "signal.windows.blackman", "signal.windows.general_hamming", "signal.windows.hamming",
          "signal.windows.hann", "signal.windows.nuttall"),

@@ -8,7 +8,7 @@ attributes of classes and of Python modules that this code names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -34,6 +34,10 @@ _OF_MODULES: Final = frozenset(
         "_state_dict_pre_hooks",
         "_load_state_dict_pre_hooks",
         "_load_state_dict_post_hooks",
+        # They say something of hooks that are compared themselves.
+        "_forward_pre_hooks_with_kwargs",
+        "_forward_hooks_with_kwargs",
+        "_forward_hooks_always_called",
     )
 )
 
@@ -52,6 +56,7 @@ class PythonState:
         self._walked: set[CodeType] = set()
         # (dictionary, key, value, name), (cell, value, name), (list, content, name)
         self.entries: list[tuple[Any, Any, Any, str]] = []
+        self._of_layers: list[tuple[Any, Any, Any, str]] = []  # the same, of the library's own layers: few are read
         self.cells: list[tuple[Any, Any, str]] = []
         self.lists: list[tuple[Any, tuple[Any, ...], str]] = []
         self.functions: list[tuple[Any, CodeType, Any, Any]] = []  # with their code and defaults
@@ -64,7 +69,6 @@ class PythonState:
         self._function(function, getattr(function, "__name__", "the function"), 0)
         self._argument(arguments)
         self._note_gradients(self.tensors)
-        self._same = self._compiled()
 
     def _argument(self, value: Any) -> None:
         """What objects among the arguments hold. (Tensors and containers of them are looked at on every call.)"""
@@ -89,13 +93,15 @@ class PythonState:
         """Take down as well what this code, which a call runs, names: the program's and the library's."""
         known = len(self.tensors)
         self._named(codes)
+        read = {name for code in (*codes, *library) for name in code.co_names}
+        self.entries += [entry for entry in self._of_layers if entry[1] in read]
+        self._of_layers = []
         if before_the_call:
             self._note_gradients(self.tensors[known:])
         for code, space in library.items():
             for name in code.co_names:
                 if name.endswith("_hooks") and isinstance(space.get(name), dict):
                     self._hooks(space[name], name)
-        self._same = self._compiled()
 
     def _hooks(self, hooks: dict[Any, Any], name: str) -> None:
         if id(hooks) not in self._seen:
@@ -138,19 +144,13 @@ class PythonState:
         if self.incomplete is None:
             self.incomplete = reason
 
-    def _compiled(self) -> Any:
-        """The comparison of everything with ``is``, as one expression: it is made on every call of a static function."""
-        space: dict[str, Any] = {}
-        tests = []
-        names: dict[int, str] = {}
+    def tests(self, named: Callable[[Any], str]) -> list[str]:
+        """The comparison of everything with ``is``, as expressions: they are evaluated on every call of a static function.
 
-        def named(value: Any) -> str:
-            name = names.get(id(value))
-            if name is None:
-                name = names[id(value)] = f"o{len(names)}"
-                space[name] = value
-            return name
-
+        ``named(value)`` gives the name that a value has in them.
+        """
+        tests = [f"{named(tensor)}._grad is None" for tensor in self.without_gradient]
+        tests += [f"{named(tensor)}._grad is not None" for tensor in self.with_gradient]
         for dictionary, key, value, _ in self.entries:
             tests.append(
                 f"{named(dictionary)}[{repr(key) if type(key) is str else named(key)}] is {named(value)}"
@@ -171,23 +171,10 @@ class PythonState:
             f = named(function)
             tests.append(f"{f}.__code__ is {named(code)} and {f}.__defaults__ is {named(defaults)}")
             tests.append(f"{f}.__kwdefaults__ is {named(keywords)}")
-        # A deep chain of `and` costs nothing at run time; in pieces, so that the compiler's own stack is enough.
-        pieces = [" and ".join(tests[i : i + 200]) for i in range(0, len(tests), 200)]
-        source = (
-            "def same():\n"
-            + "".join([f"    if not ({piece}): return False\n" for piece in pieces])
-            + "    return True\n"
-        )
-        exec(source, space)
-        return space["same"]
+        return tests
 
     def unchanged(self) -> bool:
-        """Whether nothing is different; the quick way to ask."""
-        try:
-            if self._same():
-                return True
-        except (KeyError, IndexError, ValueError):  # a cell without content
-            pass
+        """Whether nothing is different."""
         return self.changed() is None
 
     def changed(self) -> str | None:
@@ -327,11 +314,11 @@ class PythonState:
                 self._dictionary(group, f"{name}.param_groups", depth)
             return
         if hasattr(value, "_modules") and hasattr(value, "_parameters"):
-            self._module(value, attributes, name, depth)
+            self._module(value, attributes, name, depth, ours)
             return
         self._dictionary(attributes, name, depth, ours)
 
-    def _module(self, module: Any, attributes: dict[str, Any], name: str, depth: int) -> None:
+    def _module(self, module: Any, attributes: dict[str, Any], name: str, depth: int, ours: bool) -> None:
         for kind in ("_parameters", "_buffers", "_modules"):
             for key, value in attributes[kind].items():
                 self.entries.append((attributes[kind], key, value, f"{name}.{key}"))
@@ -344,7 +331,8 @@ class PythonState:
                 self._hooks(value, f"{name}.{key}")
                 continue
             if not isinstance(value, dict):
-                self.entries.append((attributes, key, value, f"{name}.{key}"))
+                entries = self._of_layers if ours else self.entries
+                entries.append((attributes, key, value, f"{name}.{key}"))
             self._visit(value, f"{name}.{key}", depth + 1)
         self.lists.append((_Length(attributes), (None,) * len(attributes), name))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core import device as devices
-from ..core.device import device, device_of, placed, placed_beside
+from ..core.device import CPU, device, device_of, placed, placed_beside
 from ..core.history import Node
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
@@ -40,7 +42,11 @@ def _move_vjp(g: Tensor, node: Node) -> Tensor:
 
 
 MOVE = Primitive(
-    "to_device", lambda x, source, target: placed(x, target), _move_vjp, grad_name="ToCopyBackward0"
+    "to_device",
+    lambda x, source, target: placed(x, target).copy(),
+    _move_vjp,
+    grad_name="ToCopyBackward0",
+    samples=lambda: [((np.array([1.0, -2.0]),), {"source": CPU, "target": CPU})],
 )
 
 
