@@ -202,10 +202,6 @@ TOLERANCES: dict[str, tuple[dict[str, tuple[float, float]], str]] = {
         {"float32": (1e-5, 1e-3), "complex64": (1e-5, 1e-3)},
         "PyTorch computes in float32, Rushlight in float64, of matrices with a norm of 50",
     ),
-    "nn.functional.multi_head_attention_forward": (
-        {"float32": (1e-4, 5e-2)},
-        "softmax of scores up to thousands: a last bit of a score is a ten-thousandth of a weight in either library",
-    ),
     "polygamma": (POLES, NEAR_POLES),
     "special.polygamma": (POLES, NEAR_POLES),
     "special.hermite_polynomial_*": (

@@ -56,7 +56,8 @@ class PythonState:
         self._walked: set[CodeType] = set()
         # (dictionary, key, value, name), (cell, value, name), (list, content, name)
         self.entries: list[tuple[Any, Any, Any, str]] = []
-        self._of_layers: list[tuple[Any, Any, Any, str]] = []  # the same, of the library's own layers: few are read
+        # The same for the attributes of the library's own layers, of which few are read.
+        self._of_layers: list[tuple[Any, Any, Any, str]] = []
         self.cells: list[tuple[Any, Any, str]] = []
         self.lists: list[tuple[Any, tuple[Any, ...], str]] = []
         self.functions: list[tuple[Any, CodeType, Any, Any]] = []  # with their code and defaults

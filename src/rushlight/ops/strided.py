@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import OF_ARRAYS, placed_beside, strided
+from ..core.device import placed_beside, strided
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, as_shape, wrap_dim
@@ -26,7 +26,7 @@ grad_enabled = GRAD_MODE.get
 
 
 def _unfold_impl(x: Any, dim: int, size: int, step: int) -> Any:
-    if type(x) is not np.ndarray and type(x) not in OF_ARRAYS:
+    if type(x) is not np.ndarray and hasattr(x, "through"):
         return x.through(_unfold_impl, dim, size, step)
     if not x.ndim:
         return strided(x, (size,), (x.itemsize,))
@@ -82,7 +82,7 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any = None) -> Any:
     """The elements of the memory of ``x``, counted from ``offset`` elements behind its first one."""
-    if type(x) is not np.ndarray and type(x) not in OF_ARRAYS:
+    if type(x) is not np.ndarray and hasattr(x, "through"):
         return x.through(_strided_impl, size, stride, offset)
     root = memory_root(x)
     start = address(x) - address(root) + offset * x.itemsize

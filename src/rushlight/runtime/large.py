@@ -11,7 +11,7 @@ from __future__ import annotations
 import _thread
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -140,7 +140,7 @@ def _compile(record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _C
     attributes = (record, tuple(literals), tuple(attrs.items()))
     call = len(nodes)
     if kind.several:
-        nodes.append(Node(Kind.CALL, inputs, attributes, None, None))
+        nodes.append(Node(Kind.CALL, inputs, attributes, cast(Any, None), cast(Any, None)))
         nodes += [Node(Kind.ITEM, (call,), (i,), *type_) for i, type_ in enumerate(kind.types)]
     else:
         nodes.append(Node(Kind.CALL, inputs, attributes, *kind.types[0]))

@@ -13,6 +13,7 @@ VALUES = "the result, or its shape, depends on values"
 NUMPY = "computed from values in Python or NumPy, outside of any record"
 SPARSE = "samples are sparse"
 # What falls short, each with the reason.
+# ruff: noqa: E501
 KNOWN: dict[str, str] = {
     **dict.fromkeys(
         ("allclose", "argwhere", "cov", "equal", "histogram", "histogramdd", "index_fill", "index_put", "item",
