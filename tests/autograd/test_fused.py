@@ -53,7 +53,7 @@ def test_large_is_the_formula(name, dtype):
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
     expected = gradients(formula, arrays)
-    size = len(module._programs)
+    module._programs.clear()  # an earlier test may have met the same kind of call
     for _ in range(3):
         results = gradients(function, arrays)
         # Errors of sums of up to 70·32 terms, each rounded once.
@@ -61,7 +61,7 @@ def test_large_is_the_formula(name, dtype):
         for result, wanted in zip(results, expected, strict=True):
             assert result.dtype == wanted.dtype
             np.testing.assert_allclose(result, wanted, rtol=tolerance, atol=tolerance)
-    assert len(module._programs) > size, "nothing was compiled"
+    assert module._programs, "nothing was compiled"
 
 
 def test_names_in_histories():

@@ -96,18 +96,36 @@ NAMES: Final[dict[Any, str]] = {}
 OVERRIDABLE: Final[dict[Any, list[Any]]] = {}
 
 
-def _stand_in(*args: Any, **kwargs: Any) -> Any:
-    kinds: Any = "rushlight: the kinds of types"
-    for value in args:
-        if kinds[type(value)]:
-            break
-    else:
-        state: Any = "rushlight: the state"
-        if not kwargs and not state.modes:
-            function: Any = "rushlight: the function with its own code"
-            return function(*args)
-    ask_first: Any = "rushlight: what asks"
-    return ask_first(args, kwargs)
+# What takes the place of a function's own code; the strings are exchanged for what they name. It names as many outer variables
+# as the function has: a function's code must, and a frame whose code does not fetch them can't be looked at.
+_STAND_IN: Final = """
+def outside({names}):
+    def stand_in(*args, **kwargs):
+        kinds = "rushlight: the kinds of types"
+        for value in args:
+            if kinds[type(value)]:
+                break
+        else:
+            state = "rushlight: the state"
+            if not kwargs and not state.modes:
+                function = "rushlight: the function with its own code"
+                return function(*args)
+        ask_first = "rushlight: what asks"
+        return ask_first(args, kwargs)
+        {names}
+    return stand_in
+"""
+_templates: Final[dict[int, Any]] = {}
+
+
+def _template(outer_variables: int) -> Any:
+    found = _templates.get(outer_variables)
+    if found is None:
+        space: dict[str, Any] = {}
+        names = "".join([f"outer{number}, " for number in range(outer_variables)])
+        exec(_STAND_IN.replace("({names})", f"({names})").replace("{names}", names or "None"), space)
+        found = _templates[outer_variables] = space["outside"](*range(outer_variables)).__code__
+    return found
 
 
 def start_asking() -> None:
@@ -238,7 +256,7 @@ def _twin(function: FunctionType) -> FunctionType:
 
 
 def _give_code(function: FunctionType, go_on: Any) -> None:
-    template = _stand_in.__code__
+    template = _template(len(function.__code__.co_freevars))
     twin = _twins[id(function)]
     parts = {
         "rushlight: the kinds of types": KINDS,
