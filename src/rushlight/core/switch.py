@@ -53,3 +53,24 @@ class Switch:
             self._users -= 1
             if not self._users:
                 self._function.__code__ = self._code
+
+
+_stand_ins: dict[tuple[str, int], CodeType] = {}
+
+
+def stand_in_code(source: str, outer_variables: int) -> CodeType:
+    """The code of ``def stand_in(...)`` in ``source``, to be given to a function that has so many outer variables.
+
+    A function's code must name as many as the function has, whether it uses them or not; and it must fetch them, as the
+    compiler lets it, because a frame that has not can't be looked at (by a debugger, by a traceback) without a crash.
+    """
+    found = _stand_ins.get((source, outer_variables))
+    if found is None:
+        names = [f"outer{number}" for number in range(outer_variables)]
+        lines = ["    " + line for line in source.strip().splitlines()]
+        never = [f"        if False: ({', '.join(names)},)"] if names else []
+        text = "\n".join([f"def outside({', '.join(names)}):", *lines, *never, "    return stand_in"])
+        space: dict[str, Any] = {}
+        exec(text, space)
+        found = _stand_ins[source, outer_variables] = space["outside"](*names).__code__
+    return found

@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from ..core.storage import LIBRARY
+from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
 from .state import ALL, KINDS, OVERRIDES, STATE, ask, overrides_operations, overriding_arguments
 
@@ -96,36 +97,21 @@ NAMES: Final[dict[Any, str]] = {}
 OVERRIDABLE: Final[dict[Any, list[Any]]] = {}
 
 
-# What takes the place of a function's own code; the strings are exchanged for what they name. It names as many outer variables
-# as the function has: a function's code must, and a frame whose code does not fetch them can't be looked at.
+# What takes the place of a function's own code; the strings are exchanged for what they name.
 _STAND_IN: Final = """
-def outside({names}):
-    def stand_in(*args, **kwargs):
-        kinds = "rushlight: the kinds of types"
-        for value in args:
-            if kinds[type(value)]:
-                break
-        else:
-            state = "rushlight: the state"
-            if not kwargs and not state.modes:
-                function = "rushlight: the function with its own code"
-                return function(*args)
-        ask_first = "rushlight: what asks"
-        return ask_first(args, kwargs)
-        {names}
-    return stand_in
+def stand_in(*args, **kwargs):
+    kinds = "rushlight: the kinds of types"
+    for value in args:
+        if kinds[type(value)]:
+            break
+    else:
+        state = "rushlight: the state"
+        if not kwargs and not state.modes:
+            function = "rushlight: the function with its own code"
+            return function(*args)
+    ask_first = "rushlight: what asks"
+    return ask_first(args, kwargs)
 """
-_templates: Final[dict[int, Any]] = {}
-
-
-def _template(outer_variables: int) -> Any:
-    found = _templates.get(outer_variables)
-    if found is None:
-        space: dict[str, Any] = {}
-        names = "".join([f"outer{number}, " for number in range(outer_variables)])
-        exec(_STAND_IN.replace("({names})", f"({names})").replace("{names}", names or "None"), space)
-        found = _templates[outer_variables] = space["outside"](*range(outer_variables)).__code__
-    return found
 
 
 def start_asking() -> None:
@@ -256,7 +242,7 @@ def _twin(function: FunctionType) -> FunctionType:
 
 
 def _give_code(function: FunctionType, go_on: Any) -> None:
-    template = _template(len(function.__code__.co_freevars))
+    template = stand_in_code(_STAND_IN, len(function.__code__.co_freevars))
     twin = _twins[id(function)]
     parts = {
         "rushlight: the kinds of types": KINDS,
@@ -273,7 +259,6 @@ def _give_code(function: FunctionType, go_on: Any) -> None:
     own = function.__code__
     function.__wrapped__ = twin  # type: ignore[attr-defined]  # whose signature is shown
     function.__code__ = template.replace(
-        # A function's code must name as many outer variables as the function has, whether it uses them or not.
         co_consts=constants, co_freevars=own.co_freevars, co_name=own.co_name, co_filename=own.co_filename
     )  # fmt: skip
 

@@ -4,9 +4,9 @@ A test "is a profile running" on the way of every operation would cost every pro
 there: when the first profile starts, each operation's function gets other code, which measures and then calls a twin with
 the function's own; when the last one ends, it gets its own code back. The function stays the same object, so
 ``from torch import add``, methods, operators and references inside the library all see it, and nothing is rebound (a class
-whose attributes change too often is never again cached by the interpreter). What was measured before deciding: rebinding
-public names misses ``from torch import …`` and everything inside backward; ``sys.setprofile`` makes every Python call of the
-program several times slower and would be what the profile mostly shows.
+whose attributes change too often is never again cached by the interpreter). The other ways: rebinding public names misses
+``from torch import …`` and everything inside backward; ``sys.setprofile`` is called for every Python function of the program
+and would be much of what the profile shows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from ..core.storage import LIBRARY
+from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
 from . import live_memory
 from .arguments import described, floating_point_operations
@@ -39,17 +40,19 @@ from .recording import (
 Call = Callable[..., Any]
 
 
-def _stand_in(*args: Any, **kwargs: Any) -> Any:
-    measure: Any = "rushlight: what measures"
+# What takes the place of a function's own code; the strings are exchanged for what they name.
+_STAND_IN: Final = """
+def stand_in(*args, **kwargs):
+    measure = "rushlight: what measures"
     function = "rushlight: the function with its own code"
     note = "rushlight: what is known of it"
     return measure(function, args, kwargs, note)
-
-
-def _accumulating(leaf: Any, gradient: Any) -> None:
-    """As ``_stand_in``, for ``_accumulate``, which counts the references to the gradient: it must hold none of its own."""
-    measure: Any = "rushlight: what measures"
-    function: Any = "rushlight: the function with its own code"
+"""
+# The same for ``_accumulate``, which counts the references to the gradient: it must hold none of its own.
+_ACCUMULATING: Final = """
+def stand_in(leaf, gradient):
+    measure = "rushlight: what measures"
+    function = "rushlight: the function with its own code"
     finished = measure(gradient)
     handed_on = [gradient]
     del gradient
@@ -57,6 +60,7 @@ def _accumulating(leaf: Any, gradient: Any) -> None:
         function(leaf, handed_on.pop())
     finally:
         finished()
+"""
 
 
 class _Exchange:
@@ -74,7 +78,8 @@ class _Exchange:
             "rushlight: the function with its own code": twin,
             "rushlight: what is known of it": note,
         }
-        template = (_accumulating if measure is _accumulation else _stand_in).__code__
+        source = _ACCUMULATING if measure is _accumulation else _STAND_IN
+        template = stand_in_code(source, len(own.co_freevars))
         constants: Any = tuple(
             [
                 parts.get(constant, constant) if isinstance(constant, str) else constant
@@ -83,9 +88,8 @@ class _Exchange:
         )
         self.function = function
         self.own: CodeType = own
-        # A function's code must name as many outer variables as the function has, whether it uses them or not.
         self.measuring = template.replace(
-            co_consts=constants, co_freevars=own.co_freevars, co_name=own.co_name
+            co_consts=constants, co_freevars=own.co_freevars, co_name=own.co_name, co_filename=own.co_filename
         )
         function.__code__ = self.measuring
 
