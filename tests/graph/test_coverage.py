@@ -33,8 +33,9 @@ def test_every_record_is_accounted_for():
 
     compiled = set(TABLE) | set(MAKERS)
     assert rushlight is not None
-    # What runs on several processes or inside vmap is not compiled, and only there when something has imported it.
-    elsewhere = ("distributed_", "enter_batch", "leave_batch")
+    # What runs on several processes, inside vmap or between devices is not compiled, and only there when something has
+    # imported it.
+    elsewhere = ("distributed_", "enter_batch", "leave_batch", "to_device")
     assert {
         name for name in PRIMITIVES if name not in compiled and not name.startswith(elsewhere)
     } == BY_NUMPY

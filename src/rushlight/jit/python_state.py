@@ -8,7 +8,7 @@ attributes of classes and of Python modules that this code names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -88,18 +88,18 @@ class PythonState:
     def extend(
         self,
         codes: Mapping[CodeType, dict[str, Any]],
-        library: Mapping[CodeType, dict[str, Any]],
+        library: Sequence[tuple[CodeType, dict[str, Any]]],
         before_the_call: bool,
     ) -> None:
         """Take down as well what this code, which a call runs, names: the program's and the library's."""
         known = len(self.tensors)
         self._named(codes)
-        read = {name for code in (*codes, *library) for name in code.co_names}
+        read = {name for code in (*codes, *[code for code, _ in library]) for name in code.co_names}
         self.entries += [entry for entry in self._of_layers if entry[1] in read]
         self._of_layers = []
         if before_the_call:
             self._note_gradients(self.tensors[known:])
-        for code, space in library.items():
+        for code, space in library:
             for name in code.co_names:
                 if name.endswith("_hooks") and isinstance(space.get(name), dict):
                     self._hooks(space[name], name)

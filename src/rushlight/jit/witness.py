@@ -69,7 +69,10 @@ class Witness:
 
     def __init__(self) -> None:
         self.codes: dict[CodeType, dict[str, Any]] = {}
-        self.library: dict[CodeType, dict[str, Any]] = {}
+        self.library: list[
+            tuple[CodeType, dict[str, Any]]
+        ] = []  # the same of the library and what it is built on
+        self._is_program: dict[int, bool] = {}  # by id: the library's code may hold what has no hash
         self.reason: str | None = None
         self.blind = False  # somebody else watches: a profiler, a debugger
 
@@ -88,10 +91,10 @@ class Witness:
     def _event(self, frame: FrameType, event: str, arg: Any) -> None:
         code = frame.f_code
         if event == "call":
-            if code not in self.codes and code not in self.library:
+            if id(code) not in self._is_program:
                 self._new_code(code, frame)
         elif event == "c_call" and self.reason is None:
-            if code in self.codes:
+            if self._is_program.get(id(code)):
                 if frame.f_globals.get("__name__") not in _TRUSTED and not _is_harmless(arg):
                     self._against(f"{_name_of(arg)}() is called", code)
             elif getattr(arg, "__module__", None) in _OUTSIDE and code.co_filename.startswith(LIBRARY):
@@ -99,21 +102,20 @@ class Witness:
 
     def _new_code(self, code: CodeType, frame: FrameType) -> None:
         caller = frame.f_back
+        called_by_program = None if caller is None else self._is_program.get(id(caller.f_code))
         module = _module(frame)
-        if (
-            caller is not None
-            and caller.f_code in self.library
-            and (module in _BENEATH or module.startswith("namedtuple_"))
-        ):
-            self.library[code] = {}
-            return
-        if code.co_filename.startswith(LIBRARY):
-            self.library[code] = frame.f_globals
+        beneath = module in _BENEATH or module.startswith("namedtuple_")
+        ours = code.co_filename.startswith(LIBRARY)
+        self._is_program[id(code)] = program = not ours and not (beneath and called_by_program is False)
+        if not program:
+            self.library.append((code, frame.f_globals if ours else {}))
+        if ours:
             parts = str(frame.f_globals.get("__name__")).split(".")
             on_tensors = ".".join(parts[1:2]) in _OF_TENSORS or ".".join(parts[1:3]) in _OF_TENSORS
             harmless = on_tensors and code.co_name not in _EFFECTS
-            if not harmless and caller is not None and caller.f_code in self.codes:
+            if not harmless and called_by_program and caller is not None:
                 self._against(f"{code.co_name}() is called", caller.f_code)
+        if not program:
             return
         self.codes[code] = frame.f_globals
         if self.reason is None and frame.f_globals.get("__name__") not in _TRUSTED:

@@ -127,12 +127,12 @@ def _filled(types: Any) -> Any:
 def function_results(function: Any, args: Any, kwargs: Any, name: str | None = None) -> Any:
     """``function(*args, **kwargs)`` with meta arrays among the arguments and in the place of the results' arrays."""
     try:
-        key = (function, _key(args), _key(kwargs))
-        known = _known.get(key)
+        key: Any = (function, _key(args), _key(kwargs))
+        known: Any = _known.get(key)
     except TypeError:  # a parameter that can't be compared
         key = known = None
     if known is None:
-        known = _found(function, args, kwargs, name or getattr(function, "__name__", "operation"))
+        known = _found(function, args, kwargs, name or str(getattr(function, "__name__", "operation")))
         if key is not None:
             _known[key] = known
             if len(_known) > _KEPT:
