@@ -111,6 +111,9 @@ class Backend(Protocol):
     def address(self, array: Any) -> int:
         """Where the first element is in the device's memory."""
 
+    def block(self, array: Any) -> Any:
+        """What tells the allocation that an array is in from others."""
+
     def made(self, name: str, shape: Any, dtype: Any, where: device, value: Any = None) -> Any:
         """A new array: ``name`` is "empty", "zeros", "ones" or "full" (of ``value``)."""
 
@@ -130,20 +133,25 @@ LOADERS: Final[dict[str, Callable[[], Backend]]] = {}
 USABLE: Final[dict[str, Callable[[], bool]]] = {}
 # The backends in use, by the type of their arrays.
 OF_ARRAYS: Final[dict[type, Backend]] = {}
+# The types of arrays, beside NumPy's, that operations recorded for a compiled program may have as operands.
+RECORDED: Final[set[type]] = set()
+# What stands for an array of a recording, once recordings may hold arrays of a device: its memory says where it is.
+STAND_INS: Final[set[type]] = set()
 
 
 def device_of(array: Any) -> device:
     """Where an array is: the CPU, unless a backend says that arrays of its type are its own."""
     backend = OF_ARRAYS.get(type(array))
-    return CPU if backend is None else backend.device_of(array)
+    if backend is not None:
+        return backend.device_of(array)
+    return device_of(array.memory) if type(array) in STAND_INS else CPU
 
 
 def placed(array: Any, where: device) -> Any:
     """``array`` on ``where``: itself if it is there already."""
     if where.type != "cpu":
         return LOADERS[where.type]().place(array, where)
-    backend = OF_ARRAYS.get(type(array))
-    return array if backend is None else backend.to_host(array)
+    return on_host(array)
 
 
 def placed_beside(array: Any, like: Any) -> Any:
@@ -151,13 +159,17 @@ def placed_beside(array: Any, like: Any) -> Any:
     backend = OF_ARRAYS.get(type(like))
     if backend is not None:
         return backend.place(array, backend.device_of(like))
-    return on_host(array)
+    return placed(array, device_of(like)) if type(like) in STAND_INS else on_host(array)
 
 
 def on_host(array: Any) -> Any:
     """``array``, copied to the CPU's memory if a device has it."""
     backend = OF_ARRAYS.get(type(array))
-    return array if backend is None else backend.to_host(array)
+    if backend is not None:
+        return backend.to_host(array)
+    if type(array) in STAND_INS and type(array.memory) in OF_ARRAYS:
+        return array.tape.moved(array, CPU)
+    return array
 
 
 def strided(array: Any, shape: Any, strides: Any) -> Any:

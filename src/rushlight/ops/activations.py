@@ -361,12 +361,13 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
         result = in_float32(gelu, input, approximate)
         return result if out is None else write_out(out, result, "gelu")
     if approximate == "none":
-        inner = erf(mul(input, math.sqrt(0.5)))
+        result = mul(input, mul(erf(mul(input, math.sqrt(0.5))), 0.5) + 0.5)
     elif approximate == "tanh":
-        inner = tanh(mul(input + mul(input * square(input), 0.044715), math.sqrt(2 / math.pi)))
+        # (1 + tanh(y)) / 2 is sigmoid(2 y): half the work, and nothing cancels where it is near 0.
+        slope = math.sqrt(8 / math.pi)
+        result = mul(input, sigmoid(mul(input, mul(square(input), 0.044715 * slope) + slope)))
     else:
         raise RuntimeError("approximate argument must be either none or tanh.")
-    result = mul(input, mul(inner, 0.5) + 0.5)
     return result if out is None else write_out(out, result, "gelu")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..core import device as devices
 from ..core.device import CPU, device, device_of, placed, placed_beside
 from ..core.history import Node
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending
 from .define import Primitive
 from .dispatch import attach, computed_by
 
@@ -23,8 +25,20 @@ def _cuda() -> Any:
         from ..runtime.cuda_operations import CudaMode
 
         mode = CudaMode(found)
-        computed_by(found.ndarray, lambda operands: (operands, mode))
+        found.mode = mode
+        computed_by(found.ndarray, lambda operands: _who_computes(found, operands))
     return found
+
+
+def _who_computes(backend: Any, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
+    """The recording that this thread makes with arrays of the GPU, which gets the operands; else the GPU, at once."""
+    tape = backend.tapes.get(get_ident()) if backend.tapes else None
+    if tape is None or tape.finished:
+        return operands, backend.mode
+    for operand in operands:
+        if isinstance(operand, Tensor) and type(operand._array) is not Pending:
+            tape.adopt(operand)
+    return operands, tape
 
 
 def _cuda_is_usable() -> bool:

@@ -34,7 +34,7 @@ class _Streams:
         function = getattr(random_streams, name)
 
         def draw(source: Any, *args: Any, **kwargs: Any) -> Any:
-            if source.elsewhere:
+            if source.elsewhere and (DRAW is None or source.device.type == "meta"):
                 return source.draw(function, *args, **kwargs)
             if DRAW is None:
                 return function(source, *args, **kwargs)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 from typing import Any, Final
 
 import numpy as np
 
-from ..core.device import OF_ARRAYS, device
+from ..core.device import OF_ARRAYS, RECORDED, STAND_INS, device, device_of
 from ..core.errors import OutOfMemoryError
 from ..core.generator import SEEDS_ELSEWHERE
+from .pending import Pending
 
 INSTALL: Final = "pip install 'rushlight[cuda]'"
 NOT_INSTALLED: Final = (
@@ -42,6 +44,8 @@ class Cuda:
         self.devices: Final = tuple([device("cuda", index) for index in range(count)])
         self.generators: Final[dict[int, Any]] = {}
         self.peaks: Final[dict[int, tuple[int, int]]] = {}
+        self.mode: Any = None  # what computes operations at once (``ops.placement`` puts it here)
+        self.tapes: Final[dict[int, Any]] = {}  # by thread: the recording that holds arrays of this backend
 
     # --- devices --------------------------------------------------------------------------------------------------
 
@@ -80,6 +84,11 @@ class Cuda:
         """A NumPy array, or one of another GPU, copied to ``where``, in its own layout; one that is there as it is."""
         if where.index is None:
             where = self.ready(where)
+        if type(array) is Pending and not array.tape.finished:
+            if device_of(array) == where:
+                return array
+            array.tape.on_devices()
+            return array.tape.moved(array, where)
         if type(array) is self.ndarray:
             if array.data.device_id == where.index:
                 return array
@@ -105,6 +114,8 @@ class Cuda:
 
     def to_host(self, array: Any) -> Any:
         """The array's elements in a new NumPy array of the same layout."""
+        if self.tapes and (tape := self.tapes.get(get_ident())) is not None:
+            tape.homes.before_reading(array)
         if array.flags.forc or 0 in array.strides:
             return array.get(order="A")
         order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
@@ -118,6 +129,10 @@ class Cuda:
     def address(self, array: Any) -> int:
         """Where the first element is in the device's memory."""
         return int(array.data.ptr)
+
+    def block(self, array: Any) -> Any:
+        """What tells the allocation that an array is in from others."""
+        return id(array.data.mem)
 
     def made(self, name: str, shape: Any, dtype: Any, where: device, value: Any = None) -> Any:
         """A new array on ``where``: ``name`` is "empty", "zeros", "ones" or "full"."""
@@ -273,6 +288,8 @@ def _start() -> None:
         raise RuntimeError("No CUDA GPUs are available")
     found = Cuda(cupy, count)
     OF_ARRAYS[cupy.ndarray] = found
+    RECORDED.add(cupy.ndarray)
+    STAND_INS.add(Pending)
     _found.append(found)
     allow_tf32(_TF32[0])
 

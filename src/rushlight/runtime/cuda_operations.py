@@ -18,12 +18,11 @@ import numpy as np
 from ..core.dtypes import BF16
 from .cuda import Cuda
 from .cuda_rules import DIRECT, RULES, UFUNCS, of_bits, to_bits
+from .device_recording import INDEXED, refuse_indices, refuse_two_devices
 from .pending import Pending
 
 # How often each operation was computed on the CPU for want of a kernel.
 HOST_TRIPS: Final[Counter[str]] = Counter()
-# Records whose other operands, from this position on, may be index tensors of the CPU.
-_INDEXED: Final[dict[str, int]] = {"index": 1, "index_put": 2}
 
 
 class CudaMode:
@@ -59,24 +58,22 @@ class CudaMode:
                 if index == -1:
                     index = found
                 elif found != index:
-                    raise RuntimeError(_two_devices(f"cuda:{index}", f"cuda:{found}"))
+                    refuse_two_devices(f"cuda:{index}", f"cuda:{found}")
             elif isinstance(array, np.ndarray | Pending):
                 loose.append(position)
         if not loose:
             return index, list(arrays)
         arrays = list(arrays)
         where = self.backend.devices[index]
-        first_index = _INDEXED.get(record.name, len(arrays))
+        first_index = INDEXED.get(record.name, len(arrays))
         for position in loose:
             array = arrays[position]
             if type(array) is Pending:  # of a recording on the CPU
                 array = array.tape.settle(array)
             if first_index < len(arrays) and position == 0 and array.ndim:
-                raise RuntimeError(
-                    "indices should be either on cpu or on the same device as the indexed tensor (cpu)"
-                )
+                refuse_indices()
             if array.ndim and position < first_index:
-                raise RuntimeError(_two_devices(f"cuda:{index}", "cpu"))
+                refuse_two_devices(f"cuda:{index}", "cpu")
             arrays[position] = self.backend.place(array, where)
         return index, arrays
 
@@ -175,13 +172,6 @@ def _attr_on_host(backend: Cuda, value: Any) -> Any:
     if type(value) is tuple or type(value) is list:
         return type(value)([_attr_on_host(backend, item) for item in value])
     return value
-
-
-def _two_devices(one: str, other: str) -> str:
-    return (
-        "Expected all tensors to be on the same device, but found at least two devices, "
-        + f"{one} and {other}!"
-    )
 
 
 def _eager_call() -> Any:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..core.device import OF_ARRAYS
+from ..core.device import OF_ARRAYS, strided
 
 if TYPE_CHECKING:
     from .recording import Buffer, Tape
@@ -127,7 +127,8 @@ class Pending(NDArrayOperatorsMixin):
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         real = self.memory.diagonal(offset, axis1, axis2)
-        real.flags.writeable = True
+        if type(real) is ndarray:
+            real.flags.writeable = True
         return self.part(real)
 
     def ravel(self, order: str = "C") -> Any:
@@ -145,7 +146,7 @@ class Pending(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         if _basic(index):
             real = self.memory[index]
-            if type(real) is ndarray:
+            if type(real) is ndarray or type(real) in OF_ARRAYS:
                 return self.part(real)
             return self.part(
                 self.memory[(*index, ...) if type(index) is tuple and Ellipsis not in index else (index, ...)]
@@ -199,7 +200,7 @@ class Pending(NDArrayOperatorsMixin):
         if function in _OF_GEOMETRY:
             return function(*_each(args, _real), **{k: _each(v, _real) for k, v in kwargs.items()})
         if function is np.broadcast_to and type(args[0]) is Pending:
-            real = np.lib.stride_tricks.as_strided(
+            real = strided(
                 args[0].memory, *_broadcast(args[0].memory, args[1] if len(args) > 1 else kwargs["shape"])
             )
             return args[0].part(real)
@@ -315,14 +316,13 @@ def pending(tape: Tape, buffer: Buffer, real: Any) -> Pending:
 def address(array: Any) -> int:
     """Where the first element of an array, pending or not, lies. (A Pending must not have an ``__array_interface__``: NumPy
     would read from there without asking.)"""
-    backend = OF_ARRAYS.get(type(array))
-    if backend is not None:
-        return backend.address(array)
-    backend = OF_ARRAYS.get(type(array))
-    if backend is not None:
-        return backend.address(array)
-    real = array if type(array) is ndarray else array.memory
-    return real.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    if type(array) is not ndarray:
+        if (backend := OF_ARRAYS.get(type(array))) is not None:
+            return backend.address(array)
+        array = array.memory
+        if type(array) is not ndarray:
+            return address(array)
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
 
 # Methods that give nothing that shares memory with the array.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import RECORDED
 from ..ir.graph import Graph
 
 # How many different structures are kept; the one that was used longest ago goes first.
@@ -21,21 +22,32 @@ _build: list[Callable[[Graph], Any]] = []
 
 def execute(key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> Any:
     """Run the piece with this structure on these arrays; it is compiled when it is seen for the first time. The program."""
-    program = program_for(key, make)
+    program = program_for(key, make, inputs, outputs)
     program.run(inputs, outputs)
     return program
 
 
-def program_for(key: Any, make: Callable[[], Graph]) -> Any:
-    """The program for a structure."""
+def program_for(
+    key: Any, make: Callable[[], Graph], inputs: Sequence[Any] = (), outputs: Sequence[Any] = ()
+) -> Any:
+    """The program for a structure, made for arrays on the devices of ``inputs`` and ``outputs`` (of fresh memory)."""
     program = _programs.get(key)
     if program is None:
-        program = builder()(make())
+        program = built(make(), inputs, outputs)
         with _lock:
             _programs[key] = program
             if len(_programs) > KEPT:
                 _programs.popitem(last=False)
     return program
+
+
+def built(graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """The program of ``graph`` for arrays on the devices of these."""
+    if RECORDED and any([type(array) in RECORDED for array in (*inputs, *outputs)]):
+        from .device_programs import build
+
+        return build(graph, inputs, outputs)
+    return builder()(graph)
 
 
 def builder() -> Callable[[Graph], Any]:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.device import OF_ARRAYS
+from ..core.device import OF_ARRAYS, RECORDED, device, placed, strided
 from ..core.sparse_arrays import SparseArray
 from ..ir.graph import Graph, Kind, Node, Output
 from .pending import NOT_RECORDED, Pending, address, pending
@@ -70,6 +70,7 @@ class Tape:
 
     # Where in the program each node comes from, for tapes that note it (``jit/observed.py``): most do not spend the time.
     sites: list[Any] | None = None
+    homes: Any = None  # of a tape that has met arrays of a GPU: the devices of its nodes (``device_recording.Homes``)
 
     def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], Any]) -> None:
         self.execute = execute
@@ -77,6 +78,7 @@ class Tape:
         self.buffers: list[weakref.ref[Buffer]] = []  # fresh ones, to find out which are still alive
         self.outside: dict[int, Buffer] = {}  # by id of the array
         self.parts: list[Buffer] = []  # of these, the ones that may share memory with others
+        self.blocks: dict[Any, list[Buffer]] = {}  # those on devices, by the allocation that they are in
         self.kept: list[Any] = []  # the arrays of ``outside``, so that their ids stay theirs
         self.holders: list[weakref.ref[Any]] = []  # tensors that hold a Pending of this tape
         self.adopted: list[weakref.ref[Any]] = []  # tensors from outside that hold one until the end
@@ -106,10 +108,30 @@ class Tape:
         number = len(self.inputs)
         self.inputs.append(root)
         type_ = interned(root.shape, root.dtype)
-        return self.node((INPUT, number, id(type_)), type_)
+        if type(root) is ndarray:
+            return self.node((INPUT, number, id(type_)), type_)
+        return self.node((INPUT, number, id(type_), OF_ARRAYS[type(root)].device_of(root)), type_)
+
+    def on_devices(self) -> None:
+        """From now on there may be arrays of other devices than the CPU here."""
+        if self.homes is None and not self.finished:
+            from .device_recording import Homes
+
+            self.homes = Homes(self)
+            for backend in OF_ARRAYS.values():
+                if (tapes := getattr(backend, "tapes", None)) is not None:
+                    tapes[self.thread] = self
 
     def fresh(self, node: int, shape: Any, dtype: Any) -> Pending:
         root = np.empty(shape, dtype)
+        buffer = Buffer(root, node, True)
+        self.buffers.append(weakref.ref(buffer))
+        if len(self.keys) > LONGEST:
+            self.flush()
+        return pending(self, buffer, root)
+
+    def fresh_in(self, node: int, root: Any) -> Pending:
+        """``node``, to be computed into the new array ``root``."""
         buffer = Buffer(root, node, True)
         self.buffers.append(weakref.ref(buffer))
         if len(self.keys) > LONGEST:
@@ -160,7 +182,7 @@ class Tape:
         return known
 
     def _read_outside(self, array: Any) -> int:
-        if not array.ndim and array.base is None and id(array) not in self.outside:
+        if not array.ndim and array.base is None and type(array) is ndarray and id(array) not in self.outside:
             value = array.item()
             if value in _STRUCTURAL and array.dtype.kind in "fi":
                 return self.constant(value, (), array.dtype)
@@ -171,34 +193,48 @@ class Tape:
     def wrap(self, array: Any) -> Pending:
         """``array``, which exists, as a Pending."""
         if type(array) is not ndarray:
-            if type(array) in OF_ARRAYS:
-                raise RuntimeError(
-                    "compile(fullgraph=True): tensors on a GPU can't be part of a static graph yet; compile without fullgraph, "
-                    "or move them with .cpu()"
-                )
-            if isinstance(array, SparseArray):
+            if type(array) in RECORDED:
+                self.on_devices()
+            elif isinstance(array, SparseArray):
                 raise NotImplementedError(
                     "compile(fullgraph=True): sparse tensors can't be part of a static graph; compile without fullgraph"
                 )
-            array = np.asarray(array)
+            else:
+                array = np.asarray(array)
         buffer = self.outside.get(id(array))
         if buffer is not None:
             return pending(self, buffer, array)
         root = array if array.flags.c_contiguous else span(array)
-        if self.changed and root.base is not None and self._sharing(root, self.changed):
+        part = root.base is not None or type(root) is not ndarray
+        if self.changed and part and any([other.changed for other in self._sharing(root, self.changed)]):
             self.flush()
         buffer = Buffer(root, -1, False)
         buffer.exposed = root is not array
-        if root.base is not None:
+        if type(root) is not ndarray:
+            self.blocks.setdefault(OF_ARRAYS[type(root)].block(root), []).append(buffer)
+        elif part:
             self.parts.append(buffer)
         self.outside[id(array)] = buffer
         self.kept.append(array)
         return pending(self, buffer, array)
 
-    @staticmethod
-    def _sharing(root: Any, buffers: Sequence[Buffer]) -> list[Buffer]:
+    def _sharing(self, root: Any, buffers: Sequence[Buffer]) -> list[Buffer]:
+        """Those of ``buffers`` (of a device's arrays: of all) that have memory in common with ``root``."""
+        if type(root) is not ndarray:
+            start, end = address(root), address(root) + root.nbytes
+            return [
+                other
+                for other in self.blocks.get(OF_ARRAYS[type(root)].block(root), ())
+                if other.root is not root
+                and start < address(other.root) + other.root.nbytes
+                and address(other.root) < end
+            ]
         return [
-            other for other in buffers if other.root is not root and np.may_share_memory(root, other.root)
+            other
+            for other in buffers
+            if other.root is not root
+            and type(other.root) is ndarray
+            and np.may_share_memory(root, other.root)
         ]
 
     # --- tensors --------------------------------------------------------------------------------------------------
@@ -209,8 +245,8 @@ class Tape:
         if isinstance(array, SparseArray):
             self.values_read = True  # what is computed of it is no part of a program that could run again
             return
-        if type(array) is Pending or type(array) in OF_ARRAYS:
-            return  # by another thread, meanwhile; or another device's: operations on that are done at once
+        if type(array) is Pending or (type(array) in OF_ARRAYS and type(array) not in RECORDED):
+            return  # by another thread, meanwhile; or an array whose operations are done at once
         tensor._array = self.wrap(array)
         self.adopted.append(weakref.ref(tensor))
 
@@ -241,6 +277,8 @@ class Tape:
                 if node < 0 or array.memory is not buffer.root:
                     node = self.read(array)
             elif type(array) is ndarray:
+                node = self._read_outside(array)
+            elif type(array) in RECORDED:
                 node = self._read_outside(array)
             else:
                 try:
@@ -306,7 +344,7 @@ class Tape:
             return
         real = target.memory
         if type(value) is not Pending:
-            value = np.asarray(value)
+            value = self.wrap(value) if type(value) in RECORDED else np.asarray(value)
         if value.shape != real.shape:
             if value.ndim > real.ndim:
                 value = value.reshape(value.shape[value.ndim - real.ndim :])
@@ -317,10 +355,9 @@ class Tape:
             return
         buffer = target.buffer
         root = buffer.root
-        if not buffer.fresh and not buffer.changed and (self.parts or root.base is not None):
-            sharing = self._sharing(
-                root, list(self.outside.values()) if root.base is not None else self.parts
-            )
+        part = root.base is not None or type(root) is not ndarray
+        if not buffer.fresh and not buffer.changed and (self.parts or part):
+            sharing = self._sharing(root, list(self.outside.values()) if part else self.parts)
             if sharing:
                 # Other arrays are parts of this memory: what was read through them is computed before the change, and
                 # the change is made at once.
@@ -353,6 +390,8 @@ class Tape:
 
     def _unexplained(self, buffer: Buffer) -> bool:
         """Whether something holds the memory of ``buffer`` that is not a Pending of this tape."""
+        if type(buffer.root) is not ndarray:
+            return False  # all operations on a device's arrays come here while this tape is open
         # Each Pending holds the buffer once and the root once (a view through its base), the list of inputs holds the root.
         return bool(getrefcount(buffer.root) - getrefcount(buffer) > _EXPLAINED)
 
@@ -397,6 +436,10 @@ class Tape:
             self.flush()
         return real
 
+    def moved(self, array: Pending, where: device) -> Any:
+        """``array`` on another device."""
+        return placed(self.settle(array), where)
+
     def check_range(self, array: Any, extent: int, error: type[Exception], message: str, lowest: int) -> None:
         """Raise ``error`` for an index of which an element is not in [lowest, extent)."""
         RangeCheck(extent, error, message, lowest).impl(self._settled(array))
@@ -427,6 +470,8 @@ class Tape:
             buffer.node = buffer.number = -1
             buffer.fresh = False
             self.outside[id(buffer.root)] = buffer
+            if type(buffer.root) is not ndarray:
+                self.blocks.setdefault(OF_ARRAYS[type(buffer.root)].block(buffer.root), []).append(buffer)
         for buffer in outside:
             buffer.node = buffer.number = -1
         for buffer in changed:
@@ -450,6 +495,9 @@ class Tape:
         """Give the tensors their arrays; whatever else holds a Pending of this tape finds the real array in it."""
         if not self.finished:
             self.finished = True
+            if self.homes is not None:
+                self.homes.end()
+                self.homes = None
             for reference in itertools.chain(self.holders, self.adopted):
                 tensor = reference()
                 if tensor is not None:
@@ -462,6 +510,7 @@ class Tape:
             self.adopted = []
             self.outside = {}
             self.parts = []
+            self.blocks = {}
             self.kept = []
 
 
@@ -471,7 +520,7 @@ def span(array: Any) -> Any:
     span = 1 + sum([(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]) // itemsize
     if any([s < 0 or s % itemsize for s in array.strides]):
         raise AssertionError("a tensor's strides are whole and not negative")
-    return np.lib.stride_tricks.as_strided(array, (span if array.size else 0,), (itemsize,))
+    return strided(array, (span if array.size else 0,), (itemsize,))
 
 
 # Numbers that say what is computed rather than with what: they are part of the structure, so that the compiler can use them.
@@ -584,7 +633,8 @@ def _result_types(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> 
 def _types_of(result: Any) -> Any:
     if isinstance(result, tuple):
         return [interned(np.shape(part), np.asarray(part).dtype) for part in result]
-    result = np.asarray(result)
+    if type(result) not in RECORDED:
+        result = np.asarray(result)
     return interned(result.shape, result.dtype)
 
 
