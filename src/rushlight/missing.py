@@ -72,6 +72,8 @@ class MissingNameError(NotImplementedError, AttributeError):
     def __init__(self, module: str, missing: str, known: list[str]) -> None:
         super().__init__(module, missing)
         self.module, self.missing, self._known = module, missing, known
+        # Said here, Python does not fill them in and add a "Did you mean" of its own to the names that the message has.
+        self.name, self.obj = missing, None
 
     def __reduce__(self) -> Any:
         return MissingNameError, (self.module, self.missing, self._known)

@@ -13,80 +13,31 @@ from __future__ import annotations
 import builtins
 import functools
 import sys
-import types
-import weakref
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
+import pretend_cuda
+from pretend_cuda import (
+    KERNELS as KERNELS,
+    CUDARuntimeError as CUDARuntimeError,
+    Device as Device,
+    Memory,
+    OutOfMemoryError as OutOfMemoryError,
+    RawKernel as RawKernel,
+    RawModule as RawModule,
+    cuda as cuda,
+    current_device,
+    get_default_memory_pool as get_default_memory_pool,
+    get_default_pinned_memory_pool as get_default_pinned_memory_pool,
+    libs,
+    module,
+    runtime as runtime,
+)
 
 __version__ = "14.2.0"
 # NumPy's `any` and `all` stand in this module under their own names.
 _any, _all = builtins.any, builtins.all
 _SCALARS = (bool, int, float, complex, np.generic)
-
-
-class CUDARuntimeError(RuntimeError):
-    """What CuPy raises when the CUDA runtime reports an error."""
-
-
-class OutOfMemoryError(MemoryError):
-    """What CuPy raises when the device's memory does not suffice."""
-
-
-class CompileException(Exception):
-    """What CuPy raises when NVRTC refuses a kernel."""
-
-
-class _Memory:
-    """One block of the pretended device's memory."""
-
-    def __init__(self, nbytes: int, device_id: int) -> None:
-        rounded = -(-nbytes // 512) * 512
-        if POOL._limit and POOL._used + rounded > POOL._limit:
-            raise OutOfMemoryError(
-                f"Out of memory allocating {nbytes:,} bytes (allocated so far: {POOL._used:,} bytes, "
-                f"limit set to: {POOL._limit:,} bytes)."
-            )
-        POOL._used += rounded
-        self.device_id = device_id
-        self.size = nbytes
-        weakref.finalize(self, POOL._give_back, rounded)
-
-
-class _Pool:
-    def __init__(self) -> None:
-        self._used = self._kept = 0
-        self._limit = 0
-
-    def _give_back(self, nbytes: int) -> None:
-        self._used -= nbytes
-        self._kept += nbytes
-
-    def used_bytes(self) -> int:
-        return self._used
-
-    def free_bytes(self) -> int:
-        return self._kept
-
-    def total_bytes(self) -> int:
-        return self._used + self._kept
-
-    def n_free_blocks(self) -> int:
-        return int(self._kept > 0)
-
-    def free_all_blocks(self, stream: Any = None) -> None:
-        self._kept = 0
-
-    def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:
-        self._limit = int(size or 0)
-
-    def get_limit(self) -> int:
-        return self._limit
-
-
-POOL = _Pool()
-_current_device = 0
-DEVICES = 2
 
 
 class _Flags:
@@ -103,7 +54,7 @@ class _Flags:
 
 
 class _Pointer:
-    def __init__(self, array: Any, memory: _Memory) -> None:
+    def __init__(self, array: Any, memory: Memory) -> None:
         self.ptr = array.__array_interface__["data"][0]
         self.mem = memory
         self.device_id = memory.device_id
@@ -132,10 +83,10 @@ def _wrapped(value: Any) -> Any:
 def _fresh(host: np.ndarray[Any, Any]) -> ndarray:
     """A device array of its own memory, in the layout of ``host``."""
     own = host if host.base is None and host.flags.owndata and host.flags.writeable else host.copy(order="K")
-    return _make(own, _Memory(own.nbytes, _current_device), None)
+    return _make(own, Memory(own.nbytes, current_device()), None)
 
 
-def _make(host: Any, memory: _Memory, base: Any) -> ndarray:
+def _make(host: Any, memory: Memory, base: Any) -> ndarray:
     array = object.__new__(ndarray)
     array._host = host
     array._memory = memory
@@ -156,7 +107,7 @@ class ndarray:
         if strides is not None and memptr is None:
             raise ValueError("memptr is required if strides is given.")
         self._host = np.empty(shape, dtype, order)  # type: ignore[call-overload]
-        self._memory = _Memory(self._host.nbytes, _current_device)
+        self._memory = Memory(self._host.nbytes, current_device())
         self.base = None
 
     # --- what it is -----------------------------------------------------------------------------------------------
@@ -347,7 +298,7 @@ class ndarray:
             return _fresh(self._host.astype(kind, order=order))
 
     def copy(self, order: str = "C") -> ndarray:
-        if self._memory.device_id != _current_device and not (
+        if self._memory.device_id != current_device() and not (
             self.flags.c_contiguous or self.flags.f_contiguous
         ):
             raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
@@ -775,198 +726,18 @@ def iscomplexobj(x: Any) -> bool:
     return bool(x.dtype.kind == "c")
 
 
-def get_array_module(*args: Any) -> Any:
+def get_arraymodule(*args: Any) -> Any:
     return _SELF if _any(isinstance(a, ndarray) for a in args) else np
-
-
-class RawKernel:
-    """A CUDA kernel, compiled for the host by ``tests/gpu/host_cuda.py`` where that can be done."""
-
-    def __init__(self, code: str, name: str, options: Any = (), backend: str = "nvrtc", **more: Any) -> None:
-        self.code, self.name, self.options = code, name, options
-
-    def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0) -> None:
-        for arg in args:
-            if not isinstance(arg, (ndarray, np.generic)):
-                raise TypeError(
-                    f"Unsupported type {type(arg)}: kernels take arrays and numbers of a fixed size"
-                )
-        KERNELS[self.name](*args)
-
-
-def _philox(words: ndarray, n: Any, threads: Any, blocks: Any, seed: Any, first: Any) -> None:
-    from rushlight.runtime.cuda_random import philox_words
-
-    words._host[...] = philox_words(int(n), int(threads), int(blocks), int(seed) % 2**64, int(first))
-
-
-# What kernels do, in Python: `test_philox.py` compares the kernel's own text, compiled for the host, with this.
-KERNELS = {"philox_words": _philox}
 
 
 def as_strided(x: Any, shape: Any = None, strides: Any = None) -> ndarray:
     return x._part(np.lib.stride_tricks.as_strided(x._host, shape, strides))  # type: ignore[no-any-return]
 
 
-# --- cupy.cuda --------------------------------------------------------------------------------------------------------
-
-
-class Device:
-    """``cupy.cuda.Device``."""
-
-    def __init__(self, device: Any = None) -> None:
-        self.id = _current_device if device is None else int(device)
-        self._before: list[int] = []
-
-    def __int__(self) -> int:
-        return self.id
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def __enter__(self) -> Device:
-        self._before.append(_current_device)
-        self.use()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        global _current_device
-        _current_device = self._before.pop()
-
-    def use(self) -> None:
-        global _current_device
-        if not 0 <= self.id < DEVICES:
-            raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
-        _current_device = self.id
-
-    def synchronize(self) -> None:
-        pass
-
-    compute_capability = property(lambda self: "90")
-    mem_info = property(lambda self: (80 * 2**30 - POOL.total_bytes(), 80 * 2**30))
-    attributes = property(lambda self: {"MultiProcessorCount": 132, "MaxThreadsPerMultiProcessor": 2048})
-
-
-class Event:
-    """``cupy.cuda.Event``: time passes by one millisecond from record to record."""
-
-    _clock = 0.0
-
-    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
-        self.disable_timing = disable_timing
-        self.done = True
-        self._at: float | None = None
-
-    def record(self, stream: Any = None) -> None:
-        Event._clock += 1.0
-        self._at = Event._clock
-
-    def synchronize(self) -> None:
-        pass
-
-
-def get_elapsed_time(start: Event, end: Event) -> float:
-    if start.disable_timing or end.disable_timing or start._at is None or end._at is None:
-        raise CUDARuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
-    return end._at - start._at
-
-
-class Stream:
-    """``cupy.cuda.Stream``."""
-
-    _current: ClassVar[list[Any]] = []
-    _next = 1
-
-    def __init__(
-        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
-    ) -> None:
-        self.null = null
-        self.priority = priority or 0
-        self.ptr = 0 if null else Stream._next
-        Stream._next += not null
-        self.done = True
-        self.device_id = _current_device
-        self._entered = 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stream) and other.ptr == self.ptr
-
-    def __hash__(self) -> int:
-        return hash(self.ptr)
-
-    def __enter__(self) -> Stream:
-        Stream._current.append(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        Stream._current.pop()
-
-    def use(self) -> Stream:
-        Stream._current[:] = [self]
-        return self
-
-    def synchronize(self) -> None:
-        pass
-
-    def record(self, event: Event | None = None) -> Event:
-        event = event or Event()
-        event.record(self)
-        return event
-
-    def wait_event(self, event: Event) -> None:
-        pass
-
-
-_NULL_STREAM = Stream(null=True)
-
-
-def get_current_stream(device_id: int = -1) -> Stream:
-    return Stream._current[-1] if Stream._current else _NULL_STREAM
-
-
-def _device_count() -> int:
-    return DEVICES
-
-
-def _properties(device: int) -> dict[str, Any]:
-    return {
-        "name": b"Pretended GPU", "totalGlobalMem": 80 * 2**30, "major": 9, "minor": 0, "multiProcessorCount": 132,
-        "maxThreadsPerMultiProcessor": 2048, "warpSize": 32, "maxThreadsPerBlock": 1024, "sharedMemPerBlock": 49152,
-        "l2CacheSize": 50 * 2**20, "regsPerMultiprocessor": 65536,
-    }  # fmt: skip
-
-
-def _get_device() -> int:
-    return _current_device
-
-
-def _module(name: str, **names: Any) -> types.ModuleType:
-    module = types.ModuleType(name)
-    module.__dict__.update(names)
-    return module
-
-
-runtime = _module(
-    "cupy.cuda.runtime", CUDARuntimeError=CUDARuntimeError, getDeviceCount=_device_count,
-    getDeviceProperties=_properties, getDevice=_get_device, memGetInfo=lambda: Device().mem_info,
-    setDevice=lambda index: Device(index).use(), runtimeGetVersion=lambda: 12090, driverGetVersion=lambda: 12090,
-    deviceCanAccessPeer=lambda a, b: 1, deviceSynchronize=lambda: None,
-)  # fmt: skip
-cuda = _module(
-    "cupy.cuda", Device=Device, Event=Event, Stream=Stream, get_elapsed_time=get_elapsed_time, runtime=runtime,
-    get_current_stream=get_current_stream, is_available=lambda: True,
-    memory=_module("cupy.cuda.memory", OutOfMemoryError=OutOfMemoryError),
-    compiler=_module("cupy.cuda.compiler", CompileException=CompileException),
-    ExternalStream=lambda ptr, device_id=-1: _NULL_STREAM,
-    nvtx=_module("cupy.cuda.nvtx", RangePush=lambda message, *a: None, RangePop=lambda: None, Mark=lambda m, *a: None),
-)  # fmt: skip
-lib = _module(
+lib = module(
     "cupy.lib",
-    stride_tricks=_module("cupy.lib.stride_tricks", as_strided=as_strided),
-    _shape_base_impl=_module("cupy.lib._shape_base_impl"),
+    stride_tricks=module("cupy.lib.stride_tricks", as_strided=as_strided),
+    _shape_base_impl=module("cupy.lib._shape_base_impl"),
 )
 
 
@@ -980,7 +751,7 @@ def _linalg(name: str) -> Any:
     return function
 
 
-linalg = _module(
+linalg = module(
     "cupy.linalg",
     LinAlgError=np.linalg.LinAlgError,
     **{
@@ -998,22 +769,14 @@ def _fft(name: str) -> Any:
     return function
 
 
-fft = _module("cupy.fft", **{name: _fft(name) for name in ("fftn", "ifftn", "rfftn", "irfftn")})
-
-
-def get_default_memory_pool() -> _Pool:
-    return POOL
-
-
-def get_default_pinned_memory_pool() -> Any:
-    return _module("pool", free_all_blocks=lambda: None)
+fft = module("cupy.fft", **{name: _fft(name) for name in ("fftn", "ifftn", "rfftn", "irfftn")})
 
 
 COMPUTE_TYPES: dict[str, int] = {}
-_core = _module(
+_core = module(
     "cupy._core",
     set_compute_type=lambda dtype, value: COMPUTE_TYPES.__setitem__(np.dtype(dtype).char, value),
-    _routines_linalg=_module("cupy._core._routines_linalg", COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7),
+    _routines_linalg=module("cupy._core._routines_linalg", COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7),
 )
 
 
@@ -1027,7 +790,7 @@ def _empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
 
 
 _SELF = sys.modules[__name__]
-cupyx = _module(
+cupyx = module(
     "cupyx",
     scatter_add=lambda a, slices, value: a.scatter_add(slices, value),
     scatter_max=lambda a, slices, value: a.scatter_max(slices, value),
@@ -1040,11 +803,12 @@ def install() -> None:
     """Make ``import cupy`` and ``import cupyx`` give this module."""
     sys.modules["cupy"] = _SELF
     sys.modules["cupyx"] = cupyx
-    for name, module in {
+    sys.modules["cupy_backends.cuda.libs"] = libs
+    for name, found in {
         "cuda": cuda,
         "cuda.runtime": runtime,
         "linalg": linalg,
         "fft": fft,
         "_core": _core,
     }.items():
-        sys.modules[f"cupy.{name}"] = module
+        sys.modules[f"cupy.{name}"] = found

@@ -90,7 +90,7 @@ def test_a_file_cannot_be_mapped(tmp_path):
     [
         (legacy(1, {}, magic=5), pickle.UnpicklingError, "neither a zip archive nor a legacy checkpoint"),
         (legacy(1, {}, protocol=1), RuntimeError, "Invalid protocol version"),
-        (b"\0" * 257 + b"ustar", RuntimeError, r"tar checkpoint of PyTorch 0\.1"),
+        (b"\0" * 257 + b"ustar", RuntimeError, "no checkpoint"),
         (GOOD[:-4], RuntimeError, "unexpected EOF, expected 4 more bytes"),
         (GOOD[:-41], RuntimeError, "unexpected EOF, expected 1 more bytes"),
         (GOOD[:15], EOFError, "Ran out of input"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
+import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .grad_mode import DECIDING
@@ -172,10 +173,25 @@ def on_host(array: Any) -> Any:
     return array
 
 
+def empty_on(where: device, shape: Any, dtype: Any) -> Any:
+    """A new array on ``where``, not written yet."""
+    if where is CPU:
+        return np.empty(shape, dtype)
+    return LOADERS[where.type]().made("empty", shape, dtype, where)
+
+
 def strided(array: Any, shape: Any, strides: Any) -> Any:
     """The view of an array's memory from its first element on with this shape and these strides in bytes."""
     backend = OF_ARRAYS.get(type(array))
     return as_strided(array, shape, strides) if backend is None else backend.strided(array, shape, strides)
+
+
+def part_of(array: Any, shape: Any, strides: Any, offset: int) -> Any:
+    """The view of a contiguous array's memory, ``offset`` bytes from its beginning, with this shape and these strides."""
+    if type(array) not in OF_ARRAYS:
+        return np.ndarray(shape, array.dtype, array, offset, strides)
+    flat = array.reshape(-1)[offset // array.itemsize :]
+    return strided(flat, shape, strides)
 
 
 def fill_array(array: Any, value: Any) -> None:

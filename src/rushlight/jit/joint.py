@@ -16,6 +16,7 @@ import numpy as np
 
 from ..autograd.engine import run_backward
 from ..autograd.saved_tensors import HOOKS
+from ..core.device import CPU, device_of, empty_on, placed
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RELEASED, LeafNode, Node, OutputNode, UntrackedNode, versions_of
 from ..core.tensor import Tensor, make_tensor
@@ -128,6 +129,7 @@ class Backward:
     ) -> None:
         self.owners = owners
         self.types = [(get_array(tensor).shape, get_array(tensor).dtype) for tensor in roots]
+        self.homes = [device_of(get_array(tensor)) for tensor in roots]
         self.saved: list[int] = []
         self.sources: list[tuple[str, Any]] = []
         self._keys: list[Any] = []
@@ -153,7 +155,7 @@ class Backward:
         weights = []
         for number, tensor in enumerate(roots):
             array = get_array(tensor)
-            stand_in = np.zeros(array.shape, array.dtype)
+            stand_in = empty_on(device_of(array), array.shape, array.dtype)
             tape.argument_arrays[id(stand_in)] = -1 - number
             weights.append(make_tensor(cast(Any, tape.wrap(stand_in))))
         hooked = [node for node in outer if node.special]
@@ -187,7 +189,9 @@ class Backward:
 
         def add_input(old: int, source: tuple[str, Any]) -> int:
             self.sources.append(source)
-            return add(old, (INPUT, len(self.sources) - 1, id(types[old])))
+            where = tape.home_of(old)
+            key = (INPUT, len(self.sources) - 1, id(types[old]))
+            return add(old, key if where is CPU else (*key, where))
 
         def take(old: int) -> int:
             """The node of the new graph for one that has been seen or lies before the cut."""
@@ -226,7 +230,8 @@ class Backward:
                 add(old, (kind, take(key[1]), take(key[2]), *key[3:]))
         self._gradients = [None if node is None else take(node) for node in gradients]
         self._outputs = [(node, -1) for node in self._gradients if node is not None]
-        self._results = [self._types[node] for node, _ in self._outputs]
+        homes = [tape.home_of(node) for node in gradients if node is not None]
+        self._results = list(zip(homes, [self._types[node] for node, _ in self._outputs], strict=True))
         # What is read again in backward is checked for changes in between, where a tensor is known to hold it.
         by_root = {id(root): array for root, array in _roots(tape)}
         holders = {id(array): tensor for tensor, array in tape.states.values()}
@@ -271,30 +276,40 @@ class Backward:
             if kind == "gradient":
                 given = gradients[where]
                 shape, dtype = self.types[where]
-                inputs.append(
-                    np.zeros(shape, dtype)
-                    if given is None
-                    else np.ascontiguousarray(np.asarray(given._array)).reshape(shape)
-                )
+                inputs.append(_gradient(given, shape, dtype, self.homes[where]))
             elif kind == "argument":
                 inputs.append(span(value._array) if where[1] else value._array)
             elif kind == "saved":
                 inputs.append(value._array)
             else:
                 inputs.append(where)
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
-        self.program.run(inputs, outputs)
+        outputs = [empty_on(where, shape, dtype) for where, (shape, dtype) in self._results]
+        self._program_for(inputs, outputs).run(inputs, outputs)
         made = iter(outputs)
         found = [None if number is None else make_tensor(next(made)) for number in self._gradients]
         return tuple([g if arrived & from_ else None for g, from_ in zip(found, self._from, strict=True)])
 
-    @property
-    def program(self) -> Any:
+    def _program_for(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """The second program, compiled when it is first needed."""
         if self._program is None:
             make: Callable[[], Graph] = lambda: graph_of(self._keys, self._types, self._outputs)  # noqa: E731
-            self._program = program_for((tuple(self._keys), tuple(self._outputs)), make)
+            key = (tuple(self._keys), tuple(self._outputs))
+            self._program = program_for(key, make, inputs, outputs)
         return self._program
+
+
+def _gradient(given: Any, shape: Any, dtype: Any, where: Any) -> Any:
+    """The array of a result's gradient: zeros where none arrived."""
+    if given is None:
+        return placed(np.zeros(shape, dtype), where)
+    array = given._array
+    if type(array) is Pending:
+        array = array.tape.share(array)
+    if type(array) is ndarray:
+        array = np.ascontiguousarray(array)
+    elif not array.flags.c_contiguous:
+        array = array.copy()
+    return array.reshape(shape)
 
 
 def _needed(keys: list[Any], wanted: Sequence[int], forward: int) -> set[int]:

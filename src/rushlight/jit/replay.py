@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import RECORDED
 from ..core.history import next_order
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
@@ -76,10 +77,12 @@ class Replay:
         except TypeError as error:
             self.reason = str(error)
             return self.run_recorded(args, kwargs)[0]
-        if sys.gettrace() is not None or any([type(tensor._array) is not ndarray for tensor in tensors]):
-            return self.run_recorded(args, kwargs)[
-                0
-            ]  # somebody debugs; or they are batches, or on another device
+        if sys.gettrace() is not None or any(
+            [
+                type(tensor._array) is not ndarray and type(tensor._array) not in RECORDED for tensor in tensors
+            ]
+        ):
+            return self.run_recorded(args, kwargs)[0]  # somebody debugs; or they are batches
         kind = self.kinds.get(key)
         if kind is None:
             if len(self.kinds) >= _MOST_KINDS:

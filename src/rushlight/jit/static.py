@@ -12,11 +12,13 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from ..autograd.anomaly_mode import MODE as ANOMALY
+from ..core.device import RECORDED, device_of, empty_on, part_of
 from ..core.dtypes import default_numpy
 from ..core.grad_mode import DECIDING
 from ..core.history import RELEASED, LeafNode, Node, next_order
@@ -70,7 +72,7 @@ class Static:
         tape = self.make_tape()
         for number, tensor in enumerate(tensors):
             array = get_array(tensor)
-            if type(array) is ndarray:
+            if type(array) is ndarray or type(array) in RECORDED:
                 tape.argument_arrays.setdefault(id(array), number)
         ACTIVE.tape = tape
         try:
@@ -166,7 +168,7 @@ class StaticProgram:
         self._saved_from = len(outputs)
         if self.backward is not None:
             outputs += [(node, -1) for node in self.backward.saved]
-            self._roots += [np.empty(*tape.types[node]) for node in self.backward.saved]
+            self._roots += [empty_on(tape.home_of(node), *tape.types[node]) for node in self.backward.saved]
         outputs += [(buffer.node, buffer.number) for buffer in tape.changed]
         keys, types = tape.keys, tape.types
         self.program = tape.program(
@@ -233,7 +235,8 @@ class StaticProgram:
             if type(get_array(holder)) is Pending:
                 held.setdefault(id(get_array(holder).buffer.root), []).append(holder)
         self.kept: list[Any] = list(roots)
-        self.new: list[tuple[int, Any, Any]] = []  # outputs in new memory at every run: number, shape, dtype
+        # Outputs in new memory at every run: number, what makes it, shape, dtype.
+        self.new: list[tuple[int, Any, Any, Any]] = []
         for number, root in enumerate(roots):
             outside = [tensor for tensor in held.get(id(root), ()) if id(tensor) not in returned_ids]
             kept = False
@@ -248,7 +251,8 @@ class StaticProgram:
                     kept = True
             if not kept:
                 self.kept[number] = None
-                self.new.append((number, root.shape, root.dtype))
+                make = np.empty if type(root) is ndarray else partial(empty_on, device_of(root))
+                self.new.append((number, make, root.shape, root.dtype))
         # The memory of arguments, by id: its number, and whether it is more than the array itself.
         memory = {
             root: (tape.argument_arrays[id(array)], id(array) != root)
@@ -307,8 +311,8 @@ class StaticProgram:
             if self.sees_gradient(index) > _UNSEEN:
                 self._renew_gradient(index)
         roots = self.kept.copy()
-        for number, shape, dtype in self.new:
-            roots[number] = np.empty(shape, dtype)
+        for number, make, shape, dtype in self.new:
+            roots[number] = make(shape, dtype)
         self.program.run(inputs, roots)
         for storage, steps in self.changed:
             storage.version += steps
@@ -333,10 +337,11 @@ class StaticProgram:
         """Somebody holds the gradient of an earlier call, which eager mode would not change any more."""
         owner, gradient, number = self.gradients[index]
         array = gradient._array
-        self.kept[number] = np.empty_like(self.kept[number])
+        old = self.kept[number]
+        self.kept[number] = empty_on(device_of(old), old.shape, old.dtype)
         if array.strides != self.kept[number].strides or array.shape != self.kept[number].shape:
             start = address(array) - address(array if array.base is None else array.base)
-            array = np.ndarray(array.shape, array.dtype, self.kept[number], start, array.strides)
+            array = part_of(self.kept[number], array.shape, array.strides, start)
         else:
             array = self.kept[number]
         self.gradients[index] = (owner, make_tensor(array), number)
@@ -404,13 +409,13 @@ def _filled(template: Any, roots: list[Any], tensors: list[Tensor]) -> Any:
         array = roots[number]
         if part is not None:
             shape, strides, offset = part
-            array = np.ndarray(shape, array.dtype, array, offset, strides)
+            array = part_of(array, shape, strides, offset)
         return make_tensor(array, node)
     if kind == "view":
         _, number, spans, (shape, strides, offset), node = template
         argument = tensors[number]
         root = span(argument._array) if spans else argument._array
-        view = make_tensor(np.ndarray(shape, root.dtype, root, offset, strides), node)
+        view = make_tensor(part_of(root, shape, strides, offset), node)
         view._storage = storage_of(argument)
         return view
     if kind == "number":
@@ -503,7 +508,8 @@ def signature(value: Any, tensors: list[Tensor]) -> Any:
         gradient = value._grad
         if gradient is not None:
             tensors.append(gradient)
-        return (array.shape, array.dtype, value._node is not None, gradient is None)
+        where = None if type(array) is ndarray else device_of(array)
+        return (array.shape, array.dtype, value._node is not None, gradient is None, where)
     kind = type(value)
     if kind is tuple or kind is list:
         return (kind, tuple([signature(part, tensors) for part in value]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import CPU, device_of, empty_on, on_host, placed, placed_beside
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
 from ..ir.evaluate import evaluate_node
@@ -97,17 +98,21 @@ class StaticTape(Tape):
 
     def _constant(self, array: Any, kept: bool = True) -> Pending:
         """A tensor made from Python's numbers: its content is part of the graph, its memory is the graph's."""
-        content = np.array(array, order="C", copy=True)
+        where = device_of(array)
+        content = np.array(on_host(array), order="C", copy=True)
         if (
             content.size
             and (content.size == 1 or (content == content.flat[0]).all())
             and content.dtype.kind in "fiub"
         ):
             value = content.flat[0].item()
-            node = self.constant(value, content.shape, content.dtype)
+            node = self.constant(value, content.shape, content.dtype, where)
         else:
+            content = placed(content, where)
             node = self._input(content)
-        root = np.empty(content.shape, content.dtype) if kept else content
+        root = empty_on(where, content.shape, content.dtype) if kept else placed(content, where)
+        if where is not CPU:
+            self.on_devices()
         buffer = Buffer(root, node, True)
         if kept:
             self.buffers.append(weakref.ref(buffer))
@@ -170,7 +175,7 @@ class StaticTape(Tape):
         return np.array(values[result])
 
     def _known_input(self, number: int) -> Any:
-        return self.inputs[number] if self.sources[number][0] == "constant" else None
+        return on_host(self.inputs[number]) if self.sources[number][0] == "constant" else None
 
     def item(self, array: Any) -> Any:
         if self.over:
@@ -201,9 +206,9 @@ class StaticTape(Tape):
         outputs, arrays = self.fresh_outputs(alive)
         outputs += [(buffer.node, buffer.number) for buffer in self.changed]
         graph = graph_of(self.keys, self.types, outputs)
-        values = [np.array(value) for value in evaluate(graph, self.inputs)]
+        values = [np.array(value) for value in evaluate(graph, [on_host(array) for array in self.inputs])]
         for value, target in zip(values, [*arrays, *[buffer.root for buffer in self.changed]], strict=True):
-            target[...] = value
+            target[...] = placed_beside(value, target)
         self.over = True
         self.close()
 
@@ -249,7 +254,7 @@ class StaticTape(Tape):
         graph = graph_of(self.keys, self.types, [(node, -1) for node in nodes if node is not None])
         sources = {key[1].source for key in self.keys if isinstance(key[1], DrawRecord)}
         states = [(source, source.state_bytes()) for source in sources]
-        found = iter(evaluate(graph, self.inputs))
+        found = iter(evaluate(graph, [on_host(array) for array in self.inputs]))
         for source, state in states:
             source.set_state_bytes(state)
         return [
@@ -259,13 +264,13 @@ class StaticTape(Tape):
 
     def program(self, key: Any, make: Callable[[], Graph], outputs: Sequence[Any]) -> Any:
         """The program for the finished graph; ``outputs``: the fresh memory that it will first run on."""
-        return program_for(key, make)
+        return program_for(key, make, self.inputs, outputs)
 
     # --- random numbers ---------------------------------------------------------------------------------------------
 
     def draw(self, function: Any, source: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Random numbers as a node: drawn anew at every run, in the order in which they were recorded."""
-        copy = type(source)()
+        copy = type(source)(source.device) if source.elsewhere else type(source)()
         copy.set_state_bytes(source.state_bytes())
         record = DrawRecord(function, source, kwargs)
         result = self.call(record, args, {}, types_of=lambda: record.on(copy, *[_dummy(a) for a in args]))
@@ -287,10 +292,13 @@ class DrawRecord:
         self.kwargs = kwargs
 
     def on(self, source: Any, *args: Any) -> Any:
+        if source.elsewhere:
+            return source.draw(self.function, *args, **self.kwargs)
         return self.function(source, *args, **self.kwargs)
 
     def impl(self, *args: Any) -> Any:
-        return self.function(self.source, *args, **self.kwargs)
+        made = self.on(self.source, *args)
+        return tuple([on_host(one) for one in made]) if isinstance(made, tuple) else on_host(made)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -308,7 +316,9 @@ class DrawRecord:
 
 
 def _dummy(value: Any) -> Any:
-    return np.full(value.shape, 0.5, value.dtype) if isinstance(value, Pending) else value
+    if isinstance(value, Pending):
+        return placed(np.full(value.shape, 0.5, value.dtype), device_of(value))
+    return value
 
 
 def _never(key: Any, make: Any, inputs: Any, outputs: Any) -> None:
@@ -379,7 +389,7 @@ class watching:
 
     def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self.tape.thread:
-            return function(source, *args, **kwargs)
+            return source.draw(function, *args, **kwargs) if source.elsewhere else function(source, *args, **kwargs)
         return self.tape.draw(function, source, args, kwargs)
 
     def __exit__(self, *exc: object) -> None:

@@ -305,7 +305,7 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
             raise _expansion_error(x.shape, shape)
     if type(x) is not np.ndarray:
         return (
-            strided(x, target, strides) if type(x) in OF_ARRAYS else x.through(np_as_strided, target, strides)
+            strided(x, target, strides) if type(x) in OF_ARRAYS else x.through(strided, target, strides)
         )
     if x.flags.c_contiguous:
         try:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.device import OF_ARRAYS, RECORDED, device, placed, strided
+from ..core.device import CPU, OF_ARRAYS, RECORDED, device, placed, strided
 from ..core.sparse_arrays import SparseArray
 from ..ir.graph import Graph, Kind, Node, Output
 from .pending import NOT_RECORDED, Pending, address, pending
@@ -111,6 +111,11 @@ class Tape:
         if type(root) is ndarray:
             return self.node((INPUT, number, id(type_)), type_)
         return self.node((INPUT, number, id(type_), OF_ARRAYS[type(root)].device_of(root)), type_)
+
+    def home_of(self, node: int) -> device:
+        """The device of a node."""
+        where: device = CPU if self.homes is None else self.homes.of(node)
+        return where
 
     def on_devices(self) -> None:
         """From now on there may be arrays of other devices than the CPU here."""
@@ -252,9 +257,10 @@ class Tape:
 
     # --- operations -----------------------------------------------------------------------------------------------
 
-    def constant(self, value: Any, shape: Any, dtype: Any) -> int:
+    def constant(self, value: Any, shape: Any, dtype: Any, where: device = CPU) -> int:
         """A node with ``value`` everywhere."""
-        return self.node((CONST, _exact(value), shape, dtype), interned(shape, dtype))
+        key = (CONST, _exact(value), shape, dtype)
+        return self.node(key if where is CPU else (*key, where), interned(shape, dtype))
 
     def call(
         self,

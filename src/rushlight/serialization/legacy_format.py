@@ -15,6 +15,7 @@ from .allowed_globals import AllowedGlobals, set_state, storage_identifier
 from .codec import NUMPY_DTYPES, TensorCodec
 from .pickle_reader import Unpickler
 from .stored_data import StoredData, check_location, other_byte_order
+from .tar_format import is_tar, read_tar
 
 _MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 _PROTOCOL: Final = 1001
@@ -27,6 +28,8 @@ def read_legacy(file: BinaryIO, codec: TensorCodec, map_location: Any) -> Any:
     """
     start = file.tell()
     data = file.read()
+    if is_tar(data):
+        return read_tar(data, codec, map_location)
     reader = _LegacyReader(data, codec, map_location)
     value = reader.read()
     file.seek(start + reader.position)
@@ -64,10 +67,6 @@ class _LegacyReader:
         return value
 
     def _check_magic(self) -> None:
-        if self._data[257:262] == b"ustar":
-            raise RuntimeError(
-                "load: this is a tar checkpoint of PyTorch 0.1; save it again with a newer PyTorch"
-            )
         try:
             magic = self._next_plain()
         except EOFError:

@@ -1,0 +1,329 @@
+"""CUDA as CuPy offers it, without a GPU: devices, memory, streams, events, and kernels compiled for the host.
+
+Part of the stand-in for CuPy (``pretend_cupy``). Kernels are compiled by g++ (``host_cuda``) where there is one; without it
+asking for one raises ``CompileException``, except for those that ``KERNELS`` has in Python. While a stream captures, launches,
+products and copies are kept with their addresses, and done when the graph is launched, as CUDA has it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import types
+import weakref
+from typing import Any, ClassVar
+
+import host_cuda
+import numpy as np
+
+_SCALARS = (bool, int, float, complex, np.generic)
+
+
+class CUDARuntimeError(RuntimeError):
+    """What CuPy raises when the CUDA runtime reports an error."""
+
+
+class OutOfMemoryError(MemoryError):
+    """What CuPy raises when the device's memory does not suffice."""
+
+
+class CompileException(Exception):
+    """What CuPy raises when NVRTC refuses a kernel."""
+
+
+class Memory:
+    """One block of the pretended device's memory."""
+
+    def __init__(self, nbytes: int, device_id: int) -> None:
+        rounded = -(-nbytes // 512) * 512
+        if POOL._limit and POOL._used + rounded > POOL._limit:
+            raise OutOfMemoryError(
+                f"Out of memory allocating {nbytes:,} bytes (allocated so far: {POOL._used:,} bytes, "
+                f"limit set to: {POOL._limit:,} bytes)."
+            )
+        POOL._used += rounded
+        self.device_id = device_id
+        self.size = nbytes
+        weakref.finalize(self, POOL._give_back, rounded)
+
+
+class _Pool:
+    def __init__(self) -> None:
+        self._used = self._kept = 0
+        self._limit = 0
+
+    def _give_back(self, nbytes: int) -> None:
+        self._used -= nbytes
+        self._kept += nbytes
+
+    def used_bytes(self) -> int:
+        return self._used
+
+    def free_bytes(self) -> int:
+        return self._kept
+
+    def total_bytes(self) -> int:
+        return self._used + self._kept
+
+    def n_free_blocks(self) -> int:
+        return int(self._kept > 0)
+
+    def free_all_blocks(self, stream: Any = None) -> None:
+        self._kept = 0
+
+    def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:
+        self._limit = int(size or 0)
+
+    def get_limit(self) -> int:
+        return self._limit
+
+
+POOL = _Pool()
+_current_device = 0
+DEVICES = 2
+
+
+class RawModule:
+    """CUDA C, compiled for the host."""
+
+    def __init__(
+        self, *, code: str | None = None, path: Any = None, options: Any = (), backend: str = "nvrtc",
+        translate_cucomplex: bool = False, enable_cooperative_groups: bool = False, name_expressions: Any = None,
+        jitify: bool = False,
+    ) -> None:  # fmt: skip
+        self.code = code or ""
+
+    def get_function(self, name: str) -> RawKernel:
+        if host_cuda.COMPILER is None:
+            raise CompileException(host_cuda.WHY_NOT)
+        kernel = RawKernel(self.code, name)
+        kernel.compiled = host_cuda.compile_one(self.code, name)
+        return kernel
+
+
+class RawKernel:
+    """One kernel: compiled for the host, or in Python (``KERNELS``)."""
+
+    def __init__(self, code: str, name: str, options: Any = (), backend: str = "nvrtc", **more: Any) -> None:
+        self.code, self.name, self.options = code, name, options
+        self.compiled: Any = None
+
+    def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0) -> None:
+        for arg in args:
+            if not (isinstance(arg, np.generic) or hasattr(arg, "_host")):
+                raise TypeError(
+                    f"Unsupported type {type(arg)}: kernels take arrays and numbers of a fixed size"
+                )
+        if self.compiled is None:
+            issue(lambda: KERNELS[self.name](*args))
+            return
+        given = [arg._host.__array_interface__["data"][0] if hasattr(arg, "_host") else int(arg) for arg in args]
+        issue(lambda: self.compiled(int(grid[0]), int(block[0]), given))
+
+
+def _philox(words: Any, n: Any, threads: Any, blocks: Any, seed: Any, first: Any) -> None:
+    from rushlight.runtime.cuda_random import philox_words
+
+    words._host[...] = philox_words(int(n), int(threads), int(blocks), int(seed) % 2**64, int(first))
+
+
+# What kernels do, in Python: `test_philox.py` compares the kernel's own text, compiled for the host, with this.
+KERNELS = {"philox_words": _philox}
+
+
+# --- capture ----------------------------------------------------------------------------------------------------------
+
+_captured: list[Any] | None = None
+COUNTS = {"launches": 0, "captures": 0, "replays": 0}
+
+
+def issue(work: Any) -> None:
+    """Do the work, or keep it for the graph that is being captured."""
+    if _captured is not None:
+        _captured.append(work)
+    else:
+        COUNTS["launches"] += 1
+        work()
+
+
+def no_capture(what: str) -> None:
+    """What waits for the device can't be part of a graph."""
+    if _captured is not None:
+        raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: {what} while a stream is capturing")
+
+
+class Graph:
+    """``cupy.cuda.graph.Graph``."""
+
+    def __init__(self, work: list[Any]) -> None:
+        self.work = work
+
+    def launch(self, stream: Any = None) -> None:
+        COUNTS["replays"] += 1
+        for one in self.work:
+            one()
+
+
+# --- cupy.cuda --------------------------------------------------------------------------------------------------------
+
+
+class Device:
+    """``cupy.cuda.Device``."""
+
+    def __init__(self, device: Any = None) -> None:
+        self.id = _current_device if device is None else int(device)
+        self._before: list[int] = []
+
+    def __int__(self) -> int:
+        return self.id
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __enter__(self) -> Device:
+        self._before.append(_current_device)
+        self.use()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        global _current_device
+        _current_device = self._before.pop()
+
+    def use(self) -> None:
+        global _current_device
+        if not 0 <= self.id < DEVICES:
+            raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+        _current_device = self.id
+
+    def synchronize(self) -> None:
+        pass
+
+    compute_capability = property(lambda self: "90")
+    mem_info = property(lambda self: (80 * 2**30 - POOL.total_bytes(), 80 * 2**30))
+    attributes = property(lambda self: {"MultiProcessorCount": 132, "MaxThreadsPerMultiProcessor": 2048})
+
+
+class Event:
+    """``cupy.cuda.Event``: time passes by one millisecond from record to record."""
+
+    _clock = 0.0
+
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
+        self.disable_timing = disable_timing
+        self.done = True
+        self._at: float | None = None
+
+    def record(self, stream: Any = None) -> None:
+        Event._clock += 1.0
+        self._at = Event._clock
+
+    def synchronize(self) -> None:
+        pass
+
+
+def get_elapsed_time(start: Event, end: Event) -> float:
+    if start.disable_timing or end.disable_timing or start._at is None or end._at is None:
+        raise CUDARuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
+    return end._at - start._at
+
+
+class Stream:
+    """``cupy.cuda.Stream``."""
+
+    _current: ClassVar[list[Any]] = []
+    _next = 1
+
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
+    ) -> None:
+        self.null = null
+        self.priority = priority or 0
+        self.ptr = 0 if null else Stream._next
+        Stream._next += not null
+        self.done = True
+        self.device_id = _current_device
+        self._entered = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and other.ptr == self.ptr
+
+    def __hash__(self) -> int:
+        return hash(self.ptr)
+
+    def __enter__(self) -> Stream:
+        Stream._current.append(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        Stream._current.pop()
+
+    def use(self) -> Stream:
+        Stream._current[:] = [self]
+        return self
+
+    def synchronize(self) -> None:
+        pass
+
+    def record(self, event: Event | None = None) -> Event:
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        pass
+
+
+_NULL_STREAM = Stream(null=True)
+
+
+def get_current_stream(device_id: int = -1) -> Stream:
+    return Stream._current[-1] if Stream._current else _NULL_STREAM
+
+
+def _device_count() -> int:
+    return DEVICES
+
+
+def _properties(device: int) -> dict[str, Any]:
+    return {
+        "name": b"Pretended GPU", "totalGlobalMem": 80 * 2**30, "major": 9, "minor": 0, "multiProcessorCount": 132,
+        "maxThreadsPerMultiProcessor": 2048, "warpSize": 32, "maxThreadsPerBlock": 1024, "sharedMemPerBlock": 49152,
+        "l2CacheSize": 50 * 2**20, "regsPerMultiprocessor": 65536,
+    }  # fmt: skip
+
+
+def _get_device() -> int:
+    return _current_device
+
+
+def module(name: str, **names: Any) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__.update(names)
+    return module
+
+
+runtime = module(
+    "cupy.cuda.runtime", CUDARuntimeError=CUDARuntimeError, getDeviceCount=_device_count,
+    getDeviceProperties=_properties, getDevice=_get_device, memGetInfo=lambda: Device().mem_info,
+    setDevice=lambda index: Device(index).use(), runtimeGetVersion=lambda: 12090, driverGetVersion=lambda: 12090,
+    deviceCanAccessPeer=lambda a, b: 1, deviceSynchronize=lambda: None,
+)  # fmt: skip
+cuda = module(
+    "cupy.cuda", Device=Device, Event=Event, Stream=Stream, get_elapsed_time=get_elapsed_time, runtime=runtime,
+    get_current_stream=get_current_stream, is_available=lambda: True,
+    memory=module("cupy.cuda.memory", OutOfMemoryError=OutOfMemoryError),
+    compiler=module("cupy.cuda.compiler", CompileException=CompileException),
+    ExternalStream=lambda ptr, device_id=-1: _NULL_STREAM,
+    nvtx=module("cupy.cuda.nvtx", RangePush=lambda message, *a: None, RangePop=lambda: None, Mark=lambda m, *a: None),
+)  # fmt: skip
+def get_default_memory_pool() -> _Pool:
+    return POOL
+
+
+def get_default_pinned_memory_pool() -> Any:
+    return _module("pool", free_all_blocks=lambda: None)
+
+
