@@ -260,12 +260,25 @@ class Stream:
     def __exit__(self, *exc: object) -> None:
         Stream._current.pop()
 
+    def begin_capture(self, mode: int | None = None) -> None:
+        global _captured
+        if self.null:
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: the null stream can't be captured")
+        _captured = []
+
+    def end_capture(self) -> Graph:
+        global _captured
+        work, _captured = _captured, None
+        assert work is not None
+        COUNTS["captures"] += 1
+        return Graph(work)
+
     def use(self) -> Stream:
         Stream._current[:] = [self]
         return self
 
     def synchronize(self) -> None:
-        pass
+        no_capture("waiting")
 
     def record(self, event: Event | None = None) -> Event:
         event = event or Event()
@@ -295,8 +308,74 @@ def _properties(device: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _get_device() -> int:
+def current_device() -> int:
     return _current_device
+
+
+def _copy(target: int, source: int, size: int, kind: int, stream: int = 0) -> None:
+    if kind in (1, 2):  # from or to pageable memory
+        no_capture("a copy from or to the host")
+    issue(lambda: ctypes.memmove(int(target), int(source), int(size)))
+
+
+def _set(pointer: int, value: int, size: int, stream: int = 0) -> None:
+    issue(lambda: ctypes.memset(int(pointer), value, int(size)))
+
+
+class PinnedMemory(bytearray):
+    """``cupy.cuda.PinnedMemoryPointer``: page-locked memory that kernels reach at the same address."""
+
+    @property
+    def ptr(self) -> int:
+        return ctypes.addressof(ctypes.c_char.from_buffer(self))
+
+
+# --- cuBLAS -----------------------------------------------------------------------------------------------------------
+
+_DTYPES = {0: "float32", 1: "float64", 2: "float16", 14: "bfloat16"}
+COMPUTED_IN: list[int] = []  # the last products' compute types
+_pointer_mode = [0]
+
+
+def _set_pointer_mode(handle: int, mode: int) -> None:
+    _pointer_mode[0] = mode
+
+
+def _product(
+    transposed: Any, sizes: Any, alpha: int, a: Any, b: Any, beta: int, c: Any, batch: int, compute: int
+) -> None:
+    from rushlight.compiler.cuda_lines import CudaProduct
+
+    dtype = _DTYPES[a[1]]
+    assert a[1] == b[1] == c[1]
+    wide = np.float64 if dtype == "float64" else np.float32
+    on_device = _pointer_mode[0] == 1
+    # Numbers of the host are read when the call is made, those of the device when it runs.
+    factors = [at if on_device else host_cuda._memory(at, np.dtype(wide), 1)[0] for at in (alpha, beta)]
+    line = CudaProduct(
+        dtype, tuple([bool(f) for f in transposed]), *sizes, (a[2], b[2], c[2]), batch, (a[3], b[3], c[3]),
+        (), 1.0, 0.0, "", (), 0,
+    )  # fmt: skip
+    COMPUTED_IN[:] = [*COMPUTED_IN[-8:], compute]
+    engine = host_cuda.HostEngine()
+    issue(lambda: engine._product(line, [a[0], b[0], c[0]], factors, on_device))
+
+
+def _gemm(
+    handle: int, transa: int, transb: int, m: int, n: int, k: int, alpha: int, A: int, Atype: int, lda: int, B: int,
+    Btype: int, ldb: int, beta: int, C: int, Ctype: int, ldc: int, computeType: int, algo: int,
+) -> None:  # fmt: skip
+    _product((transa, transb), (m, n, k), alpha, (A, Atype, lda, 0), (B, Btype, ldb, 0), beta, (C, Ctype, ldc, 0), 1,
+             computeType)  # fmt: skip
+
+
+def _gemm_batched(
+    handle: int, transa: int, transb: int, m: int, n: int, k: int, alpha: int, A: int, Atype: int, lda: int,
+    strideA: int, B: int, Btype: int, ldb: int, strideB: int, beta: int, C: int, Ctype: int, ldc: int, strideC: int,
+    batchCount: int, computeType: int, algo: int,
+) -> None:  # fmt: skip
+    _product((transa, transb), (m, n, k), alpha, (A, Atype, lda, strideA), (B, Btype, ldb, strideB), beta,
+             (C, Ctype, ldc, strideC), batchCount, computeType)  # fmt: skip
 
 
 def module(name: str, **names: Any) -> types.ModuleType:
@@ -307,7 +386,8 @@ def module(name: str, **names: Any) -> types.ModuleType:
 
 runtime = module(
     "cupy.cuda.runtime", CUDARuntimeError=CUDARuntimeError, getDeviceCount=_device_count,
-    getDeviceProperties=_properties, getDevice=_get_device, memGetInfo=lambda: Device().mem_info,
+    getDeviceProperties=_properties, getDevice=current_device, memGetInfo=lambda: Device().mem_info,
+    memcpyAsync=_copy, memsetAsync=_set, memcpyDefault=4, memcpyHostToDevice=1, memcpyDeviceToHost=2,
     setDevice=lambda index: Device(index).use(), runtimeGetVersion=lambda: 12090, driverGetVersion=lambda: 12090,
     deviceCanAccessPeer=lambda a, b: 1, deviceSynchronize=lambda: None,
 )  # fmt: skip
@@ -317,6 +397,7 @@ cuda = module(
     memory=module("cupy.cuda.memory", OutOfMemoryError=OutOfMemoryError),
     compiler=module("cupy.cuda.compiler", CompileException=CompileException),
     ExternalStream=lambda ptr, device_id=-1: _NULL_STREAM,
+    alloc_pinned_memory=PinnedMemory, get_cublas_handle=lambda: 1, PinnedMemoryPointer=PinnedMemory,
     nvtx=module("cupy.cuda.nvtx", RangePush=lambda message, *a: None, RangePop=lambda: None, Mark=lambda m, *a: None),
 )  # fmt: skip
 def get_default_memory_pool() -> _Pool:
@@ -327,3 +408,10 @@ def get_default_pinned_memory_pool() -> Any:
     return _module("pool", free_all_blocks=lambda: None)
 
 
+
+libs = module(
+    "cupy_backends.cuda.libs",
+    cublas=module(
+        "cupy_backends.cuda.libs.cublas", gemmEx=_gemm, gemmStridedBatchedEx=_gemm_batched, setPointerMode=_set_pointer_mode
+    ),
+)

@@ -64,7 +64,19 @@ def oracle() -> Any:
     torch.set_num_threads(1)
     # With the opt_einsum package beside it PyTorch hands einsum to that, whose errors are others.
     torch.backends.opt_einsum.enabled = False
+    _ask_for_no_stacks()
     return torch
+
+
+@cache
+def _ask_for_no_stacks() -> None:
+    """Every iterator of samples looks up on the stack which of PyTorch's own tests uses it. None does here, and under pytest
+    looking takes four fifths of the time."""
+    from torch.testing._internal import common_utils
+    from torch.testing._internal.opinfo import core
+
+    nobody: Any = lambda: None  # noqa: E731
+    common_utils.extract_test_fn = core.extract_test_fn = nobody
 
 
 def load_database() -> list[Any]:
