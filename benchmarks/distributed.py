@@ -141,7 +141,7 @@ Made by `python benchmarks/distributed.py --ranks {ranks} --rounds {rounds}`; th
 the efficiencies are defined. MLP 784-1024-1024-10, float32, batches of {BATCH}, one thread for each rank, gradients of 7.4 MB.
 
 {_machine()}, {os.cpu_count()} logical processors, load average before {load_before:.1f};
-Rushlight {rushlight.version.__version__}, Python {platform.python_version()}, NumPy {numpy.__version__},
+Rushlight {rushlight.version.VERSION}, Python {platform.python_version()}, NumPy {numpy.__version__},
 mpi4py {mpi4py.__version__} over shared memory.
 
 {busy}| phase | median step | fastest to slowest round | processor's time |

@@ -57,9 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(USAGE, end="")
             return 0
         case ["--version"]:
-            from rushlight.version import __version__
+            from rushlight.version import VERSION
 
-            print(f"rushlight {__version__}")
+            print(f"rushlight {VERSION}")
             return 0
         case []:
             print(USAGE, end="", file=sys.stderr)

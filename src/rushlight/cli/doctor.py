@@ -98,7 +98,7 @@ def _versions() -> dict[str, str]:
     from rushlight import version
 
     return {
-        "rushlight": version.__version__,
+        "rushlight": version.VERSION,
         "torch API": version.torch_api,
         "python": f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}",
         "numpy": numpy.__version__,

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..version import __version__
+from ..version import VERSION
 from .cache import ObjectCache
 
 # To be raised when the way from text to object changes.
@@ -60,7 +60,7 @@ def target() -> Any:
         _state.identity = "\n".join(
             (
                 _REVISION,
-                __version__,
+                VERSION,
                 version,
                 llvm.get_process_triple(),
                 llvm.get_host_cpu_name(),

@@ -206,6 +206,7 @@ class StaticTape(Tape):
         outputs, arrays = self.fresh_outputs(alive)
         outputs += [(buffer.node, buffer.number) for buffer in self.changed]
         graph = graph_of(self.keys, self.types, outputs)
+        self.over = True
         values = [np.array(value) for value in evaluate(graph, [on_host(array) for array in self.inputs])]
         for value, target in zip(values, [*arrays, *[buffer.root for buffer in self.changed]], strict=True):
             target[...] = placed_beside(value, target)

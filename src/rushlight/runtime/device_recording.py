@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from ..core.device import CPU, LOADERS, OF_ARRAYS, device, device_of, placed
+from ..core.device import CPU, LOADERS, OF_ARRAYS, device, device_of, on_host, placed
 from .pending import NOT_RECORDED, Pending
 from .recording import CALL, CONST, INPUT, ITEM, Buffer, Tape, interned
 
@@ -65,7 +65,8 @@ def drawn_on(record: Any) -> device | None:
 
 
 class Homes:
-    """The devices of a tape's nodes. It takes the place of the tape's ``fresh``, ``call`` and ``moved``."""
+    """The devices of a tape's nodes. It takes the place of the tape's ``fresh``, ``call``, ``moved``
+    and ``write``."""
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
@@ -74,11 +75,12 @@ class Homes:
         tape.fresh = self.fresh  # type: ignore[method-assign]
         tape.call = self.call  # type: ignore[method-assign]
         tape.moved = self.moved  # type: ignore[method-assign]
+        tape.write = self.write  # type: ignore[method-assign]
 
     def end(self) -> None:
         """The recording is over: the tape is let go."""
         tape = self.tape
-        del tape.fresh, tape.call, tape.moved
+        del tape.fresh, tape.call, tape.moved, tape.write
         for backend in OF_ARRAYS.values():
             tapes = getattr(backend, "tapes", None)
             if tapes is not None and tapes.get(tape.thread) is tape:
@@ -182,11 +184,24 @@ class Homes:
         node = tape.node((CALL, Move(where), (tape.read(array),), (), ()), interned(shape, dtype))
         return self.fresh(node, shape, dtype)
 
+    def write(self, target: Pending, value: Any) -> None:
+        """``Tape.write``, of a value that is moved first to where the target is."""
+        tape = self.tape
+        if tape.thread == get_ident():
+            where = device_of(target)
+            if type(value) is Pending:
+                value = self.moved(value, where)
+            elif where is CPU:
+                value = on_host(value)
+            elif getattr(value, "ndim", 0) or type(value) in OF_ARRAYS:
+                value = placed(value, where)
+        type(tape).write(tape, target, value)
+
     def before_reading(self, array: Any) -> None:
         """Somebody reads a real array past the tape: changes of its memory that wait are made first."""
         tape = self.tape
         buffers: Sequence[Buffer] = tape.blocks.get(OF_ARRAYS[type(array)].block(array), ())
-        if any([buffer.changed for buffer in buffers]):
+        if any([buffer.changed for buffer in buffers]) and not getattr(tape, "over", False):
             tape.flush()
 
 
