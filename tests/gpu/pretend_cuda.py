@@ -405,7 +405,7 @@ def get_default_memory_pool() -> _Pool:
 
 
 def get_default_pinned_memory_pool() -> Any:
-    return _module("pool", free_all_blocks=lambda: None)
+    return module("pool", free_all_blocks=lambda: None)
 
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import pretend_cuda
 from pretend_cuda import (
     KERNELS as KERNELS,
+    POOL as POOL,
     CUDARuntimeError as CUDARuntimeError,
     Device as Device,
     Memory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 import sys
@@ -397,3 +398,142 @@ def test_results_and_changes_of_arguments_are_those_of_each_call():
 def test_replay_can_be_refused():
     compiled = torch.compile(lambda x: x * 2, options={"replay": False})
     assert not settled(compiled, torch.ones(2))
+
+
+# --- what else of tensors decides what a call does --------------------------------------------------------------------
+
+both = pytest.mark.parametrize("fullgraph", [False, True], ids=["recorded", "static"])
+
+
+def a_step():
+    w, v = (torch.ones(2, requires_grad=True) for _ in range(2))
+
+    def step(x):
+        w.grad = None
+        v.grad = None
+        (x * w * v).sum().backward()
+
+    return step, w, v
+
+
+@both
+def test_a_weight_that_is_frozen_later(fullgraph):
+    step, _, v = a_step()
+    compiled = torch.compile(step, fullgraph=fullgraph)
+    for _ in range(CALLS):
+        compiled(torch.ones(2))
+    v.requires_grad_(False)
+    compiled(torch.ones(2))
+    assert v.grad is None
+    v.requires_grad_(True)
+    compiled(torch.ones(2))
+    np.testing.assert_allclose(v.grad.numpy(), 1)
+
+
+@both
+def test_a_hook_that_is_put_on_a_weight_later(fullgraph):
+    step, w, _ = a_step()
+    compiled = torch.compile(step, fullgraph=fullgraph)
+    for _ in range(CALLS):
+        compiled(torch.ones(2))
+    handle = w.register_hook(lambda g: g * 5)
+    compiled(torch.ones(2))
+    np.testing.assert_allclose(w.grad.numpy(), 5)
+    handle.remove()
+    compiled(torch.ones(2))
+    np.testing.assert_allclose(w.grad.numpy(), 1)
+
+
+@both
+def test_gradients_that_go_on_to_what_the_argument_came_from(fullgraph):
+    w = torch.ones(2, requires_grad=True)
+    compiled = torch.compile(lambda x: (x * w).sum().backward(), fullgraph=fullgraph)
+    for n in range(CALLS):
+        a = torch.full((2,), float(n), requires_grad=True)
+        compiled(a * a)
+        np.testing.assert_allclose(a.grad.numpy(), 2 * n)
+
+
+@both
+def test_an_optimizers_state_that_is_loaded(fullgraph):
+    def trainer():
+        p = torch.ones(2, requires_grad=True)
+        updates = torch.optim.Adam([p], 0.1)
+
+        def step(x):
+            updates.zero_grad()
+            (x * p).sum().backward()
+            updates.step()
+
+        return step, p, updates
+
+    (plain, p, one), (other, q, two) = trainer(), trainer()
+    compiled = torch.compile(other, fullgraph=fullgraph)
+    saved = None
+    for n in range(3 * CALLS):
+        if n == CALLS:
+            saved = [copy.deepcopy(updates.state_dict()) for updates in (one, two)]
+        if n == 2 * CALLS:
+            one.load_state_dict(saved[0])
+            two.load_state_dict(saved[1])
+        for step in (plain, compiled):
+            step(torch.full((2,), float(n % 5 - 1)))
+        np.testing.assert_allclose(q.detach().numpy(), p.detach().numpy(), rtol=1e-5)
+
+
+def changes_one(x, y):
+    x.add_(y)
+    return y * 2
+
+
+@both
+def test_arguments_that_share_memory(fullgraph):
+    compiled = torch.compile(changes_one, fullgraph=fullgraph)
+
+    def same_as_eager(make):
+        eager, others = make(), make()
+        expected = changes_one(*eager)
+        try:
+            result = compiled(*others)
+        except RuntimeError as error:
+            assert fullgraph and "shared" in str(error)
+            return
+        np.testing.assert_allclose(result.numpy(), expected.numpy())
+        np.testing.assert_allclose(others[0].numpy(), eager[0].numpy())
+
+    def apart():
+        return torch.ones(3), torch.full((3,), 2.0)
+
+    def one_memory():
+        x = torch.ones(3)
+        return x, x.detach()
+
+    def overlapping():
+        x = torch.arange(4.0)
+        return x[:3], x[1:]
+
+    for make in (apart, one_memory, apart, overlapping, one_memory, overlapping, apart):
+        for _ in range(CALLS):
+            same_as_eager(make)
+
+
+@both
+def test_an_argument_that_is_part_of_what_the_function_changes(fullgraph):
+    total = torch.zeros(4)
+
+    def f(y):
+        total.add_(1)
+        return y * 2
+
+    compiled = torch.compile(f, fullgraph=fullgraph)
+    for _ in range(CALLS):
+        compiled(torch.ones(2))
+    for make in (lambda: total[:2], lambda: total.detach()[2:]):
+        before = total[0].item()
+        try:
+            result = compiled(make())
+        except RuntimeError as error:
+            assert fullgraph and "shared" in str(error)
+            total.fill_(before + 1)
+            continue
+        np.testing.assert_allclose(result.numpy(), 2 * (before + 1))

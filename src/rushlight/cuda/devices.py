@@ -175,6 +175,7 @@ def synchronize(device: Any = None) -> None:
     backend, index = gpu(device)
     with backend.memory_errors():
         backend.cupy.cuda.Device(index).synchronize()
+        runtime.check_faults()
 
 
 def current_blas_handle() -> int:

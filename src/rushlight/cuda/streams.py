@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.device import device as Device
+from ..runtime.cuda import check_faults
 from .devices import gpu
 
 
@@ -36,8 +37,9 @@ class Stream:
         return int(self._stream.ptr)
 
     def synchronize(self) -> None:
-        """Wait until all work in this stream is done."""
+        """Wait until all work in this stream is done. Raises what compiled kernels found wrong (``IndexError``)."""
         self._stream.synchronize()
+        check_faults()
 
     def query(self) -> bool:
         """Whether all work in this stream is done."""
@@ -116,9 +118,10 @@ class Event:
         return self._event is None or bool(self._event.done)
 
     def synchronize(self) -> None:
-        """Wait until the moment has passed."""
+        """Wait until the moment has passed. Raises what compiled kernels found wrong (``IndexError``)."""
         if self._event is not None:
             self._event.synchronize()
+            check_faults()
 
     def elapsed_time(self, end_event: Event) -> float:
         """Milliseconds from this event to ``end_event``."""

@@ -310,9 +310,20 @@ class PythonState:
             self._not_all(f"{name} is of a kind that can't be compared ({kind.__name__})")
         self._seen.add(id(value))
         self._keep.append(value)
-        if hasattr(value, "param_groups"):  # an optimizer: its options; its state is tensors that are met
+        if hasattr(value, "param_groups"):  # an optimizer: its options, and which tensors are its state
+            for held in ("param_groups", "state"):
+                if held in attributes:
+                    self.entries.append((attributes, held, attributes[held], f"{name}.{held}"))
+            self.lists.append((value.param_groups, tuple(value.param_groups), f"{name}.param_groups"))
             for group in value.param_groups:
                 self._dictionary(group, f"{name}.param_groups", depth)
+            for state in getattr(value, "state", {}).values():
+                if isinstance(state, dict):
+                    self.entries += [
+                        (state, key, part, f"{name}.state")
+                        for key, part in state.items()
+                        if isinstance(part, Tensor)
+                    ]
             return
         if hasattr(value, "_modules") and hasattr(value, "_parameters"):
             self._module(value, attributes, name, depth, ours)

@@ -26,7 +26,7 @@ from ..runtime.programs import compiles
 from .joint import record_backward
 from .python_state import PythonState
 from .recorded import ACTIVE
-from .static import VARIANTS, StaticProgram, modes, python_randomness, signature
+from .static import ENGINE, VARIANTS, StaticProgram, key_of, python_randomness
 from .static_tape import StaticTape, get_array, watching
 from .witness import Witness
 
@@ -73,14 +73,12 @@ class Replay:
             return self.run_recorded(args, kwargs)[0]
         tensors: list[Tensor] = []
         try:
-            key = (signature(args, tensors), signature(kwargs, tensors) if kwargs else None, modes())
+            key = key_of(args, kwargs, tensors)
         except TypeError as error:
             self.reason = str(error)
             return self.run_recorded(args, kwargs)[0]
         if sys.gettrace() is not None or any(
-            [
-                type(tensor._array) is not ndarray and type(tensor._array) not in RECORDED for tensor in tensors
-            ]
+            [type(tensor._array) is not ndarray and type(tensor._array) not in RECORDED for tensor in tensors]
         ):
             return self.run_recorded(args, kwargs)[0]  # somebody debugs; or they are batches
         kind = self.kinds.get(key)
@@ -154,13 +152,14 @@ class Replay:
                 first = next_order()
                 with watching(tape), again:
                     result = self.function(*args, **kwargs)
+                    ran_backward = again.saw(ENGINE)
                     backward = record_backward(tape, tensors, result, first)
             finally:
                 ACTIVE.tape = None
             if tape.rebound or again.reason is not None or python_randomness() != randomness:
                 raise _NotAlike
             changed = state.changed()
-            program = StaticProgram(tape, state, tensors, result, first, backward)
+            program = StaticProgram(tape, state, tensors, result, first, backward, ran_backward)
             program.prepare()
         except Exception:  # whatever it was: the recorded call that follows meets it too, or does not
             tape.discard()

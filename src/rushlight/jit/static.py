@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..autograd.anomaly_mode import MODE as ANOMALY
+from ..autograd.engine import run_backward
 from ..core.device import RECORDED, device_of, empty_on, part_of
 from ..core.dtypes import default_numpy
 from ..core.grad_mode import DECIDING
@@ -35,6 +36,7 @@ from .witness import Witness
 
 ndarray = np.ndarray
 getrefcount: Any = getattr(sys, "getrefcount", None)
+ENGINE: Final = run_backward.__code__
 VARIANTS: Final = 16  # recordings kept for one signature
 _RESTARTS: Final = 3  # recordings in a row that store new tensors outside
 
@@ -57,7 +59,7 @@ class Static:
         if getattr(ACTIVE, "tape", None) is not None:
             return self.function(*args, **kwargs)
         tensors: list[Tensor] = []
-        key = (signature(args, tensors), signature(kwargs, tensors) if kwargs else None, modes())
+        key = key_of(args, kwargs, tensors)
         with self._lock:
             for program in self.variants.get(key, ()):
                 if program.is_valid(tensors):
@@ -80,6 +82,7 @@ class Static:
                 first = next_order()
                 with watching(tape), Witness() as witness:
                     result = self.function(*args, **kwargs)
+                    ran_backward = witness.saw(ENGINE)
                     backward = backward_half(tape, tensors, result, first)
             finally:
                 ACTIVE.tape = None
@@ -98,7 +101,7 @@ class Static:
         except BaseException:
             tape.abandon()
             raise
-        program = StaticProgram(tape, state, tensors, result, first, backward)
+        program = StaticProgram(tape, state, tensors, result, first, backward, ran_backward)
         program.prepare()
         finished = program.first_run()
         if changed is not None:
@@ -140,13 +143,20 @@ class StaticProgram:
         result: Any,
         first: int,
         backward: Backward | None = None,
+        ran_backward: bool = True,
     ) -> None:
-        """``first``: the order of the first node of history that the call made."""
+        """``first``: the order of the first node of history that the call made. ``ran_backward``: whether the engine may have
+        been at work in the call."""
         self._first = first
+        self._ran_backward = ran_backward
         self.backward = backward
         self._check: Any = None
+        self._writes: Any = None
         arguments = {id(tensor): number for number, tensor in enumerate(tensors)}
         self.state = state
+        self.histories = [
+            (t, tape.histories[id(t)]) for t, _ in tape.states.values() if id(t) not in arguments
+        ]
         self.states = [(t, array) for t, array in tape.states.values() if id(t) not in arguments]
         # Arguments that the function knows from elsewhere too: the recording is for these very tensors.
         self.identical = [(arguments[id(t)], t) for t in state.tensors if id(t) in arguments]
@@ -219,8 +229,12 @@ class StaticProgram:
                 self.history_goes_on = True
         for tensor in (*tensors, *[t for t, _ in self.states]):
             node = tensor._node
-            if node is not None and not isinstance(node, LeafNode) and node.order >= self._first:
-                self.history_goes_on = True  # a tensor from outside got a new history
+            if isinstance(node, LeafNode):
+                if node.special:
+                    self.history_goes_on = True  # it has hooks, which run in Python
+            elif node is not None and (node.order >= self._first or self._ran_backward):
+                # A tensor from outside got a new history; or gradients went down one from before the call.
+                self.history_goes_on = True
         returned_ids = {id(tensor) for tensor in returned}
         arguments = self._arguments
         gradients = {
@@ -234,6 +248,13 @@ class StaticProgram:
         }.values():
             if type(get_array(holder)) is Pending:
                 held.setdefault(id(get_array(holder).buffer.root), []).append(holder)
+        changed = [
+            array for buffer in tape.changed if (array := tape.array_of.get(id(buffer.root))) is not None
+        ]
+        of_arguments = [tape.argument_arrays[id(a)] for a in changed if id(a) in tape.argument_arrays]
+        of_states = [a for a in changed if id(a) not in tape.argument_arrays]
+        if changed and tensors:
+            self._writes = (of_states, of_arguments, any([a.base is not None for a in of_states]))
         self.kept: list[Any] = list(roots)
         # Outputs in new memory at every run: number, what makes it, shape, dtype.
         self.new: list[tuple[int, Any, Any, Any]] = []
@@ -275,6 +296,8 @@ class StaticProgram:
         check = self._check
         if check is None:
             check = self._check = compiled_check(self._tests)
+        if self._writes and self._shares_what_changes(tensors):
+            return False
         try:
             if check(tensors):
                 return True
@@ -282,8 +305,25 @@ class StaticProgram:
             pass
         return self._is_valid_looked_at_closely(tensors)  # an equal number is another object
 
+    def _shares_what_changes(self, tensors: list[Tensor]) -> bool:
+        """Whether memory that the program changes is now also seen through another argument: a recording is for
+        arguments that do not overlap."""
+        arrays = [tensor._array for tensor in tensors]
+        states, arguments, parts = self._writes
+        if any([array is state for array in arrays for state in states]):
+            return True
+        if not parts and all([array.base is None for array in arrays]):
+            return False
+        return any([overlap(array, state) for array in arrays for state in states]) or any(
+            [overlap(arrays[n], array) for n in arguments for array in arrays if array is not arrays[n]]
+        )
+
     def _tests(self, named: Callable[[Any], str]) -> list[str]:
         tests = [f"{named(tensor)}._array is {named(array)}" for tensor, array in self.states]
+        for tensor, node in self.histories:
+            tests.append(f"{named(tensor)}._node is {named(node)}")
+            if isinstance(node, LeafNode):
+                tests.append(f"not {named(node)}.special")
         for number, strides in enumerate(self.layouts):
             tests.append(f"tensors[{number}]._array.strides == {strides!r}")
         tests += [f"tensors[{number}] is {named(tensor)}" for number, tensor in self.identical]
@@ -292,6 +332,9 @@ class StaticProgram:
     def _is_valid_looked_at_closely(self, tensors: list[Tensor]) -> bool:
         for tensor, array in self.states:
             if tensor._array is not array:
+                return False
+        for tensor, node in self.histories:
+            if tensor._node is not node or (isinstance(node, LeafNode) and node.special):
                 return False
         for tensor, strides in zip(tensors, self.layouts, strict=True):
             if tensor._array.strides != strides:
@@ -445,6 +488,11 @@ def _history(tensor: Tensor) -> Any:
     return tensor._node  # while a result is made, what stands in a node's place
 
 
+def overlap(one: Any, other: Any) -> bool:
+    """Whether two arrays may lie in the same memory; only NumPy's can be asked."""
+    return type(one) is ndarray and type(other) is ndarray and np.may_share_memory(one, other)
+
+
 def compiled_check(tests: Callable[[Callable[[Any], str]], list[str]]) -> Callable[[list[Tensor]], bool]:
     """All of ``tests(named)`` as one function of the arguments' tensors."""
     space: dict[str, Any] = {}
@@ -497,6 +545,18 @@ def _is_spent(node: Node) -> bool:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
+def key_of(args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
+    """What a recording is made for: the arguments, whose tensors go to ``tensors``, and the context."""
+    key = (signature(args, tensors), signature(kwargs, tensors) if kwargs else None, modes())
+    places = {id(tensor._array): number for number, tensor in enumerate(tensors)}
+    if len(places) == len(tensors):
+        return key
+    return (
+        *key,
+        tuple([places[id(tensor._array)] for tensor in tensors]),
+    )  # which of them are the same memory
+
+
 def signature(value: Any, tensors: list[Tensor]) -> Any:
     """A key for arguments: tensors by shape, dtype and whether they need gradients, everything else by value."""
     if isinstance(value, Tensor):
@@ -509,7 +569,7 @@ def signature(value: Any, tensors: list[Tensor]) -> Any:
         if gradient is not None:
             tensors.append(gradient)
         where = None if type(array) is ndarray else device_of(array)
-        return (array.shape, array.dtype, value._node is not None, gradient is None, where)
+        return (array.shape, array.dtype, _kind_of_history(value._node), gradient is None, where)
     kind = type(value)
     if kind is tuple or kind is list:
         return (kind, tuple([signature(part, tensors) for part in value]))
@@ -528,6 +588,12 @@ def signature(value: Any, tensors: list[Tensor]) -> Any:
             "numbers, strings, or tuples, lists and dicts of them"
         ) from None
     return (kind, value.hex() if kind is float else value)
+
+
+def _kind_of_history(node: Node | None) -> Any:
+    if node is None:
+        return None
+    return (True, node.special) if isinstance(node, LeafNode) else False
 
 
 def modes() -> Any:

@@ -40,6 +40,7 @@ class StaticTape(Tape):
         super().__init__(_never)
         self.thread = threading.get_ident()
         self.states: dict[int, tuple[Tensor, Any]] = {}  # tensors from outside, with the arrays that they had
+        self.histories: dict[int, Any] = {}  # and the histories
         self.versions: dict[int, tuple[Storage, int]] = {}
         self.made: dict[int, weakref.ref[Tensor]] = {}  # tensors that were made while recording
         self.rebound: list[str] = []
@@ -65,6 +66,7 @@ class StaticTape(Tape):
         else:
             wrapped = self.wrap(array)
             self.states[id(tensor)] = (tensor, array)
+            self.histories[id(tensor)] = get_node(tensor)
             storage = tensor._storage
             if storage is None:
                 storage = tensor._storage = Storage()
@@ -390,7 +392,11 @@ class watching:
 
     def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self.tape.thread:
-            return source.draw(function, *args, **kwargs) if source.elsewhere else function(source, *args, **kwargs)
+            return (
+                source.draw(function, *args, **kwargs)
+                if source.elsewhere
+                else function(source, *args, **kwargs)
+            )
         return self.tape.draw(function, source, args, kwargs)
 
     def __exit__(self, *exc: object) -> None:

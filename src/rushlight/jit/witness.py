@@ -56,7 +56,16 @@ _OF_TENSORS: Final = frozenset(
     )
 )  # fmt: skip
 # What the library is built on: not the program's, where the library calls it.
-_BENEATH: Final = sys.stdlib_module_names | {"numpy", "ml_dtypes", "llvmlite", "threadpoolctl", "mpi4py"}
+_BENEATH: Final = sys.stdlib_module_names | {
+    "numpy",
+    "ml_dtypes",
+    "llvmlite",
+    "threadpoolctl",
+    "mpi4py",
+    "cupy",
+    "cupyx",
+    "cupy_backends",
+}
 _STORES: Final = frozenset(
     ("STORE_GLOBAL", "DELETE_GLOBAL", "IMPORT_NAME", "IMPORT_STAR", "DELETE_ATTR", "STORE_NAME")
 )
@@ -87,6 +96,10 @@ class Witness:
     def __exit__(self, *exc: object) -> None:
         if not self.blind:
             sys.setprofile(None)
+
+    def saw(self, code: CodeType) -> bool:
+        """Whether this code of the library ran."""
+        return self.blind or id(code) in self._is_program
 
     def _event(self, frame: FrameType, event: str, arg: Any) -> None:
         code = frame.f_code

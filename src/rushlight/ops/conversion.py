@@ -371,8 +371,10 @@ def item(self: Tensor) -> Any:
     array = self._array
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-    if type(array) is Pending:
-        return array.tape.item(array)
+    if type(array) is not np.ndarray:
+        if type(array) is Pending:
+            return array.tape.item(array)
+        array = on_host(array)
     value = array.item()
     return float(value) if array.dtype is dtypes.BF16 else value
 
@@ -388,7 +390,7 @@ def _bool(self: Tensor) -> bool:
     if array.size != 1:
         what = "no values" if not array.size else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
-    return bool(array.item() if type(array) is np.ndarray else array)
+    return bool(array.item() if type(array) is np.ndarray else on_host(array))
 
 
 def _one_number(self: Tensor) -> Any:
@@ -512,9 +514,10 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
         raise TypeError(
             f"can't convert {SPOKEN[array.layout]} layout tensor to numpy. Use Tensor.to_dense() first."
         )
-    if type(array) in OF_ARRAYS:
+    if type(array) in OF_ARRAYS or (type(array) is Pending and device_of(array) is not CPU):
         if force:
-            return on_host(array)
+            array = on_host(array)
+            return array.tape.share(array) if type(array) is Pending else array
         raise TypeError(
             f"can't convert {device_of(array)} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
             "memory first."

@@ -117,10 +117,13 @@ class Cuda:
         if self.tapes and (tape := self.tapes.get(get_ident())) is not None:
             tape.homes.before_reading(array)
         if array.flags.forc or 0 in array.strides:
-            return array.get(order="A")
-        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
-        back = [order.index(axis) for axis in range(array.ndim)]
-        return array.transpose(order).get().transpose(back)
+            found = array.get(order="A")
+        else:
+            order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+            back = [order.index(axis) for axis in range(array.ndim)]
+            found = array.transpose(order).get().transpose(back)
+        check_faults()
+        return found
 
     def strided(self, array: Any, shape: Any, strides: Any) -> Any:
         """The view of the memory from the array's first element on."""
@@ -249,6 +252,16 @@ def _in_memory_order(array: Any) -> Any:
 # --- finding it -------------------------------------------------------------------------------------------------------
 
 _found: list[Cuda] = []
+# What looks for faults that kernels have noted (``cuda_plan`` enters it), called where values become visible.
+FAULTS: Final[list[Any]] = []
+
+
+def check_faults() -> None:
+    """Raise what kernels of compiled programs have found wrong so far (``IndexError``, ``RuntimeError``)."""
+    for check in FAULTS:
+        check()
+
+
 _TF32: Final = [False]
 
 
@@ -341,4 +354,4 @@ def _driver_is_there() -> bool:
     return True
 
 
-__all__ = ["Cuda", "allow_tf32", "backend", "started", "usable"]
+__all__ = ["Cuda", "check_faults", "allow_tf32", "backend", "started", "usable"]

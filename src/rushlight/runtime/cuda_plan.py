@@ -14,7 +14,6 @@ What is asked of the machine is in ``cuda_plan_engine.Engine``, so that tests ca
 
 from __future__ import annotations
 
-import weakref
 from _thread import allocate_lock
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from ..compiler.cuda import FIRST_CHECK, NOTHING, plan_of
 from ..compiler.cuda_lines import CudaClear, CudaCopy, CudaLaunch, CudaProduct
 from ..compiler.launch import HostLaunch, Place, Space
 from ..ir.graph import Graph, Kind, Node, Output
+from .cuda import FAULTS
 
 MOST_GRAPHS: Final = 4
 _MOST_SEEN: Final = 16
@@ -67,6 +67,8 @@ class CudaProgram:
         self._signatures = (*self.inputs, *self.outputs)
         self._lock = allocate_lock()
         self._ready = False
+        self._is_watched = False  # whether a kernel of it may find something wrong
+        self._setting: Any = None
 
     # --- building -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +102,7 @@ class CudaProgram:
             isinstance(line, CudaLaunch) and any(p.space is Space.ARENA and p.number for p in line.places)
             for line in self.launches
         ):
-            _watched.add(self)
+            self._is_watched = True
 
     # --- running ------------------------------------------------------------------------------------------------------
 
@@ -121,6 +123,12 @@ class CudaProgram:
                 )
             addresses, before, after = self._bind(arrays)
             engine = self.engine
+            if self._is_watched:
+                _unchecked[id(self)] = self
+            if engine.setting != self._setting:  # captured graphs have the old one
+                self._setting = engine.setting
+                for stretch in self._stretches:
+                    stretch.graphs.clear()
             for number, array in before:
                 engine.copy_in(self._address_of_slot(number), array)
             key = tuple(addresses)
@@ -283,16 +291,20 @@ class CudaProgram:
                 check(value)
 
 
-_watched: weakref.WeakSet[CudaProgram] = weakref.WeakSet()
+# The programs whose kernels may have noted something since somebody looked.
+_unchecked: dict[int, CudaProgram] = {}
 
 
 def check_faults() -> None:
     """Wait for the GPU and raise what any program's kernels found wrong. For whoever brings values to the host."""
-    programs = list(_watched)
-    if programs:
-        programs[0].engine.synchronize()
-    for program in programs:
+    while _unchecked:
+        _, program = _unchecked.popitem()
+        with program.engine.here():
+            program.engine.synchronize()
         program.raise_faults()
+
+
+FAULTS.append(check_faults)
 
 
 def build(graph: Graph, engine: Any = None) -> CudaProgram:

@@ -30,6 +30,9 @@ class Engine(Protocol):
     captures: bool
     takes_numpy: bool
 
+    @property
+    def setting(self) -> Any: ...
+    def here(self) -> Any: ...
     def compile(self, sources: Sequence[tuple[str, str]]) -> list[Any]: ...
     def allocate(self, nbytes: int) -> Any: ...
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any: ...
@@ -94,6 +97,15 @@ class CupyEngine:
         self.runtime = cupy.cuda.runtime
         self._kept: list[Any] = []
         self._private: Any = None
+
+    @property
+    def setting(self) -> Any:
+        """What decides how products are computed: captured graphs are made again when it changes."""
+        return _tf32[0]
+
+    def here(self) -> Any:
+        """A context in which this engine's GPU is the current one."""
+        return self.cupy.cuda.Device(self.device)
 
     # Kernels
 

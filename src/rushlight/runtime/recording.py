@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.device import CPU, OF_ARRAYS, RECORDED, device, placed, strided
+from ..core.device import CPU, OF_ARRAYS, RECORDED, device, on_host, placed, strided
 from ..core.sparse_arrays import SparseArray
 from ..ir.graph import Graph, Kind, Node, Output
 from .pending import NOT_RECORDED, Pending, address, pending
@@ -452,7 +452,7 @@ class Tape:
 
     def item(self, array: Any) -> Any:
         """What ``Tensor.item`` gives for this array."""
-        value = self.settle(array).item()
+        value = on_host(self.settle(array)).item()
         return value if isinstance(value, bool | int | float | complex) else float(value)
 
     # --- running --------------------------------------------------------------------------------------------------
