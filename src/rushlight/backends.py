@@ -122,7 +122,7 @@ class _Cuda(_Backend):
         return find_spec("cupy") is not None
 
 
-cudnn = _Backend("cudnn", False, enabled=False, benchmark=False, deterministic=False, allow_tf32=False)
+cudnn = _Backend("cudnn", False, enabled=True, benchmark=False, deterministic=False, allow_tf32=False)
 cuda = _Cuda("cuda", False)
 mps = _Backend("mps", False)
 mkl = _Backend("mkl", False)

@@ -53,7 +53,7 @@ DRAWS = frozenset({"dropout"})
 # Records whose functions keep what backward needs by themselves: run alone they have no gradient.
 KEPT_BY_HAND = frozenset({"cross_entropy_loss", "mse_loss"})
 # Records of other parts that are no operations on NumPy arrays.
-ELSEWHERE = ("distributed_", "sparse_", "quantize_")
+ELSEWHERE = ("distributed_", "sparse_", "to_sparse", "coalesce")
 COUNT = 3
 
 

@@ -15,20 +15,40 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(scope="module")
 def pretended() -> Iterator[Any]:
-    """The stand-in, in the place of ``cupy``. Compiled kernels are left out: ``test_kernels`` is about those."""
+    """The stand-in, in the place of ``cupy``. Operations done at once leave compiled kernels out: ``kernels`` has them."""
+    yield from _installed("0")
+
+
+@pytest.fixture(scope="module")
+def with_kernels() -> Iterator[Any]:
+    """The stand-in with kernels compiled for the host, for operations done at once too."""
+    import host_cuda
+
+    if host_cuda.COMPILER is None:
+        pytest.skip(host_cuda.WHY_NOT)
+    yield from _installed("1")
+
+
+def _installed(kernels: str) -> Iterator[Any]:
     import pretend_cupy
 
     import rushlight as torch
     from rushlight.core import device
     from rushlight.core.generator import SEEDS_ELSEWHERE
+    from rushlight.jit import witness
     from rushlight.ops import dispatch
-    from rushlight.runtime import cuda
+    from rushlight.runtime import cuda, cuda_plan, cuda_plan_engine, programs
 
     kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx", "cupy.cuda", "cupy._core")}
     found, arrays, finders = list(cuda._found), dict(device.OF_ARRAYS), dict(dispatch._FINDERS)
     setting = os.environ.get("RUSHLIGHT_CUDA_KERNELS")
-    os.environ["RUSHLIGHT_CUDA_KERNELS"] = "0"
+    os.environ["RUSHLIGHT_CUDA_KERNELS"] = kernels
+    beneath = witness._BENEATH  # CuPy's own code is no part of a program; nor is the stand-in's
+    witness._BENEATH = beneath | {"pretend_cupy", "pretend_cuda", "host_cuda"}
     cuda._found.clear()
+    for table in (cuda_plan_engine._engines, cuda_plan_engine._kernels, cuda_plan._calls):
+        table.clear()
+    programs.forget()
     pretend_cupy.install()
     try:
         yield pretend_cupy
@@ -37,6 +57,12 @@ def pretended() -> Iterator[Any]:
         pretend_cupy.Device(0).use()
         SEEDS_ELSEWHERE.clear()
         cuda._found[:] = found
+        witness._BENEATH = beneath
+        device.RECORDED.discard(pretend_cupy.ndarray)
+        cuda_plan._unchecked.clear()
+        for table in (cuda_plan_engine._engines, cuda_plan_engine._kernels, cuda_plan._calls):
+            table.clear()
+        programs.forget()
         for table, before in ((device.OF_ARRAYS, arrays), (dispatch._FINDERS, finders)):
             table.clear()
             table.update(before)  # type: ignore[arg-type]

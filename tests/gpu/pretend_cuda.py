@@ -8,7 +8,6 @@ products and copies are kept with their addresses, and done when the graph is la
 from __future__ import annotations
 
 import ctypes
-import sys
 import types
 import weakref
 from typing import Any, ClassVar
@@ -117,7 +116,9 @@ class RawKernel:
         if self.compiled is None:
             issue(lambda: KERNELS[self.name](*args))
             return
-        given = [arg._host.__array_interface__["data"][0] if hasattr(arg, "_host") else int(arg) for arg in args]
+        given = [
+            arg._host.__array_interface__["data"][0] if hasattr(arg, "_host") else int(arg) for arg in args
+        ]
         issue(lambda: self.compiled(int(grid[0]), int(block[0]), given))
 
 
@@ -400,6 +401,8 @@ cuda = module(
     alloc_pinned_memory=PinnedMemory, get_cublas_handle=lambda: 1, PinnedMemoryPointer=PinnedMemory,
     nvtx=module("cupy.cuda.nvtx", RangePush=lambda message, *a: None, RangePop=lambda: None, Mark=lambda m, *a: None),
 )  # fmt: skip
+
+
 def get_default_memory_pool() -> _Pool:
     return POOL
 
@@ -408,10 +411,21 @@ def get_default_pinned_memory_pool() -> Any:
     return module("pool", free_all_blocks=lambda: None)
 
 
-
 libs = module(
     "cupy_backends.cuda.libs",
     cublas=module(
-        "cupy_backends.cuda.libs.cublas", gemmEx=_gemm, gemmStridedBatchedEx=_gemm_batched, setPointerMode=_set_pointer_mode
+        "cupy_backends.cuda.libs.cublas",
+        gemmEx=_gemm,
+        gemmStridedBatchedEx=_gemm_batched,
+        setPointerMode=_set_pointer_mode,
     ),
 )
+
+
+class PinnedMemoryPointer(bytearray):
+    """Page-locked memory."""
+
+
+def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
+    nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, PinnedMemoryPointer(nbytes), order=order)  # type: ignore[call-overload]

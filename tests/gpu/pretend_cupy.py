@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 import numpy as np
-import pretend_cuda
+import pretend_cuda as pretend_cuda
 from pretend_cuda import (
     KERNELS as KERNELS,
     POOL as POOL,
@@ -28,6 +28,7 @@ from pretend_cuda import (
     RawModule as RawModule,
     cuda as cuda,
     current_device,
+    empty_pinned,
     get_default_memory_pool as get_default_memory_pool,
     get_default_pinned_memory_pool as get_default_pinned_memory_pool,
     libs,
@@ -781,22 +782,13 @@ _core = module(
 )
 
 
-class PinnedMemoryPointer(bytearray):
-    """Page-locked memory."""
-
-
-def _empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
-    nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    return np.ndarray(shape, dtype, PinnedMemoryPointer(nbytes), order=order)  # type: ignore[call-overload]
-
-
 _SELF = sys.modules[__name__]
 cupyx = module(
     "cupyx",
     scatter_add=lambda a, slices, value: a.scatter_add(slices, value),
     scatter_max=lambda a, slices, value: a.scatter_max(slices, value),
     scatter_min=lambda a, slices, value: a.scatter_min(slices, value),
-    empty_pinned=_empty_pinned,
+    empty_pinned=empty_pinned,
 )
 
 

@@ -319,25 +319,6 @@ def test_round_trips_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.linalg.det(x)  # once for each operation
 
 
-def test_compiled_functions() -> None:
-    net = torch.nn.Linear(3, 2).cuda()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = net(x).pow(2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    x = torch.ones(4, 3, device="cuda")
-    compiled = torch.compile(step)
-    first, second = compiled(x).item(), compiled(x).item()
-    assert second < first and net.weight.is_cuda and net.weight.grad.is_cuda
-    with pytest.raises(RuntimeError, match="GPU"):
-        torch.compile(step, fullgraph=True)(x)
-
-
 def test_mixed_precision() -> None:
     x = torch.ones(2, 2, device="cuda")
     with torch.autocast("cuda"):

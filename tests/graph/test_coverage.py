@@ -33,9 +33,17 @@ def test_every_record_is_accounted_for():
 
     compiled = set(TABLE) | set(MAKERS)
     assert rushlight is not None
-    # What runs on several processes, inside vmap or between devices is not compiled, and only there when something has
-    # imported it.
-    elsewhere = ("distributed_", "enter_batch", "leave_batch", "to_device")
+    # What runs on several processes, inside vmap, between devices or on sparse tensors is not compiled, and only there when
+    # something has imported it.
+    elsewhere = (
+        "distributed_",
+        "enter_batch",
+        "leave_batch",
+        "to_device",
+        "sparse_",
+        "to_sparse",
+        "coalesce",
+    )
     assert {
         name for name in PRIMITIVES if name not in compiled and not name.startswith(elsewhere)
     } == BY_NUMPY

@@ -97,13 +97,21 @@ def by_name(name: str) -> dtype:
         ) from None
 
 
+# How PyTorch's messages, and the names of its tensor types, call the dtypes.
+TYPE_NAMES: Final = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
 def from_numpy_dtype(numpy_dtype: NumpyDType) -> dtype:
     """The dtype for a NumPy one; raises ``TypeError`` where PyTorch has no such type either."""
     found = OF_NUMPY.get(numpy_dtype)
     if found is None:
         allowed = ", ".join(d.name for d in ALL)
         raise TypeError(
-            f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: {allowed}."
+            f"can't convert np.ndarray of type numpy.{numpy_dtype.type.__name__}. The only supported types are: {allowed}."
         )
     return found
 

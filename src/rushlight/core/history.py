@@ -44,7 +44,6 @@ def next_order() -> int:
     return _next_order()
 
 
-
 class Node:
     """One recorded operation.
 

@@ -20,6 +20,7 @@ import importlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ _departed: dict[tuple[int, int], float] = {}  # (generation, world rank): when i
 _DEPARTURE = 1
 FOR_GOOD = -1  # the generation of all groups
 _report: Any = None  # the excepthook that was there before ours
+_watches: list[Any] = []  # what threads of the system run: C's pointers, which must live as long
 
 
 def is_installed() -> bool:
@@ -76,8 +78,6 @@ def start(timeout: float) -> Any:
 
 def _initialize(module: Any, timeout: float) -> None:
     """MPI_Init, which waits for every process of the job without a limit of its own."""
-    import threading
-
     place = find_place()
     if place is None or place.size == 1:
         module.Init_thread(module.THREAD_MULTIPLE)
@@ -91,13 +91,11 @@ def _initialize(module: Any, timeout: float) -> None:
         sys.stderr.flush()
         os._exit(1)
 
-    watchdog = threading.Timer(timeout, give_up)
-    watchdog.daemon = True
-    watchdog.start()
+    call_off = _after(timeout, give_up)
     try:
         module.Init_thread(module.THREAD_MULTIPLE)
     finally:
-        watchdog.cancel()
+        call_off()
 
 
 # --- the end of a process ---------------------------------------------------------------------------------------------
@@ -136,7 +134,7 @@ def abort(code: int) -> None:
         # Others may wait in MPI_Init for this process, where only MPI can reach them.
         if not is_one_of_several():
             return
-        _exit_after(20, code)  # if they never come there, this process ends alone, and they by themselves
+        _after(20, lambda: os._exit(code))  # if they never come there, this process ends alone, and they by themselves
         try:
             package: Any = importlib.import_module("mpi4py")
             package.rc.initialize = False
@@ -233,14 +231,14 @@ def place_in_world() -> Place:
 def _at_exit() -> None:
     if _mpi is None and is_one_of_several():
         # The others may wait for this process in MPI_Init, where no message reaches them: meet them there.
-        watchdog = _exit_after(20, 0)
+        call_off = _after(20, lambda: os._exit(0))
         try:
             start(60)
             open_notes(10)
         except RuntimeError:
             return
         finally:
-            watchdog.cancel()
+            call_off()
     announce_departure(FOR_GOOD)
 
 
@@ -262,10 +260,25 @@ def is_one_of_several() -> bool:
     return True
 
 
-def _exit_after(seconds: float, code: int) -> Any:
+def _after(seconds: float, act: Callable[[], Any]) -> Callable[[], None]:
+    """Call ``act`` in ``seconds`` from now, wherever this thread waits then; what is returned calls it off."""
     import threading
 
-    watchdog = threading.Timer(seconds, os._exit, (code,))
-    watchdog.daemon = True
-    watchdog.start()
-    return watchdog
+    called_off = threading.Event()
+
+    def watch(*_: Any) -> None:
+        if not called_off.wait(seconds):
+            act()
+
+    try:
+        threading.Thread(target=watch, daemon=True).start()
+    except RuntimeError:  # Python 3.12 starts no thread once it has begun to end; the system still does
+        _start_system_thread(watch)
+    return called_off.set
+
+
+def _start_system_thread(run: Callable[..., None]) -> None:
+    import ctypes
+
+    _watches.append(ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(run))
+    ctypes.CDLL(None).pthread_create(ctypes.byref(ctypes.c_void_p()), None, _watches[-1], None)

@@ -72,10 +72,12 @@ def compile(
         )
     if not callable(model):
         raise TypeError(f"compile(): expected a function or a module, got {type(model).__name__}")
-    if disable or backend == "eager":
-        return model
-    always_python = options is not None and options.get("replay") is False
     optimized = getattr(model, "_optimized", None)
+    if disable:
+        return model
+    if backend == "eager":
+        return model if optimized is None else optimized(lambda function: function)
+    always_python = options is not None and options.get("replay") is False
     if optimized is not None:
         return optimized(lambda function: _compiled(function, fullgraph, always_python))
     return _compiled(model, fullgraph, always_python)

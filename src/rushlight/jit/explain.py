@@ -19,10 +19,11 @@ from ..compiler.lowering.builder import has_effects
 from ..compiler.passes.fuse import fuse
 from ..compiler.pipeline import PASSES
 from ..compiler.schedule import Schedule, schedule
+from ..core.device import empty_on
 from ..core.storage import describe_site
 from ..ir.graph import Graph, Kind
 from .kernel_facts import Facts, SourceLine, facts_of
-from .observed import Piece, observe
+from .observed import Piece, copied, observe
 
 _WARMING: Final = 3  # runs that are not counted
 _RUNS: Final = (5, 50)  # at least, at most
@@ -108,7 +109,8 @@ class ExplainedProgram:
     ``before`` and ``after``: the graph as recorded and after the passes; ``passes``: (name, graph) after each;
     ``calls``: how often the call ran it; ``ended``: why it ends where it does; ``seconds``: the median of whole runs, None
     where nothing was measured (``untimed`` says why);
-    ``arena_bytes`` and ``memory``: its own memory, and what lies in it when.
+    ``arena_bytes`` and ``memory``: its own memory, and what lies in it when. ``device_lines``: of a program on a GPU, its
+    launches, products, copies and calls of NumPy, a line each, part by part.
     """
 
     def __init__(self, piece: Piece, limits: Any) -> None:
@@ -133,6 +135,13 @@ class ExplainedProgram:
             self.untimed = f"{unknown} does more than compute values, so it was not run again for timing"
         else:
             times, self.seconds, self.runs = _measure(piece)
+        self.device_lines: list[str] = []
+        self._parts = getattr(program, "parts", ())
+        if self._parts:
+            from ..runtime.cuda_plan_report import parts_report
+
+            self.device_lines = parts_report(program)
+            return
         if not self.native:
             self.untimed = (
                 self.untimed or "NumPy runs it operation by operation (llvmlite is missing or switched off)"
@@ -151,6 +160,25 @@ class ExplainedProgram:
         for kernel, after in pairwise(self.kernels):
             kernel.together = kernel.together or after.facts.overlaps
         self.memory = self._memory()
+
+    @property
+    def cuda_source(self) -> str:
+        """The CUDA C of the kernels of a program on a GPU; empty for others."""
+        from ..runtime.cuda_plan_report import cuda_source
+
+        return "\n".join(
+            [cuda_source(part.program) for part in self._parts if hasattr(part.program, "engine")]
+        )
+
+    @property
+    def ptx(self) -> str:
+        """The PTX of the same, where NVRTC is installed; else empty."""
+        from ..compiler import cuda_nvrtc
+        from ..runtime.cuda_plan_report import ptx
+
+        if not cuda_nvrtc.available():
+            return ""
+        return "\n".join([ptx(part.program) for part in self._parts if hasattr(part.program, "engine")])
 
     @property
     def groups(self) -> list[tuple[str, list[int]]]:
@@ -324,8 +352,12 @@ def _measure(piece: Piece) -> tuple[tuple[list[float] | None, list[float] | None
         getattr(node.attrs[0], "source", None) for node in piece.graph.nodes if node.kind is Kind.CALL
     ]
     states = [(source, source.state_bytes()) for source in sources if hasattr(source, "set_state_bytes")]
-    inputs = [np.array(array) for array in piece.inputs]
-    outputs = [np.empty(shape, dtype) for shape, dtype in piece.outputs]
+    inputs = [copied(array) for array in piece.inputs]
+    outputs = [
+        empty_on(where, shape, dtype)
+        for where, (shape, dtype) in zip(piece.places, piece.outputs, strict=True)
+    ]
+    wait = getattr(program, "synchronize", None)  # of a program on a GPU: its run returns before it is done
     changed = sorted({output.into for output in piece.graph.outputs if output.into >= 0})
     plan = getattr(program, "plan", None)
     wholes: list[float] = []
@@ -344,9 +376,11 @@ def _measure(piece: Piece) -> tuple[tuple[list[float] | None, list[float] | None
 
     def run() -> float:
         for number in changed:  # every run begins with the same values: they must not drift away
-            np.copyto(inputs[number], piece.inputs[number])
+            inputs[number][...] = piece.inputs[number]
         start = time.perf_counter()
         program.run(inputs, outputs)
+        if wait is not None:
+            wait()
         return time.perf_counter() - start
 
     try:

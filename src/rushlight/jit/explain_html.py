@@ -201,6 +201,16 @@ def _program(
         else:
             parts.append(_folded(f"After {name}: {len(graph.nodes)} nodes", text))
         last = text
+    if program.device_lines:
+        parts.append("<h3>Launches on the GPU</h3>")
+        parts.append(f"<pre>{escape(chr(10).join(program.device_lines))}</pre>")
+        if assembly:
+            parts.append(_folded("CUDA C", program.cuda_source))
+            parts.append(
+                _folded(
+                    "PTX", program.ptx or "NVRTC is not installed here (pip install nvidia-cuda-nvrtc-cu12)."
+                )
+            )
     if program.kernels:
         parts.append("<h3>Kernels</h3>")
         parts += [_kernel(number, kernel, codes, assembly) for kernel in program.kernels]

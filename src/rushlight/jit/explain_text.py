@@ -53,6 +53,8 @@ def _kernels(count: int) -> str:
 
 def summary(program: ExplainedProgram) -> str:
     """A program's sizes in a line."""
+    if program.device_lines:
+        return f"{len(program.before.nodes)} nodes recorded, on a GPU"
     if not program.native:
         return f"{len(program.before.nodes)} nodes"
     return (
@@ -65,7 +67,8 @@ def timing(program: ExplainedProgram) -> str:
     """What a program's runs took, or why nothing was measured."""
     if program.seconds is None:
         return f"Not timed: {program.untimed}."
-    text = f"{time_text(program.seconds)} a run on all threads (median of {program.runs} on copies of the arrays)"
+    on = "with the GPU waited for" if program.device_lines else "on all threads"
+    text = f"{time_text(program.seconds)} a run {on} (median of {program.runs} on copies of the arrays)"
     if program.kernels:
         inside = sum([kernel.seconds or 0.0 for kernel in program.kernels])
         text += f"; its kernels one after the other on one thread: {time_text(inside)}"
@@ -79,6 +82,8 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
         "  " + summary(program),
         "  " + timing(program),
     ]
+    if program.device_lines:
+        return [*lines, "", *["  " + line for line in program.device_lines]]
     if not program.kernels:
         return lines
     heading = (

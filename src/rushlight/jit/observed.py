@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd import engine
+from ..core.device import OF_ARRAYS, device_of
 from ..core.storage import Site, program_site
 from ..ir.graph import Graph
-from ..runtime.programs import builder
+from ..runtime.programs import built
 from ..runtime.recording import Tape
 from .compile import compile
 from .recorded import Recorded
@@ -52,11 +53,17 @@ class Piece:
     ) -> None:
         self.graph = graph
         self.program = program
-        self.inputs = [np.array(array, order="C") for array in inputs]
+        self.inputs = [copied(array) for array in inputs]
+        self.places = [device_of(array) for array in outputs]
         self.outputs = [(array.shape, array.dtype) for array in outputs]
         self.ended = ended
         self.ended_at = ended_at
         self.calls = 1
+
+
+def copied(array: Any) -> Any:
+    """A copy of an array, on its device."""
+    return array.copy() if type(array) in OF_ARRAYS else np.array(array, order="C")
 
 
 class Observation(NamedTuple):
@@ -171,7 +178,9 @@ class _RecordedTape(Tape):
         if piece is None:
             graph = make()
             at = None if self.reason == "the call ends" else program_site()
-            piece = self.known[key] = Piece(graph, builder()(graph), inputs, outputs, self.reason, at)
+            piece = self.known[key] = Piece(
+                graph, built(graph, inputs, outputs), inputs, outputs, self.reason, at
+            )
             self.observed.append(piece)
         else:
             piece.calls += 1
@@ -195,6 +204,6 @@ class _StaticTape(StaticTape):
 
     def program(self, key: Any, make: Callable[[], Graph], outputs: Sequence[Any]) -> Any:
         graph = make()
-        program = builder()(graph)
+        program = built(graph, self.inputs, outputs)
         self.observed.append(Piece(graph, program, self.inputs, outputs, "the call ends", None))
         return program

@@ -37,6 +37,8 @@ class Parameter(Tensor):
         parameter: Parameter = object.__new__(kind)
         _share(parameter, data)
         if requires_grad:
+            if not (data.dtype.is_floating_point or data.dtype.is_complex):
+                raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
             parameter.requires_grad_(True)
         return parameter
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import CPU, OF_ARRAYS, device, device_of, on_host, placed, require_available
 from ..core.dtypes import (
+    TYPE_NAMES,
     BOOL,
     INEXACT,
     OF_NUMPY,
@@ -125,16 +126,11 @@ def as_type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         module = "torch" if where == "cpu" else f"torch.{where}"
         if isinstance(self._array, SparseArray):
             module += ".sparse"
-        return f"{module}.{_TYPE_NAMES[OF_NUMPY[self._array.dtype].name]}Tensor"
+        return f"{module}.{TYPE_NAMES[OF_NUMPY[self._array.dtype].name]}Tensor"
     return cast(self, dtype_from(dtype).numpy)
 
 
-_TYPE_NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-_DTYPE_OF_TYPE_NAME = {f"torch.{short}Tensor": by_name(name) for name, short in _TYPE_NAMES.items()}
+_DTYPE_OF_TYPE_NAME = {f"torch.{short}Tensor": by_name(name) for name, short in TYPE_NAMES.items()}
 
 
 def dtype_from(given: Any) -> dtype:

@@ -50,6 +50,8 @@ Dtype = dtype | None
 def _finish(array: Any, requires_grad: bool, where: Device = CPU) -> Tensor:
     tensor = make_tensor(array if where is CPU else placed(array, where))
     if requires_grad:
+        if array.dtype.kind in "iub":
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
         tensor.requires_grad_(True)
     return tensor
 

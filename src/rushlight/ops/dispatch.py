@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.device import as_dtype
 from ..core.dtypes import (
+    TYPE_NAMES,
     F32,
     F64,
     FLOATS,
@@ -266,16 +267,9 @@ def as_array(value: Any) -> Any:
 _ARRAYS = {ndarray, Pending, Batched}  # and what computed_by adds
 
 
-_TYPE_NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
-
 def type_name(dtype: NumpyDType) -> str:
     """``"Float"``, ``"Long"``: how PyTorch's messages call a dtype."""
-    return _TYPE_NAMES[OF_NUMPY[dtype].name]
+    return TYPE_NAMES[OF_NUMPY[dtype].name]
 
 
 def not_implemented(name: str, dtype: NumpyDType) -> NotImplementedError:
@@ -443,7 +437,9 @@ def write_out(out: Any, result: Tensor, name: str) -> Tensor:
     source, target = result._array, out._array
     check_no_overlap(target)
     if not can_cast(OF_NUMPY[source.dtype], OF_NUMPY[target.dtype]):
-        raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {out.dtype}")
+        raise RuntimeError(
+            f"result type {type_name(source.dtype)} can't be cast to the desired output type {type_name(target.dtype)}"
+        )
     if target.shape != source.shape:
         if target.size:
             import warnings

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.device import OF_ARRAYS, placed_beside, strided
-from ..core.dtypes import OF_NUMPY, can_cast
+from ..core.dtypes import OF_NUMPY, TYPE_NAMES, can_cast
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode, Node
 from ..core.shapes import broadcast_shape
@@ -159,8 +159,8 @@ def commit(self: Tensor, value: Tensor, name: str) -> Tensor:
     if source.dtype != target.dtype:
         if not can_cast(OF_NUMPY[source.dtype], OF_NUMPY[target.dtype]):
             raise RuntimeError(
-                f"result type {value.dtype.name.capitalize()} can't be cast to the desired output type "
-                f"{self.dtype.name.capitalize()}"
+                f"result type {TYPE_NAMES[value.dtype.name]} can't be cast to the desired output type "
+                f"{TYPE_NAMES[self.dtype.name]}"
             )
         value = _cast(value, self)
         source = value._array

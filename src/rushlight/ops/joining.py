@@ -16,7 +16,7 @@ from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from .define import Primitive
-from .dispatch import apply, common_dtype, held, run, write_out
+from .dispatch import apply, common_dtype, held, run, type_name, write_out
 from .memory_overlap import check_apart
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 from .placement import tensor_beside
@@ -191,7 +191,7 @@ def _cat_out(out: Any, result: Tensor, arrays: list[Any]) -> Tensor:
     except RuntimeError as error:
         if "can't be cast" in str(error):
             raise TypeError(
-                f"torch.cat(): input types can't be cast to the desired output type {out.dtype}"
+                f"torch.cat(): input types can't be cast to the desired output type {type_name(out._array.dtype)}"
             ) from None
         raise
 

@@ -304,9 +304,7 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
         else:
             raise _expansion_error(x.shape, shape)
     if type(x) is not np.ndarray:
-        return (
-            strided(x, target, strides) if type(x) in OF_ARRAYS else x.through(strided, target, strides)
-        )
+        return strided(x, target, strides) if type(x) in OF_ARRAYS else x.through(strided, target, strides)
     if x.flags.c_contiguous:
         try:
             return np.ndarray(target, x.dtype, x, 0, strides)  # a tenth of the time of as_strided

@@ -267,7 +267,7 @@ def svd_lowrank(
     Example:
         >>> import rushlight as torch
         >>> u, s, v = torch.svd_lowrank(torch.eye(4) * 3, q=2)
-        >>> s
+        >>> s.round()
         tensor([3., 3.])
     """
     q = 6 if q is None else q

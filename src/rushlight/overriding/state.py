@@ -62,7 +62,7 @@ def overrides_operations(cls: type) -> bool:
     if method is None or method is disabled_torch_function:
         return False
     return not (
-        issubclass(cls, Tensor) and cls.__module__.startswith("rushlight.")
+        issubclass(cls, Tensor) and getattr(cls, "__module__", "").startswith("rushlight.")
     )  # stand-ins of the library's own
 
 

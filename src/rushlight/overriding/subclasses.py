@@ -92,7 +92,7 @@ def _make_wrapper_subclass(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tens
 def _init_subclass(cls: type[Tensor], **kwargs: Any) -> None:
     """From the first subclass on that is not the library's own, operations ask."""
     super(Tensor, cls).__init_subclass__(**kwargs)
-    if not cls.__module__.startswith("rushlight.") or "__torch_function__" in vars(cls):
+    if not getattr(cls, "__module__", "").startswith("rushlight.") or "__torch_function__" in vars(cls):
         from .calls import start_asking
 
         start_asking()

@@ -278,17 +278,20 @@ class CudaProgram:
         if not self._ready:
             return
         words = self._words
-        if words[0]:
+        if not words[0] and not self._checks:
+            return
+        noted = words.copy()
+        # All of one fault's traces go: a check and the kernel behind it both see an index that is out of range.
+        words[:FIRST_CHECK] = 0
+        words[FIRST_CHECK:] = NOTHING
+        for number, check in enumerate(self._checks):
+            if noted[FIRST_CHECK + number] != NOTHING:
+                check(noted[FIRST_CHECK + number])
+        if noted[0]:
             from ..compiler.kernels.faults import Fault, message
 
-            kind, index, dim, size = words[:4].tolist()
-            words[:FIRST_CHECK] = 0
+            kind, index, dim, size = noted[:4].tolist()
             raise message(Fault(kind), index, dim, size)
-        for number, check in enumerate(self._checks):
-            value = words[FIRST_CHECK + number]
-            if value != NOTHING:
-                words[FIRST_CHECK + number] = NOTHING
-                check(value)
 
 
 # The programs whose kernels may have noted something since somebody looked.

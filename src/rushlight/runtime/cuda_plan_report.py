@@ -60,6 +60,19 @@ def report(program: Any, *, source: bool = False) -> str:
     return "\n".join(text)
 
 
+def parts_report(program: Any) -> list[str]:
+    """Of a ``DeviceProgram``: each part's device, and ``report`` of those on a GPU."""
+    lines: list[str] = []
+    for number, part in enumerate(program.parts, 1):
+        if part.program is None:
+            lines.append(f"part {number} on {part.where}: random numbers, {part.draw[0].name}")
+        elif isinstance(getattr(part.program, "launches", None), tuple) and hasattr(part.program, "engine"):
+            lines.append(f"part {number} on {part.where}: {report(part.program)}")
+        else:
+            lines.append(f"part {number} on {part.where}: {len(getattr(part.program, 'launches', ()))} lines")
+    return "\n".join(lines).split("\n")
+
+
 def _described(line: Any) -> str:
     if isinstance(line, CudaLaunch):
         return f"{line.name}<<<{line.grid}, {line.block}>>>  {line.label}"

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.device import CPU, LOADERS, device, device_of, empty_on, on_host, placed
+from ..ir.evaluate import evaluate_node
 from ..ir.graph import Graph, Kind, Node, Output
 from .device_recording import Move, drawn_on
-from .reference import evaluate
 
 ndarray = np.ndarray
 
@@ -69,13 +69,20 @@ class DeviceProgram:
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Compute the graph on arrays of the devices that it was made for. Raises what its parts raise."""
         with self._lock:
-            for source, number in self._early:
-                with _on(device_of(inputs[source])):
-                    self._values[number] = inputs[source].copy()
+            for which, number in self._early:
+                with _on(device_of(inputs[which])):
+                    self._values[number] = inputs[which].copy()
             for part in self.parts:
                 self._run(part, inputs, outputs)
             for source, into, fresh in self._copies:
                 self._copy(source, into, fresh, inputs, outputs)
+
+    def synchronize(self) -> None:
+        """Wait until everything that runs have launched is done."""
+        for part in self.parts:
+            if hasattr(part.program, "engine"):
+                with part.program.engine.here():
+                    part.program.engine.synchronize()
 
     def _array(self, source: _Source, inputs: Sequence[Any]) -> Any:
         return inputs[source.number] if source.is_input else self._values[source.number]
@@ -185,7 +192,7 @@ class _Cut:
             drawn = drawn_on(record)
             if drawn is not None:
                 return drawn
-        homes = [self.homes[operand] for operand in node.operands]
+        homes: list[device | None] = [self.homes[operand] for operand in node.operands]
         if node.kind in (Kind.CALL, Kind.MAP, Kind.MATMUL) or (node.kind is Kind.WRITE and homes[0] is None):
             for home in homes:
                 if home is not None and home is not CPU:
@@ -202,7 +209,11 @@ class _Cut:
 
     def _needs(self, operand: int, home: device | None, drawing: bool) -> int:
         """The first level in which a node on ``home`` can have this operand."""
-        if self.nodes[operand].kind is Kind.INPUT or self.homes[operand] is None or self.nodes[operand].several:
+        if (
+            self.nodes[operand].kind is Kind.INPUT
+            or self.homes[operand] is None
+            or self.nodes[operand].several
+        ):
             return self.levels[operand]
         return self.levels[operand] + (self.homes[operand] != home or drawing or self.is_drawn(operand))
 
@@ -238,7 +249,9 @@ class _Builder:
     def _read_by(self, key: _Key) -> set[int]:
         """What a part reads that is not its own: inputs, values of other parts, and constants with what they are made of."""
         cut, found = self.cut, set[int]()
-        stack = [cut.origin[operand] for number in self.members[key] for operand in cut.nodes[number].operands]
+        stack = [
+            cut.origin[operand] for number in self.members[key] for operand in cut.nodes[number].operands
+        ]
         while stack:
             one = stack.pop()
             if self.part_of.get(one) == key or one in found:
@@ -273,7 +286,7 @@ class _Builder:
                 elif source != into:
                     self.copies.append((_Source(True, source), into, at))
             elif own is None:  # a constant
-                self.values[origin] = evaluate(Graph(nodes[: origin + 1], (), (Output(origin, -1),)), ())[0]
+                self.values[origin] = _constant(nodes, origin)
                 self.copies.append((_Source(False, origin), into, at))
             elif (
                 cut.homes[origin] != target
@@ -330,7 +343,9 @@ class _Builder:
                 values.append(-1 - at)
                 continue
             if into not in of_input:
-                add_input(next(n for n in nodes if n.kind is Kind.INPUT and n.attrs[0] == into), _Source(True, into))
+                add_input(
+                    next(n for n in nodes if n.kind is Kind.INPUT and n.attrs[0] == into), _Source(True, into)
+                )
             into_inputs.append(Output(local[number], of_input[into]))
         graph = Graph(tuple(made), tuple(input_nodes), (*leaving, *into_inputs))
         fresh = tuple([(made[n].shape, made[n].dtype) for n, _ in leaving])
@@ -345,13 +360,19 @@ class _Builder:
             origin = self.cut.origin[operand]
             node = nodes[origin]
             if self.part_of.get(origin) is None and node.kind is not Kind.INPUT:
-                self.values[origin] = evaluate(Graph(nodes[: origin + 1], (), (Output(origin, -1),)), ())[0]
+                self.values[origin] = _constant(nodes, origin)
             is_input = node.kind is Kind.INPUT
             sources.append(_Source(is_input, node.attrs[0] if is_input else origin))
         items = {nodes[n].attrs[0]: n for n in members if nodes[n].kind is Kind.ITEM} or {0: call}
         numbers = tuple([items.get(i, call) for i in range(max(items) + 1)])
         fresh = tuple([(nodes[n].shape, nodes[n].dtype) for n in numbers])
         return Part(where, None, (record, literals), tuple(sources), numbers, fresh)
+
+
+def _constant(nodes: Sequence[Node], number: int) -> Any:
+    """The value of a node that is made of constants alone."""
+    node = nodes[number]
+    return evaluate_node(node, [_constant(nodes, operand) for operand in node.operands])
 
 
 def _program(graph: Graph, where: device) -> Any:

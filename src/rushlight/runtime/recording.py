@@ -70,7 +70,9 @@ class Tape:
 
     # Where in the program each node comes from, for tapes that note it (``jit/observed.py``): most do not spend the time.
     sites: list[Any] | None = None
-    homes: Any = None  # of a tape that has met arrays of a GPU: the devices of its nodes (``device_recording.Homes``)
+    homes: Any = (
+        None  # of a tape that has met arrays of a GPU: the devices of its nodes (``device_recording.Homes``)
+    )
 
     def __init__(self, execute: Callable[[Any, Callable[[], Graph], list[Any], list[Any]], Any]) -> None:
         self.execute = execute

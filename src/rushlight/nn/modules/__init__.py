@@ -58,6 +58,10 @@ for _place, _source, _names in (
 def __getattr__(name: str) -> Any:
     from ... import nn
 
+    if name == "utils":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.utils")
     if name[:1].isupper() and hasattr(nn, name):
         return getattr(nn, name)
     raise AttributeError(f"module 'torch.nn.modules' has no attribute '{name}'")

@@ -61,7 +61,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
             return parts
     raise TypeError(
         "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found "
-        f"{type(first).__name__}"
+        f"{type(first)}"
     )
 
 

@@ -134,15 +134,16 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         from ...ops.random import draw_seed
 
-        # Drawn by PyTorch at the start of every epoch, also where no worker will need it: the stream must agree.
+        if self._kept_workers is not None:
+            return self._kept_workers.epoch(self, None, keep=True)  # type: ignore[no-any-return]
+        # Drawn by PyTorch for every new set of workers, also where there are none: the stream must agree.
         seed = draw_seed(self.generator)
         if self.num_workers == 0:
             return _Here(self)
         from .worker import WorkerPool
 
         if self.persistent_workers:
-            if self._kept_workers is None:
-                self._kept_workers = WorkerPool(self)
+            self._kept_workers = WorkerPool(self)
             return self._kept_workers.epoch(self, seed, keep=True)  # type: ignore[no-any-return]
         return WorkerPool(self).epoch(self, seed, keep=False)
 

@@ -9,6 +9,7 @@ seconds.
 from __future__ import annotations
 
 import queue
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -37,6 +38,15 @@ class _StreamEnded:
     """A worker's stream has no more samples."""
 
 
+class _Readable(str):
+    """A text that a ``KeyError`` shows as it is, with its lines: it prints the ``repr`` of what it holds."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class _Failure:
     """An exception in a worker, as text, because not every exception can be pickled."""
 
@@ -52,7 +62,7 @@ class _Failure:
             f"Caught {self.kind.__name__} in DataLoader worker process {self.worker}.\nOriginal {self.text}"
         )
         if self.kind is KeyError:
-            raise RuntimeError(message)
+            raise KeyError(_Readable(message))
         try:
             error = self.kind(message)
         except Exception:
@@ -87,11 +97,11 @@ def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) 
         if task is None:
             return
         if task[0] == "epoch":
-            epoch_seed = task[1] + number
             broken = None
             try:
-                _seed_everything(epoch_seed)
-                _info[:] = [WorkerInfo(number, count, epoch_seed, dataset)]
+                if task[1] is not None:
+                    _seed_everything(task[1] + number)
+                    _info[:] = [WorkerInfo(number, count, task[1] + number, dataset)]
                 if init is not None and fetch is None:
                     init(number)
                 fetch = make_fetcher(dataset, batched, collate, drop_last)
@@ -134,8 +144,11 @@ class WorkerPool:
             process.start()
             self.processes.append(process)
 
-    def epoch(self, loader: Any, seed: int, keep: bool) -> Iterator[Any]:
-        """The batches of one epoch; the workers are stopped at its end unless ``keep``."""
+    def epoch(self, loader: Any, seed: int | None, keep: bool) -> Iterator[Any]:
+        """The batches of one epoch; the workers are stopped at its end unless ``keep``.
+
+        Without a ``seed``, for workers that have had one, their random streams go on.
+        """
         self.epoch_number += 1
         for tasks in self.tasks:
             tasks.put(("epoch", seed))
@@ -178,7 +191,8 @@ class WorkerPool:
         self.processes = []
 
     def __del__(self) -> None:
-        if getattr(self, "processes", None):
+        # At the interpreter's end multiprocessing has already stopped its daemons, and its queues can no longer be closed.
+        if getattr(self, "processes", None) and not sys.is_finalizing():
             self.stop()
 
 

@@ -1,0 +1,206 @@
+"""Recorded and static programs on CUDA tensors, with kernels compiled for the host: whole training steps equal the CPU's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight.runtime import cuda_operations, cuda_plan
+
+functional = torch.nn.functional
+pytestmark = pytest.mark.usefixtures("with_kernels")
+STEPS = 8
+
+
+def tutorial(where: str) -> Any:
+    x, y = torch.randn(8, 20).to(where), torch.randn(8, 3).to(where)
+    w1, w2 = (torch.randn(*shape).to(where).requires_grad_() for shape in ((20, 10), (10, 3)))
+
+    def step() -> Any:
+        loss = (x.mm(w1).clamp(min=0).mm(w2) - y).pow(2).sum()
+        loss.backward()
+        with torch.no_grad():
+            for w in (w1, w2):
+                w -= 1e-4 * w.grad
+                w.grad = None
+        return loss
+
+    return step
+
+
+def trained(net: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def nn_and_adam(where: str) -> Any:
+    net = torch.nn.Sequential(torch.nn.Linear(20, 10), torch.nn.Tanh(), torch.nn.Linear(10, 3)).to(where)
+    x, y = torch.randn(8, 20).to(where), torch.randint(3, (8,)).to(where)
+    return trained(net, torch.optim.Adam(net.parameters(), lr=0.01), x, y)
+
+
+def convolutions(where: str) -> Any:
+    layers = (torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    net = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(36, 3)).to(where)
+    x, y = torch.randn(5, 1, 8, 8).to(where), torch.randint(3, (5,)).to(where)
+    return trained(net, torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), x, y)
+
+
+def with_random_numbers(where: str) -> Any:
+    net = torch.nn.Sequential(torch.nn.Linear(20, 10), torch.nn.Dropout(0.5), torch.nn.Linear(10, 3)).to(
+        where
+    )
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    x = torch.randn(8, 20).to(where)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = (net(x) + torch.randn(8, 3, device=where)).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def of_both_devices(where: str) -> Any:
+    count, w, host, out = torch.zeros(()), torch.randn(4).to(where), torch.randn(4), torch.zeros(4)
+
+    def step() -> Any:
+        count.add_(1)
+        w.mul_(1 - 0.01 * count)
+        z = host.to(where) * w
+        out.copy_(z)
+        host.add_(out * 0.1)
+        return z.sum() + count
+
+    return step
+
+
+def losses(make: Any, where: str, mode: str) -> list[float]:
+    torch.manual_seed(0)
+    step = make(where)
+    if mode != "eager":
+        step = torch.compile(step, fullgraph=mode == "static")
+    return [float(step()) for _ in range(STEPS)]
+
+
+@pytest.mark.parametrize("mode", ["eager", "recorded", "static"])
+@pytest.mark.parametrize(
+    "make", [tutorial, nn_and_adam, convolutions, of_both_devices], ids=lambda f: f.__name__
+)
+def test_training_equals_the_cpu(make: Any, mode: str, with_kernels: Any) -> None:
+    cuda_operations.HOST_TRIPS.clear()
+    counts = with_kernels.pretend_cuda.COUNTS
+    replays = counts["replays"]
+    np.testing.assert_allclose(losses(make, "cuda", mode), losses(make, "cpu", "eager"), rtol=1e-4)
+    assert not cuda_operations.HOST_TRIPS
+    if mode == "static" and make is not of_both_devices:
+        assert counts["replays"] > replays, "no CUDA graph was replayed"
+
+
+@pytest.mark.parametrize("mode", ["recorded", "static"])
+def test_random_numbers_are_those_of_eager_mode(mode: str) -> None:
+    """On the device's generator, in the order of the program."""
+    np.testing.assert_allclose(
+        losses(with_random_numbers, "cuda", mode), losses(with_random_numbers, "cuda", "eager"), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("mode", ["recorded", "static"])
+def test_a_forward_pass_that_is_differentiated_outside(mode: str) -> None:
+    found = []
+    for where, how in (("cpu", "eager"), ("cuda", mode)):
+        torch.manual_seed(0)
+        net = torch.nn.Linear(6, 4).to(where)
+        run: Any = net if how == "eager" else torch.compile(net, fullgraph=mode == "static")
+        x = torch.randn(3, 6).to(where)
+        for _ in range(6):
+            run(x).tanh().sum().backward()
+        assert net.weight.grad.device == x.device
+        found.append(net.weight.grad.cpu().numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_devices_are_checked_as_in_eager_mode(static: bool) -> None:
+    add = torch.compile(lambda a, b: a + b, fullgraph=static)
+    x, host = torch.ones(3).cuda(), torch.ones(3)
+    with pytest.raises(RuntimeError, match="at least two devices, cuda:0 and cpu"):
+        add(x, host)
+    with pytest.raises(RuntimeError, match="at least two devices, cuda:0 and cuda:1"):
+        add(x, host.cuda(1))
+    assert add(x, torch.tensor(2.0)).tolist() == [3.0] * 3 and add(host, host).device.type == "cpu"
+    on_second = add(host.cuda(1), host.cuda(1))
+    assert on_second.device == torch.device("cuda:1") and on_second.tolist() == [2.0] * 3
+
+
+def test_views_and_other_tensors_of_one_memory() -> None:
+    base = torch.zeros(2, 3).cuda()
+    row = base[0]
+
+    @torch.compile
+    def change(x: Any) -> Any:
+        x += 1
+        row.mul_(2)  # the same memory, which the function knows from elsewhere
+        return x.sum() + row.sum(), row.cpu().tolist()
+
+    for _ in range(2):
+        before = base.cpu().numpy().copy()
+        total, seen = change(base)
+        after = before + 1
+        after[0] *= 2
+        np.testing.assert_array_equal(base.cpu().numpy(), after)
+        assert float(total) == after.sum() + after[0].sum() and seen == after[0].tolist()
+
+
+def test_faults_are_raised_where_values_become_visible() -> None:
+    table, index = torch.ones(4, 2).cuda(), torch.tensor([1, 9]).cuda()
+    pick = torch.compile(lambda t, i: functional.embedding(i, t), fullgraph=True)
+    with pytest.raises(IndexError):
+        pick(table, index).cpu()
+    result = pick(table, torch.tensor([1, 2]).cuda())
+    assert result.tolist() == [[1.0, 1.0]] * 2
+    cuda_plan.check_faults()
+    for look in (torch.cuda.synchronize, torch.cuda.current_stream().synchronize):
+        with pytest.raises(IndexError):
+            pick(table, index)
+            look()
+
+
+def test_tf32_reaches_compiled_programs(with_kernels: Any) -> None:
+    computed_in = with_kernels.pretend_cuda.COMPUTED_IN
+    x = torch.ones(4, 4).cuda()
+    f = torch.compile(lambda a: a @ a + 1, fullgraph=True)
+    kinds = []
+    for allowed in (False, True, False):
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        for _ in range(3):
+            f(x)
+        kinds.append(computed_in[-1])
+    torch.set_float32_matmul_precision("high")
+    f(x)
+    kinds.append(computed_in[-1])
+    torch.set_float32_matmul_precision("highest")
+    assert kinds == [68, 77, 68, 77]
+
+
+def test_explained() -> None:
+    x = torch.ones(4, 8).cuda()
+    explanation = torch.explain(torch.compile(lambda a: (a @ a.T).relu().sum()), x)
+    text = str(explanation)
+    assert "cuBLAS float32" in text and "<<<" in text and "on cuda:0" in text
+    (program,) = explanation.programs
+    assert "__global__" in program.cuda_source
+    page = explanation.html()
+    assert "__global__" in page and "Launches on the GPU" in page
+    assert explanation.result.item() == 128.0
