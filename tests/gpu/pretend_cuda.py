@@ -429,3 +429,11 @@ class PinnedMemoryPointer(bytearray):
 def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
     nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     return np.ndarray(shape, dtype, PinnedMemoryPointer(nbytes), order=order)  # type: ignore[call-overload]
+
+
+COMPUTE_TYPES: dict[str, int] = {}
+core = module(
+    "cupy._core",
+    set_compute_type=lambda dtype, value: COMPUTE_TYPES.__setitem__(np.dtype(dtype).char, value),
+    _routines_linalg=module("cupy._core._routines_linalg", COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7),
+)

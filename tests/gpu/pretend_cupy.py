@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pretend_cuda as pretend_cuda
 from pretend_cuda import (
+    COMPUTE_TYPES as COMPUTE_TYPES,
     KERNELS as KERNELS,
     POOL as POOL,
     CUDARuntimeError as CUDARuntimeError,
@@ -26,6 +27,7 @@ from pretend_cuda import (
     OutOfMemoryError as OutOfMemoryError,
     RawKernel as RawKernel,
     RawModule as RawModule,
+    core as _core,
     cuda as cuda,
     current_device,
     empty_pinned,
@@ -772,14 +774,6 @@ def _fft(name: str) -> Any:
 
 
 fft = module("cupy.fft", **{name: _fft(name) for name in ("fftn", "ifftn", "rfftn", "irfftn")})
-
-
-COMPUTE_TYPES: dict[str, int] = {}
-_core = module(
-    "cupy._core",
-    set_compute_type=lambda dtype, value: COMPUTE_TYPES.__setitem__(np.dtype(dtype).char, value),
-    _routines_linalg=module("cupy._core._routines_linalg", COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7),
-)
 
 
 _SELF = sys.modules[__name__]

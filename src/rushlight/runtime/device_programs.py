@@ -183,7 +183,8 @@ class _Cut:
 
     def _home(self, node: Node) -> device | None:
         if node.kind is Kind.INPUT:
-            return self.inputs[node.attrs[0]]
+            where: device = self.inputs[node.attrs[0]]
+            return where
         if node.kind is Kind.CALL:
             record = node.attrs[0]
             if type(record) is Move:

@@ -284,9 +284,7 @@ class Tape:
                 node = buffer.node
                 if node < 0 or array.memory is not buffer.root:
                     node = self.read(array)
-            elif type(array) is ndarray:
-                node = self._read_outside(array)
-            elif type(array) in RECORDED:
+            elif type(array) is ndarray or type(array) in RECORDED:
                 node = self._read_outside(array)
             else:
                 try:
