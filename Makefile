@@ -2,6 +2,7 @@
 #
 #   make run      train the examples' models on real data (writes checkpoints and pictures to out/)
 #   make test     lint, types, layers, then every test; PARITY=1 also installs PyTorch and compares with it
+#   make test-versions the tests without comparisons under every Python from 3.11 on that is found, each in its own environment
 #   make test-gpu the tests that need an NVIDIA GPU; installs CuPy with CUDA's libraries
 #   make lint     ruff, mypy and the layers' contract alone
 #   make format   let ruff format and mend what it can
@@ -34,13 +35,26 @@ READY := $(TEST_READY)
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-gpu lint format bench coverage clean distclean
+.PHONY: run test test-versions test-gpu lint format bench coverage clean distclean
 
 run: $(RUN_READY)
 	$(BIN)/python examples/train_all.py $(RUN_ARGS)
 
 test: $(READY) lint
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+# python3.11, python3.12, ... of the PATH, and those that pyenv has but does not put there.
+VERSIONS ?= $(shell for minor in 11 12 13 14; do for p in python3.$$minor $$(ls -rd "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$$minor.*/bin/python 2>/dev/null); do \
+	if $$p -c '' 2>/dev/null; then echo $$p; break; fi; done; done)
+
+test-versions:
+	@failed=; for p in $(VERSIONS); do \
+		version=$$($$p -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "== Python $$version"; \
+		{ [ -e $(VENV)-$$version/pyvenv.cfg ] || $$p -m venv $(VENV)-$$version; } && \
+		$(VENV)-$$version/bin/python -m pip --disable-pip-version-check install --quiet -e '.[test,mpi]' && \
+		$(ONE_THREAD) $(VENV)-$$version/bin/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS) || failed="$$failed $$version"; \
+	done; if [ -n "$$failed" ]; then echo "make: failed under Python$$failed" >&2; exit 1; fi
 
 test-gpu: $(READY)
 	$(PIP) install --quiet -e '.[cuda]'
@@ -69,7 +83,7 @@ clean:
 	find src tests docs examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-3.*
 
 # The environment. A .ready file says what is installed; it is older than pyproject.toml when that has changed.
 $(VENV)/pyvenv.cfg:

@@ -67,11 +67,11 @@ def pointwise_chain(torch: Any, compile: Compile) -> Step:
     return lambda: run(x).item()
 
 
-def mlp(torch: Any, compile: Compile) -> Step:
+def mlp(torch: Any, compile: Compile, batch: int = 256) -> Step:
     """MLP 784-1024-1024-10, batch 256, cross-entropy, Adam."""
     torch.manual_seed(0)
     nn = torch.nn
-    x, y = torch.randn(256, 784), torch.randint(0, 10, (256,))
+    x, y = torch.randn(batch, 784), torch.randint(0, 10, (batch,))
     model = nn.Sequential(
         nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)
     )
@@ -98,8 +98,11 @@ def mlp_inference(torch: Any, compile: Compile) -> Step:
     return step
 
 
-def gpt(torch: Any, compile: Compile) -> Step:
-    """A GPT-2-style step: 4 pre-LN layers, d 256, 4 heads, sequence 128, batch 8, vocabulary 1024, tied head, AdamW."""
+def gpt(torch: Any, compile: Compile, autocast: str | None = None) -> Step:
+    """A GPT-2-style step: 4 pre-LN layers, d 256, 4 heads, sequence 128, batch 8, vocabulary 1024, tied head, AdamW.
+
+    ``autocast``: the type of device on which the forward pass is computed in bfloat16.
+    """
     torch.manual_seed(0)
     nn, functional = torch.nn, torch.nn.functional
     width, heads, length, batch, vocabulary = 256, 4, 128, 8, 1024
@@ -139,7 +142,12 @@ def gpt(torch: Any, compile: Compile) -> Step:
     def loss_of(result: Any, y: Any) -> Any:
         return functional.cross_entropy(result.reshape(-1, vocabulary), y.reshape(-1))
 
-    return _training(torch, compile, model, loss_of, x, y, torch.optim.AdamW(model.parameters(), lr=1e-9))
+    def in_bfloat16(x: Any) -> Any:
+        with torch.autocast(autocast, torch.bfloat16):
+            return model(x)
+
+    forward = model if autocast is None else in_bfloat16
+    return _training(torch, compile, forward, loss_of, x, y, torch.optim.AdamW(model.parameters(), lr=1e-9))
 
 
 def conv_net(torch: Any, compile: Compile) -> Step:

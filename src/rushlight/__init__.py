@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import warnings as _warnings
+from typing import Any as _Any
 from builtins import bool as _bool
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
@@ -835,6 +836,17 @@ else:
         nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, utils, utils.data, linalg, fft, special, autograd,
         amp, cuda, backends, random, func, signal, masked, cpu,
     )  # fmt: skip
+
+from .nn.compiled import COMPILER as _COMPILER
+
+
+def _compile_later(call: _Any, **options: _Any) -> _Any:
+    from .jit.compile import compile
+
+    return compile(call, **options)
+
+
+_COMPILER.append(_compile_later)
 
 from .ops import meta as _meta_device  # which makes the device's name known
 

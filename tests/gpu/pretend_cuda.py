@@ -35,6 +35,7 @@ class Memory:
 
     def __init__(self, nbytes: int, device_id: int) -> None:
         rounded = -(-nbytes // 512) * 512
+        POOL.settle()
         if POOL._limit and POOL._used + rounded > POOL._limit:
             raise OutOfMemoryError(
                 f"Out of memory allocating {nbytes:,} bytes (allocated so far: {POOL._used:,} bytes, "
@@ -43,7 +44,16 @@ class Memory:
         POOL._used += rounded
         self.device_id = device_id
         self.size = nbytes
-        weakref.finalize(self, POOL._give_back, rounded)
+        held = _Held(self, POOL._freed.append)  # no Python runs when it goes: recordings would see it
+        held.nbytes = rounded
+        POOL._held[id(held)] = held
+
+
+class _Held(weakref.ref):  # type: ignore[type-arg]
+    """A block of memory that is in use, and its size."""
+
+    __slots__ = ("nbytes",)
+    nbytes: int
 
 
 class _Pool:
@@ -51,23 +61,34 @@ class _Pool:
         self._used = self._kept = 0
         self._limit = 0
 
-    def _give_back(self, nbytes: int) -> None:
-        self._used -= nbytes
-        self._kept += nbytes
+        self._held: dict[int, _Held] = {}
+        self._freed: list[Any] = []
+
+    def settle(self) -> None:
+        """Take note of the blocks that are not in use any more."""
+        while self._freed:
+            held = self._held.pop(id(self._freed.pop()))
+            self._used -= held.nbytes
+            self._kept += held.nbytes
 
     def used_bytes(self) -> int:
+        self.settle()
         return self._used
 
     def free_bytes(self) -> int:
+        self.settle()
         return self._kept
 
     def total_bytes(self) -> int:
+        self.settle()
         return self._used + self._kept
 
     def n_free_blocks(self) -> int:
+        self.settle()
         return int(self._kept > 0)
 
     def free_all_blocks(self, stream: Any = None) -> None:
+        self.settle()
         self._kept = 0
 
     def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:

@@ -788,9 +788,7 @@ cupyx = module(
 
 def install() -> None:
     """Make ``import cupy`` and ``import cupyx`` give this module."""
-    sys.modules["cupy"] = _SELF
-    sys.modules["cupyx"] = cupyx
-    sys.modules["cupy_backends.cuda.libs"] = libs
+    sys.modules.update({"cupy": _SELF, "cupyx": cupyx, "cupy_backends.cuda.libs": libs})
     for name, found in {
         "cuda": cuda,
         "cuda.runtime": runtime,

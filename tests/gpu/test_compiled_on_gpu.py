@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,33 @@ def test_explained() -> None:
     page = explanation.html()
     assert "__global__" in page and "Launches on the GPU" in page
     assert explanation.result.item() == 128.0
+
+
+def test_what_has_no_kernel_runs_on_the_cpu_in_between() -> None:
+    x = torch.tensor([[2.0, 1.0], [0.0, 3.0]]).cuda()
+    inverse = torch.compile(lambda a: torch.linalg.inv(a * 2) + 1, fullgraph=True)
+    choice = torch.compile(
+        lambda a: torch.cond(a.sum() > 2, lambda b: b * 2, lambda b: b - 1, (a,)), fullgraph=True
+    )
+    for _ in range(3):
+        torch.testing.assert_close(inverse(x).cpu(), torch.linalg.inv(x.cpu() * 2) + 1)
+        assert choice(x).tolist() == (x * 2).tolist() and choice(-x).tolist() == (-x - 1).tolist()
+        assert inverse(x).is_cuda and choice(x).is_cuda
+
+
+def test_calm_recorded_calls_are_replayed() -> None:
+    net = torch.nn.Linear(4, 3).cuda()
+    optimizer = torch.optim.Adam(net.parameters())
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = net(x).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    x = torch.ones(2, 4).cuda()
+    found = [step(x) for _ in range(14)]
+    (kind,) = step._compiled.replay.kinds.values()
+    assert kind.programs and all(float(b) < float(a) for a, b in pairwise(found))

@@ -63,6 +63,30 @@ def test_training() -> None:
     np.testing.assert_allclose(losses[:5], losses[5:], rtol=1e-3)
 
 
+@pytest.mark.parametrize("static", [False, True])
+def test_compiled_training(static: bool) -> None:
+    from test_device import model
+
+    torch.manual_seed(1)
+    x, y = torch.randn(6, 1, 8, 8), torch.randint(3, (6,))
+    losses = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(2)
+        net, inputs, targets = model().to(device), x.to(device), y.to(device)
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+        def step(inputs: Any, targets: Any, net: Any = net, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(net(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run: Any = step if device == "cpu" else torch.compile(step, fullgraph=static)
+        losses += [run(inputs, targets).item() for _ in range(8)]
+    np.testing.assert_allclose(losses[:8], losses[8:], rtol=1e-3)
+
+
 @pytest.mark.parametrize("n", [5, 1000, 3_000_001])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["uniform_", "normal_", "bernoulli_", "exponential_", "random_"])

@@ -222,6 +222,8 @@ print("done")
         "sys.exit(0)",
         "threading.Thread(target=lambda: [run() for _ in range(20)], daemon=True).start(); time.sleep(0.01)",
         "import atexit; atexit.register(run)",
+        # Python 3.12 starts no threads by then.
+        "import atexit; workers.stop(); atexit.register(run)",
     ],
 )
 def test_the_process_ends_though_workers_sleep_or_run(ending):

@@ -134,7 +134,8 @@ def abort(code: int) -> None:
         # Others may wait in MPI_Init for this process, where only MPI can reach them.
         if not is_one_of_several():
             return
-        _after(20, lambda: os._exit(code))  # if they never come there, this process ends alone, and they by themselves
+        # If they never come there, this process ends alone, and they by themselves.
+        _after(20, lambda: os._exit(code))
         try:
             package: Any = importlib.import_module("mpi4py")
             package.rc.initialize = False

@@ -7,6 +7,9 @@ from typing import Any
 
 from .module import Module
 
+# ``compile``, which the package puts here: layers do not import the compiler.
+COMPILER: list[Callable[..., Any]] = []
+
 
 class OptimizedModule(Module):
     """``module`` with its calls compiled; the same parameters, under the prefix ``_orig_mod.`` as in PyTorch.
@@ -52,3 +55,28 @@ class OptimizedModule(Module):
             super().__setattr__(name, value)
         else:
             setattr(self._orig_mod, name, value)
+
+
+def _plain_forward(module: Module) -> Callable[..., Any]:
+    return type(module).forward.__get__(module)  # type: ignore[no-any-return]
+
+
+class CompiledForward:
+    """A module's ``forward`` after ``module.compile()``: an attribute of that module, which goes with its copies.
+
+    A copy of the module compiles its own; a pickled module is not compiled.
+    """
+
+    def __init__(self, module: Module, options: dict[str, Any]) -> None:
+        self._module = module
+        self._options = options
+        self._call = COMPILER[0](_plain_forward(module), **options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return CompiledForward(memo[id(self._module)], self._options)
+
+    def __reduce__(self) -> Any:
+        return _plain_forward, (self._module,)

@@ -121,6 +121,22 @@ class Module(ModuleState):
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
+    def compile(self, **options: Any) -> None:
+        """Compile this module's ``forward`` in place: ``torch.compile``'s arguments, without a wrapper around the module.
+
+        The names in ``state_dict`` stay as they are. Hooks run as Python around the compiled part.
+
+        Example:
+            >>> import rushlight as torch
+            >>> model = torch.nn.Linear(2, 1)
+            >>> model.compile()
+            >>> model(torch.ones(3, 2)).shape
+            torch.Size([3, 1])
+        """
+        from .compiled import CompiledForward
+
+        object.__setattr__(self, "forward", CompiledForward(self, options))
+
     def _optimized(self, make: Any) -> Module:
         # What ``compile`` asks of a model: nn does not know the compiler.
         from .compiled import OptimizedModule

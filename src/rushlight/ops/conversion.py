@@ -10,10 +10,10 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import CPU, OF_ARRAYS, device, device_of, on_host, placed, require_available
 from ..core.dtypes import (
-    TYPE_NAMES,
     BOOL,
     INEXACT,
     OF_NUMPY,
+    TYPE_NAMES,
     NumpyDType,
     by_name,
     default_numpy,

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ..core.device import as_dtype
 from ..core.dtypes import (
-    TYPE_NAMES,
     F32,
     F64,
     FLOATS,
@@ -26,6 +25,7 @@ from ..core.dtypes import (
     LOW_PRECISION,
     OF_NUMPY,
     PROMOTED,
+    TYPE_NAMES,
     NumpyDType,
     can_cast,
     default_numpy,

@@ -47,7 +47,8 @@ class CudaProgram:
     next run of the program, or by ``check_faults``.
     """
 
-    def __init__(self, graph: Graph, engine: Any = None) -> None:
+    def __init__(self, graph: Graph, engine: Any = None, captures: bool = True) -> None:
+        """``captures``: whether runs may become CUDA graphs; not for single operations, whose arrays are ever new."""
         if engine is None:
             from .cuda_plan_engine import engine as current
 
@@ -67,6 +68,7 @@ class CudaProgram:
         self._signatures = (*self.inputs, *self.outputs)
         self._lock = allocate_lock()
         self._ready = False
+        self._may_have_graphs = captures
         self._is_watched = False  # whether a kernel of it may find something wrong
         self._setting: Any = None
 
@@ -96,7 +98,7 @@ class CudaProgram:
         self._last: tuple[int, ...] = ()
         self._slots: dict[int, Any] = {}
         self._moving: set[int] = set()
-        self._captures = engine.captures
+        self._captures = engine.captures and self._may_have_graphs
         self._ready = True
         if self._checks or any(
             isinstance(line, CudaLaunch) and any(p.space is Space.ARENA and p.number for p in line.places)
@@ -408,7 +410,7 @@ def _single(record: Any, operands: Sequence[Any], literals: Any, attrs: dict[str
             made = np.asarray(made)
         nodes.append(Node(Kind.CALL, inputs, call, tuple(made.shape), np.dtype(made.dtype)))
         outputs = (Output(len(nodes) - 1, -1),)
-    program = CudaProgram(Graph(tuple(nodes), inputs, outputs), engine)
+    program = CudaProgram(Graph(tuple(nodes), inputs, outputs), engine, captures=False)
     if any(isinstance(line, HostLaunch) for line in program.launches):
         return NotImplemented
     return program, several

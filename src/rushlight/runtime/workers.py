@@ -108,7 +108,12 @@ class Pool:
                 name=f"rushlight-{index}",
                 daemon=True,
             )
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                # Python 3.12 starts no thread once it has begun to end: those there are must do.
+                self.words[PoolWord.WORKERS] = workers = index - 1
+                break
             self._threads.append((thread, event))
         self.workers = workers
         return True
@@ -200,6 +205,8 @@ def pool_address() -> int:
         if workers == 0 or _process.leaving:
             return 0
         pool = _sized_pool(workers)
+        if not pool.workers:
+            return 0
     if not pool.code.system.futex:
         pool.wake()
     return pool.address
