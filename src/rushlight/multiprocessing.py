@@ -1,7 +1,7 @@
 """``torch.multiprocessing``: Python's own ``multiprocessing``, and ``spawn``.
 
-Tensors travel to other processes as copies. (PyTorch's share their memory: a program whose processes write to one tensor
-needs ``torch.distributed`` here.)
+Tensors travel to other processes as copies, but for those whose memory was shared first (``Tensor.share_memory_``,
+``Module.share_memory``). PyTorch shares the memory of every tensor that is sent.
 """
 
 from __future__ import annotations

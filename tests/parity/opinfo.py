@@ -75,7 +75,7 @@ def _ask_for_no_stacks() -> None:
     from torch.testing._internal import common_utils
     from torch.testing._internal.opinfo import core
 
-    nobody: Any = lambda: None  # noqa: E731
+    nobody: Any = lambda: None
     common_utils.extract_test_fn = core.extract_test_fn = nobody
 
 

@@ -580,10 +580,9 @@ class Module(ModuleState):
         return self._apply(lambda t: empty_like(t, device=where), recurse)
 
     def share_memory(self) -> Self:
-        """Accepted for compatibility; memory is shared between threads anyway."""
+        """Move the memory of all parameters and buffers to where other processes see it too (``Tensor.share_memory_``)."""
         for tensor in (*self.parameters(), *self.buffers()):
-            if is_lazy(tensor):
-                tensor.share_memory_()  # raises
+            tensor.share_memory_()
         return self
 
     # --- hooks --------------------------------------------------------------------------------------------------------

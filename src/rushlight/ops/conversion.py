@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -362,6 +363,25 @@ def _len(self: Tensor) -> int:
 # --- Python values ----------------------------------------------------------------------------------------------------
 
 
+def _share_memory(self: Tensor) -> Tensor:
+    from .shared_memory import share_memory_  # few programs have several processes
+
+    return share_memory_(self)
+
+
+def _is_shared(self: Tensor) -> bool:
+    from .shared_memory import is_shared
+
+    return is_shared(self)
+
+
+def _element(array: Any) -> Any:
+    """The one element of an array that is not NumPy's."""
+    with contextlib.suppress(NotImplementedError):  # it has no values, and says so itself
+        array = on_host(array)
+    return array.item()
+
+
 def item(self: Tensor) -> Any:
     """The one element as a Python number; ``RuntimeError`` for any other number of elements."""
     array = self._array
@@ -370,8 +390,9 @@ def item(self: Tensor) -> Any:
     if type(array) is not np.ndarray:
         if type(array) is Pending:
             return array.tape.item(array)
-        array = on_host(array)
-    value = array.item()
+        value = _element(array)
+    else:
+        value = array.item()
     return float(value) if array.dtype is dtypes.BF16 else value
 
 
@@ -386,7 +407,7 @@ def _bool(self: Tensor) -> bool:
     if array.size != 1:
         what = "no values" if not array.size else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
-    return bool(array.item() if type(array) is np.ndarray else on_host(array))
+    return bool(array.item() if type(array) is np.ndarray else _element(array))
 
 
 def _one_number(self: Tensor) -> Any:
@@ -661,8 +682,8 @@ METHODS: dict[str, Any] = {
     "is_contiguous": is_contiguous,
     "is_pinned": is_pinned,
     "pin_memory": pin_memory,
-    "share_memory_": lambda self: self,
-    "is_shared": lambda self: False,
+    "share_memory_": _share_memory,
+    "is_shared": _is_shared,
     "data_ptr": data_ptr,
     "storage_offset": storage_offset,
     "is_set_to": is_set_to,

@@ -309,7 +309,9 @@ class _Fuser:
             group = self._new(form, node, 0 if node.several else node.size)
             group.add(number, Level.FULL)
             self.owner[number] = group.number
-            if has_effects(node):  # in the program's order: no kernel may be needed by one and need an earlier one
+            if has_effects(
+                node
+            ):  # in the program's order: no kernel may be needed by one and need an earlier one
                 if self.last_effect >= 0:
                     sources = sources | {self.last_effect}
                 self.last_effect = group.number
