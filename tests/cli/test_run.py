@@ -246,5 +246,7 @@ def test_help(arguments: list[str], tmp_path: Path) -> None:
 
 def test_version(tmp_path: Path) -> None:
 
+    from rushlight.version import VERSION
+
     done = rushlight("--version", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"rushlight {VERSION}\n")

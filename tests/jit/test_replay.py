@@ -537,3 +537,21 @@ def test_an_argument_that_is_part_of_what_the_function_changes(fullgraph):
             total.fill_(before + 1)
             continue
         np.testing.assert_allclose(result.numpy(), 2 * (before + 1))
+
+
+def test_what_the_collector_calls_is_not_the_programs():
+    import gc
+
+    calls = []
+    callback = lambda phase, info: calls.append(phase)  # noqa: E731
+    compiled = torch.compile(lambda x: [x * n for n in range(50)])
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(callback)
+    gc.set_threshold(1)
+    try:
+        assert settled(compiled, torch.ones(2))
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(callback)
+    assert calls
+    assert gc.isenabled()

@@ -254,7 +254,7 @@ class StaticProgram:
         of_arguments = [tape.argument_arrays[id(a)] for a in changed if id(a) in tape.argument_arrays]
         of_states = [a for a in changed if id(a) not in tape.argument_arrays]
         if changed and tensors:
-            self._writes = (of_states, of_arguments, any([a.base is not None for a in of_states]))
+            self._writes = (of_states, {id(memory_owner(a)) for a in of_states}, of_arguments)
         self.kept: list[Any] = list(roots)
         # Outputs in new memory at every run: number, what makes it, shape, dtype.
         self.new: list[tuple[int, Any, Any, Any]] = []
@@ -308,13 +308,15 @@ class StaticProgram:
     def _shares_what_changes(self, tensors: list[Tensor]) -> bool:
         """Whether memory that the program changes is now also seen through another argument: a recording is for
         arguments that do not overlap."""
+        states, owners, arguments = self._writes
         arrays = [tensor._array for tensor in tensors]
-        states, arguments, parts = self._writes
-        if any([array is state for array in arrays for state in states]):
-            return True
-        if not parts and all([array.base is None for array in arrays]):
+        own = [id(memory_owner(array)) for array in arrays]
+        for array, holder in zip(arrays, own, strict=True):
+            if holder in owners and any([array is state or overlap(array, state) for state in states]):
+                return True
+        if len(set(own)) == len(own):
             return False
-        return any([overlap(array, state) for array in arrays for state in states]) or any(
+        return any(
             [overlap(arrays[n], array) for n in arguments for array in arrays if array is not arrays[n]]
         )
 
@@ -486,6 +488,13 @@ def _resolved(value: Any) -> Any:
 
 def _history(tensor: Tensor) -> Any:
     return tensor._node  # while a result is made, what stands in a node's place
+
+
+def memory_owner(array: Any) -> Any:
+    """What holds the memory that an array is in."""
+    while (base := getattr(array, "base", None)) is not None:
+        array = base
+    return array
 
 
 def overlap(one: Any, other: Any) -> bool:

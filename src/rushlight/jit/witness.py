@@ -9,6 +9,7 @@ call a function harmless that is not: what it does not know counts against the c
 from __future__ import annotations
 
 import builtins
+import gc
 import sys
 from types import BuiltinFunctionType, CodeType, FrameType, MethodDescriptorType, ModuleType
 from typing import Any, Final
@@ -90,12 +91,17 @@ class Witness:
         if self.blind:
             self.reason = "a profiler or debugger watches"
         else:
+            # The collector would call what others have hung into it (JAX does), in the middle of the program.
+            self._collects = gc.isenabled()
+            gc.disable()
             sys.setprofile(self._event)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if not self.blind:
             sys.setprofile(None)
+            if self._collects:
+                gc.enable()
 
     def saw(self, code: CodeType) -> bool:
         """Whether this code of the library ran."""

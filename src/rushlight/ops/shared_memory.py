@@ -97,6 +97,7 @@ def _register() -> None:
 
 def _subclasses(kind: type) -> list[type]:
     found: list[type] = []
+    below: type
     for below in type.__subclasses__(kind):
         found += [below, *_subclasses(below)]
     return found
