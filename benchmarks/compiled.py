@@ -62,7 +62,7 @@ def measure(name: str, rounds: int, inductor: bool) -> dict[str, float]:
     steps = contenders(name, inductor)
     values = {}
     for kind, step in steps.items():
-        for _ in range(10):  # recorded calls are replayed from the seventh on
+        for _ in range(16):  # recorded calls are replayed from the seventh to the thirteenth on
             values[kind] = step()
     times: dict[str, list[float]] = {kind: [] for kind in steps}
     gc.collect()

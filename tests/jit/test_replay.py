@@ -543,7 +543,7 @@ def test_what_the_collector_calls_is_not_the_programs():
     import gc
 
     calls = []
-    callback = lambda phase, info: calls.append(phase)  # noqa: E731
+    callback = lambda phase, info: calls.append(phase)
     compiled = torch.compile(lambda x: [x * n for n in range(50)])
     thresholds = gc.get_threshold()
     gc.callbacks.append(callback)
