@@ -72,7 +72,9 @@ def measure(rounds: int, path: str) -> None:
             run = dist.data_parallel_step(step, net) if parallel else torch.compile(step, fullgraph=True)
         return lambda: run(x, y)
 
-    torch.set_num_threads(1)  # also of compiled steps, which would take all processors where one rank runs alone
+    torch.set_num_threads(
+        1
+    )  # also of compiled steps, which would take all processors where one rank runs alone
     part = BATCH // size
     phases = {
         "alone": (stepper(BATCH, parallel=False), False),

@@ -176,3 +176,51 @@ def test_multiprocessing_spawn(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
     with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="one is wrong"):
         torch.multiprocessing.start_processes(_fail, nprocs=2, start_method="fork")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "distributed", "serialization", "utils.checkpoint", "nn.attention", "nn.parallel", "sparse", "autograd.graph",
+        "testing", "hub", "multiprocessing", "utils.tensorboard", "distributions", "backends.cuda", "profiler", "nn.utils",
+    ],
+)  # fmt: skip
+def test_every_part_explains_what_it_lacks(place: str) -> None:
+    import importlib
+
+    module = importlib.import_module(f"rushlight.{place}")
+    with pytest.raises(NotImplementedError, match=f"torch.{place}.no_such_name: Rushlight does not have it"):
+        _ = module.no_such_name
+    assert not hasattr(module, "no_such_name")
+
+
+def test_missing_methods_of_tensors() -> None:
+    x = torch.ones(2, 2)
+    with pytest.raises(NotImplementedError, match=r"torch\.Tensor\.symeig.*torch\.linalg\.eigh"):
+        x.symeig()
+    assert not hasattr(x, "q_scale")
+    assert not hasattr(torch.Tensor, "q_scale")
+    with pytest.raises(AttributeError, match="no attribute 'no_such_method'"):
+        _ = x.no_such_method
+
+
+def test_python_functions_for_each_element() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.apply_(lambda v: v * 2) is x
+    assert x.tolist() == [[2, 4], [6, 8]]
+    assert x.map_(torch.tensor([10.0, 20.0]), lambda a, b: a + b).tolist() == [[12, 24], [16, 28]]
+    assert x.map2_(torch.ones(1), torch.zeros(2, 2), lambda a, b, c: a * c + b).tolist() == [[1, 1], [1, 1]]
+    assert x.is_same_size(torch.ones(2, 2)) and not x.is_same_size(torch.ones(4))
+    with pytest.raises(TypeError, match="requires grad"):
+        x.requires_grad_().apply_(abs)
+
+
+def test_dlpack_and_hooks_have_their_modules() -> None:
+    from rushlight.utils.dlpack import from_dlpack, to_dlpack
+    from rushlight.utils.hooks import RemovableHandle
+
+    x = torch.arange(3.0)
+    y = from_dlpack(to_dlpack(x))
+    y[0] = 7
+    assert x[0] == 7
+    assert isinstance(x.requires_grad_().register_hook(print), RemovableHandle)

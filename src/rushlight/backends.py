@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from .missing import MissingNameError
+
 __path__: list[str] = []  # `import torch.backends.cudnn` looks for a package; its modules are made below
 
 
@@ -25,6 +27,11 @@ class _Backend(ModuleType):
         return self._available
 
     is_built = is_available
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        raise MissingNameError(self.__name__, name, [*vars(self), *vars(type(self))])
 
     def version(self) -> int | None:
         """The backend's version; None where it is not there."""

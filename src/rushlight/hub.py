@@ -11,6 +11,8 @@ import sys
 from types import ModuleType
 from typing import Any, Final
 
+from .missing import lazily as _lazily
+
 _DIRECTORY: Final[list[str]] = []
 
 
@@ -151,3 +153,7 @@ def load_state_dict_from_url(
         if not found.startswith(expected):
             raise RuntimeError(f'invalid hash value (expected "{expected}", got "{found}")')
     return load_file(path, map_location=map_location, weights_only=weights_only)
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

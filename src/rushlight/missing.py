@@ -39,8 +39,21 @@ INSTEAD: Final = {
     "torch.lobpcg": "torch.linalg.eigh",
     "torch.hash_tensor": "hash(tensor.numpy().tobytes())",
     "torch.from_file": "torch.from_numpy(numpy.memmap(...))",
+    "torch.Tensor.chalf": "torch.Tensor.to(torch.complex64)",
+    "torch.Tensor.eig": "torch.linalg.eig",
+    "torch.Tensor.symeig": "torch.linalg.eigh",
+    "torch.Tensor.lstsq": "torch.linalg.lstsq",
+    "torch.Tensor.solve": "torch.linalg.solve",
+    "torch.Tensor.to_mkldnn": "torch.compile",
     "torch.cuda.CUDAGraph": "torch.compile",
 }
+# Methods and properties of PyTorch's tensors that are not here.
+MISSING_METHODS: Final = (
+    "chalf", "const_data_ptr", "dequantize", "dim_order", "eig", "hash_tensor", "int_repr", "ipu", "lstsq", "module_load",
+    "mtia", "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point", "qscheme",
+    "record_stream", "reinforce", "resize", "resize_as", "resize_as_sparse_", "slice_inverse", "solve", "storage_type",
+    "symeig", "to_mkldnn", "to_padded_tensor", "xpu",
+)  # fmt: skip
 # Whole families, by how their names begin.
 _FAMILIES: Final = (
     ("torch.quantize", "float32 tensors, or torch.autocast for bfloat16: there is no quantization"),

@@ -10,6 +10,8 @@ import multiprocessing as _multiprocessing
 from multiprocessing import *  # noqa: F403
 from typing import Any
 
+from .missing import lazily as _lazily
+
 _SHARING = ["file_system"]
 
 
@@ -150,3 +152,7 @@ def set_sharing_strategy(new_strategy: str) -> None:
             f"set_sharing_strategy: unknown {new_strategy!r}; allowed: file_system, file_descriptor"
         )
     _SHARING[0] = new_strategy
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .core.tensor import Tensor
+from .missing import lazily as _lazily
 from .overriding.calls import NAMES, OVERRIDABLE, refused, start_asking
 from .overriding.state import ALL, STATE, ask, overrides_operations, overriding_arguments
 
@@ -252,3 +253,6 @@ __all__ = [
     "resolve_name",
     "wrap_torch_function",
 ]
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .missing import lazily as _lazily
 from .ops.sparse_creation import check_sparse_tensor_invariants, spdiags
 from .ops.sparse_functions import sparse_sum as sum
 from .ops.sparse_products import (
@@ -22,3 +23,6 @@ __all__ = [
     "spdiags",
     "sum",
 ]
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

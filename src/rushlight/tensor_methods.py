@@ -6,10 +6,11 @@ modules give is an error at import.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from .autograd import differentiate, grad_mode
 from .core.tensor import LEGACY_CONSTRUCTOR, Tensor
+from .missing import MISSING_METHODS, MissingNameError
 from .ops import (
     activations,
     bounds,
@@ -35,6 +36,7 @@ from .ops import (
     pointwise,
     powers,
     products,
+    python_elementwise,
     random,
     rearranging,
     reductions,
@@ -106,7 +108,19 @@ TABLES: Final = (
     shape_in_place,
     strided,
     sparse_methods,
+    python_elementwise,
 )
+
+
+class _MissingMethod:
+    """In the place of a method that PyTorch's tensors have and these have not. (A ``__getattr__`` would make every access to
+    a tensor's attributes slower.)"""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tensor: Any, kind: Any) -> Any:
+        raise MissingNameError("rushlight.Tensor", self.name, list(vars(Tensor)))
 
 
 def _bind() -> None:
@@ -117,6 +131,9 @@ def _bind() -> None:
                 raise AssertionError(f"Tensor.{name} is given by both {bound[name]} and {module.__name__}")
             bound[name] = module.__name__
             setattr(Tensor, name, function)
+    for name in MISSING_METHODS:
+        if name not in bound:
+            setattr(Tensor, name, _MissingMethod(name))
     LEGACY_CONSTRUCTOR.append(conversion.legacy_tensor)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ..core.history import Node, OutputNode, RemovableHandle
 from ..core.tensor import Tensor, storage_of
+from ..missing import lazily as _lazily
 from .differentiate import GradientEdge
 from .engine import Run, current_run, tell_runs_apart
 from .saved_tensors import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
@@ -135,3 +136,7 @@ class _Once:
         if run is not None and run is not self.last_run:
             self.last_run = run
             self.fn(gradient)
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

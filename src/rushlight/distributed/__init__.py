@@ -6,6 +6,7 @@ with ``rushlight launch -n 4 train.py``, ``mpiexec -n 4 python train.py`` or ``s
 
 from __future__ import annotations
 
+from ..missing import lazily as _lazily
 from .collectives import (
     all_gather as all_gather,
     all_gather_into_tensor as all_gather_into_tensor,
@@ -100,3 +101,6 @@ def _end_the_job_on_errors_if_launched() -> None:
 
 
 _end_the_job_on_errors_if_launched()
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -13,6 +13,7 @@ Example:
     tensor(0.5000)
 """
 
+from ..missing import lazily as _lazily
 from . import constraints as constraints, kl as kl, transforms as transforms
 from .bernoulli import Bernoulli as Bernoulli
 from .beta import Beta as Beta
@@ -153,3 +154,6 @@ __all__ = [
     "register_kl",
     "transform_to",
 ]
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
+from ..missing import lazily as _lazily
 from ..nn.module import Module
 from ..nn.normalization import _BatchNorm
 from ..ops.creation import tensor
@@ -211,3 +212,7 @@ class SWALR(LRScheduler):
             start = target if before == 1 else (rate - before * target) / (1 - before)
             rates.append(target * now + start * (1 - now))
         return rates
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from ..missing import lazily as _lazily
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -107,3 +109,7 @@ def load(
     if pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     return read_checkpoint(f, codec=RushlightCodec(), map_location=map_location, mmap=bool(mmap))
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -15,6 +15,7 @@ from ..autograd.saved_tensors import saved_tensors_hooks
 from ..core.generator import default_generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
+from ..missing import lazily as _lazily
 
 _early_stop = True
 
@@ -317,3 +318,6 @@ __all__ = [
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
 ]
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

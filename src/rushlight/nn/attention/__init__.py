@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any
 
+from ...missing import lazily as _lazily
+
 WARN_FOR_UNFUSED_KERNELS = False
 
 
@@ -58,3 +60,7 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
 
 def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
     return list(_ENABLED.get())
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...missing import lazily as _lazily
 from . import (
     parametrizations as parametrizations,
     parametrize as parametrize,
@@ -33,3 +34,6 @@ from .memory_format import (
 )
 from .spectral_norm import remove_spectral_norm as remove_spectral_norm, spectral_norm as spectral_norm
 from .weight_norm import remove_weight_norm as remove_weight_norm, weight_norm as weight_norm
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)
