@@ -795,6 +795,7 @@ else:
             "_C": "._C",
             "__config__": ".__config__",
             "accelerator": ".accelerator",
+            "types": ".types",
             "TypedStorage": ".storage:TypedStorage",
             "UntypedStorage": ".storage:UntypedStorage",
             "is_storage": ".storage:is_storage",
