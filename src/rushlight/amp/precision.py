@@ -141,13 +141,16 @@ class _Switches:
         self._users = 0
         self._lock = _thread.allocate_lock()
         self._all: list[_Interposed] = []
+        self._method: Any = None
 
     def turn_on(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                if not self._all:
-                    self._all = _find_all()
+                # Methods become functions of their own once operations ask for ``__torch_function__``.
+                method = vars(Tensor).get("matmul")
+                if not self._all or method is not self._method:
+                    self._all, self._method = _find_all(), method
                 for operation in self._all:
                     operation.own = operation.function.__code__
                     operation.function.__code__ = operation.other
@@ -181,6 +184,8 @@ def _find_all() -> list[_Interposed]:
                 place = getattr(place, part)
             for name in names:
                 add(getattr(place, name, None), choose)
+                if not path:
+                    add(vars(Tensor).get(name), choose)
     add(RNNBase._direction, _recurrent)
     return list(found.values())
 
