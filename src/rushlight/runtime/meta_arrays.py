@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.lib.stride_tricks import as_strided
+
+from .laid_out import LaidOut
 
 ndarray = np.ndarray
 _new = object.__new__
@@ -20,45 +21,13 @@ NO_DATA: Final = "Cannot copy out of meta tensor; no data!"
 NO_ITEM: Final = "Tensor.item() cannot be called on meta tensors"
 
 
-class MetaArray(NDArrayOperatorsMixin):
+class MetaArray(LaidOut):
     """An array of the meta device."""
 
     __slots__ = ("__weakref__", "memory")
     memory: Any
 
     # --- what a NumPy array has -----------------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.memory.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> Any:
-        return self.memory.dtype
-
-    @property
-    def ndim(self) -> int:
-        return self.memory.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        return self.memory.size  # type: ignore[no-any-return]
-
-    @property
-    def itemsize(self) -> int:
-        return self.memory.itemsize  # type: ignore[no-any-return]
-
-    @property
-    def nbytes(self) -> int:
-        return self.memory.nbytes  # type: ignore[no-any-return]
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        return self.memory.strides  # type: ignore[no-any-return]
-
-    @property
-    def flags(self) -> Any:
-        return self.memory.flags
 
     @property
     def base(self) -> Any:
@@ -80,22 +49,12 @@ class MetaArray(NDArrayOperatorsMixin):
         )
 
     @property
-    def T(self) -> Any:
-        return self.part(self.memory.T)
-
-    @property
     def real(self) -> Any:
         return self.part(self.memory.real)
 
     @property
     def imag(self) -> Any:
         return self.part(self.memory.imag)
-
-    def __len__(self) -> int:
-        return len(self.memory)
-
-    def __iter__(self) -> Any:
-        return iter([self[i] for i in range(len(self.memory))])
 
     def __repr__(self) -> str:
         return f"<meta array of shape {self.memory.shape}, {self.memory.dtype}>"
@@ -123,15 +82,6 @@ class MetaArray(NDArrayOperatorsMixin):
                 raise
         target = made(self.memory.shape, self.memory.dtype)
         return made(target.memory.reshape(shape, copy=False).shape, self.memory.dtype)
-
-    def transpose(self, *axes: Any) -> Any:
-        return self.part(self.memory.transpose(*axes))
-
-    def swapaxes(self, a: int, b: int) -> Any:
-        return self.part(self.memory.swapaxes(a, b))
-
-    def squeeze(self, axis: Any = None) -> Any:
-        return self.part(self.memory.squeeze(axis))
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         return self.part(self.memory.diagonal(offset, axis1, axis2))

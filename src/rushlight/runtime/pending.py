@@ -16,9 +16,9 @@ from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..core.device import OF_ARRAYS, strided
+from .laid_out import LaidOut
 
 if TYPE_CHECKING:
     from .recording import Buffer, Tape
@@ -30,7 +30,7 @@ _weak = weakref.ref
 NOT_RECORDED: Final = object()
 
 
-class Pending(NDArrayOperatorsMixin):
+class Pending(LaidOut):
     """An array of a recording. ``memory`` is the memory that it is or will be in, with its strides."""
 
     __slots__ = ("__weakref__", "buffer", "memory", "tape", "value")
@@ -42,43 +42,8 @@ class Pending(NDArrayOperatorsMixin):
     # --- what a NumPy array has -----------------------------------------------------------------------------------
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.memory.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> Any:
-        return self.memory.dtype
-
-    @property
-    def ndim(self) -> int:
-        return self.memory.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        return self.memory.size  # type: ignore[no-any-return]
-
-    @property
-    def itemsize(self) -> int:
-        return self.memory.itemsize  # type: ignore[no-any-return]
-
-    @property
-    def nbytes(self) -> int:
-        return self.memory.nbytes  # type: ignore[no-any-return]
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        return self.memory.strides  # type: ignore[no-any-return]
-
-    @property
-    def flags(self) -> Any:
-        return self.memory.flags
-
-    @property
     def base(self) -> Any:
         return None if self.memory is self.buffer.root else self.buffer.root
-
-    def __len__(self) -> int:
-        return len(self.memory)
 
     # --- views ----------------------------------------------------------------------------------------------------
 
@@ -116,15 +81,6 @@ class Pending(NDArrayOperatorsMixin):
                 raise
             return self.copy().reshape(shape)
 
-    def transpose(self, *axes: Any) -> Any:
-        return self.part(self.memory.transpose(*axes))
-
-    def swapaxes(self, a: int, b: int) -> Any:
-        return self.part(self.memory.swapaxes(a, b))
-
-    def squeeze(self, axis: Any = None) -> Any:
-        return self.part(self.memory.squeeze(axis))
-
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         real = self.memory.diagonal(offset, axis1, axis2)
         if type(real) is ndarray:
@@ -133,10 +89,6 @@ class Pending(NDArrayOperatorsMixin):
 
     def ravel(self, order: str = "C") -> Any:
         return self.reshape((-1,), order=order)
-
-    @property
-    def T(self) -> Any:
-        return self.part(self.memory.T)
 
     def view(self, *args: Any) -> Any:
         if len(args) == 1 and args[0] == self.memory.dtype:
@@ -243,9 +195,6 @@ class Pending(NDArrayOperatorsMixin):
 
     def __index__(self) -> int:
         return self.tape.settle(self).__index__()  # type: ignore[no-any-return]
-
-    def __iter__(self) -> Any:
-        return iter([self[i] for i in range(len(self.memory))])
 
     def __repr__(self) -> str:
         return f"<pending {self.memory.dtype} array of shape {self.memory.shape}>"
