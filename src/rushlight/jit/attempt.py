@@ -15,7 +15,7 @@ from ..core.tensor import Tensor
 from ..runtime.programs import compiles
 from .recorded import ACTIVE
 from .static import StaticProgram
-from .static_tape import StaticTape, get_array, watching
+from .static_tape import StaticTape, watching
 
 
 class NotStatic(Exception):
@@ -46,8 +46,7 @@ class Attempt:
         """Record and compile; raises ``NotStatic``. ``constants``: tensors that never change."""
         tensors = list(arguments)
         tape = StaticTape()
-        for number, tensor in enumerate(tensors):
-            tape.argument_arrays.setdefault(id(get_array(tensor)), number)
+        tape.take_arguments(tensors)
         for tensor in constants:
             tape.fix(tensor)
         ACTIVE.tape = tape

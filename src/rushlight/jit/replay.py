@@ -27,7 +27,7 @@ from .joint import record_backward
 from .python_state import PythonState
 from .recorded import ACTIVE
 from .static import ENGINE, VARIANTS, StaticProgram, key_of, python_randomness
-from .static_tape import StaticTape, get_array, watching
+from .static_tape import StaticTape, watching
 from .witness import Witness
 
 ndarray = np.ndarray
@@ -143,8 +143,7 @@ class Replay:
         gradients = [(t, t._grad) for t in (*tensors, *state.tensors, *known) if t is not None]
         randomness = python_randomness()
         tape = StaticTape()
-        for number, tensor in enumerate(tensors):
-            tape.argument_arrays.setdefault(id(get_array(tensor)), number)
+        tape.take_arguments(tensors)
         again = Witness()
         ACTIVE.tape = tape
         try:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..autograd.anomaly_mode import MODE as ANOMALY
 from ..autograd.engine import run_backward
-from ..core.device import RECORDED, device_of, empty_on, part_of
+from ..core.device import device_of, empty_on, part_of
 from ..core.dtypes import default_numpy
 from ..core.grad_mode import DECIDING
 from ..core.history import RELEASED, LeafNode, Node, next_order
@@ -72,10 +72,7 @@ class Static:
         state = PythonState(self.function, (args, kwargs))
         randomness = python_randomness()
         tape = self.make_tape()
-        for number, tensor in enumerate(tensors):
-            array = get_array(tensor)
-            if type(array) is ndarray or type(array) in RECORDED:
-                tape.argument_arrays.setdefault(id(array), number)
+        tape.take_arguments(tensors)
         ACTIVE.tape = tape
         try:
             try:

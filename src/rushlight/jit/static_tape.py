@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import CPU, device_of, empty_on, on_host, placed, placed_beside
+from ..core.device import CPU, RECORDED, device_of, empty_on, on_host, placed, placed_beside
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
 from ..ir.evaluate import evaluate_node
@@ -50,6 +50,13 @@ class StaticTape(Tape):
         self.over = False
         self.fixed: dict[int, list[Any]] = {}  # tensors that never change, with their Pendings
         self.sub_graphs = False  # whether there are graphs inside
+
+    def take_arguments(self, tensors: Sequence[Tensor]) -> None:
+        """The arrays of these tensors come from the call's arguments, in their order, at every run."""
+        for number, tensor in enumerate(tensors):
+            array = get_array(tensor)
+            if type(array) is np.ndarray or type(array) in RECORDED:
+                self.argument_arrays.setdefault(id(array), number)
 
     # --- whose tensors ----------------------------------------------------------------------------------------------
 
