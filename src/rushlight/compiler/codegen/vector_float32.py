@@ -26,6 +26,8 @@ EXP = (
     0.008368716575205326,
     0.0013814597623422742,
 )
+# e**-r, by the same polynomial
+EXP_OF_NEGATIVE = (1.0, -1.0, *((-1) ** k * coefficient for k, coefficient in enumerate(EXP)))
 EXPM1 = (0.5, 0.1666666716337204, 0.04166632518172264, 0.008333220146596432, 0.0013943208614364266,
          0.00019962128135375679)  # fmt: skip
 # log(1 + f) = f - f²/2 + f³ P(f) for sqrt(1/2) - 1 <= f <= sqrt(2) - 1, to 2**-30.3 of it
@@ -80,18 +82,15 @@ def exp(b: Body, x: Value) -> Value:
     return scale(b.fma(b.polynomial(r, EXP), r * r, r) + 1.0, n)
 
 
-def exp_below_zero(b: Body, x: Value) -> Value:
-    """exp(x) of numbers that are not positive: the same bits, with less work at the small end."""
-    n, r = reduce_exponent(b, b.larger(-104.0, x))
-    value = b.fma(b.polynomial(r, EXP), r * r, r) + 1.0
-    return value * power_of_two(n + 64) * 2.0**-64
-
-
 def sigmoid(b: Body, x: Value) -> Value:
-    small = exp_below_zero(b, -b.fabs(x))
-    above = b.select(x < 0.0, small, 1.0)
-    below = small + 1.0
-    return corrected(b, above / below, above, below, small - (below - 1.0), b.fma(small, -0.5, 1.0))
+    """1 / (1 + exp(-x)), both sides of the fraction times 2**-64: so the power of two fits in a float for every result,
+    also for subnormal ones."""
+    x = b.larger(-104.0, b.smaller(44.0, x))  # beyond, the result is 0 or 1; NaN stays
+    shifted = b.fma(x, -LOG2_E, ROUND + 63.0)
+    n = shifted - (ROUND + 63.0)
+    r = b.fma(n, LN2_LOW, b.fma(n, LN2_HIGH, x))  # exp(-x) = 2**n exp(-r)
+    power = (shifted.bits() << 23).float_of_bits()  # 2**(n - 64): the exponent's bits without those of ROUND
+    return 2.0**-64 / b.fma(b.polynomial(r, EXP_OF_NEGATIVE), power, 2.0**-64)
 
 
 def tanh(b: Body, x: Value) -> Value:
@@ -102,12 +101,6 @@ def tanh(b: Body, x: Value) -> Value:
     z = x * x
     near = b.fma(b.polynomial(z, TANH) * z, x, x)
     return b.copysign(b.select(size < 0.55, near, 1.0 - 2.0 / below), x)
-
-
-def corrected(b: Body, ratio: Value, above: Value, below: Value, lost: Value, inverse: Value) -> Value:
-    """The quotient above / (below + lost) from that of above / below. ``inverse``: about 1 / below."""
-    rest = b.fma(-ratio, below, above) - ratio * lost
-    return b.fma(rest, inverse, ratio)
 
 
 def log(b: Body, x: Value) -> Value:

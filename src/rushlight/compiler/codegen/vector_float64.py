@@ -7,7 +7,6 @@ always. Accuracy is stated and tested in ``vector_math``.
 from __future__ import annotations
 
 from .loop_text import Body, Value
-from .vector_float32 import corrected
 
 INFINITY, NAN = float("inf"), float("nan")
 LOG2_E = 1.4426950408889634
@@ -83,6 +82,12 @@ def exp(b: Body, x: Value, short: bool = False) -> Value:
     x = b.larger(-746.0, b.smaller(710.0, x))
     n, n_float, r = reduce_exponent(b, x)
     return scale(b, exp_minus_one(b, r, short) + 1.0, n, n_float)
+
+
+def corrected(b: Body, ratio: Value, above: Value, below: Value, lost: Value, inverse: Value) -> Value:
+    """The quotient above / (below + lost) from that of above / below. ``inverse``: about 1 / below."""
+    rest = b.fma(-ratio, below, above) - ratio * lost
+    return b.fma(rest, inverse, ratio)
 
 
 def sigmoid(b: Body, x: Value, short: bool = False) -> Value:
