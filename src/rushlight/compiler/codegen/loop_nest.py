@@ -53,7 +53,11 @@ def unrolling_of(stage: Stage, arguments: Sequence[Argument], last: int) -> int:
         code.op is Leaf.LOAD and arguments[code.payload].steps[last] is Step.ANY for code in stage.code
     )
     work = sum(1 for code in stage.code if not isinstance(code.op, Leaf) or code.op is Leaf.CAST)
-    if not stage.reductions or gathers or work > 24 or any(is_heavy(code) for code in stage.code):
+    if not stage.reductions or gathers:
+        return 1
+    if any(is_heavy(code) for code in stage.code):
+        return 2  # their constants then stay in registers
+    if work > 24:
         return 1
     return 4 if work <= 8 else 2
 
