@@ -21,10 +21,16 @@ from typing import Any
 
 from workloads import WORKLOADS
 
+SETTLE = 0.03
+
 
 def turn(step: Any, steps: int) -> float:
-    """Seconds of one step. One step before is not counted: the threads of whoever ran last go on spinning for a while."""
+    """Seconds of one step. Those of the first ``SETTLE`` seconds are not counted (at least one): the threads of whoever ran
+    last go on spinning for a while, and one's own have to come back."""
+    start = time.perf_counter()
     step()
+    while time.perf_counter() - start < SETTLE:
+        step()
     start = time.perf_counter()
     for _ in range(steps):
         step()

@@ -104,8 +104,8 @@ def check(
     if np.dtype(dtype).kind != "f":
         np.testing.assert_array_equal(c, wanted.astype(np.int64).astype(dtype))
     else:
-        # Rounding errors of a sum grow with the root of its length; the terms are of size one.
-        tolerance = np.finfo(dtype).eps * 8 * (k**0.5 + 2)
+        # Rounding errors of a sum grow with the root of its length; the terms are of size one, times alpha.
+        tolerance = np.finfo(dtype).eps * 8 * (k**0.5 + 2) * max(1.0, abs(alpha))
         np.testing.assert_allclose(c, wanted, rtol=0, atol=tolerance * 4)
     if around is not None:
         inside = np.zeros(around.shape, bool)
@@ -184,6 +184,18 @@ def test_coefficients_can_be_read_from_memory(size, kind):
     np.testing.assert_allclose(c, wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [64, 65, 128, 200, 784, 1023])
+@pytest.mark.parametrize("coefficients", [(1.0, 0.0), (-0.5, 1.0), (2.0, -0.25)])
+def test_a_row_times_columns_that_are_whole_in_memory(dtype, k, coefficients):
+    """Dot products of our own: all rests of a turn, several pieces, batches, results that are not neighbours."""
+    alpha, beta = coefficients
+    for n, batch, layouts in [(1, (), "CTC"), (30, (), "CTT"), (700, (), "CTC"), (37, (2, 3), "CTP")]:
+        calls = check(1, n, k, dtype, batch=batch, layouts=layouts, alpha=alpha, beta=beta)
+        assert "gemv" not in calls[0].text
+    check(1, 50, k, dtype, batch=(3,), b_batch=(1,), layouts="CTC", alpha=alpha, beta=beta)
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.int16, np.int8, np.uint8])
 @pytest.mark.parametrize("layouts", ["CCC", "TTC", "CCT", "PPC"])
 def test_integers_wrap_around(dtype, layouts):
@@ -194,13 +206,14 @@ def test_integers_wrap_around(dtype, layouts):
 def test_old_values_are_not_read_when_beta_is_zero():
     for m, n, k in [(3, 5, 4), (64, 100, 50), (1, 300, 100), (10, 10, 10_000)]:
         a, b = np.ones((m, k), np.float32), np.ones((k, n), np.float32)
-        c = np.full((m, n), np.nan, np.float32)
-        calls = matmul_calls(
-            m, n, k, np.float32, a_strides=(k, 1), b_strides=(n, 1), c_strides=(n, 1), alpha=2.0
-        )
-        assert calls is not None
-        execute(calls, {(Role.OPERAND, 0): a, (Role.OPERAND, 1): b, (Role.RESULT, 0): c})
-        np.testing.assert_array_equal(c, np.full((m, n), 2.0 * k, np.float32))
+        for b_strides in ((n, 1), (1, k)):
+            c = np.full((m, n), np.nan, np.float32)
+            calls = matmul_calls(
+                m, n, k, np.float32, a_strides=(k, 1), b_strides=b_strides, c_strides=(n, 1), alpha=2.0
+            )
+            assert calls is not None
+            execute(calls, {(Role.OPERAND, 0): a, (Role.OPERAND, 1): b, (Role.RESULT, 0): c})
+            np.testing.assert_array_equal(c, np.full((m, n), 2.0 * k, np.float32))
 
 
 @pytest.mark.parametrize(

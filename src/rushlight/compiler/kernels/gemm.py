@@ -18,7 +18,7 @@ from llvmlite import ir
 from .. import blas as blas_library
 from ..codegen import structured
 from ..launch import KernelCall, Pointer, Role
-from . import small_products, tile_products
+from . import row_products, small_products, tile_products
 
 Strides = tuple[int, ...]
 
@@ -45,6 +45,8 @@ _NS_MOST_A_TILE: Final = 2e6
 _MOST_TILES: Final = 256
 # A vector times a matrix moves each element of the matrix once: about this many bytes a nanosecond, in pieces of this size.
 _GEMV_PIECE_BYTES: Final = 256 << 10
+# Shorter dot products leave vectors empty.
+_ROW_FROM: Final = 64
 # A small result of long sums is made in parts, each the sum over so many, which are then added in order.
 _SPLIT_FROM: Final = 8192
 _SPLIT_INNER: Final = 4096
@@ -266,11 +268,10 @@ def _bits(number: float) -> int:
 def _blas_call(
     p: _Product, dtype: Any, wide: bool, coefficients: _Coefficients, pointers: tuple[Pointer, ...]
 ) -> KernelCall | None:
-    call = (
-        _gemv(p, dtype, wide, coefficients, pointers)
-        if p.m == 1
-        else _tiled(p, dtype, coefficients, pointers)
-    )
+    if p.m == 1:
+        call = _row(p, dtype, coefficients, pointers) or _gemv(p, dtype, wide, coefficients, pointers)
+    else:
+        call = _tiled(p, dtype, coefficients, pointers)
     return call or _gemm(p, dtype, wide, coefficients, pointers)
 
 
@@ -338,6 +339,32 @@ def _tiled(
         number * count,
         max(1, round(5000 / nanoseconds)),
         scratch=tile_products.scratch_bytes(shape, tiles),
+    )
+
+
+def _row(
+    p: _Product, dtype: Any, coefficients: _Coefficients, pointers: tuple[Pointer, ...]
+) -> KernelCall | None:
+    """A row times a matrix that lies column by column; None for others."""
+    if not (_unit(p.a[-1], p.k) and p.b[-2] == 1 and p.k >= _ROW_FROM):
+        return None
+    size = dtype.itemsize
+    columns = max(1, _GEMV_PIECE_BYTES // (size * p.k))
+    pieces = -(-p.n // columns)
+    columns = -(-p.n // pieces)
+    pieces = -(-p.n // columns)
+    ints = (
+        _bits(coefficients.alpha),
+        _bits(coefficients.beta),
+        *(p.n, p.k, columns, pieces, p.b[-1] * size, p.c[-1] * size),
+        *_batch_ints(p, size),
+    )
+    text = row_products.text_of(
+        size == 8, _coefficient_reader(coefficients.alpha_dtypes, coefficients.beta_dtypes), _batch_offsets
+    )
+    nanoseconds = size * p.k * columns / 50 + 100
+    return KernelCall(
+        text, "kernel", ints, pointers, pieces * _size(p.batch), max(1, round(5000 / nanoseconds))
     )
 
 
