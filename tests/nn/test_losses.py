@@ -193,3 +193,51 @@ def test_losses_compute_without_recording() -> None:
     with torch.no_grad():
         assert F.cross_entropy(x, torch.tensor([0, 1])).grad_fn is None
         assert F.mse_loss(x, torch.ones(2, 3)).grad_fn is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("shape", [(300, 400), (70, 50, 5, 4)])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("options", [{}, {"weight": True}, {"ignore_index": 3}])
+def test_large_cross_entropy_is_nll_of_log_softmax(
+    dtype: Any, shape: tuple[int, ...], reduction: str, options: dict[str, Any]
+) -> None:
+    torch.manual_seed(0)
+    x, t = torch.randn(shape, dtype=dtype), torch.randint(0, 40, (shape[0], *shape[2:]))
+    if options.get("weight"):
+        options = {"weight": torch.rand(shape[1], dtype=dtype)}
+    scale = torch.rand(()).item()
+    parts = x.clone().requires_grad_()
+    expected = F.nll_loss(F.log_softmax(parts, 1), t, reduction=reduction, **options)
+    (expected.sum() * scale).backward()
+    # Sums of 300 · 20 losses of size 5: float32 rounds each partial sum to 2**-24 of it.
+    tolerance = {"rtol": 1e-10, "atol": 1e-12} if dtype == torch.float64 else {"rtol": 2e-5, "atol": 1e-6}
+    for _ in range(3):  # by its parts, then recorded, then compiled
+        own = x.clone().requires_grad_()
+        loss = F.cross_entropy(own, t, reduction=reduction, **options)
+        (loss.sum() * scale).backward()
+        assert loss.shape == expected.shape and loss.dtype == dtype
+        assert torch.allclose(loss, expected, **tolerance)
+        assert torch.allclose(own.grad, parts.grad, **tolerance)
+
+
+def test_large_cross_entropy_checks_its_targets_in_every_call() -> None:
+    x, t = torch.randn(300, 400, requires_grad=True), torch.zeros(300, dtype=torch.int64)
+    wrong = t.clone()
+    wrong[7] = 400
+    for _ in range(4):
+        F.cross_entropy(x, t).backward()
+        with pytest.raises(IndexError, match="out of bounds"):
+            F.cross_entropy(x, wrong)
+    loss = F.cross_entropy(x, t)
+    t[0] = 2
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_large_cross_entropy_of_rows_that_are_all_ignored() -> None:
+    x, t = torch.randn(300, 400, requires_grad=True), torch.full((300,), -100)
+    for _ in range(3):
+        assert math.isnan(F.cross_entropy(x, t).item())
+        F.cross_entropy(x, t, reduction="sum").backward()
+        assert not x.grad.any()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.dtypes import BOOL, F32, F64
+from ..core.dtypes import BOOL, F32, F64, I64
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, grad_name_of, versions_of
 from ..core.storage import program_site
@@ -84,7 +84,7 @@ class _Call:
                 if (
                     type(array) is not ndarray
                     or not array.flags.c_contiguous
-                    or array.dtype not in (F32, F64, BOOL)
+                    or array.dtype not in (F32, F64, BOOL, I64)
                 ):
                     return
                 self.tensors.append(value)
@@ -169,7 +169,7 @@ class _Call:
 
         key = (self.key, tuple(wanted))
         program = _programs.get(key)
-        arrays = [np.ascontiguousarray(np.asarray(t._array)) for t in (*tensors, g)]
+        arrays = [np.asarray(t._array, order="C") for t in (*tensors, g)]
         if program is None:
             program = _compiled(gradients, arrays)
             _remember(key, program)

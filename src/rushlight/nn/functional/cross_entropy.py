@@ -6,10 +6,12 @@ row only, and backward turns the exponentials, which forward kept, into the grad
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
+from ...autograd.fused import fused
 from ...core.dtypes import F32, F64, FLOATS, I64, LOW_PRECISION, OF_NUMPY, uint8
 from ...core.grad_mode import GRAD_MODE
 from ...core.history import Node, versions_of
@@ -362,14 +364,25 @@ def _mean_of_rows(x: Any, target: Any) -> Any:
     return asarray(losses.dot(ones[:rows]) / x.dtype.type(rows)), exponentials, sums
 
 
+def _of_parts(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    logarithms = log_softmax(input, 1 if input._array.ndim > 1 else 0)
+    return nll_loss(logarithms, target, weight, ignore_index=ignore_index, reduction=reduction)
+
+
+# From so many elements on, two compiled kernels, one each way, that keep nothing but the input.
+_LARGE: Final = 65_536
+_large: Callable[..., Tensor] = fused(_of_parts, name="nll_loss", from_size=_LARGE)
+
+
 def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
     x, t = input._array, target._array
     if type(x) is not ndarray or type(t) is not ndarray:
         # The compiler makes one kernel of the parts; batches have rules for them.
-        dim = 1 if x.ndim > 1 else 0
-        return nll_loss(
-            log_softmax(input, dim), target, weight, ignore_index=ignore_index, reduction=reduction
-        )
+        return _of_parts(input, target, weight, ignore_index, reduction)
+    if x.size >= _LARGE and x.dtype in _ONES and t.dtype == I64:
+        return _large(input, target, weight, ignore_index, reduction)
     forward: Any
     arrays: tuple[Any, ...]
     if (
