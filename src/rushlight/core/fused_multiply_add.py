@@ -32,7 +32,7 @@ def fused32(
     """
     if offset == 0.0:
         # Adding 0 turns -0 into 0, as the instruction does.
-        return np.add(np.multiply(x, np.float32(factor)), _ZERO)
+        return np.add(x if factor == 1.0 else np.multiply(x, np.float32(factor)), _ZERO)
     wide_factor = np.array(np.float32(factor), np.float64)
     wide_offset = np.array(np.float32(offset), np.float64)
     result = np.empty(x.shape, np.float32)

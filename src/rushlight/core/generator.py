@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from . import native_draws
 from .device import CPU, LOADERS, device
 from .tensor import Tensor, make_tensor
 
@@ -192,6 +193,11 @@ class Generator:
         have = rest.size
         drawn[:have] = rest
         engine = self._engine()
+        if count - have >= native_draws.LARGE and (native := native_draws.found(count - have)) is not None:
+            # All but the last numbers; NumPy's engine stands at the end of its block before and after.
+            whole = (count - have - 1) // _BLOCK * _BLOCK
+            native.words(engine.ctypes.state_address, drawn[have : have + whole])
+            have += whole
         while True:
             blocks = -(-(count - have) // _BLOCK)
             numbers = engine.random_raw(min(_BLOCK * blocks, _PIECE))
@@ -247,10 +253,12 @@ class Generator:
     def units64(self, count: int) -> NDArray[np.float64]:
         """The next ``count`` float64 numbers in [0, 1), in a new array."""
         drawn = np.empty(count, np.float64)
+        native = native_draws.found(0) if count >= native_draws.LARGE else None
+        convert = unit_float64 if native is None else native.units64
         with self.lock:
             for at in range(0, count, _PIECE // 2):
                 part = drawn[at : at + _PIECE // 2]
-                unit_float64(self.take_unlocked(2 * part.size), part)
+                convert(self.take_unlocked(2 * part.size), part)
         return drawn
 
     def units64_unlocked(self) -> Iterator[float]:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from . import native_draws
 from .dtypes import BF16, BOOL, F16, F32, F64, I64, NumpyDType
 from .generator import Generator, words64
 from .random_dtypes import DIGITS, LARGEST, NAMES, Array, Shape, narrowed, not_implemented, size_of
@@ -195,6 +196,11 @@ def permutation(generator: Generator, n: int, dtype: NumpyDType = I64) -> Array:
     if n >= _LARGE_PERMUTATION:
         return _large_permutation(generator, n).astype(dtype, copy=False)
     steps = max(n - 1, 0)
+    native = native_draws.found(50 * n) if n >= native_draws.LARGE else None  # what the loop below takes
+    if native is not None:
+        shuffled = np.arange(n)
+        native.shuffle(generator.take(steps), shuffled)
+        return _narrowed_integers(shuffled, dtype)
     distances = np.remainder(generator.take(steps), np.arange(n, n - steps, -1, dtype=np.uint32))
     order = list(range(n))
     for i, place in enumerate(np.add(distances, np.arange(steps)).tolist()):

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from . import native_draws
 from .box_muller import standard_normals
 from .dtypes import BOOL, F32, F64, NumpyDType
 from .fused_multiply_add import fused32, fused64
@@ -186,7 +187,10 @@ def _vector_normals32(generator: Generator, size: int, tail_after_all: bool) -> 
     # float32 draws `size` numbers and then the tail's; the 16-bit types draw nothing for a started block.
     tail_start = size if tail_after_all else size // _VECTOR * _VECTOR
     bits = generator.take(tail_start + _VECTOR if size % _VECTOR else size)
-    return _without_overlap(standard_normals(_tail_last(bits, size, tail_start)), size)
+    # Box-Muller takes NumPy as long as so many draws.
+    native = native_draws.found(10 * size + 15_000)
+    make = standard_normals if native is None else native.normals
+    return _without_overlap(make(_tail_last(bits, size, tail_start)), size)
 
 
 def _vector_normals64(generator: Generator, size: int) -> NDArray[np.float64]:

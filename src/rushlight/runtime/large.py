@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from ..core.native_draws import LOADERS, NativeDraws
 from ..ir.graph import Graph, Kind, Node, Output
 from .programs import native_program
 
@@ -58,6 +59,15 @@ LARGE_FROM: Final[dict[str, int]] = {
         _ARITHMETIC,
     ),
 }  # fmt: skip
+
+
+def _native_draws() -> NativeDraws | None:
+    from .random_kernels import load
+
+    return load()
+
+
+LOADERS.append(_native_draws)
 
 
 class _Compiled:
