@@ -19,7 +19,6 @@ from rushlight.missing import MissingNameError, nearest
     [
         ("rushlight", "sofmax", "torch.sofmax: Rushlight does not have it; nearest: torch.softmax"),
         ("rushlight", "sparse_bsr", "torch.sparse_csr"),
-        ("rushlight", "uint16", "nearest: torch.int32"),
         ("rushlight.nn", "BatchNorm2D", "torch.nn.BatchNorm2d"),
         ("rushlight.nn.functional", "crossentropy", "torch.nn.functional.cross_entropy"),
         ("rushlight.optim", "Adamw", "torch.optim.AdamW"),

@@ -27,6 +27,11 @@ from .core.dtypes import (
     complex64 as complex64,
     complex128 as complex128,
     dtype as dtype,
+    float8_e4m3fn as float8_e4m3fn,
+    float8_e4m3fnuz as float8_e4m3fnuz,
+    float8_e5m2 as float8_e5m2,
+    float8_e5m2fnuz as float8_e5m2fnuz,
+    float8_e8m0fnu as float8_e8m0fnu,
     float16 as float16,
     float32 as float32,
     float64 as float64,
@@ -38,6 +43,9 @@ from .core.dtypes import (
     promote_types as promote_types,
     set_default_dtype as set_default_dtype,
     uint8 as uint8,
+    uint16 as uint16,
+    uint32 as uint32,
+    uint64 as uint64,
 )
 from .core.shapes import Size as Size
 from .core.tensor import Tensor as Tensor
@@ -759,6 +767,7 @@ from .symbolic import (
 )
 
 newaxis = None
+legacy_contiguous_format = contiguous_format
 
 from . import version as version
 from .torch_version import __version__ as __version__
@@ -788,6 +797,21 @@ if _TYPE_CHECKING:
 else:
     from .missing import explain_missing as _explain_missing, lazily as _lazily
 
+    _ASSERTIONS = (
+        "assert_async", "check", "check_index", "check_is_size", "check_not_implemented", "check_tensor_all",
+        "check_tensor_all_with", "check_type", "check_value", "check_with",
+    )  # fmt: skip
+    # With and without _ at the end, where there are both.
+    _FOREACH = [
+        name + ending
+        for name in (
+            "abs", "acos", "add", "addcdiv", "addcmul", "asin", "atan", "ceil", "clamp_max", "clamp_min", "cos", "cosh", "div",
+            "erf", "erfc", "exp", "expm1", "floor", "frac", "lerp", "lgamma", "log", "log10", "log1p", "log2", "maximum",
+            "minimum", "mul", "neg", "pow", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt", "sub",
+            "tan", "tanh", "trunc",
+        )
+        for ending in ("", "_")
+    ] + ["clone", "copy_", "max", "mm", "norm", "powsum", "zero_"]  # fmt: skip
     # Imported when a program first asks for it.
     __getattr__ = _lazily(
         __name__,
@@ -795,13 +819,49 @@ else:
             "_C": "._C",
             "__config__": ".__config__",
             "accelerator": ".accelerator",
+            "Event": ".cuda.streams:Event",
+            "Stream": ".cuda.streams:Stream",
+            "classes": ".operators:classes",
+            "chalf": ".core.dtypes:complex32",
+            "complex32": ".core.dtypes:complex32",
+            "export": ".absent_modules:export",
+            "futures": ".futures",
+            "Future": ".futures:Future",
+            "ScriptModule": ".nn.scripted:ScriptModule",
+            **{
+                f"_{name}": f".ops.compressed_indices:{name}"
+                for name in ("convert_indices_from_coo_to_csr", "convert_indices_from_csr_to_coo")
+            },
+            "_segment_reduce": ".ops.segments:segment_reduce",
+            "_shape_as_tensor": ".assertions:shape_as_tensor",
+            "PyTorchFileReader": ".absent_modules:PyTorchFileReader",
+            "PyTorchFileWriter": ".absent_modules:PyTorchFileWriter",
+            "nested": ".absent_modules:nested",
+            "_utils": "._utils",
+            "_tensor": "._tensor",
+            "_tensor_str": "._tensor_str",
+            "fx": ".fx",
+            "onnx": ".absent_modules:onnx",
+            "library": ".library",
+            "get_device_module": ".other_accelerators:get_device_module",
+            "mps": ".other_accelerators:mps",
+            "mtia": ".other_accelerators:mtia",
+            "xpu": ".other_accelerators:xpu",
             "types": ".types",
             "TypedStorage": ".storage:TypedStorage",
             "UntypedStorage": ".storage:UntypedStorage",
             "is_storage": ".storage:is_storage",
             "storage": ".storage",
+            "torch": "rushlight",
             "torch_version": ".torch_version",
             "_higher_order_ops": "._higher_order_ops",
+            **{f"_{name}": f".assertions:{name}" for name in _ASSERTIONS},
+            "_assert": ".assertions:assert_true",
+            **{f"_foreach_{name}": f".ops.foreach:_foreach_{name}" for name in _FOREACH},
+            **{
+                f"_cast_{short}": f".ops.older_casts:_cast_{short}"
+                for short in ("Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short")
+            },
             "compile": ".jit.compile:compile",
             "compiler": ".compiler",
             "cond": ".jit.control_flow:cond",
@@ -814,10 +874,14 @@ else:
             "map_fn": ".jit.control_flow:map_fn",
             "multiprocessing": ".multiprocessing",
             "profiler": ".profiler",
+            "quasirandom": ".quasirandom",
             "overrides": ".overrides",
             "scan": ".jit.control_flow:scan",
             # sparse tensors
+            "dsmm": ".ops.linalg:mm",
+            "hsmm": ".ops.sparse_products:hspmm",
             "hspmm": ".ops.sparse_products:hspmm",
+            "saddmm": ".ops.sparse_products:sparse_addmm",
             "smm": ".ops.sparse_products:smm",
             "sparse": ".sparse",
             "sparse_bsc_tensor": ".ops.sparse_creation:sparse_bsc_tensor",
@@ -848,6 +912,21 @@ def _compile_later(call: _Any, **options: _Any) -> _Any:
 
 
 _COMPILER.append(_compile_later)
+
+
+def _operators(name: str) -> _Any:  # torch.ops.aten, and the namespaces of torch.library
+    from importlib.util import find_spec
+
+    from .operators import namespace
+
+    if (
+        find_spec(f"rushlight.ops.{name}") is not None
+    ):  # `from rushlight.ops import ...` asks before it imports
+        raise AttributeError(f"module 'rushlight.ops' has no attribute {name!r}")
+    return namespace(name)
+
+
+ops.__getattr__ = _operators  # type: ignore[name-defined]  # noqa: F821 - the package of that name
 
 from .ops import meta as _meta_device  # which makes the device's name known
 

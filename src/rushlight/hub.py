@@ -7,22 +7,27 @@ A folder is what ``source="local"`` names. For a GitHub name the folder must alr
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import ModuleType
 from typing import Any, Final
 
 from .missing import lazily as _lazily
 
+# How a file's name tells the first digits of its SHA-256.
+HASH_REGEX: Final = re.compile(r"-([a-f0-9]*)\.")
 _DIRECTORY: Final[list[str]] = []
 
 
 def get_dir() -> str:
     """Where downloaded repositories and weights lie: ``$TORCH_HOME/hub``, by default ``~/.cache/torch/hub``."""
-    if _DIRECTORY:
-        return _DIRECTORY[0]
+    return _DIRECTORY[0] if _DIRECTORY else os.path.join(_get_torch_home(), "hub")
+
+
+def _get_torch_home() -> str:
     cache = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return os.path.join(os.path.expanduser(home), "hub")
+    return os.path.expanduser(home)
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -121,6 +126,14 @@ def _entry(module: ModuleType, name: str) -> Any:
     return entry
 
 
+def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> None:
+    """Raises ``FileNotFoundError`` unless ``dst`` is there already: nothing is downloaded."""
+    if not os.path.exists(dst):
+        raise FileNotFoundError(
+            f"hub.download_url_to_file: {dst} is not there; nothing is downloaded: fetch {url} and put it there"
+        )
+
+
 def load_state_dict_from_url(
     url: str,
     model_dir: str | None = None,
@@ -156,4 +169,4 @@ def load_state_dict_from_url(
 
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+__getattr__ = _lazily(__name__, {"urlparse": "urllib.parse:urlparse"})

@@ -12,22 +12,17 @@ from typing import Any, Final
 # How a program writes the names of a package; the longest prefix decides.
 _SPOKEN: Final = {
     "rushlight.compat.tensorflow": "tensorflow",
+    "rushlight.compat.functorch": "functorch",
     "rushlight.vision": "torchvision",
     "rushlight": "torch",
 }
 
 # What to use instead, where the nearest spelling would mislead.
 INSTEAD: Final = {
-    "torch.complex32": "complex64 (NumPy has no complex number of two float16)",
-    "torch.chalf": "torch.complex64",
-    "torch.uint16": "torch.int32",
-    "torch.uint32": "torch.int64",
-    "torch.uint64": "torch.int64",
     "torch.sparse_bsr": "torch.sparse_csr (there are no sparse tensors of blocks)",
     "torch.sparse_bsc": "torch.sparse_csc (there are no sparse tensors of blocks)",
     "torch.quantization": "float32, or torch.autocast for bfloat16",
     "torch.ao": "float32, or torch.autocast for bfloat16",
-    "torch.fx": "torch.compile, which records operations without rewriting Python code",
     "torch.export": "torch.compile(fn, fullgraph=True)",
     "torch.onnx": "torch.save and torch.load, or safetensors",
     "torch.package": "torch.save and torch.load",
@@ -45,7 +40,6 @@ INSTEAD: Final = {
     "torch.Tensor.lstsq": "torch.linalg.lstsq",
     "torch.Tensor.solve": "torch.linalg.solve",
     "torch.Tensor.to_mkldnn": "torch.compile",
-    "torch.cuda.CUDAGraph": "torch.compile",
 }
 # Methods and properties of PyTorch's tensors that are not here.
 MISSING_METHODS: Final = (
@@ -62,7 +56,6 @@ _FAMILIES: Final = (
     ("torch.cudnn_", "the function of nn.functional without this prefix"),
     ("torch.mkldnn_", "the function of nn.functional without this prefix"),
     ("torch.miopen_", "the function of nn.functional without this prefix"),
-    ("torch.float8", "torch.bfloat16"),
     ("torch.float4", "torch.bfloat16"),
 )
 
@@ -162,6 +155,16 @@ def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str
             raise AttributeError(
                 f"module {module!r} has no attribute {name!r}", name=name, obj=sys.modules[module]
             )
+        # PyTorch's parts are there without an import of their own. The root's table says which of its parts are public.
+        if "." in module and hasattr(sys.modules[module], "__path__"):
+            from importlib.util import find_spec
+
+            if find_spec(f"{module}.{name}") is not None:
+                return import_module(f"{module}.{name}")
+        from .absent_modules import absent_module
+
+        if (stand_in := absent_module(f"{module}.{name}")) is not None:
+            return stand_in
         raise MissingNameError(module, name, [*vars(sys.modules[module]), *table])
 
     return attribute

@@ -12,6 +12,7 @@ from .ops.sparse_products import (
     sparse_mm as mm,
     sparse_softmax as softmax,
 )
+from .ops.typed_tensors import SPARSE as _TYPED
 
 __all__ = [
     "addmm",
@@ -24,5 +25,6 @@ __all__ = [
     "sum",
 ]
 
+globals().update(_TYPED)  # FloatTensor, LongTensor and the like
 # Public names that are not here raise MissingNameError.
 __getattr__ = _lazily(__name__)

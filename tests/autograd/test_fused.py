@@ -38,6 +38,34 @@ CASES = {
         lambda x, w: F.rms_norm.__wrapped__(x, (70,), w),
         [(80, 70), (70,)],
     ),
+    "layer_norm": (
+        lambda x, w, b: F.layer_norm(x, (90,), w, b) / 50,
+        lambda x, w, b: F.layer_norm.__wrapped__(x, (90,), w, b) / 50,
+        [(100, 90), (90,), (90,)],
+    ),
+    "group_norm": (
+        lambda x, w: F.group_norm(x, 3, w) / 50,
+        lambda x, w: F.group_norm.__wrapped__(x, 3, w) / 50,
+        [(20, 6, 10, 9), (6,)],
+    ),
+    "glu": (F.glu, F.glu.__wrapped__, [(100, 90)]),
+    "logsigmoid": (F.logsigmoid, F.logsigmoid.__wrapped__, [(100, 90)]),
+    "cosine_similarity": (F.cosine_similarity, F.cosine_similarity.__wrapped__, [(100, 90), (100, 90)]),
+    "smooth_l1_loss": (
+        lambda x, y: F.smooth_l1_loss(x, y, beta=0.7),
+        lambda x, y: F.smooth_l1_loss.__wrapped__(x, y, beta=0.7),
+        [(100, 90), (100, 90)],
+    ),
+    "huber_loss": (
+        lambda x, y: F.huber_loss(x, y, "sum", 0.7) / 900,
+        lambda x, y: F.huber_loss.__wrapped__(x, y, "sum", 0.7) / 900,
+        [(100, 90), (100, 90)],
+    ),
+    "hardsigmoid": (F.hardsigmoid, F.hardsigmoid.__wrapped__, [(100, 90)]),
+    "elu": (lambda x: F.elu(x, 0.7), lambda x: F.elu.__wrapped__(x, 0.7), [(100, 90)]),
+    "selu": (F.selu, F.selu.__wrapped__, [(100, 90)]),
+    "celu": (lambda x: F.celu(x, 0.7, False), lambda x: F.celu.__wrapped__(x, 0.7), [(100, 90)]),
+    "leaky_relu": (lambda x: F.leaky_relu(x, 0.2), lambda x: F.leaky_relu.__wrapped__(x, 0.2), [(100, 90)]),
     "attention": (
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
         lambda q, k, v: F.scaled_dot_product_attention.__wrapped__(q, k, v, is_causal=True),
@@ -62,6 +90,23 @@ def test_large_is_the_formula(name, dtype):
             assert result.dtype == wanted.dtype
             np.testing.assert_allclose(result, wanted, rtol=tolerance, atol=tolerance)
     assert module._programs, "nothing was compiled"
+
+
+@pytest.mark.parametrize(
+    "name", ["silu", "mish", "hardswish", "hardsigmoid", "selu", "elu", "celu", "leaky_relu"]
+)
+def test_in_place_forms_change_large_tensors_too(name):
+    function = getattr(F, name)
+    x = torch.randn(100, 100)
+    wanted = function.__wrapped__(x)
+    for inplace in ({"inplace": True},) * 3:
+        y = x.clone()
+        assert function(y, **inplace) is y
+        # By other kernels for exp and sigmoid: a few units in the last place of float32.
+        np.testing.assert_allclose(y.numpy(), wanted.numpy(), rtol=2e-6, atol=1e-6)
+    if name in {"elu", "celu", "leaky_relu"}:
+        y = x.clone()
+        assert function(y, 0.5, True) is y
 
 
 def test_names_in_histories():

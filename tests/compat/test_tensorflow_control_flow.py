@@ -87,7 +87,7 @@ def test_errors_of_cond() -> None:
         tf.cond(True, lambda: 1, lambda: 2)
     with pytest.raises(TypeError, match="it must be bool"):
         tf.cond(tf.constant(1), lambda: 1, lambda: 2)
-    with pytest.raises(TypeError, match="must have the same type: int32, float32"):
+    with pytest.raises(ValueError, match="must have the same type: int32, float32"):
         tf.cond(tf.constant(True), lambda: 1, lambda: 2.0)
     with pytest.raises(ValueError, match="must return the same structure"):
         tf.cond(tf.constant(True), lambda: 1, lambda: (2, 3))

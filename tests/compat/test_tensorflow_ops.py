@@ -140,7 +140,7 @@ def test_integer_division() -> None:
     assert [value.tolist() for value in found] == [
         [3.5, -3.5],
         [3, -4],
-        [3, -3],
+        [3, -4],
         [3.5, -3.5],
         [1, 2],
         [1, -1],

@@ -46,7 +46,7 @@ def test_every_form_of_import(tmp_path: Path) -> None:
         tmp_path,
     )
     assert printed.splitlines() == [
-        "rushlight.compat.tensorflow True True rushlight",
+        "rushlight.compat.tensorflow True True torch",
         "True True",
         "No module named 'tensorflow.nothing': Rushlight does not have it",
     ]

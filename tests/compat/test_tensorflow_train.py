@@ -215,7 +215,7 @@ def test_saving_and_restoring(tmp_path: Path) -> None:
         session.run(tf.global_variables_initializer())
         assert saver.save(session, prefix) == prefix
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "checkpoint", "model.ckpt.data-00000-of-00001", "model.ckpt.index",
+        "checkpoint", "model.ckpt.data-00000-of-00001", "model.ckpt.index", "model.ckpt.meta",
     ]  # fmt: skip
     with tf.Session() as session:
         saver.restore(session, prefix)  # without any initialisation

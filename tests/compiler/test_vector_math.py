@@ -222,7 +222,7 @@ def doubtful(op, patterns):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("op", [S.EXP, S.LOG, S.TANH, S.SIGMOID, S.SIN, S.COS, S.ERF], ids=repr)
+@pytest.mark.parametrize("op", [S.EXP, S.LOG, S.LOG1P, S.TANH, S.SIGMOID, S.SIN, S.COS, S.ERF], ids=repr)
 def test_every_float32(op):
     """All 2**32 bit patterns: a minute or so each."""
     count = 2**24

@@ -26,6 +26,10 @@ BOUND = 30
         ("hang in a graph", "all_reduce: rank 0 waited 2 s for the other ranks of its group of 3"),
         ("other shape in a graph", "rank 1: all_reduce of float32 [999], op SUM"),
         ("other shape", "rank 1: all_reduce of float32 [999], op SUM"),
+        ("other dtype", "rank 1: all_reduce of float64 [1000], op SUM"),
+        ("other call", "rank 1: broadcast of float32 [1000], source 0"),
+        ("other order", "rank 1: barrier"),
+        ("other shape in a graph with async_op", "rank 1: all_reduce of float32 [999], op SUM"),
     ],
 )
 def test_a_failing_rank_ends_the_job_with_one_report(how: str, shown: str) -> None:

@@ -11,6 +11,15 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+STOOD_IN = (
+    "cupy",
+    "cupyx",
+    "cupy.cuda",
+    "cupy._core",
+    "cupyx.scipy",
+    "cupyx.scipy.linalg",
+    "cupyx.scipy.special",
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +33,16 @@ def with_kernels() -> Iterator[Any]:
     """The stand-in with kernels compiled for the host, for operations done at once too."""
     import host_cuda
 
+    from rushlight.runtime.cuda_plan_engine import CupyEngine
+
     if host_cuda.COMPILER is None:
         pytest.skip(host_cuda.WHY_NOT)
-    yield from _installed("1")
+    compile_each = CupyEngine.compile
+    CupyEngine.compile = host_cuda.together(compile_each)  # type: ignore[method-assign]
+    try:
+        yield from _installed("1")
+    finally:
+        CupyEngine.compile = compile_each  # type: ignore[method-assign]
 
 
 def _installed(kernels: str) -> Iterator[Any]:
@@ -39,12 +55,18 @@ def _installed(kernels: str) -> Iterator[Any]:
     from rushlight.ops import dispatch
     from rushlight.runtime import cuda, cuda_plan, cuda_plan_engine, programs
 
-    kept = {name: sys.modules.get(name) for name in ("cupy", "cupyx", "cupy.cuda", "cupy._core")}
+    kept = {name: sys.modules.get(name) for name in STOOD_IN}
     found, arrays, finders = list(cuda._found), dict(device.OF_ARRAYS), dict(dispatch._FINDERS)
     setting = os.environ.get("RUSHLIGHT_CUDA_KERNELS")
     os.environ["RUSHLIGHT_CUDA_KERNELS"] = kernels
     beneath = witness._BENEATH  # CuPy's own code is no part of a program; nor is the stand-in's
-    witness._BENEATH = beneath | {"pretend_cupy", "pretend_cuda", "host_cuda"}
+    witness._BENEATH = beneath | {
+        "pretend_cupy",
+        "pretend_cuda",
+        "pretend_libraries",
+        "cupy_ufuncs",
+        "host_cuda",
+    }
     cuda._found.clear()
     for table in (cuda_plan_engine._engines, cuda_plan_engine._kernels, cuda_plan._calls):
         table.clear()

@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ static inline float __int_as_float(int x) { float y; memcpy(&y, &x, 4); return y
 static inline float __uint_as_float(unsigned x) { float y; memcpy(&y, &x, 4); return y; }
 static inline unsigned __float_as_uint(float x) { unsigned y; memcpy(&y, &x, 4); return y; }
 static inline double __longlong_as_double(long long x) { double y; memcpy(&y, &x, 8); return y; }
+static inline float __fmul_rn(float x, float y) { return x * y; }
+static inline float __fadd_rn(float x, float y) { return x + y; }
 static inline int min(int a, int b) { return a < b ? a : b; }
 static inline int max(int a, int b) { return a > b ? a : b; }
 static inline long long min(long long a, long long b) { return a < b ? a : b; }
@@ -223,61 +225,117 @@ def _parameters(text: str) -> list[tuple[str, str]]:
     return found
 
 
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 48  # kernels in one translation unit: the header and the process cost as much as ten
+_FLAGS = ("-O1", "-std=c++17", "-nostdinc++", "-fPIC", "-shared", "-w", "-ffp-contract=off", "-fwrapv",
+          "-fno-strict-aliasing", "-U_FORTIFY_SOURCE")  # fmt: skip
 _made: dict[tuple[str, str], Function] = {}
 
 
 def compile_all(sources: Sequence[tuple[str, str]]) -> list[Function]:
-    """The kernels of (source, name) pairs, in libraries that are kept between runs. NVRTC, where it is, must
-    accept them, too."""
+    """The kernels of (source, name) pairs. Each is compiled once, whatever it is asked for with, and kept between runs by its
+    text. NVRTC, where it is, must accept them, too."""
     missing = [pair for pair in dict.fromkeys(sources) if pair not in _made]
-    for start in range(0, len(missing), _MOST_AT_ONCE):
-        part = missing[start : start + _MOST_AT_ONCE]
-        _made.update(zip(part, _compiled(part), strict=True))
+    if missing:
+        if COMPILER is None:
+            raise RuntimeError(WHY_NOT)
+        for start in range(0, len(missing), _MOST_AT_ONCE):
+            part = missing[start : start + _MOST_AT_ONCE]
+            finish = _compiling([pair for pair in part if not _kept(pair).exists()])
+            try:
+                _accepted(part)  # while g++ is at work
+            finally:
+                finish()
+        for pair in missing:
+            library, number = _kept(pair).read_text().split()
+            address = getattr(ctypes.CDLL(str(_folder() / library)), f"run_{number}")
+            types = [type_ for type_, _ in _parameters_of(*pair)]
+            _made[pair] = Function(ctypes.cast(address, ctypes.c_void_p).value or 0, pair[1], types)
     return [_made[pair] for pair in sources]
 
 
-def _accepted(source: str, name: str) -> None:
-    """Have NVRTC compile a kernel for an A100, and remember that it did."""
+def _key(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
+
+
+def _kept(pair: tuple[str, str]) -> Path:
+    """The file that says in which library a kernel is, and its number there."""
+    return _folder() / f"{_key(*pair, _HEADER, *_HALVES.values(), *_FLAGS)}.kernel"
+
+
+def _accepted(sources: Sequence[tuple[str, str]]) -> None:
+    """Have NVRTC compile kernels for an A100, and remember that it did."""
     if not cuda_nvrtc.available():
         return
     folder = _folder() / "accepted"
     folder.mkdir(exist_ok=True)
-    mark = folder / hashlib.sha256(source.encode()).hexdigest()[:32]
-    if not mark.exists():
-        cuda_nvrtc.ptx(source, name)
-        mark.touch()
+    fresh = [(source, name) for source, name in sources if not (folder / _key(source)).exists()]
+    if not fresh:
+        return
+    # Of several in one text each has a namespace: helpers and kernels of different texts share names.
+    spaces = [_in_namespace(number, source) for number, (source, _) in enumerate(fresh)]
+    try:
+        cuda_nvrtc.ptx("\n".join(spaces) if len(fresh) > 1 else fresh[0][0], fresh[0][1])
+    except RuntimeError:
+        for source, name in fresh:  # the one that is refused is named
+            cuda_nvrtc.ptx(source, name)
+        raise
+    for source, _ in fresh:
+        (folder / _key(source)).touch()
 
 
-def _compiled(sources: Sequence[tuple[str, str]]) -> list[Function]:
+def _in_namespace(number: int, source: str) -> str:
+    plain = source.replace('extern "C" ', "")
+    return f"namespace k{number} {{\n{plain}\n}}\n"
+
+
+def _parameters_of(source: str, name: str) -> list[tuple[str, str]]:
+    for match in _SIGNATURE.finditer(source):
+        if match.group(1) == name:
+            return _parameters(match.group(2))
+    raise AssertionError(f"no kernel {name} in:\n{source}")
+
+
+def _compiling(sources: Sequence[tuple[str, str]]) -> Callable[[], None]:
+    """Begin to make one library of kernels; what is given back waits for it and notes for each where it is."""
+    if not sources:
+        return lambda: None
     parts = [_HEADER]
-    described = []
     for number, (source, name) in enumerate(sources):
-        _accepted(source, name)
         for helper, text in _HALVES.items():
             source = source.replace(cuda_scalars.HELPERS[helper][0], text)
-        for match in _SIGNATURE.finditer(source):
-            if match.group(1) == name:
-                break
-        else:
-            raise AssertionError(f"no kernel {name} in:\n{source}")
-        parameters = _parameters(match.group(2))
         fibers = "true" if re.search(r"__sync|__shfl", source) else "false"
-        plain = source.replace('extern "C" ', "")
-        given = ", ".join(f"*({type_} *)a[{k}]" for k, (type_, _) in enumerate(parameters))
-        parts.append(
-            f"namespace k{number} {{\n{plain}\nstatic void call(void **a) {{ {name}({given}); }}\n}}\n"
-        )
+        types = enumerate([type_ for type_, _ in _parameters_of(source, name)])
+        given = ", ".join(f"*({type_} *)a[{k}]" for k, type_ in types)
+        parts.append(_in_namespace(number, f"{source}\nstatic void call(void **a) {{ {name}({given}); }}"))
         parts.append(
             f'extern "C" int run_{number}(int grid, int block, int backwards, void **a) '
             f"{{ return run_grid(k{number}::call, {fibers}, grid, block, backwards, a); }}\n"
         )
-        described.append((name, [type_ for type_, _ in parameters]))
-    library = ctypes.CDLL(str(_library("".join(parts))))
-    return [
-        Function(ctypes.cast(getattr(library, f"run_{number}"), ctypes.c_void_p).value or 0, name, types)
-        for number, (name, types) in enumerate(described)
-    ]
+    folder, text = _folder(), "".join(parts)
+    target = folder / f"{_key(text, *_FLAGS)}.so"
+    source_file, made = (folder / f"{target.stem}.{os.getpid()}.{kind}" for kind in ("cpp", "so"))
+    source_file.write_text(text)
+    compiler = subprocess.Popen(
+        [str(COMPILER), *_FLAGS, "-o", str(made), str(source_file)], stderr=subprocess.PIPE, text=True
+    )
+
+    def finish() -> None:
+        _, messages = compiler.communicate()
+        if compiler.returncode:
+            raise AssertionError(f"g++ refuses emitted CUDA C ({source_file}):\n{messages[:4000]}")
+        made.rename(target)
+        source_file.unlink()
+        for number, pair in enumerate(sources):
+            _written(_kept(pair), f"{target.name} {number}")
+
+    return finish
+
+
+def _written(target: Path, text: str) -> None:
+    """A file that is there as a whole or not at all: several runs may be at it."""
+    made = target.with_suffix(f".{os.getpid()}")
+    made.write_text(text)
+    made.rename(target)
 
 
 def _folder() -> Path:
@@ -286,26 +344,14 @@ def _folder() -> Path:
     return folder
 
 
-def _library(text: str) -> Path:
-    if COMPILER is None:
-        raise RuntimeError(WHY_NOT)
-    flags = ["-O1", "-std=c++17", "-fPIC", "-shared", "-w", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing",
-             "-U_FORTIFY_SOURCE"]  # fmt: skip
-    key = hashlib.sha256((text + " ".join(flags)).encode()).hexdigest()[:32]
-    folder = _folder()
-    target = folder / f"{key}.so"
-    if not target.exists():
-        source = folder / f"{key}.{os.getpid()}.cpp"
-        source.write_text(text)
-        made = folder / f"{key}.{os.getpid()}.so"
-        done = subprocess.run(
-            [COMPILER, *flags, "-o", str(made), str(source)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise AssertionError(f"g++ refuses emitted CUDA C ({source}):\n{done.stderr[:4000]}")
-        made.rename(target)
-        source.unlink()
-    return target
+def together(compile_each: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """An engine's ``compile``, with all kernels of a program made by one call of g++ before each is asked for."""
+
+    def compile_together(self: Any, sources: Sequence[tuple[str, str]]) -> list[Any]:
+        compile_all(sources)
+        return compile_each(self, sources)
+
+    return compile_together
 
 
 def compile_one(source: str, name: str) -> Function:
@@ -412,6 +458,15 @@ class HostEngine:
     def to_device(self, target: int, array: Any) -> None:
         assert self.captured is None
         ctypes.memmove(target, address(array), array.nbytes)
+
+    def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        return None  # for `called` alone
+
+    def called(self, function: Any, operands: Sequence[Any]) -> Any:
+        return NotImplemented  # lines without a kernel run in NumPy: there is no CuPy here
+
+    def assign(self, target: Any, value: Any) -> None:
+        raise AssertionError("nothing was called")
 
     def product(self, line: Any, places: Sequence[int], factors: Sequence[Any], on_device: bool) -> None:
         self._do("product", line, list(places), list(factors), on_device)

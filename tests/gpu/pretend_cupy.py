@@ -2,7 +2,8 @@
 
 It is strict. It has only what CuPy 14 has (``test_pretend_cupy.py`` compares names and signatures where the real package can
 be imported), refuses what CuPy refuses (conversion to NumPy without ``get``, NumPy arrays among the operands of a ufunc,
-ufuncs' ``reduce`` and ``at``, ``subok``, bfloat16 in arithmetic), and gives arrays of 0 dimensions where NumPy gives scalars.
+ufuncs' ``reduce`` and ``at``, ``subok``, dtypes that its functions lack), and gives arrays of 0 dimensions where NumPy gives
+scalars.
 What runs with it uses nothing that CuPy lacks; that the GPU computes the same numbers is for tests on a GPU.
 
 ``install()`` puts it in the place of ``cupy`` and ``cupyx`` in ``sys.modules``.
@@ -15,8 +16,11 @@ import functools
 import sys
 from typing import Any
 
+import cupy_ufuncs
+import ml_dtypes
 import numpy as np
 import pretend_cuda as pretend_cuda
+import pretend_libraries
 from pretend_cuda import (
     COMPUTE_TYPES as COMPUTE_TYPES,
     KERNELS as KERNELS,
@@ -294,8 +298,6 @@ class ndarray:
         if subok is not None:
             raise TypeError("subok is not supported yet")
         kind = np.dtype(dtype)
-        if kind != self.dtype and "V" in (kind.kind, self.dtype.kind):
-            raise TypeError(f"elementwise_copy: no conversion from {self.dtype} to {kind}")
         if not copy and kind == self.dtype and order in ("K", "A"):
             return self
         with np.errstate(all="ignore"):
@@ -346,13 +348,13 @@ class ndarray:
         self._atomic("add", np.add, slices, value)
 
     def scatter_max(self, slices: Any, value: Any) -> None:
-        self._atomic("max", np.maximum, slices, value)
+        self._atomic("max", np.fmax, slices, value)  # fmax passes over nan, as the GPU's function does
 
     def scatter_min(self, slices: Any, value: Any) -> None:
-        self._atomic("min", np.minimum, slices, value)
+        self._atomic("min", np.fmin, slices, value)
 
     def _atomic(self, name: str, ufunc: Any, slices: Any, value: Any) -> None:
-        if self.dtype.char not in ("efdFDiILQ" if name == "add" else "fdiIlqLQ"):
+        if self.dtype.char not in ("efdiILQ" if name == "add" else "fdiILQ"):
             raise TypeError(
                 f"scatter_{name} only supports float and unsigned or 32-bit integers, not {self.dtype}"
             )
@@ -460,7 +462,27 @@ def _index_on_host(index: Any, shape: Any) -> Any:
 _MISSING_UFUNCS = {"isnat", "matvec", "spacing", "vecdot", "vecmat"}
 
 
-def _make_ufunc(ufunc: Any) -> Any:
+_KINDS = {"E": np.dtype(ml_dtypes.bfloat16)}
+
+
+def _result_kinds(name: str, loops: tuple[str, ...] | None, hosts: list[Any]) -> list[Any] | None:
+    """The dtypes of the results: of the first loop that takes operands of these dtypes, as CuPy chooses."""
+    if loops is None:
+        return None
+    arrays = [host.dtype for host in hosts if isinstance(host, np.ndarray)]
+    kinds = [host.dtype if isinstance(host, np.ndarray) else np.result_type(*arrays, host) for host in hosts]
+    for loop in loops:
+        given, _, results = loop.partition("->")
+        if len(given) == len(kinds) and _all(
+            np.can_cast(k, _KINDS.get(g, g)) for k, g in zip(kinds, given, strict=True)
+        ):
+            return [_KINDS.get(result, result) for result in results]
+    raise TypeError(f"Wrong type ({', '.join(map(str, kinds))}) of arguments for cupy_{name}")
+
+
+def _make_ufunc(ufunc: Any, known: str) -> Any:
+    loops = cupy_ufuncs.CUPY.get(known)
+
     @functools.wraps(ufunc, assigned=("__name__", "__doc__"), updated=())
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if len(args) > ufunc.nin:
@@ -476,17 +498,21 @@ def _make_ufunc(ufunc: Any) -> Any:
                 hosts.append(arg)
             else:
                 raise TypeError(f"Unsupported type {type(arg)}")
-        if _any(isinstance(host, np.ndarray) and host.dtype.kind == "V" for host in hosts):
-            raise TypeError(f"{ufunc.__name__}: no loop for bfloat16")
         if isinstance(out, tuple):
             (out,) = out
         with np.errstate(all="ignore"):
+            kinds = _result_kinds(ufunc.__name__, loops, hosts) if "dtype" not in kwargs else None
             if out is not None:
                 if not isinstance(out, ndarray):
                     raise TypeError(f"return arrays must be of ArrayType, not {type(out)}")
                 ufunc(*hosts, out=out._host, **kwargs)
                 return out
-            return _wrapped(ufunc(*hosts, **kwargs))
+            result = ufunc(*hosts, **kwargs)
+            if kinds is not None:
+                parts = result if isinstance(result, tuple) else (result,)
+                parts = [np.asarray(part).astype(kind) for part, kind in zip(parts, kinds, strict=True)]
+                result = tuple(parts) if isinstance(result, tuple) else parts[0]
+            return _wrapped(result)
 
     return function
 
@@ -495,7 +521,7 @@ _UFUNCS: dict[str, Any] = {}
 for _name in dir(np):
     _function = getattr(np, _name)
     if isinstance(_function, np.ufunc) and _name not in _MISSING_UFUNCS:
-        _UFUNCS[_name] = _UFUNCS.setdefault(_function.__name__, _make_ufunc(_function))
+        _UFUNCS[_name] = _UFUNCS.setdefault(_function.__name__, _make_ufunc(_function, _name))
         globals()[_name] = _UFUNCS[_name]
 
 
@@ -560,8 +586,7 @@ def _leading(positional: list[str], kwargs: dict[str, Any]) -> list[str]:
     return given
 
 
-_ARITHMETIC = {"sum", "prod", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "cumsum", "cumprod", "var", "std",
-               "matmul", "sort", "argsort", "einsum", "tensordot", "dot"}  # fmt: skip
+_ARITHMETIC = {"mean", "argmax", "argmin", "cumsum", "cumprod", "var", "std", "einsum", "tensordot", "dot"}  # fmt: skip
 FORWARDED: list[str] = []
 for _name, _signature in {
     "sum": "a, axis, dtype, out, keepdims", "prod": "a, axis, dtype, out, keepdims",
@@ -572,11 +597,11 @@ for _name, _signature in {
     "std": "a, axis, dtype, out, ddof, keepdims", "concatenate": "tup, axis, out, *, dtype, casting",
     "stack": "tup, axis, out, *, dtype, casting", "where": "condition, x, y", "take": "a, indices, axis, out",
     "take_along_axis": "a, indices, axis", "roll": "a, shift, axis", "tril": "m, k", "triu": "m, k",
-    "dot": "a, b, out", "tensordot": "a, b, axes", "einsum": "*operands", "sort": "a, axis, kind",
-    "argsort": "a, axis, kind", "nonzero": "a", "pad": "*array", "bincount": "x, weights, minlength",
-    "tile": "A, reps", "repeat": "a, repeats, axis", "searchsorted": "a, v, side, sorter", "round": "a, decimals, out",
+    "dot": "a, b, out", "tensordot": "a, b, axes", "einsum": "*operands", "nonzero": "a", "pad": "*array",
+    "tile": "A, reps", "round": "a, decimals, out", "clip": "a, a_min, a_max, out",
+    "linspace": "start, stop, num, endpoint, retstep, dtype, axis",
     "isclose": "a, b, rtol, atol, equal_nan", "nan_to_num": "x, copy, nan, posinf, neginf", "outer": "a, b, out",
-    "flatnonzero": "a", "trace": "a, offset, axis1, axis2, dtype, out", "lexsort": "keys",
+    "flatnonzero": "a", "trace": "a, offset, axis1, axis2, dtype, out",
     "unique": "ar, return_index, return_inverse, return_counts, axis, *, equal_nan",
 }.items():  # fmt: skip
     _forward(_name, _signature)
@@ -745,50 +770,25 @@ lib = module(
 )
 
 
-def _linalg(name: str) -> Any:
-    def function(*args: Any, **kwargs: Any) -> Any:
-        return _wrapped(
-            tuple(r) if isinstance(r := getattr(np.linalg, name)(*_host(args), **kwargs), tuple) else r
-        )
-
-    function.__name__ = name
-    return function
-
-
-linalg = module(
-    "cupy.linalg",
-    LinAlgError=np.linalg.LinAlgError,
-    **{
-        name: _linalg(name)
-        for name in ("cholesky", "det", "eigh", "inv", "qr", "slogdet", "solve", "svd", "norm", "pinv")
-    },
-)
-
-
-def _fft(name: str) -> Any:
-    def function(*args: Any, **kwargs: Any) -> Any:
-        return _wrapped(getattr(np.fft, name)(*_host(args), **kwargs))
-
-    function.__name__ = name
-    return function
-
-
-fft = module("cupy.fft", **{name: _fft(name) for name in ("fftn", "ifftn", "rfftn", "irfftn")})
-
-
 _SELF = sys.modules[__name__]
+linalg, fft = pretend_libraries.linalg(ndarray, _wrapped, _host), pretend_libraries.fft(_wrapped, _host)
+sort, argsort, lexsort, searchsorted, bincount, repeat = pretend_libraries.orders(ndarray, _wrapped)
 cupyx = module(
     "cupyx",
     scatter_add=lambda a, slices, value: a.scatter_add(slices, value),
     scatter_max=lambda a, slices, value: a.scatter_max(slices, value),
     scatter_min=lambda a, slices, value: a.scatter_min(slices, value),
     empty_pinned=empty_pinned,
+    errstate=pretend_libraries.errstate,
+    scipy=pretend_libraries.scipy(ndarray, _wrapped, _host, _result_kinds),
 )
 
 
 def install() -> None:
     """Make ``import cupy`` and ``import cupyx`` give this module."""
     sys.modules.update({"cupy": _SELF, "cupyx": cupyx, "cupy_backends.cuda.libs": libs})
+    for name in ("scipy", "scipy.linalg", "scipy.special"):
+        sys.modules[f"cupyx.{name}"] = functools.reduce(getattr, name.split("."), cupyx)
     for name, found in {
         "cuda": cuda,
         "cuda.runtime": runtime,

@@ -210,7 +210,7 @@ def test_reports_have_lines_and_texts():
     assert found.host_calls == 1
     assert found.products == 1
     text = cuda_plan_report.report(program, source=True)
-    assert "NumPy  erfinv" in text
+    assert "CuPy  erfinv" in text
     assert "cuBLAS float32 (5×8 @ 8×5)" in text
     assert 'extern "C" __global__' in text
 

@@ -33,16 +33,18 @@ def oracle() -> Any:
     return peer
 
 
-def test_every_operator() -> None:
-    from test_opinfo_cuda import KNOWN  # the stand-in's table holds for a GPU too
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "complex64", "int64"])
+def test_every_operator(dtype: str) -> None:
+    from test_opinfo_cuda import HOST, KNOWN  # the stand-in's tables hold for a GPU too
 
     pytest.importorskip("torch")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parents[1] / "src"), *sys.path])}
-    command = [sys.executable, str(HERE / "sweep.py")]
+    command = [sys.executable, str(HERE / "sweep.py"), f"--dtype={dtype}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
-    wrong = json.loads(done.stdout[done.stdout.index("{") :])["wrong"]
-    assert not {name: found for name, found in wrong.items() if name not in KNOWN}
+    result = json.loads(done.stdout[done.stdout.index("{") :])
+    assert not {name: found for name, found in result["wrong"].items() if name not in KNOWN[dtype]}
+    assert not set(result["host_trips"]) - set(HOST[dtype])
 
 
 def test_training() -> None:

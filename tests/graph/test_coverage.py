@@ -12,7 +12,7 @@ from rushlight.ops.define import PRIMITIVES
 
 BY_NUMPY = frozenset(
     [
-        "bernoulli", "bincount", "cdist", "cofactors", "complex", "cross", "ctc_loss", "ctc_loss_backward",
+        "bernoulli", "bincount", "cdist", "cholesky_solve", "cofactors", "complex", "cross", "ctc_loss", "ctc_loss_backward",
         "cummax", "cummin", "erfcx", "erfinv", "fft_complex", "fft_half_to_real", "fft_real_to_half", "frexp",
         "gcd", "histc", "histogramdd", "hypot", "i0", "igamma", "igammac", "isin", "kthvalue", "lgamma",
         "linalg_cholesky", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_inv", "linalg_ldl_factor_ex",

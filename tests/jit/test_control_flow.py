@@ -368,15 +368,96 @@ def test_loops_that_change_memory_outside(mode):
         assert steps.item() == total
 
 
-def test_double_backward_through_a_static_loop_is_refused():
+@modes
+def test_second_derivatives_of_loops(mode):
+    factor = randn(2, requires_grad=True)
+
+    def f(x, w, n):
+        bound = (
+            w.exp()
+        )  # changes between the iterations do not matter, nor does what is carried without a gradient
+        count, y, z = torch.while_loop(
+            lambda i, y, z: i < n,
+            lambda i, y, z: (i + 1, y * bound.sin() + z * factor, z.tanh() + i * y * y),
+            (torch.tensor(0), x, x * w),
+        )
+        first = torch.autograd.grad((y * z).sum(), (x, w, factor), create_graph=True)
+        weight = (first[0] * first[1]).sum() + (first[2] ** 2).sum() + y.sum()
+        return count, y.detach(), *[g.detach() for g in first], *torch.autograd.grad(weight, (x, w, factor))
+
+    compiled = in_mode(mode, f)
+    for n in (1, 4, 2):
+        x, w = randn(2, requires_grad=True), randn(2, requires_grad=True)
+        expected = f(x, w, torch.tensor(n))
+        for a, b in zip(compiled(x, w, torch.tensor(n)), expected, strict=True):
+            same(a, b, 1e-9)
+
+
+@modes
+def test_second_derivatives_of_loops_by_backward(mode):
+    x = randn(3, requires_grad=True)
+
+    def step(scale):
+        x.grad = None
+        _, y = torch.while_loop(
+            lambda i, y: i < 3, lambda i, y: (i + 1, (y * scale).sin()), (torch.tensor(0), x)
+        )
+        (first,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        (first * first).sum().backward()
+        return first.detach()
+
+    compiled = in_mode(mode, step)
+    for _ in range(4):
+        scale = randn(3)
+        expected, of_x = step(scale), x.grad
+        same(compiled(scale), expected)
+        same(x.grad, of_x)
+
+
+def test_third_derivatives_through_a_static_loop_are_refused():
     @torch.compile(fullgraph=True)
     def f(x):
         _, y = torch.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * y), (torch.tensor(0), x))
-        (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-        return torch.autograd.grad(first.sum(), x)
+        for _ in range(3):
+            (y,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        return y
 
-    with pytest.raises(RuntimeError, match="no gradients of gradients"):
+    with pytest.raises(RuntimeError, match="no third derivatives"):
         f(torch.ones(2, requires_grad=True))
+
+
+@modes
+@pytest.mark.parametrize("kind", ["cond", "scan", "map", "while_loop"])
+def test_second_derivatives_outside_of_a_compiled_function(mode, kind):
+    w = randn(2, requires_grad=True)
+
+    def f(x, n):
+        if kind == "cond":
+            return torch.cond(n > 1, lambda x: (x * w).sin(), lambda x: (x + w).exp(), (x,))
+        if kind == "scan":
+            return torch.scan(lambda c, x: (c * w + x.sin(), c * x), x[0], x)[1]
+        if kind == "map":
+            return torch.map_fn(lambda row: (row * w).exp(), x)
+        return torch.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y.sin() * w), (torch.tensor(0), x))[
+            1
+        ]
+
+    compiled = in_mode(mode, f)
+    if mode == "static":
+        y = compiled(randn(3, 2, requires_grad=True), torch.tensor(2))
+        with pytest.raises(RuntimeError, match="control flow"):
+            torch.autograd.grad(y.sum(), w, create_graph=True)
+        return
+    for n in (2, 1, 3, 2, 2, 2, 2, 2):
+        x = randn(3, 2, requires_grad=True)
+        found = []
+        for function in (f, compiled):
+            y = function(x, torch.tensor(n))
+            first = torch.autograd.grad(y.square().sum(), (x, w), create_graph=True)
+            second = torch.autograd.grad(sum((g * g).sum() for g in first), (x, w))
+            found.append([y.detach(), *first, *second])
+        for a, b in zip(*found, strict=True):
+            same(a, b, 1e-9)
 
 
 # --- scan and map -----------------------------------------------------------------------------------------------------------

@@ -427,3 +427,19 @@ def test_other_bad_packings() -> None:
         packing.pad_sequence([torch.ones(1)], padding_side="top")
     with pytest.raises(AssertionError, match="length 2"):
         packing.PackedSequence(torch.ones(3))
+
+
+def test_weights_given_beside_the_parameters() -> None:
+    lstm = torch.nn.LSTM(3, 4, 2)
+    x = torch.ones(2, 1, 3)
+    doubled = torch.nn.LSTM(3, 4, 2)
+    doubled.load_state_dict({name: 2 * value for name, value in lstm.state_dict().items()})
+    before = lstm(x)[0]
+    lstm._flat_weights = [weight * 2 for weight in lstm.parameters()]
+    assert torch.equal(lstm(x)[0], doubled(x)[0])
+    lstm(x)[0].sum().backward()
+    assert all(weight.grad is not None for weight in lstm.parameters())
+    for name, value in list(lstm.named_parameters()):
+        setattr(lstm, name, torch.nn.Parameter(value.detach()))  # a new parameter counts again
+    assert torch.equal(lstm(x)[0], before)
+    assert lstm.double()._flat_weights[0].dtype == torch.float64

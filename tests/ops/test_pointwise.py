@@ -280,3 +280,11 @@ def test_special_namespace() -> None:
     assert values(torch.special.expit(x)) == values(x.sigmoid())
     assert values(torch.special.psi(x)) == values(torch.digamma(x))
     np.testing.assert_allclose(values(torch.special.ndtr(torch.special.ndtri(x))), values(x), rtol=1e-6)
+
+
+def test_the_sign_of_a_real_number_needs_nothing_for_backward() -> None:
+    x = torch.tensor([1.0, -2.0], requires_grad=True)
+    y = (x * 2).sign()
+    y[y < 0] = 5.0
+    (y * x).sum().backward()
+    assert x.grad.tolist() == [1, 5]

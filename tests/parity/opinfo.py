@@ -25,7 +25,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import ml_dtypes
@@ -36,9 +36,6 @@ import rushlight
 from rushlight.autograd.engine import run_backward
 from rushlight.core.tensor import make_tensor
 
-# By which argument the factor is. PyTorch's own gradient tests pass only the triangle that is read, too: what it gives as
-# the gradient of the other one is not 0.
-OF_TRIANGLES = {"cholesky_inverse": 0, "cholesky_solve": 1}
 CHECKS = ("forward", "gradients", "methods", "inplace", "out", "errors")
 DTYPES = ("float32", "float64", "int64", "bool", "complex64")
 # (rtol, atol) as in torch.testing.assert_close; integers and bools must be equal.
@@ -47,15 +44,6 @@ TOLERANCES = {
     "complex64": (1.3e-6, 1e-5), "complex128": (1e-7, 1e-7),
 }  # fmt: skip
 SHOWN = 8  # failures printed for one check
-
-
-def of_triangle(function: Any, position: int, *args: Any, upper: bool = False, **kwargs: Any) -> Any:
-    """``function`` of the one triangle of a factor that it reads."""
-    given = list(args)
-    if len(given) > position + 1:
-        upper = given.pop()
-    given[position] = given[position].triu() if upper else given[position].tril()
-    return function(*given, upper=upper, **kwargs)
 
 
 @cache
@@ -450,8 +438,6 @@ class Case:
             return
         seed_both()
         theirs, ours = operator.op, self.function
-        if operator.name in OF_TRIANGLES:
-            theirs, ours = (partial(of_triangle, f, OF_TRIANGLES[operator.name]) for f in (theirs, ours))
         expected, refused = call(theirs, (sample.input, *sample.args), sample.kwargs)
         if refused is not None:
             return

@@ -150,3 +150,101 @@ def test_errors_agree(build: Any) -> None:
     expected = _raised(lambda: build(torch.utils.data, torch))
     assert expected is not None
     assert _raised(lambda: build(rushlight.utils.data, rushlight)) is expected
+
+
+def test_iterations_by_pytorch_s_names() -> None:
+    from rushlight.utils.data.dataloader import (
+        _BaseDataLoaderIter,
+        _DatasetKind,
+        _MultiProcessingDataLoaderIter,
+        _SingleProcessDataLoaderIter,
+    )
+
+    class Stream:
+        """What fastai hands to an iteration: no DataLoader, only its attributes."""
+
+        _IterableDataset_len_called, _auto_collation, drop_last, in_order = None, False, False, True
+        generator, prefetch_factor, pin_memory, timeout, persistent_workers = None, 2, False, 0, False
+        _index_sampler, _dataset_kind, num_workers = range(100), _DatasetKind.Iterable, 0
+        worker_init_fn = multiprocessing_context = None
+
+        def __init__(self) -> None:
+            self.dataset = self
+
+        def __iter__(self) -> Any:
+            return iter(range(3))
+
+        @staticmethod
+        def collate_fn(sample: Any) -> Any:
+            return sample * 10
+
+    assert list(_SingleProcessDataLoaderIter(Stream())) == [0, 10, 20]
+    several = Stream()
+    several.num_workers = 1
+    assert list(_MultiProcessingDataLoaderIter(several)) == [0, 10, 20]
+    for module in (torch, rushlight):
+        loader = module.utils.data.DataLoader([1, 2, 3])
+        assert type(iter(loader)).__name__ == "_SingleProcessDataLoaderIter" and len(iter(loader)) == 3
+        assert loader._dataset_kind == _DatasetKind.Map and loader._iterator is None
+        assert isinstance(module.utils.data.DataLoader[int]([1]), module.utils.data.DataLoader)
+    assert isinstance(iter(loader), _BaseDataLoaderIter)
+
+
+def test_fixed_attributes_and_contexts() -> None:
+    for module in (torch, rushlight):
+        make = module.utils.data.DataLoader
+        loader = make([1, 2, 3])
+        for name in ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"):
+            with pytest.raises(ValueError, match=f"{name} attribute should not be set after DataLoader is"):
+                setattr(loader, name, 3)
+        loader.collate_fn = len
+        assert list(loader) == [1, 1, 1]
+        assert make([1], num_workers=1, multiprocessing_context="fork").multiprocessing_context is not None
+        with pytest.raises(ValueError, match="can only be used with multi-process loading"):
+            make([1], multiprocessing_context="fork")
+        with pytest.raises(ValueError, match="valid start method"):
+            make([1], num_workers=1, multiprocessing_context="frok")
+        with pytest.raises(TypeError, match="valid context object"):
+            make([1], num_workers=1, multiprocessing_context=3)
+
+
+def test_a_stream_longer_than_its_length() -> None:
+    for module in (torch, rushlight):
+
+        class Long(module.utils.data.IterableDataset):
+            def __iter__(self) -> Any:
+                return iter(range(4))
+
+            def __len__(self) -> int:
+                return 3
+
+        loader = module.utils.data.DataLoader(Long())
+        assert len(loader) == 3
+        with pytest.warns(UserWarning, match="was reported to be 3"):
+            assert len(list(loader)) == 4
+
+
+def test_collating_by_a_table() -> None:
+    class Point:
+        def __init__(self, x: float) -> None:
+            self.x = x
+
+    class Named(dict):  # type: ignore[type-arg]
+        name = "plain"
+
+    results = []
+    for module in (torch, rushlight):
+        if module is torch:
+            from torch.utils.data._utils.collate import collate, default_collate_fn_map
+        else:
+            from rushlight.utils.data._utils.collate import collate, default_collate_fn_map
+        table = {**default_collate_fn_map, Point: lambda batch, *, collate_fn_map=None: [p.x for p in batch]}
+        first = Named(a=1, p=Point(2.0))
+        first.name = "own"
+        made = collate([first, Named(a=3, p=Point(4.0))], collate_fn_map=table)
+        with pytest.raises(TypeError, match="must contain tensors"):
+            collate([Point(1.0)], collate_fn_map=default_collate_fn_map)
+        with pytest.raises(TypeError, match="<U1"):
+            collate([np.array(["a"])], collate_fn_map=table)
+        results.append((type(made), made.name, made["a"].tolist(), made["p"], first["a"]))
+    assert results[0] == results[1]

@@ -68,7 +68,7 @@ def test_persistent_workers_survive_an_epoch_that_was_left_early() -> None:
     loader = DataLoader(Squares(), batch_size=3, num_workers=2, persistent_workers=True)
     next(iter(loader))
     assert [b.tolist() for b in loader] == [[0, 1, 4], [9, 16, 25], [36, 49, 64], [81]]
-    loader._kept_workers.stop()
+    loader._iterator.pool.stop()
 
 
 def test_workers_have_seeds_that_differ_and_change_with_the_epoch() -> None:

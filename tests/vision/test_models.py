@@ -9,6 +9,10 @@ from rushlight.vision import models
 
 COUNTS = {
     "alexnet": 61_100_840,
+    "densenet121": 7_978_856,
+    "densenet161": 28_681_000,
+    "densenet169": 14_149_480,
+    "densenet201": 20_013_928,
     "mobilenet_v2": 3_504_872,
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
@@ -28,6 +32,29 @@ COUNTS = {
     "wide_resnet50_2": 68_883_240,
     "wide_resnet101_2": 126_886_696,
 }
+
+
+def test_densenet() -> None:
+    torch.manual_seed(0)
+    plain = models.DenseNet(4, (2, 2), 8, num_classes=3, drop_rate=0.0).eval()
+    x = torch.randn(2, 3, 32, 32, requires_grad=True)
+    keys = list(plain.state_dict())
+    assert (
+        "features.denseblock2.denselayer1.norm1.running_mean" in keys
+        and "features.transition1.conv.weight" in keys
+    )
+    grads = []
+    for saves_memory in (False, True):
+        model = models.DenseNet(4, (2, 2), 8, num_classes=3, memory_efficient=saves_memory).eval()
+        model.load_state_dict(plain.state_dict())
+        assert torch.allclose(model(x), plain(x))
+        grads.append(torch.autograd.grad(model(x).square().sum(), x)[0])
+    assert torch.allclose(*grads)
+
+
+def test_layers_of_vgg_by_name() -> None:
+    made = models.vgg.make_layers([8, "M", 16], batch_norm=True)
+    assert [type(layer).__name__ for layer in made] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Conv2d", "BatchNorm2d", "ReLU"]  # fmt: skip  # noqa: E501
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.device import USABLE, device
 from ..core.dtypes import bfloat16, dtype, float16
-from .precision import ACTIVE, SWITCHES
+from .precision import ACTIVE, ACTIVE_ON, SWITCHES
 
 _CPU_DTYPES = (bfloat16, float16)
 _DEFAULTS: dict[str, dtype] = {"cpu": bfloat16, "cuda": float16}
@@ -23,7 +23,8 @@ def is_autocast_available(device_type: str) -> bool:
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
     """Whether autocast is on for the device type (a GPU's if None, as in PyTorch)."""
-    return device_type == "cpu" and ACTIVE.get() is not None
+    variable = ACTIVE_ON.get("cuda" if device_type is None else device_type)
+    return variable is not None and variable.get() is not None
 
 
 def is_autocast_cpu_enabled() -> bool:
@@ -33,8 +34,9 @@ def is_autocast_cpu_enabled() -> bool:
 
 def get_autocast_dtype(device_type: str) -> dtype:
     """The dtype that autocast uses, or would use, on the device type."""
-    active = ACTIVE.get()
-    return active if active is not None and device_type == "cpu" else _DEFAULTS[device_type]
+    variable = ACTIVE_ON.get(device_type)
+    active = None if variable is None else variable.get()
+    return _DEFAULTS[device_type] if active is None else active
 
 
 def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
@@ -70,9 +72,10 @@ def clear_autocast_cache() -> None:
 class autocast:
     """Within this context (or the function that it decorates) operations choose their precision.
 
-    Matrix products, linear layers, convolutions and attention take ``dtype`` (bfloat16 unless given, or float16); losses,
-    decompositions, Fourier transforms and the like take float32; the others what they are given. float64 stays. Parameters
-    keep their dtype, and so do their gradients. Run backward outside of the context.
+    Matrix products, linear layers, convolutions and attention take ``dtype`` (bfloat16 unless given, or float16; on a GPU
+    float16 unless given); losses, decompositions, Fourier transforms and the like (on a GPU: losses, norms, sums, softmax,
+    exponentials and powers) take float32; the others what they are given. float64 stays, and so do tensors on other devices.
+    Parameters keep their dtype, and so do their gradients. Run backward outside of the context.
 
     ``enabled=False`` turns it off inside of another. For ``"cuda"`` without a GPU it warns and does nothing, and for a
     dtype that the CPU does not have, too. Raises ``RuntimeError`` for an unknown device type.
@@ -123,18 +126,19 @@ class autocast:
         if not self._works:
             return self
         if self._enabled:
-            SWITCHES.turn_on()
-        self._before.append((ACTIVE.get(), self._enabled))
-        ACTIVE.set(self.fast_dtype if self._enabled else None)
+            SWITCHES.turn_on(self.device)
+        variable = ACTIVE_ON[self.device]
+        self._before.append((variable.get(), self._enabled))
+        variable.set(self.fast_dtype if self._enabled else None)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if not self._works:
             return
         previous, switched = self._before.pop()
-        ACTIVE.set(previous)
+        ACTIVE_ON[self.device].set(previous)
         if switched:
-            SWITCHES.turn_off()
+            SWITCHES.turn_off(self.device)
 
     def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(func)
@@ -167,7 +171,9 @@ def custom_fwd(
             return fwd(ctx, *args, **kwargs)
         ctx._fwd_used_autocast = False
         with autocast(device_type, enabled=False):
-            return fwd(ctx, *cast_all(args, cast_inputs), **cast_all(kwargs, cast_inputs))
+            return fwd(
+                ctx, *cast_all(args, cast_inputs, device_type), **cast_all(kwargs, cast_inputs, device_type)
+            )
 
     return forward
 
@@ -181,7 +187,7 @@ def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Ca
 
     @wraps(bwd)
     def backward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
-        with autocast(device_type, dtype=ctx._dtype, enabled=ctx._fwd_used_autocast and device_type == "cpu"):
+        with autocast(device_type, dtype=ctx._dtype, enabled=ctx._fwd_used_autocast):
             return bwd(ctx, *args, **kwargs)
 
     return backward

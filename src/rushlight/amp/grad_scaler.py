@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any
 
 from ..core.device import USABLE
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..ops.creation import tensor
+
+
+class OptState(Enum):
+    """How far an optimizer is since the last ``update``."""
+
+    READY = 0
+    UNSCALED = 1
+    STEPPED = 2
 
 
 class GradScaler:
@@ -64,7 +73,7 @@ class GradScaler:
 
     def _start_round(self) -> None:
         self._overflowed: dict[int, bool] = {}  # by optimizer: whether its gradients are finite was looked at
-        self._stage: dict[int, str] = {}
+        self._stage: dict[int, OptState] = {}
 
     def _need_scale(self, doing: str) -> Tensor:
         if self._scale is None:
@@ -96,15 +105,15 @@ class GradScaler:
         if not self._enabled:
             return
         scale = self._need_scale("unscale_")
-        stage = self._stage.get(id(optimizer), "ready")
-        if stage == "unscaled":
+        stage = self._stage.get(id(optimizer), OptState.READY)
+        if stage is OptState.UNSCALED:
             raise RuntimeError(
                 "unscale_() has already been called on this optimizer since the last update()."
             )
-        if stage == "stepped":
+        if stage is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
         self._unscale(optimizer, scale, allow_half=False)
-        self._stage[id(optimizer)] = "unscaled"
+        self._stage[id(optimizer)] = OptState.UNSCALED
 
     def _unscale(self, optimizer: Any, scale: Tensor, *, allow_half: bool) -> None:
         factor = 1.0 / float(scale)
@@ -136,17 +145,17 @@ class GradScaler:
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
         scale = self._need_scale("step")
-        stage = self._stage.get(id(optimizer), "ready")
-        if stage == "stepped":
+        stage = self._stage.get(id(optimizer), OptState.READY)
+        if stage is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
-        if stage == "ready":
+        if stage is OptState.READY:
             self._unscale(optimizer, scale, allow_half=True)
         if id(optimizer) not in self._overflowed:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         result = None
         if not self._overflowed[id(optimizer)]:
             result = optimizer.step(*args, **kwargs)
-        self._stage[id(optimizer)] = "stepped"
+        self._stage[id(optimizer)] = OptState.STEPPED
         return result
 
     def update(self, new_scale: Any = None) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import placed_beside
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import LeafNode, Node, OutputNode
@@ -367,7 +368,7 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
                 return
             copy = np.empty_like(like)
             if copy.strides != like.strides:  # the leaf has gaps, or elements that are one place in memory
-                copy = np.empty(like.shape, like.dtype)
+                copy = placed_beside(np.empty(like.shape, like.dtype), like)
             copy[...] = array
             tensor._grad = make_tensor(copy)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import placed_beside
 from ..core.dtypes import F32, INEXACT
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RELEASED, LeafNode, Node, OutputNode
@@ -269,9 +270,13 @@ class FunctionNode(Node):
     def materialized(self, gradients: tuple[Any, ...]) -> tuple[Any, ...]:
         """``gradients`` with zeros in place of None, for the outputs that are tensors."""
         outputs = self.outputs or ((self.shape, self.dtype),)
+        # On the device of the others: what a function gives is seldom on several.
+        like = next((part._array for part in gradients if part is not None), None)
         return tuple(
             [
-                make_tensor(np.zeros(output[0], output[1])) if part is None and output is not None else part
+                make_tensor(placed_beside(np.zeros(output[0], output[1]), like))
+                if part is None and output is not None
+                else part
                 for part, output in zip(gradients, outputs, strict=True)
             ]
         )

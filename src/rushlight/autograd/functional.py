@@ -411,6 +411,34 @@ def _as_tensors(given: Any, what: str, name: str) -> tuple[bool, Tensors]:
     return several, values
 
 
+# Some of PyTorch's private functions by their names, for libraries that call them.
+
+
+def _as_tuple(inp: Any, arg_name: str = "input", fn_name: str = "as_tuple") -> tuple[bool, Tensors]:
+    """Whether ``inp`` is a tuple, and it as one. Raises ``TypeError`` for what holds no tensors."""
+    return _as_tensors(inp, arg_name, fn_name)
+
+
+def _construct_standard_basis_for(tensors: Tensors, tensor_numels: tuple[int, ...]) -> Tensors:
+    """Unit vectors of all elements, in parts: ``(elements of all, elements)`` for each tensor."""
+    return tuple([unit.reshape(unit.shape[0], -1) for unit in _units(tensors)])
+
+
+def _grad_postprocess(inputs: Any, create_graph: bool) -> Any:
+    """The tensors, or nested tuples of them, without their history unless ``create_graph``."""
+    if isinstance(inputs, Tensor):
+        return inputs if create_graph else inputs.detach()
+    return tuple([_grad_postprocess(each, create_graph) for each in inputs])
+
+
+def _tuple_postprocess(res: Any, to_unpack: Any) -> Any:
+    """What is alone in a tuple, where ``to_unpack`` (for two levels: each of it) says that the caller gave no tuple."""
+    if isinstance(to_unpack, tuple):
+        inner = res if to_unpack[1] else tuple([each[0] for each in res])
+        return inner if to_unpack[0] else inner[0]
+    return res if to_unpack else res[0]
+
+
 def _leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().requires_grad_()  # type: ignore[no-any-return]
 

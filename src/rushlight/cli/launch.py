@@ -24,11 +24,16 @@ torch.distributed.init_process_group(). Sets RANK, LOCAL_RANK, WORLD_SIZE, MASTE
 other variables, and, unless it is set, OMP_NUM_THREADS to this machine's processors divided by N.
 
 options:
-  -n, --nproc-per-node N  how many processes (torchrun's spelling with underscores is taken too)
+  -n, --nproc-per-node N  how many processes (torchrun's spelling with underscores is taken too); auto: one for
+                          each processor, gpu: one for each GPU
   --hosts A,B             the hosts to run on, by turns; this one if left out
   --ppn K                 with --hosts: how many processes follow each other on one host
   --label                 begin every line of output with its rank
   --mpiexec PATH          the mpiexec to use; otherwise the one beside this Python, then the one on the PATH
+  --master-addr, --master-port
+                          what MASTER_ADDR and MASTER_PORT are set to; MPI needs neither
+
+torchrun's other options (--standalone, --nnodes=1, --rdzv-backend, --max-restarts ...) are taken and change nothing.
 """
 
 
@@ -41,6 +46,7 @@ class _Request(NamedTuple):
     label: bool
     mpiexec: str | None
     program: list[str]
+    pass_local_rank: bool
 
 
 class _Wrong(Exception):
@@ -82,12 +88,14 @@ def command_line(arguments: Sequence[str]) -> list[str]:
     if request.label:
         command += ["-l"]
     command += ["-n", str(request.processes), sys.executable, "-m", "rushlight.cli.launched"]
+    if request.pass_local_rank:
+        command += ["--pass-local-rank"]
     return command + request.program
 
 
 def _parse(arguments: list[str]) -> _Request:
     found: dict[str, str] = {}
-    label = False
+    label = pass_local_rank = False
     names = {
         "-n": "n",
         "-np": "n",
@@ -95,12 +103,21 @@ def _parse(arguments: list[str]) -> _Request:
         "--hosts": "hosts",
         "--ppn": "ppn",
         "--mpiexec": "mpiexec",
+        "--nnodes": "nnodes",
+        "--node-rank": "node_rank",
+        "--master-addr": "MASTER_ADDR",
+        "--master-port": "MASTER_PORT",
+        **dict.fromkeys(_OF_TORCHRUN, "ignored"),
     }
     while arguments and arguments[0].startswith("-") and arguments[0] != "-m":
         option, equals, value = arguments.pop(0).partition("=")
         option = option.replace("_", "-")
         if option == "--label":
             label = True
+        elif option == "--pass-local-rank":
+            pass_local_rank = True
+        elif option in _FLAGS_OF_TORCHRUN:
+            continue
         elif option in names:
             if not equals:
                 if not arguments:
@@ -109,18 +126,48 @@ def _parse(arguments: list[str]) -> _Request:
             found[names[option]] = value
         else:
             raise _Wrong(f"unknown option {option!r}")
+    if found.get("nnodes", "1") not in ("1", "1:1") or found.get("node_rank", "0") != "0":
+        raise _Wrong(
+            "one command starts the processes of all hosts: -n N --hosts A,B --ppn K, in the place of --nnodes"
+        )
+    for variable in ("MASTER_ADDR", "MASTER_PORT"):
+        if variable in found:
+            os.environ[variable] = found[variable]
     if "n" not in found:
         raise _Wrong("say with -n how many processes to run")
     if not arguments or arguments == ["-m"]:
         raise _Wrong("name the program to run")
     return _Request(
-        _positive("-n", found["n"]),
+        _processes(found["n"]),
         found.get("hosts"),
         _positive("--ppn", found["ppn"]) if "ppn" in found else None,
         label,
         found.get("mpiexec"),
         arguments,
+        pass_local_rank,
     )
+
+
+# Options of torchrun that say how its processes find and watch each other, which mpiexec does; with a value, and without.
+_OF_TORCHRUN = (
+    "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id", "--rdzv-conf", "--max-restarts", "--monitor-interval", "--start-method",
+    "--role", "--log-dir", "--redirects", "-r", "--tee", "-t", "--local-addr", "--log-line-prefix-template", "--logs-specs",
+    "--local-ranks-filter",
+)  # fmt: skip
+_FLAGS_OF_TORCHRUN = ("--standalone", "--use-env", "--signals-to-handle")
+
+
+def _processes(text: str) -> int:
+    """torchrun's words for the number of processes on this host, or a number."""
+    if text in ("auto", "cpu", "gpu"):
+        from rushlight.core.machine import processors
+        from rushlight.cuda import device_count
+
+        devices = device_count() if text != "cpu" else 0
+        if text == "gpu" and not devices:
+            raise _Wrong("-n gpu: there is no GPU here; give the number of processes")
+        return devices or processors().usable
+    return _positive("-n", text)
 
 
 def _positive(option: str, text: str) -> int:
@@ -134,17 +181,9 @@ def _find_mpiexec() -> str:
 
     if util.find_spec("mpi4py") is None:
         raise _Wrong('mpi4py is not installed: pip install "rushlight[mpi]"')
-    import shutil
-    import sysconfig
+    from rushlight.distributed.environment import find_mpiexec
 
-    folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
-    # A MPI library that is not the wheel's is chosen on purpose, and has its own mpiexec on the PATH.
-    for folder in folders if not os.environ.get("MPI4PY_LIBMPI") else []:
-        for name in ("mpiexec.hydra", "mpiexec", "mpiexec.exe"):
-            path = os.path.join(folder, name)
-            if os.access(path, os.X_OK) and not os.path.isdir(path):
-                return path
-    found = shutil.which("mpiexec")
+    found = find_mpiexec()
     if found is None:
         raise _Wrong(
             'no mpiexec was found beside Python or on the PATH: pip install "rushlight[mpi]", or give --mpiexec'

@@ -16,7 +16,13 @@ def main(arguments: Sequence[str]) -> int:
     from rushlight.distributed import engine
     from rushlight.distributed.environment import find_place, set_torchrun_variables
 
+    arguments = list(arguments)
+    pass_local_rank = arguments[:1] == ["--pass-local-rank"]
+    del arguments[: int(pass_local_rank)]
     place = find_place()
+    if pass_local_rank and place is not None:
+        # Behind the program's name, as torch.distributed.launch gives it.
+        arguments.insert(2 if arguments[:1] == ["-m"] else 1, f"--local-rank={place.local_rank}")
     if place is not None:
         set_torchrun_variables(place)
     # Now, not in init_process_group: a process that fails before it gets there can end the others only through MPI.

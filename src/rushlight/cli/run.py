@@ -101,6 +101,9 @@ def _find_module(name: str) -> _Program:
 
     if not all(name.split(".")):
         raise _Unusable(f"{name!r} is not the name of a module; give it in full, like package.module")
+    from rushlight.compat import alias
+
+    name = alias.real_name(name)
     folder = os.getcwd()
     _put_first_on_path(folder)
     try:

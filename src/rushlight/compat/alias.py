@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from rushlight.core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # The longest name that fits decides: tensorflow.compat.v1 is the whole of tensorflow again.
 ALIASES: Final = {
     "tensorflow.compat.v1": "rushlight.compat.tensorflow",
     "tensorflow": "rushlight.compat.tensorflow",
+    "functorch": "rushlight.compat.functorch",
     "torch": "rushlight",
     "torchvision": "rushlight.vision",
 }
@@ -57,7 +58,8 @@ def install() -> None:
             )
     if not is_installed():
         sys.meta_path.insert(0, _FINDER)
-        Tensor.__module__ = "torch"  # libraries choose what to do by the name of a tensor's module
+        # Libraries choose what to do by the name of a tensor's module, and of the module that they got.
+        Tensor.__module__ = sys.modules["rushlight"].__name__ = "torch"
         if _SPAWN in sys.modules:
             _hand_on_to_children(sys.modules[_SPAWN])
 
@@ -71,6 +73,7 @@ def uninstall() -> None:
         return
     sys.meta_path.remove(_FINDER)
     Tensor.__module__ = _TENSORS_OWN_MODULE
+    sys.modules["rushlight"].__name__ = "rushlight"
     for name in [name for name in sys.modules if _is_alias(name)]:
         del sys.modules[name]
 
@@ -88,6 +91,16 @@ def _target_of(name: str) -> str:
     """Rushlight's own name for the module that an alias name stands for."""
     alias = next(alias for alias in ALIASES if name == alias or name.startswith(alias + "."))
     return ALIASES[alias] + name[len(alias) :]
+
+
+def real_name(name: str) -> str:
+    """The name of the module that answers to ``name``: ``rushlight.distributed.run`` for ``torch.distributed.run``.
+
+    Example:
+        >>> real_name("torch.distributed.run"), real_name("package.module")
+        ('rushlight.distributed.run', 'package.module')
+    """
+    return _target_of(name) if _is_alias(name) else name
 
 
 class _Finder:
@@ -108,6 +121,12 @@ class _Finder:
         if fullname == _SPAWN:
             return _spec_of_spawn(path)
         return None
+
+    def find_distributions(self, context: Any = None) -> Iterator[Any]:
+        """The packages that ``importlib.metadata`` should know: libraries ask it for the version of torch."""
+        from .installed import distributions
+
+        return distributions(getattr(context, "name", None))
 
 
 _FINDER = _Finder()
@@ -145,6 +164,11 @@ def _find_target(fullname: str) -> ModuleType:
     attribute = getattr(sys.modules.get(parent), leaf, None)
     if isinstance(attribute, ModuleType):
         return attribute
+    from rushlight.absent_modules import absent_module
+
+    absent = absent_module(target)
+    if absent is not None:
+        return absent
     message = f"No module named {fullname!r}: Rushlight does not have it"
     raise ModuleNotFoundError(message, name=fullname) from None
 

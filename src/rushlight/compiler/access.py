@@ -125,8 +125,10 @@ def dims_of(shape: Shape, axes: Sequence[int], space: Shape) -> frozenset[int]:
         while extent != 1:
             if axis in axes:
                 found.append(position)
-            extent //= space[position]
+            extent //= space[position] or 1
             position -= 1
+            if not extent:
+                break
     return frozenset(found)
 
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from ..ir.graph import Graph, Kind, Node, contiguous_strides
 from .access import Access, root_of
-from .codegen import cuda_products
+from .codegen import cuda_draws, cuda_products
 from .codegen.cuda_loops import fill_kernel, loop_kernel
-from .cuda_lines import FAULT_WORDS, CudaClear, CudaCopy, CudaLaunch, CudaProduct, Lines, placed
+from .cuda_lines import DRAW_STATE, FAULT_WORDS, CudaClear, CudaCopy, CudaLaunch, CudaProduct, Lines, placed
 from .emit import Emitter, Line
 from .groups import Group, factor_of, matrix_access
 from .launch import Place, Pointer, Role
@@ -60,12 +60,16 @@ class CudaEmitter(Emitter):
     def __init__(self, graph: Graph, plan: Schedule) -> None:
         super().__init__(graph, plan)
         self.word_checks: list[Any] = []  # for each word of the fault memory from FIRST_CHECK on
+        self.drawn = 0  # blocks of random numbers that a run takes
 
     def run(self) -> list[Line]:
         lines = super().run()
         for place, check in self.checks:
             source, name = cuda_products.keep_kernel()
             self._line(CudaLaunch(source, name, 1, 1, (place, self._word(check)), (), "check"), ())
+        if self.drawn:
+            source, name = cuda_draws.advance_kernel()
+            self._line(CudaLaunch(source, name, 1, 1, (DRAW_STATE,), (self.drawn,), "count draws"), ())
         return lines
 
     def _word(self, check: Any) -> Place:
@@ -204,6 +208,9 @@ class CudaEmitter(Emitter):
         first = step.group.members[0]
         node = self.nodes[first]
         record = node.attrs[0]
+        if getattr(record, "in_kernel", False):
+            self._draw(step, record)
+            return
         if record.name != "check_range" or not hasattr(record, "key"):
             super()._call(step)
             return
@@ -225,6 +232,23 @@ class CudaEmitter(Emitter):
             )
         if first in self.schedule.buffers:
             self._line(CudaClear((self.place(first),), node.size * node.dtype.itemsize), step.group.members)
+
+    def _draw(self, step: Step, record: Any) -> None:
+        """Random numbers (``runtime.device_draws.KernelDraw``)."""
+        first = step.group.members[0]
+        self.drawn = record.total
+        if first not in self.schedule.buffers:
+            return  # nobody reads them: only the stream goes on
+        node = self.nodes[first]
+        source, name = cuda_draws.draw_kernel(record.name, node.dtype, record.numbers, record.together)
+        blocks = record.threads * record.calls
+        grid = max(1, min(-(-blocks // cuda_draws.THREADS), 65535))
+        line = CudaLaunch(
+            source, name, grid, cuda_draws.THREADS, (self.place(first), DRAW_STATE),
+            (node.size, record.threads, blocks, record.skip), record.name, self._sites(step.group.members), 0,
+            node.size * node.dtype.itemsize,
+        )  # fmt: skip
+        self._line(line, step.group.members)
 
     def _slot(
         self,

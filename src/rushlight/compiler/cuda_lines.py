@@ -12,6 +12,8 @@ from .launch import Place, Pointer, Role, Space
 
 # Where kernels note an index out of range: words of the program that the host reads, not memory of the arena.
 FAULT_WORDS: Final = Place(Space.ARENA, 1, 0)
+# The seed of a run's random numbers, and how many blocks of them were drawn before.
+DRAW_STATE: Final = Place(Space.ARENA, 2, 0)
 FAULTS: Final = Pointer(Role.WORKSPACE, -1)
 
 

@@ -167,8 +167,15 @@ class Scheduler:
                 elif source is not group:
                     before[group.number].add(source.number)
         previous = -1
+        self.late: set[int] = set()  # groups that wait for another process: see ``_sorted``
+        self.early: list[int] = []  # groups that begin what those wait for
         for number, node in enumerate(self.nodes):
             if has_effects(node):
+                if getattr(node.attrs[0], "late", False):
+                    self.late.add(self.owner[number].number)
+                    continue
+                if getattr(node.attrs[0], "early", False):
+                    self.early.append(self.owner[number].number)
                 own = self.owner[number].number
                 if previous >= 0 and previous != own:
                     before[own].add(previous)
@@ -199,13 +206,27 @@ class Scheduler:
         self.position = position
 
     def _sorted(self, before: list[set[int]]) -> list[int]:
-        """Group numbers so that each comes after those before it; in the program's order otherwise."""
+        """Group numbers so that each comes after those before it; in the program's order otherwise.
+
+        What waits for another process (a record says so by ``late``) comes just before the first group that needs it, and
+        what that process waits for (``early``) is not put off by what its operands are computed together with.
+        """
         after: list[list[int]] = [[] for _ in before]
         missing = [len(b) for b in before]
         for number, sources in enumerate(before):
             for source in sources:
                 after[source].append(number)
-        ready = [(self.groups[i].members[-1], i) for i, n in enumerate(missing) if not n]
+        place: list[float] = [group.members[-1] for group in self.groups]
+        for number in self.late:
+            place[number] = min([place[target] for target in after[number]], default=_NEVER) - 0.5
+        for number in self.early:
+            waiting = [number]
+            while waiting:
+                for source in before[waiting.pop()]:
+                    if place[source] > place[number]:
+                        place[source] = place[number]
+                        waiting.append(source)
+        ready = [(place[i], i) for i, n in enumerate(missing) if not n]
         heapq.heapify(ready)
         order = []
         while ready:
@@ -214,7 +235,7 @@ class Scheduler:
             for target in after[number]:
                 missing[target] -= 1
                 if not missing[target]:
-                    heapq.heappush(ready, (self.groups[target].members[-1], target))
+                    heapq.heappush(ready, (place[target], target))
         if len(order) != len(before):
             raise AssertionError("the groups depend on each other in a circle")
         return order

@@ -183,7 +183,13 @@ def empty_on(where: device, shape: Any, dtype: Any) -> Any:
 def strided(array: Any, shape: Any, strides: Any) -> Any:
     """The view of an array's memory from its first element on with this shape and these strides in bytes."""
     backend = OF_ARRAYS.get(type(array))
-    return as_strided(array, shape, strides) if backend is None else backend.strided(array, shape, strides)
+    if backend is not None:
+        return backend.strided(array, shape, strides)
+    if (
+        array.itemsize == 1 and array.dtype.kind in "fV"
+    ):  # float8, which NumPy's array interface can't describe
+        return as_strided(array.view(np.uint8), shape, strides).view(array.dtype)
+    return as_strided(array, shape, strides)
 
 
 def part_of(array: Any, shape: Any, strides: Any, offset: int) -> Any:

@@ -34,7 +34,7 @@ class dtype:
 
     def __init__(self, name: str, numpy_dtype: Any, category: Category, is_signed: bool = True) -> None:
         self.name: Final = name
-        self.numpy: Final[NumpyDType] = np.dtype(numpy_dtype)
+        self.numpy: NumpyDType = np.dtype(numpy_dtype)
         self.category: Final = category
         self.is_floating_point: Final = category is Category.FLOAT
         self.is_complex: Final = category is Category.COMPLEX
@@ -56,6 +56,36 @@ class dtype:
         return _COMPLEX_OF.get(self, complex64 if not self.is_complex else self)
 
 
+class NameOnly(dtype):
+    """A dtype that programs compare with, and that no tensor here has: making one raises ``NotImplementedError``."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, category: Category, itemsize: int) -> None:
+        for field, value in (
+            ("name", name), ("category", category), ("is_floating_point", category is Category.FLOAT),
+            ("is_complex", category is Category.COMPLEX), ("is_signed", True), ("itemsize", itemsize),
+        ):  # fmt: skip
+            object.__setattr__(self, field, value)
+
+    @property
+    def numpy(self) -> NumpyDType:  # type: ignore[override]
+        raise NotImplementedError(
+            f"torch.{self.name}: there are no tensors of this dtype; use torch.complex64"
+        )
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (name_only, (self.name,))
+
+
+def name_only(name: str) -> dtype:
+    """The dtype of this name that no tensor has."""
+    return NAME_ONLY[name]
+
+
+NAME_ONLY: Final[dict[str, dtype]] = {"complex32": NameOnly("complex32", Category.COMPLEX, 4)}
+complex32 = NAME_ONLY["complex32"]
+
 bool_ = dtype("bool", np.bool_, Category.BOOL, is_signed=False)
 uint8 = dtype("uint8", np.uint8, Category.INT, is_signed=False)
 int8 = dtype("int8", np.int8, Category.INT)
@@ -69,14 +99,27 @@ float64 = dtype("float64", np.float64, Category.FLOAT)
 complex64 = dtype("complex64", np.complex64, Category.COMPLEX)
 complex128 = dtype("complex128", np.complex128, Category.COMPLEX)
 
+# For storing: made, converted, compared, moved and indexed. They promote with almost nothing, as in PyTorch.
+uint16 = dtype("uint16", np.uint16, Category.INT, is_signed=False)
+uint32 = dtype("uint32", np.uint32, Category.INT, is_signed=False)
+uint64 = dtype("uint64", np.uint64, Category.INT, is_signed=False)
+float8_e4m3fn = dtype("float8_e4m3fn", ml_dtypes.float8_e4m3fn, Category.FLOAT)
+float8_e4m3fnuz = dtype("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, Category.FLOAT)
+float8_e5m2 = dtype("float8_e5m2", ml_dtypes.float8_e5m2, Category.FLOAT)
+float8_e5m2fnuz = dtype("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, Category.FLOAT)
+float8_e8m0fnu = dtype("float8_e8m0fnu", ml_dtypes.float8_e8m0fnu, Category.FLOAT, is_signed=False)
+
 ALL: Final = (
     bool_, uint8, int8, int16, int32, int64, bfloat16, float16, float32, float64, complex64, complex128,
 )  # fmt: skip
+FOR_STORING: Final = (
+    uint16, uint32, uint64, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu,
+)  # fmt: skip
 _REAL_OF = {complex64: float32, complex128: float64}
 _COMPLEX_OF = {float16: complex64, bfloat16: complex64, float32: complex64, float64: complex128}
-_BY_NAME = {d.name: d for d in ALL}
+_BY_NAME = {d.name: d for d in (*ALL, *FOR_STORING)}
 # Keyed by NumPy's dtype objects, which hash and compare by value: byte-swapped or unknown ones miss.
-OF_NUMPY: Final[dict[NumpyDType, dtype]] = {d.numpy: d for d in ALL}
+OF_NUMPY: Final[dict[NumpyDType, dtype]] = {d.numpy: d for d in (*ALL, *FOR_STORING)}
 
 F16, F32, F64, BF16 = float16.numpy, float32.numpy, float64.numpy, bfloat16.numpy
 C64, C128 = complex64.numpy, complex128.numpy
@@ -101,7 +144,9 @@ def by_name(name: str) -> dtype:
 TYPE_NAMES: Final = {
     "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
     "bfloat16": "BFloat16", "float16": "Half", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32",
+    "uint64": "UInt64", "float8_e4m3fn": "Float8_e4m3fn", "float8_e4m3fnuz": "Float8_e4m3fnuz",
+    "float8_e5m2": "Float8_e5m2", "float8_e5m2fnuz": "Float8_e5m2fnuz", "float8_e8m0fnu": "Float8_e8m0fnu",
 }  # fmt: skip
 
 
@@ -137,9 +182,23 @@ def _promote(a: dtype, b: dtype) -> dtype:
     return a if a.itemsize >= b.itemsize else b
 
 
-PROMOTED: Final[dict[tuple[NumpyDType, NumpyDType], NumpyDType]] = {
-    (a.numpy, b.numpy): _promote(a, b).numpy for a in ALL for b in ALL
-}
+class _Promotions(dict[tuple[NumpyDType, NumpyDType], NumpyDType]):
+    """The common dtypes; asking for a pair that has none is PyTorch's error."""
+
+    def __missing__(self, pair: tuple[NumpyDType, NumpyDType]) -> NumpyDType:
+        a, b = [OF_NUMPY[each] for each in pair]
+        kind = "Float8 Types" if "float8" in a.name + b.name else "uint16, uint32, uint64 types"
+        raise RuntimeError(
+            f"Promotion for {kind} is not supported, attempted to promote {TYPE_NAMES[a.name]} and {TYPE_NAMES[b.name]}"
+        )
+
+
+PROMOTED: Final = _Promotions({(a.numpy, b.numpy): _promote(a, b).numpy for a in ALL for b in ALL})
+for _a in FOR_STORING:
+    PROMOTED[_a.numpy, _a.numpy] = _a.numpy
+    if _a.category is Category.INT:  # with a floating-point type they give that type
+        for _b in (bfloat16, float16, float32, float64):
+            PROMOTED[_a.numpy, _b.numpy] = PROMOTED[_b.numpy, _a.numpy] = _b.numpy
 
 _default: ContextVar[dtype] = ContextVar("default_dtype", default=float32)
 

@@ -336,12 +336,14 @@ class Generator:
         """``function`` of ``core.random_streams`` on another device, where ``elsewhere`` is true."""
         return function(self, *args, **kwargs)
 
-    def set_state_bytes(self, state: NDArray[Any]) -> None:
+    def set_state_bytes(self, state: Any) -> None:
         """Go on from a state of ``state_bytes()`` or of a PyTorch CPU generator.
 
         Raises ``TypeError`` for what is no uint8 array, ``RuntimeError`` for another size or a state that no
         generator can be in; the generator is then as it was.
         """
+        if not isinstance(state, np.ndarray) and hasattr(state, "memory"):
+            state = np.asarray(state)  # of a recording, which refuses if the value is not known
         if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
         if state.size != STATE_SIZE:

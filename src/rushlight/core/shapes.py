@@ -14,6 +14,14 @@ class Size(tuple[int, ...]):
 
     __slots__ = ()
 
+    def __new__(cls, extents: Iterable[Any] = ()) -> Size:
+        """Ints; 0-dim tensors and others that stand for one become ints. ``TypeError`` for anything else."""
+        made = tuple.__new__(cls, extents)
+        for extent in made:
+            if type(extent) is not int:
+                return tuple.__new__(cls, [_extent(place, extent) for place, extent in enumerate(made)])
+        return made
+
     def __repr__(self) -> str:
         return f"torch.Size([{', '.join(map(str, self))}])"
 
@@ -38,6 +46,22 @@ class Size(tuple[int, ...]):
 
     def __reduce__(self) -> tuple[type[Size], tuple[tuple[int, ...]]]:
         return (Size, (tuple(self),))
+
+
+def size_of(shape: Shape) -> Size:
+    """``Size(shape)`` for what is known to be a tuple of ints: every ``tensor.shape`` makes one."""
+    return tuple.__new__(Size, shape)
+
+
+def _extent(place: int, given: Any) -> Any:
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    try:
+        return operator.index(given)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"torch.Size() takes an iterable of 'int' (item {place} is '{type(given).__name__}')"
+        ) from None
 
 
 def count(shape: Iterable[int]) -> int:
@@ -130,8 +154,8 @@ def broadcast_shape(*shapes: Shape) -> Shape:
     result = [1] * ndim
     for shape in shapes:
         offset = ndim - len(shape)
-        for i, extent in enumerate(shape):
-            at = i + offset
+        for i in range(len(shape) - 1, -1, -1):  # PyTorch names the last dimension that does not fit
+            at, extent = i + offset, shape[i]
             if extent != 1 and result[at] != extent:
                 if result[at] != 1:
                     raise RuntimeError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .dtypes import OF_NUMPY, dtype
 from .grad_mode import INFERENCE_MODE
 from .history import LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode, named_by_class
-from .shapes import Size
+from .shapes import Size, size_of
 from .storage import InferenceStorage, Storage
 from .switch import Switch
 
@@ -52,7 +52,7 @@ class Tensor:
     @property
     def shape(self) -> Size:
         """The extents of the dimensions."""
-        return Size(self._array.shape)
+        return size_of(self._array.shape)
 
     @property
     def ndim(self) -> int:
@@ -81,7 +81,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        self.requires_grad_(value)
+        Tensor.requires_grad_(self, value)  # not a method that a subclass puts in its place
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) asking for this leaf's gradient, in place.

@@ -6,8 +6,11 @@ A GPU is used through CuPy (``pip install 'rushlight[cuda]'``), which is importe
 
 from __future__ import annotations
 
+from typing import Any as _Any
+
 from ..core.errors import OutOfMemoryError as OutOfMemoryError
 from ..missing import lazily as _lazily
+from ..ops.typed_tensors import ON_GPU as _ON_GPU
 from . import memory as memory, nvtx as nvtx, random as random, streams as streams
 from .devices import (
     can_device_access_peer as can_device_access_peer,
@@ -27,6 +30,13 @@ from .devices import (
     is_initialized as is_initialized,
     set_device as set_device,
     synchronize as synchronize,
+)
+from .graphs import (
+    CUDAGraph as CUDAGraph,
+    graph as graph,
+    graph_pool_handle as graph_pool_handle,
+    is_current_stream_capturing as is_current_stream_capturing,
+    make_graphed_callables as make_graphed_callables,
 )
 from .memory import (
     empty_cache as empty_cache,
@@ -65,4 +75,9 @@ from .streams import (
 
 max_memory_cached, memory_cached = max_memory_reserved, memory_reserved
 
-__getattr__ = _lazily(__name__)
+_lookup = _lazily(__name__)
+globals().update(_ON_GPU)  # FloatTensor, LongTensor and the like
+
+
+def __getattr__(name: str) -> _Any:
+    return is_initialized() if name == "_initialized" else _lookup(name)  # libraries look at the flag itself

@@ -52,9 +52,11 @@ from .process_group import (
     default_pg_timeout as default_pg_timeout,
     destroy_process_group as destroy_process_group,
     get_backend as get_backend,
+    get_default_backend_for_device as get_default_backend_for_device,
     get_global_rank as get_global_rank,
     get_group_rank as get_group_rank,
     get_node_local_rank as get_node_local_rank,
+    get_pg_count as get_pg_count,
     get_process_group_ranks as get_process_group_ranks,
     get_rank as get_rank,
     get_world_size as get_world_size,
@@ -77,6 +79,8 @@ from .work import Future as Future, Work as Work
 
 from . import sync_batch_norm as _sync_batch_norm  # noqa: F401 isort: skip - which tells nn.SyncBatchNorm of itself
 
+all_gather_single = all_gather_into_tensor
+reduce_scatter_single = reduce_scatter_tensor
 _make_nccl_premul_sum = premul_sum
 _all_gather_base = all_gather_into_tensor
 _reduce_scatter_base = reduce_scatter_tensor
@@ -103,4 +107,23 @@ def _end_the_job_on_errors_if_launched() -> None:
 _end_the_job_on_errors_if_launched()
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+__getattr__ = _lazily(
+    __name__,
+    {
+        "DeviceMesh": ".device_mesh:DeviceMesh",
+        "init_device_mesh": ".device_mesh:init_device_mesh",
+        "device_mesh": ".device_mesh",
+        "distributed_c10d": ".distributed_c10d",
+        "algorithms": ".algorithms",
+        "GradBucket": ".buckets:GradBucket",
+        **{
+            name: f".stores:{name}" for name in ("FileStore", "HashStore", "PrefixStore", "Store", "TCPStore")
+        },
+        **{name: f".coalesced:{name}" for name in ("all_gather_coalesced", "all_reduce_coalesced")},
+        **{
+            name: f".debug_level:{name}"
+            for name in ("DebugLevel", "get_debug_level", "set_debug_level", "set_debug_level_from_env")
+        },
+        "_coalescing_manager": ".coalesced:_coalescing_manager",
+    },
+)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.grad_mode import no_grad
+from ..core.device import OF_ARRAYS, device_of
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.history import LeafNode, Node
 from ..core.shapes import count
@@ -23,6 +24,7 @@ from ..ops.creation import zeros_like
 from ..runtime.pending import Pending
 from . import exchanges, records, stage, work as under_way
 from .collectives import write
+from .pausing import at_once
 from .process_group import ProcessGroup
 
 ndarray = np.ndarray
@@ -39,9 +41,17 @@ class Bucket:
     ``flat`` is memory of its own, of which ``views`` are the gradients' parts, or that of the only gradient.
     """
 
+    # Slots, as process groups have: compiled functions are not looked through here for changes.
+    __slots__ = (
+        "_memory", "_shapes", "_size", "backend", "begun", "dtype", "flat", "indices", "lends", "missing", "nbytes", "place",
+        "scale", "views", "work",
+    )  # fmt: skip
+
     def __init__(self, indices: list[int], params: Sequence[Tensor]) -> None:
         arrays = [params[i]._array for i in indices]
         dtype = arrays[0].dtype
+        self.backend: Any = OF_ARRAYS.get(type(arrays[0]))  # of a GPU's arrays; None for the host's
+        self.place: Any = None if self.backend is None else self.backend.device_of(arrays[0])
         self.indices = indices
         self.views: dict[int, Array] = {}
         self.missing = len(indices)
@@ -51,7 +61,12 @@ class Bucket:
         self._size = sum([array.size for array in arrays])
         self.nbytes = self._size * self.dtype.itemsize
         self._memory: Array | None = None
-        self.lends = len(indices) == 1 and arrays[0].nbytes >= LARGE and dtype not in LOW_PRECISION
+        self.lends = (
+            len(indices) == 1
+            and arrays[0].nbytes >= LARGE
+            and dtype not in LOW_PRECISION
+            and self.backend is None
+        )
         self.scale: float | None = None  # what is still to be multiplied with
         self.begun: Tensor | None = None  # in a recording
         self.flat = np.empty(0, dtype)
@@ -62,6 +77,8 @@ class Bucket:
         """Make ``flat`` and ``views`` the bucket's own."""
         if self._memory is None:
             self._memory = np.zeros(self._size, self.dtype)
+            if self.backend is not None:
+                self._memory = self.backend.place(self._memory, self.place)
         elif self.flat is self._memory:
             return
         self.flat = self._memory
@@ -133,6 +150,7 @@ class Reducer:
         self.find_unused = find_unused
         self.hook: Hook | None = None
         self.hook_state: Any = None
+        self.divisor = group.size()  # fewer where ranks have run out of inputs: see Join
         self.buckets = self._fill(first_bytes, bytes_each)
         self._bucket_of = {i: bucket for bucket in self.buckets for i in bucket.indices}
         # Forwards in a static recording whose backward was not recorded yet. Public, so that a recording which ends like
@@ -153,13 +171,13 @@ class Reducer:
             )
             for b in self.buckets
         ]
-        stage.prepare(group, [bucket.nbytes for bucket in self.buckets])
+        stage.prepare(group, [bucket.nbytes for bucket in self.buckets if bucket.backend is None])
         for i, param in enumerate(self.params):
             param.register_post_accumulate_grad_hook(self._hook_of(i))
 
     def _fill(self, first_bytes: int, bytes_each: int) -> list[Bucket]:
         buckets: list[list[int]] = []
-        open_ones: dict[Any, list[int]] = {}  # by dtype
+        open_ones: dict[Any, list[int]] = {}  # by dtype and device
         filled: dict[Any, int] = {}
         limit = first_bytes
         for i in reversed(range(len(self.params))):
@@ -167,11 +185,12 @@ class Reducer:
             if array.nbytes >= LARGE:
                 buckets.append([i])
                 continue
-            open_ones.setdefault(array.dtype, []).append(i)
-            filled[array.dtype] = filled.get(array.dtype, 0) + array.nbytes
-            if filled[array.dtype] >= limit:
-                buckets.append(open_ones.pop(array.dtype))
-                del filled[array.dtype]
+            kind = (array.dtype, device_of(array))
+            open_ones.setdefault(kind, []).append(i)
+            filled[kind] = filled.get(kind, 0) + array.nbytes
+            if filled[kind] >= limit:
+                buckets.append(open_ones.pop(kind))
+                del filled[kind]
                 limit = bytes_each
         buckets += open_ones.values()
         return [Bucket(indices, self.params) for indices in buckets]
@@ -231,6 +250,8 @@ class Reducer:
                 )
             elif self.hook is not None:
                 records.complete("a communication hook")
+            elif self._bucket_of[index].backend is not None:
+                records.complete("the averaging of gradients on a GPU (DistributedDataParallel)")
             else:
                 in_graph = True
         if not self._ready and self._unused:
@@ -283,7 +304,9 @@ class Reducer:
         bucket = self._bucket_of[index]
         grad = self.params[index]._grad
         if grad is not None and type(grad._array) is Pending:  # of a recording that does not hold this
-            grad._array.tape.share(grad._array)
+            real = grad._array.tape.share(grad._array)
+            if type(real) is not ndarray:
+                grad._array = real
         bucket.scale = None
         if bucket.lends:
             if (
@@ -296,15 +319,24 @@ class Reducer:
             else:
                 bucket.use_own_memory()
         view = bucket.views[index]
-        if grad is None:
+        if bucket.backend is not None:
+            with at_once():
+                own = make_tensor(view)
+                if grad is None:
+                    own.zero_()
+                elif grad._array is view:
+                    own.mul_(1 if self.hook is not None else 1 / self.divisor)
+                else:
+                    own.copy_(grad if self.hook is not None else grad * (1 / self.divisor))
+        elif grad is None:
             view[...] = 0
         elif self.hook is not None:  # which divides by itself
             if grad._array is not view:
                 view[...] = grad._array
         elif bucket.lends and grad._array is view:  # multiplied on its way
-            bucket.scale = 1 / self.group.size()
+            bucket.scale = 1 / self.divisor
         else:
-            np.multiply(grad._array, view.dtype.type(1 / self.group.size()), out=view, casting="same_kind")
+            np.multiply(grad._array, view.dtype.type(1 / self.divisor), out=view, casting="same_kind")
         bucket.missing -= 1
         while self._next < len(self.buckets) and not self.buckets[self._next].missing:
             self._start(self._next)
@@ -350,6 +382,16 @@ class Reducer:
 
     def _give(self, param: Tensor, view: Array) -> None:
         grad = param._grad
+        if type(view) is not ndarray:
+            if self.as_views and view.dtype == param._array.dtype:
+                if grad is None or grad._array is not view:
+                    param._grad = make_tensor(view)
+                return
+            with at_once():
+                if grad is None:
+                    grad = param._grad = zeros_like(param)
+                grad.copy_(make_tensor(view))
+            return
         if self.as_views and view.dtype == param._array.dtype:
             if grad is None or grad._array is not view:
                 param._grad = make_tensor(view)

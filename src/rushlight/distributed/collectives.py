@@ -8,14 +8,17 @@ All raise ``TypeError`` for arguments that are not tensors, ``ValueError`` where
 fit together, ``RanksDisagree`` (a ``RuntimeError``) where the ranks' shapes, dtypes or calls differ, and ``DistBackendError``
 when another rank does not come within the group's timeout.
 
-In a compiled function they are part of the recording, in the program's order, and errors come when it runs. ``async_op=True``
-changes nothing there: the ``Work`` that is returned has nothing left to wait for.
+In a compiled function they are part of the recording, in the program's order, and errors come when it runs. With
+``async_op=True`` a collective begins in its place there and is waited for where its result is first needed, wherever the
+program calls ``wait()``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..autograd.grad_mode import no_grad
 from ..core.shapes import count
@@ -46,7 +49,7 @@ def all_reduce(tensor: Tensor, op: Reduction = SUM, group: Any = None, async_op:
     if found is None:
         return None
     _writable(tensor)
-    if records.recording() is not None:
+    if records.joins("all_reduce", [tensor]):
         return _record(found, records.ALL_REDUCE, [tensor], {"op": op}, [tensor], async_op)
     steps = _then_write(exchanges.all_reduce(found, tensor._array, op), [tensor], _one)
     return _go(found, "all_reduce", steps, [tensor], async_op)
@@ -70,7 +73,7 @@ def reduce(
     if at_root:
         _writable(tensor)
     targets = [tensor] if at_root else []
-    if records.recording() is not None:
+    if records.joins("reduce", [tensor]):
         return _record(found, records.REDUCE, [tensor], {"op": op, "root": root}, targets, async_op)
     steps = _then_write(exchanges.reduce(found, tensor._array, op, root), targets, _one)
     return _go(found, "reduce", steps, [tensor], async_op)
@@ -93,7 +96,7 @@ def broadcast(
     if not at_root:
         _writable(tensor)
     targets = [] if at_root else [tensor]
-    if records.recording() is not None:
+    if records.joins("broadcast", [tensor]):
         return _record(found, records.BROADCAST, [tensor], {"root": root}, targets, async_op)
     steps = _then_write(exchanges.broadcast(found, tensor._array, root), targets, _one)
     return _go(found, "broadcast", steps, [tensor], async_op)
@@ -117,7 +120,7 @@ def all_gather(
             f"all_gather: the tensor's shape is {list(tensor._array.shape)}, that of its place in tensor_list "
             f"{list(shapes[found.rank()])}; they must be equal"
         )
-    if records.recording() is not None:
+    if records.joins("all_gather", [tensor, *tensor_list]):
         return _record(
             found, records.ALL_GATHER, [tensor], {"shapes": tuple(shapes)}, list(tensor_list), async_op
         )
@@ -137,7 +140,7 @@ def all_gather_into_tensor(
     _check_dtypes("all_gather_into_tensor", [input_tensor, output_tensor])
     _check_multiple("all_gather_into_tensor", output_tensor, input_tensor, found)
     _writable(output_tensor)
-    if records.recording() is not None:
+    if records.joins("all_gather_into_tensor", [input_tensor, output_tensor]):
         return _record(
             found, records.ALL_GATHER, [input_tensor], {}, [output_tensor], async_op, _joined_tensors
         )
@@ -165,7 +168,7 @@ def gather(
     root = root_in(found, "dst", dst, group_dst, default=0)
     targets = _list_at_root("gather", "gather_list", gather_list, found, root, tensor)
     _writable(*targets)
-    if records.recording() is not None:
+    if records.joins("gather", [tensor, *targets]):
         return _record(found, records.GATHER, [tensor], {"root": root}, targets, async_op)
     steps = _then_write(exchanges.gather(found, tensor._array, root), targets, list)
     return _go(found, "gather", steps, targets, async_op)
@@ -187,7 +190,7 @@ def scatter(
     root = root_in(found, "src", src, group_src, default=0)
     parts = _list_at_root("scatter", "scatter_list", scatter_list, found, root, tensor)
     _writable(tensor)
-    if records.recording() is not None:
+    if records.joins("scatter", [tensor, *parts]):
         return _record(found, records.SCATTER, parts or [tensor], {"root": root}, [tensor], async_op)
     arrays = [part._array for part in parts] if found.rank() == root else None
     steps = _then_write(exchanges.scatter(found, arrays, tensor._array, root), [tensor], _one)
@@ -216,7 +219,7 @@ def reduce_scatter(
             "they must be equal"
         )
     _writable(output)
-    if records.recording() is not None:
+    if records.joins("reduce_scatter", [output, *input_list]):
         return _record(found, records.REDUCE_SCATTER, input_list, {"op": op}, [output], async_op)
     arrays = [one._array for one in input_list]
     steps = _then_write(exchanges.reduce_scatter(found, arrays, op), [output], _one)
@@ -235,7 +238,7 @@ def reduce_scatter_tensor(
     _check_dtypes("reduce_scatter_tensor", [output, input])
     _check_multiple("reduce_scatter_tensor", input, output, found)
     _writable(output)
-    if records.recording() is not None:
+    if records.joins("reduce_scatter_tensor", [output, input]):
         with no_grad():
             pieces = list(input.reshape(found.size(), *output._array.shape).unbind(0))
         return _record(found, records.REDUCE_SCATTER, pieces, {"op": op}, [output], async_op)
@@ -260,7 +263,7 @@ def all_to_all(
     _check_length("all_to_all", "input_tensor_list", input_tensor_list, found)
     _check_dtypes("all_to_all", [*output_tensor_list, *input_tensor_list])
     _writable(*output_tensor_list)
-    if records.recording() is not None:
+    if records.joins("all_to_all", [*output_tensor_list, *input_tensor_list]):
         attrs = _shapes_of(output_tensor_list, input_tensor_list)
         return _record(
             found, records.ALL_TO_ALL, input_tensor_list, attrs, list(output_tensor_list), async_op
@@ -292,10 +295,11 @@ def all_to_all_single(
     if found is None:
         return None
     _check_dtypes("all_to_all_single", [output, input])
+    in_graph = records.joins("all_to_all_single", [output, input])
     sent = cut(input._array, input_split_sizes, found.size(), "input")
     places = cut(output._array, output_split_sizes, found.size(), "output")
     _writable(output)
-    if records.recording() is not None:
+    if in_graph:
         with no_grad():
             pieces = list(input.split([part.shape[0] for part in sent]))
         attrs = {
@@ -305,8 +309,6 @@ def all_to_all_single(
         return _record(found, records.ALL_TO_ALL, pieces, attrs, [output], async_op, _joined_tensors)
 
     def joined(arrays: list[Array]) -> list[Array]:
-        import numpy as np
-
         return [np.concatenate(arrays) if output._array.ndim else arrays[0]]
 
     steps = _then_write(
@@ -334,8 +336,6 @@ def monitored_barrier(group: Any = None, timeout: Any = None, wait_all_ranks: bo
         return
     records.complete("monitored_barrier")
     limit = found.timeout if timeout is None else timeout.total_seconds()
-    import numpy as np
-
     comm, tag = found.control, 3
     token = np.zeros(1, np.uint8)
     if found.rank() != 0:
@@ -415,6 +415,10 @@ def write(tensor: Tensor, array: Array) -> None:
     if Pending in (type(array), type(target)):
         target[...] = array.reshape(target.shape)
         return
+    if type(target) is not np.ndarray:
+        if array is not target:
+            target[...] = array.reshape(target.shape)
+        return
     if array is not target and not (
         array.__array_interface__["data"] == target.__array_interface__["data"]
         and array.strides == target.strides
@@ -434,8 +438,6 @@ def _one(array: Array) -> list[Array]:
 
 
 def _joined(arrays: list[Array], shape: tuple[int, ...]) -> Array:
-    import numpy as np
-
     return np.stack(arrays).reshape(shape)
 
 
@@ -454,7 +456,8 @@ def _record(
         if isinstance(op, PremultipliedSum):
             tensors = [(one * op.factor).to(one.dtype) for one in tensors]
             attrs = {**attrs, "op": SUM}
-        results = records.call(record, tensors, {"group": group, **attrs})
+        make = records.call_begun if async_op else records.call
+        results = make(record, tensors, {"group": group, **attrs})
         if arrange is not None:
             results = arrange(results)
         elif isinstance(results, Tensor):

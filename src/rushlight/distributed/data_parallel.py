@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..autograd.grad_mode import no_grad
-from ..core.device import CPU
+from ..core.device import device_of
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..nn.module import Module
 from . import exchanges, records, work as under_way
+from .algorithms.join import Join, Joinable, JoinHook
 from .buckets import Hook, Reducer
-from .collectives import write
+from .collectives import broadcast, write
 from .errors import RanksDisagree
 from .object_collectives import all_gather_object
 from .process_group import ProcessGroup, the_group
@@ -24,7 +25,7 @@ from .wire import as_bytes, contiguous
 MEGABYTE = 1 << 20
 
 
-class DistributedDataParallel(Module):
+class DistributedDataParallel(Module, Joinable):
     """``module``, trained by all ranks of a group as one: each runs its part of the batch, and all see the mean gradient.
 
     Args:
@@ -36,7 +37,7 @@ class DistributedDataParallel(Module):
             parameters are an error. ``static_graph`` implies it.
         gradient_as_bucket_view: let ``grad`` be a view of the bucket, which saves a copy.
         init_sync: False leaves parameters and buffers as they are in the beginning.
-        device_ids, output_device, dim, and the rest: accepted; here every process has one device.
+        device_ids, output_device, dim, and the rest: accepted; every process has one device, that of the parameters.
 
     Raises ``ValueError`` without a process group, ``RuntimeError`` for a module without parameters to train, or (as
     ``RanksDisagree``) where the ranks' models differ.
@@ -95,7 +96,7 @@ class DistributedDataParallel(Module):
         self.process_group = group
         self.device_ids = None
         self.output_device = None
-        self.device = CPU
+        self.device = device_of(named[0][1]._array)
         self.dim = dim
         self.broadcast_buffers = broadcast_buffers
         self.find_unused_parameters = find_unused_parameters
@@ -104,8 +105,7 @@ class DistributedDataParallel(Module):
         self.parameters_to_ignore = ignored
         self.require_backward_grad_sync = True
         self.require_forward_param_sync = True
-        self._joining = False
-        self._throw = False
+        self._divide_by_initial_world_size = True
         _check_models(group, named)
         if init_sync:
             everything = [p for n, p in module.named_parameters() if n not in ignored]
@@ -124,12 +124,12 @@ class DistributedDataParallel(Module):
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """The module's output. Prepares the averaging of the gradients, unless inside ``no_sync`` or ``no_grad``."""
         training = GRAD_MODE.get() and self.require_backward_grad_sync
-        if self._joining and training:
-            active = _count_active(self.process_group, 1)
-            if self._throw and active < self.process_group.size():
-                raise RuntimeError(
-                    "Detected at least one rank that exhausted inputs. Throwing across all ranks."
-                )
+        if training:
+            notice = Join.notify_join_context(self)
+            whole = notice is None or self._divide_by_initial_world_size
+            divisor = self.process_group.size() if whole else notice.result()[0]
+            if self.reducer.divisor != divisor:
+                self.reducer.divisor = divisor
         self._sync_buffers()
         output = self.module(*inputs, **kwargs)
         if training:
@@ -148,15 +148,9 @@ class DistributedDataParallel(Module):
             if buffers:
                 _copy_from_first(self.process_group, buffers)
 
-    @contextlib.contextmanager
-    def no_sync(self) -> Iterator[None]:
+    def no_sync(self) -> contextlib.AbstractContextManager[None]:
         """Inside, gradients stay this rank's own and add up; the first backward after it averages their sums."""
-        before = self.require_backward_grad_sync
-        self.require_backward_grad_sync = False
-        try:
-            yield
-        finally:
-            self.require_backward_grad_sync = before
+        return _WithoutSync(self)
 
     @contextlib.contextmanager
     def join(
@@ -167,32 +161,32 @@ class DistributedDataParallel(Module):
     ) -> Iterator[None]:
         """Inside, ranks may have different numbers of batches: one that has run out takes part with gradients of zero.
 
-        When all have, every rank gets the model of a rank that had the most. With ``throw_on_early_termination`` every rank
-        raises ``RuntimeError`` as soon as one has run out.
+        Gradients are divided by the group's size, or, without ``divide_by_initial_world_size``, by the number of ranks that
+        still have inputs. When all have run out, every rank gets the model of a rank that had the most. With
+        ``throw_on_early_termination`` every rank raises ``RuntimeError`` as soon as one has run out.
         """
-        if not divide_by_initial_world_size:
-            raise NotImplementedError("join: only divide_by_initial_world_size=True is supported")
-        if not enable or self.process_group.size() == 1:
+        with Join(
+            [self],
+            enable and self.process_group.size() > 1,
+            throw_on_early_termination,
+            divide_by_initial_world_size=divide_by_initial_world_size,
+        ):
             yield
-            return
-        self._joining, self._throw = True, throw_on_early_termination
-        try:
-            yield
-            rounds = 0
-            while _count_active(self.process_group, 0):
-                if throw_on_early_termination:
-                    raise RuntimeError(
-                        "Detected at least one rank that exhausted inputs. Throwing across all ranks."
-                    )
-                rounds += 1
-                self.require_forward_param_sync = True
-                self._sync_buffers()
-                self.reducer.run_empty()
-            everything = [*self.module.parameters(), *self._buffers_to_sync()]
-            last = _last_to_join(self.process_group, rounds)
-            _copy_from(self.process_group, everything, last)
-        finally:
-            self._joining = False
+
+    def join_hook(self, **kwargs: Any) -> JoinHook:
+        """What ``Join`` calls on a rank without inputs; takes ``divide_by_initial_world_size``."""
+        self._divide_by_initial_world_size = bool(kwargs.get("divide_by_initial_world_size", True))
+        return _EmptyRounds(self)
+
+    @property
+    def join_device(self) -> Any:
+        """The device of the parameters."""
+        return self.device
+
+    @property
+    def join_process_group(self) -> ProcessGroup:
+        """The group that the model is averaged over."""
+        return self.process_group
 
     def register_comm_hook(self, state: Any, hook: Hook) -> None:
         """Let ``hook(state, bucket)`` send the gradients; it returns a future of the averaged flat tensor.
@@ -249,6 +243,12 @@ def _copy_from(group: ProcessGroup, tensors: Sequence[Tensor], root: int) -> Non
             for tensor, copy in zip(tensors, copies, strict=True):
                 write(tensor, copy._array)
         return
+    for tensor in tensors:
+        if type(tensor._array) is not np.ndarray:  # a GPU's
+            broadcast(tensor.detach(), group=group, group_src=root)
+    tensors = [tensor for tensor in tensors if type(tensor._array) is np.ndarray]
+    if not tensors:
+        return
     data = np.concatenate([as_bytes(contiguous(tensor._array)) for tensor in tensors])
     under_way.run(group, "broadcast of a model", exchanges.broadcast_bytes(group, data, root))
     if group.rank() == root:
@@ -262,16 +262,39 @@ def _copy_from(group: ProcessGroup, tensors: Sequence[Tensor], root: int) -> Non
         start += array.nbytes
 
 
-def _count_active(group: ProcessGroup, mine: int) -> int:
-    count = np.array([mine], np.int64)
-    under_way.run(group, "join", exchanges.sum_in_place(group, count))
-    return int(count[0])
+class _WithoutSync:
+    # No generator: a compiled function is looked through for what it calls, and those of contextlib are all one to it.
+
+    def __init__(self, model: DistributedDataParallel) -> None:
+        self._model = model
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(self._model.require_backward_grad_sync)
+        self._model.require_backward_grad_sync = False
+
+    def __exit__(self, *exc: object) -> None:
+        self._model.require_backward_grad_sync = self._before.pop()
 
 
-def _last_to_join(group: ProcessGroup, rounds: int) -> int:
-    every: list[Any] = [None] * group.size()
-    all_gather_object(every, rounds, group)
-    return every.index(min(every))
+class _EmptyRounds(JoinHook):
+    """A model's part in the iterations of other ranks."""
+
+    def __init__(self, model: DistributedDataParallel) -> None:
+        self._model = model
+
+    def main_hook(self) -> None:
+        model = self._model
+        model.require_forward_param_sync = True
+        model._sync_buffers()
+        model.reducer.run_empty()
+
+    def post_hook(self, is_last_joiner: bool) -> None:
+        model = self._model
+        group = model.process_group
+        last: list[Any] = [None] * group.size()
+        all_gather_object(last, is_last_joiner, group)
+        _copy_from(group, [*model.module.parameters(), *model._buffers_to_sync()], last.index(True))
 
 
 def _tensors_in(value: Any) -> Iterator[Tensor]:

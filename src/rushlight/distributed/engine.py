@@ -34,6 +34,7 @@ _departed: dict[tuple[int, int], float] = {}  # (generation, world rank): when i
 _DEPARTURE = 1
 FOR_GOOD = -1  # the generation of all groups
 _report: Any = None  # the excepthook that was there before ours
+_started_in = -1  # the process's id: what is forked afterwards has the variables here, but not MPI
 _watches: list[Any] = []  # what threads of the system run: C's pointers, which must live as long
 
 
@@ -42,6 +43,17 @@ def is_installed() -> bool:
     from importlib import util
 
     return util.find_spec("mpi4py") is not None
+
+
+def check_installed() -> None:
+    """``RuntimeError`` where mpi4py is not installed."""
+    if not is_installed():
+        raise RuntimeError('init_process_group: mpi4py is not installed; pip install "rushlight[mpi]"')
+
+
+def has_started() -> bool:
+    """Whether MPI runs in this very process."""
+    return _mpi is not None and _started_in == os.getpid()
 
 
 def mpi() -> Any:
@@ -56,8 +68,13 @@ def start(timeout: float) -> Any:
     Every process of the job must come here: one that has not after ``timeout`` seconds ends the job. Raises
     ``RuntimeError`` where mpi4py or its MPI library is missing.
     """
-    global _mpi
+    global _mpi, _started_in
     if _mpi is not None:
+        if _started_in != os.getpid():
+            raise RuntimeError(
+                "init_process_group: MPI runs in the process that this one was forked from, and can't be started here again; "
+                'start processes with multiprocessing.set_start_method("spawn"), or the program with `rushlight launch -n N`'
+            )
         return _mpi
     try:
         package: Any = importlib.import_module("mpi4py")
@@ -71,7 +88,7 @@ def start(timeout: float) -> Any:
         ) from error
     if not module.Is_initialized():
         _initialize(module, timeout)
-    _mpi = module
+    _mpi, _started_in = module, os.getpid()
     end_the_job_on_errors()
     return module
 
@@ -91,7 +108,7 @@ def _initialize(module: Any, timeout: float) -> None:
         sys.stderr.flush()
         os._exit(1)
 
-    call_off = _after(timeout, give_up)
+    call_off = after(timeout, give_up)
     try:
         module.Init_thread(module.THREAD_MULTIPLE)
     finally:
@@ -129,13 +146,16 @@ def abort(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
+    joining = sys.modules.get("rushlight.distributed.joining")
+    if joining is not None:
+        joining.end_the_job(code)
     module = _mpi
     if module is None:
         # Others may wait in MPI_Init for this process, where only MPI can reach them.
         if not is_one_of_several():
             return
         # If they never come there, this process ends alone, and they by themselves.
-        _after(20, lambda: os._exit(code))
+        after(20, lambda: os._exit(code))
         try:
             package: Any = importlib.import_module("mpi4py")
             package.rc.initialize = False
@@ -230,9 +250,12 @@ def place_in_world() -> Place:
 
 @atexit.register
 def _at_exit() -> None:
+    joining = sys.modules.get("rushlight.distributed.joining")
+    if joining is not None:
+        joining.end_if_failed()
     if _mpi is None and is_one_of_several():
         # The others may wait for this process in MPI_Init, where no message reaches them: meet them there.
-        call_off = _after(20, lambda: os._exit(0))
+        call_off = after(20, lambda: os._exit(0))
         try:
             start(60)
             open_notes(10)
@@ -261,7 +284,7 @@ def is_one_of_several() -> bool:
     return True
 
 
-def _after(seconds: float, act: Callable[[], Any]) -> Callable[[], None]:
+def after(seconds: float, act: Callable[[], Any]) -> Callable[[], None]:
     """Call ``act`` in ``seconds`` from now, wherever this thread waits then; what is returned calls it off."""
     import threading
 

@@ -7,6 +7,7 @@ the environment tells. Launchers that are known: MPICH's and Intel MPI's mpiexec
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -74,6 +75,21 @@ def set_torchrun_variables(place: Place, *, main_host: str = "127.0.0.1", port: 
     }
     for name, value in values.items():
         os.environ.setdefault(name, str(value))
+
+
+def find_mpiexec() -> str | None:
+    """The path of the mpiexec beside this Python, else of the one on the PATH; None where there is neither."""
+    import shutil
+    import sysconfig
+
+    folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
+    # A MPI library that is not the wheel's is chosen on purpose, and has its own mpiexec on the PATH.
+    for folder in folders if not os.environ.get("MPI4PY_LIBMPI") else []:
+        for name in ("mpiexec.hydra", "mpiexec", "mpiexec.exe"):
+            path = os.path.join(folder, name)
+            if os.access(path, os.X_OK) and not os.path.isdir(path):
+                return path
+    return shutil.which("mpiexec")
 
 
 def _is_count(text: str | None) -> bool:

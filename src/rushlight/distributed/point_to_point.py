@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS
 from ..core.tensor import Tensor, storage_of
 from ..ops.inplace import check_no_overlap
 from ..runtime.pending import Pending
-from . import engine, records, work as under_way
+from . import engine, nccl, records, work as under_way
 from .collectives import _check_tensor, _member, root_in, write
 from .errors import DistBackendError
 from .process_group import ProcessGroup
@@ -90,7 +91,17 @@ def _described(tensor: Tensor) -> str:
 
 
 def _send(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Steps:
-    yield group.comm.Isend(as_bytes(contiguous(tensor._array)), number, tag), True
+    array = tensor._array
+    if type(array) in OF_ARRAYS:
+        if nccl.carries(group, array):
+            # What comes is told first: NCCL would wait for ever for a message of another size.
+            note = np.array([array.nbytes], np.int64)
+            yield group.control.Isend(note, number, _NOTE + tag), False
+            yield from nccl.send(group, array, number)
+            return
+        backend: Any = OF_ARRAYS[type(array)]
+        array = backend.to_host(array)
+    yield group.comm.Isend(as_bytes(contiguous(array)), number, tag), True
 
 
 class _Receipt:
@@ -109,7 +120,9 @@ def _receive(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Step
     target = tensor._array
     if type(target) is Pending:
         target = target.tape.share(target)
-    direct = target.flags.c_contiguous
+    if type(target) in OF_ARRAYS and nccl.carries(group, target):
+        return (yield from _receive_on_device(group, tensor, number, tag))
+    direct = target.flags.c_contiguous and type(target) is np.ndarray
     buffer = target if direct else np.empty(target.shape, target.dtype)
     source = module.ANY_SOURCE if number < 0 else number
     receipt = _Receipt(group.comm.Irecv(as_bytes(buffer), source, tag))
@@ -123,8 +136,37 @@ def _receive(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Step
     if direct:
         storage_of(tensor).mark_changed("recv")
     else:
-        write(tensor, buffer)
+        write(tensor, on_device_of(target, buffer))
     return group.ranks[receipt.status.Get_source()]
+
+
+def on_device_of(like: Any, array: Any) -> Any:
+    """``array`` where ``like`` is."""
+    backend: Any = OF_ARRAYS.get(type(like))
+    return array if backend is None else backend.place(array, backend.device_of(like))
+
+
+def _receive_on_device(group: ProcessGroup, tensor: Tensor, number: int, tag: int) -> Steps:
+    module = engine.mpi()
+    target: Any = tensor._array
+    note = np.zeros(1, np.int64)
+    source = module.ANY_SOURCE if number < 0 else number
+    receipt = _Receipt(group.control.Irecv(note, source, _NOTE + tag))
+    yield receipt, False
+    sender = receipt.status.Get_source()
+    if note[0] != target.nbytes:
+        raise DistBackendError(
+            f"recv: rank {group.ranks[sender]} sent {note[0]} bytes; the tensor, {_described(tensor)}, takes {target.nbytes}"
+        )
+    found = yield from nccl.receive(group, target, sender)
+    if found is target:
+        storage_of(tensor).mark_changed("recv")
+    else:
+        write(tensor, found)
+    return group.ranks[sender]
+
+
+_NOTE = 1000  # the first tag of such notes
 
 
 class P2POp:

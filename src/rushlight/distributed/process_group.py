@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from . import engine, work as under_way
+from . import engine, joining, work as under_way
 from .agreement import agree
 from .environment import find_place, set_torchrun_variables
 
@@ -17,6 +17,12 @@ _BACKENDS: Final = ("gloo", "nccl", "mpi", "ucc", "xccl", "undefined")
 
 class ProcessGroup:
     """Ranks that communicate. The functions of this package take one as ``group``; None means all ranks."""
+
+    # Slots: what a compiled function is looked through for changes ends at a group, whose ranks stay what they are.
+    __slots__ = (
+        "__weakref__", "_number", "_rank", "backend", "comm", "control", "generation", "group_name", "links", "queue", "ranks",
+        "spin_seconds", "stage", "timeout", "world_rank",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class ProcessGroup:
         self.spin_seconds = under_way.spin_seconds(engine.place_in_world().local_size)
         self.queue: list[under_way.Work] = []
         self.stage: Any = None  # memory that its ranks share: see ``stage``
+        self.links: dict[Any, Any] = {}  # NCCL's communicators by GPU: see ``nccl``
         self._rank: int = comm.Get_rank()
         self._number = {rank: number for number, rank in enumerate(self.ranks)}
 
@@ -110,8 +117,10 @@ def is_gloo_available() -> bool:
 
 
 def is_nccl_available() -> bool:
-    """False: this version has no GPU. ``init_process_group("nccl")`` is accepted all the same and runs on MPI."""
-    return False
+    """Whether CuPy finds a GPU and NCCL. ``init_process_group("nccl")`` is accepted without: CPU tensors travel over MPI."""
+    from .nccl import library
+
+    return engine.is_installed() and library() is not None
 
 
 def is_ucc_available() -> bool:
@@ -121,7 +130,34 @@ def is_ucc_available() -> bool:
 
 def is_backend_available(backend: str) -> bool:
     """Whether ``backend`` is one that ``init_process_group`` takes and that works here."""
+    if backend.lower() == "nccl":
+        return is_nccl_available()
     return backend.lower() in ("gloo", "mpi") and engine.is_installed()
+
+
+def get_default_backend_for_device(device: Any) -> str:
+    """The backend that PyTorch would choose for tensors of ``device``: ``"nccl"`` for CUDA, ``"gloo"`` for the CPU.
+
+    Raises ``ValueError`` for other devices.
+
+    Example:
+        >>> get_default_backend_for_device("cpu")
+        'gloo'
+    """
+    kind = str(getattr(device, "type", device)).partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise ValueError(f"Default backend not registered for device : {kind}")
+    return "nccl" if kind == "cuda" else "gloo"
+
+
+def get_pg_count() -> int:
+    """How many groups this process has made and not destroyed.
+
+    Example:
+        >>> get_pg_count()
+        0
+    """
+    return len(_groups)
 
 
 def is_initialized() -> bool:
@@ -156,23 +192,36 @@ def init_process_group(
         backend: ``"gloo"``, ``"nccl"``, ``"mpi"`` or a list for devices such as ``"cpu:gloo,cuda:nccl"``. The name is kept
             (``get_backend``); MPI carries them all.
         timeout: how long an operation waits for other ranks before it raises; 30 minutes.
-        world_size, rank: checked against what MPI says.
-        init_method, store, pg_options, device_id: accepted; MPI needs none of them.
+        world_size, rank: checked against what MPI says, where a launcher started this process.
+        init_method, store: the place where processes meet that no launcher started (``torch.multiprocessing.spawn``, several
+            terminals): ``"env://"`` (the default: MASTER_ADDR and MASTER_PORT, RANK and WORLD_SIZE where they are not
+            given), ``"tcp://localhost:29500"``, ``"file:///path"``, or a ``TCPStore`` or ``FileStore``. The host must
+            be this one.
+        pg_options, device_id: accepted.
 
-    A process that no launcher started is a job of one. Start several with ``rushlight launch -n 4 train.py``,
-    ``mpiexec -n 4 python train.py`` or ``srun --mpi=pmi2 python train.py``.
+    Start processes with ``rushlight launch -n 4 train.py``, ``mpiexec -n 4 python train.py`` or
+    ``srun --mpi=pmi2 python train.py``, or by the program itself. A process that nobody says anything to is a job of one.
 
-    Raises ``ValueError`` if called twice or for a backend that there is not, ``RuntimeError`` if mpi4py is missing or
-    ``rank``, ``world_size`` or the environment say otherwise than MPI, ``DistBackendError`` if the other processes do not
-    come in time.
+    Raises ``ValueError`` if called twice, for a backend that there is not or where the address is missing, ``RuntimeError``
+    if mpi4py is missing or ``rank``, ``world_size`` or the environment say otherwise than MPI, ``DistBackendError`` if the
+    other processes do not come in time.
     """
     global _generation
     if GroupMember.WORLD is not None:
         raise ValueError("trying to initialize the default process group twice!")
     name = _checked_backend(backend)
     seconds = _seconds(default_pg_timeout if timeout is None else timeout)
+    meeting = None
+    if not engine.has_started() and joining.needs_a_meeting():
+        meeting = joining.announced(init_method, rank, world_size, store=store)
+        joining.forget_launcher()
+    if meeting is not None:
+        engine.check_installed()
+        joining.join(meeting, seconds)
     engine.start(seconds)
     place = engine.place_in_world()
+    if meeting is not None:
+        joining.started(place)
     _check_place(place.rank, place.size, rank, world_size)
     engine.open_notes(seconds)
     everyone = range(place.size)
@@ -180,7 +229,8 @@ def init_process_group(
     comm = engine.duplicate(engine.mpi().COMM_WORLD, seconds)
     control = engine.duplicate(engine.mpi().COMM_WORLD, seconds)
     world = ProcessGroup(comm, control, everyone, name, seconds, _generation, group_name or "default_pg")
-    set_torchrun_variables(place)
+    if meeting is None:
+        set_torchrun_variables(place)
     GroupMember.WORLD = world
     _groups.append(world)
 

@@ -9,11 +9,13 @@ first (``complete``).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.device import device_of
 from ..core.dtypes import OF_NUMPY
 from ..core.history import Node
 from ..core.shapes import count
@@ -38,7 +40,7 @@ class Collective(Primitive):
     """A primitive that talks to other processes. ``outline(*arrays, **attrs)``: arrays like its results, of any content.
     ``into(results, *arrays, **attrs)``, where there is one, is ``impl`` for results whose memory is there already."""
 
-    __slots__ = ("into", "outline")
+    __slots__ = ("early", "into", "late", "outline")
     effects = True
 
     def __init__(
@@ -49,10 +51,14 @@ class Collective(Primitive):
         outline: Callable[..., Any],
         grad_name: str | None = None,
         into: Callable[..., None] | None = None,
+        early: bool = False,
+        late: bool = False,
     ) -> None:
         super().__init__(f"distributed_{name}", impl, vjp, grad_name=grad_name)
         self.outline = outline
         self.into = into
+        # A pair: what one has begun the other waits for. A plan does the one as soon, the other as late as it can.
+        self.early, self.late = early, late
 
 
 # --- recordings -------------------------------------------------------------------------------------------------------
@@ -65,12 +71,29 @@ def recording() -> Any:
 
 def call(record: Collective, tensors: Sequence[Tensor], attrs: dict[str, Any]) -> Any:
     """The tensors that ``record`` gives: now, or as part of the recording that is being made."""
-    tape = recording()
-    if tape is not None:
+    if joins(record.name.removeprefix("distributed_"), tensors):
         for tensor in tensors:
             if type(tensor._array) is not Pending:
-                tape.adopt(tensor)
+                recording().adopt(tensor)
     return apply(record, tuple(tensors), attrs)
+
+
+def joins(operation: str, tensors: Sequence[Tensor]) -> bool:
+    """Whether ``operation`` on ``tensors`` becomes a part of a recording that is being made.
+
+    Not with tensors on a GPU: then what is recorded so far runs, and they get their real arrays. ``RuntimeError`` for those in
+    a static recording.
+    """
+    tape = recording()
+    if tape is None:
+        return False
+    if all(device_of(tensor._array).type == "cpu" for tensor in tensors):
+        return True
+    complete(f"{operation}() of tensors on a GPU")
+    for tensor in tensors:
+        if type(tensor._array) is Pending:
+            tensor._array = tensor._array.tape.share(tensor._array)
+    return False
 
 
 def complete(what: str) -> None:
@@ -272,12 +295,103 @@ def _copies_impl(*xs: Array, group: ProcessGroup, root: int) -> tuple[Array, ...
 COPIES = Collective("copies", _copies_impl, None, lambda *xs, **attrs: tuple([_like(x) for x in xs]))
 
 
+# --- begun, and waited for when the results are needed -----------------------------------------------------------------
+
+_begun: dict[
+    int, tuple[under_way.Work, Callable[[Any], Any]]
+] = {}  # by the number that stands for it in a graph
+_numbers = itertools.count(1)
+
+
+def _begin_impl(*xs: Array, steps: Callable[..., Any], attrs: Any) -> Array:
+    given = dict(attrs)
+    group = given.pop("group")
+    begun, arrange = steps(group, xs, **given)
+    number = next(_numbers)
+    _begun[number] = (under_way.start(group, steps.__name__.strip("_"), begun), arrange)
+    return np.array(number, np.int64)
+
+
+BEGIN = Collective("begin", _begin_impl, None, lambda *xs, steps, attrs: np.zeros((), np.int64), early=True)
+
+
+def _end_impl(number: Array, results: Any, single: bool) -> Any:
+    work, arrange = _begun.pop(int(number))
+    work.wait()
+    found = arrange(work._value)
+    return found if single else tuple(found)
+
+
+def _end_outline(number: Array, results: Any, single: bool) -> Any:
+    found = tuple([np.empty(shape, dtype) for shape, dtype in results])
+    return found[0] if single else found
+
+
+END = Collective("end", _end_impl, None, _end_outline, late=True)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+# What each collective does between the two, and how its result becomes the record's. Operands' memory is copied before.
+
+
+def _all_reduce(group: ProcessGroup, xs: Any, op: Any) -> Any:
+    return exchanges.all_reduce(group, xs[0].copy(), op), _itself
+
+
+def _reduce(group: ProcessGroup, xs: Any, op: Any, root: int) -> Any:
+    own = xs[0].copy()
+    return exchanges.reduce(group, own, op, root), lambda found: own if found is None else found
+
+
+def _broadcast(group: ProcessGroup, xs: Any, root: int) -> Any:
+    return exchanges.broadcast(group, xs[0].copy(), root), _itself
+
+
+def _all_gather(group: ProcessGroup, xs: Any, shapes: Any = None) -> Any:
+    return exchanges.all_gather(group, xs[0].copy(), shapes), _itself
+
+
+def _reduce_scatter(group: ProcessGroup, xs: Any, op: Any) -> Any:
+    return exchanges.reduce_scatter(group, [x.copy() for x in xs], op), _itself
+
+
+def _all_to_all(group: ProcessGroup, xs: Any, shapes: Any, input_shapes: Any) -> Any:
+    return exchanges.all_to_all(group, [x.copy() for x in xs], shapes), _itself
+
+
+_STEPS = {
+    ALL_REDUCE: _all_reduce,
+    REDUCE: _reduce,
+    BROADCAST: _broadcast,
+    ALL_GATHER: _all_gather,
+    REDUCE_SCATTER: _reduce_scatter,
+    ALL_TO_ALL: _all_to_all,
+}
+
+
+def call_begun(record: Collective, tensors: Sequence[Tensor], attrs: dict[str, Any]) -> Any:
+    """As ``call``, in a recording and without gradients: begun here, and waited for where the results are needed."""
+    steps = _STEPS.get(record)
+    if steps is None:
+        return call(record, tensors, attrs)
+    outline = record.outline(*[tensor._array for tensor in tensors], **attrs)
+    single = not isinstance(outline, tuple)
+    results = tuple([(one.shape, one.dtype) for one in ((outline,) if single else outline)])
+    token = call(BEGIN, tensors, {"steps": steps, "attrs": tuple(attrs.items())})
+    return call(END, [token], {"results": results, "single": single})
+
+
 class Averaging:
     """One bucket of gradients that a plan averages: begun by ``AVERAGE_BEGIN``, ended by ``AVERAGE_END``.
 
     Between the two the plan goes on with what does not depend on the means. One begins only when the one before it of the
     same bucket has ended.
     """
+
+    __slots__ = ("_flat", "_size", "_sum", "_summed_in", "_work", "dtype", "group", "shapes")
 
     def __init__(
         self, group: ProcessGroup, shapes: Sequence[tuple[int, ...]], dtype: Any, summed_in: Any
@@ -335,7 +449,11 @@ def _average_begin_impl(*gradients: Array, bucket: Averaging) -> Array:
 
 # What it gives stands for the bucket under way: AVERAGE_END needs it, and so comes later.
 AVERAGE_BEGIN = Collective(
-    "average_begin", _average_begin_impl, None, lambda *gradients, bucket: np.zeros((), np.bool_)
+    "average_begin",
+    _average_begin_impl,
+    None,
+    lambda *gradients, bucket: np.zeros((), np.bool_),
+    early=True,
 )
 
 
@@ -353,4 +471,4 @@ def _average_end_into(results: Sequence[Array], begun: Array, bucket: Averaging)
     bucket.end(results)
 
 
-AVERAGE_END = Collective("average_end", _average_end_impl, None, _means, into=_average_end_into)
+AVERAGE_END = Collective("average_end", _average_end_impl, None, _means, into=_average_end_into, late=True)

@@ -29,6 +29,9 @@ class ReduceOp(Enum):
     PREMUL_SUM = 8
 
 
+ReduceOp.RedOpType = ReduceOp  # type: ignore[attr-defined]  # PyTorch's name for the class of the members
+
+
 class PremultipliedSum:
     """A sum of the ranks' tensors, each first multiplied by ``factor`` (a number or a tensor that broadcasts)."""
 

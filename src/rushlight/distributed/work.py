@@ -66,6 +66,26 @@ class Future:
         return chained
 
 
+class OnStream:
+    """Work that was put into a stream of a GPU: has the one method of an MPI request that is asked for here.
+
+    It has passed when the GPU has done it, or, for ``wanted`` work, at once: then the current stream waits for it instead of
+    this process. ``kept``: the arrays whose memory it uses.
+    """
+
+    def __init__(self, is_done: Callable[[], bool], arrived: Callable[[], None], kept: Any) -> None:
+        self.wanted = False
+        self._is_done, self._arrived, self._kept = is_done, arrived, kept
+
+    def Test(self) -> bool:
+        """Whether what follows may be put into the current stream."""
+        if not (self.wanted or self._is_done()):
+            return False
+        self._arrived()
+        self._kept = None
+        return True
+
+
 class Work:
     """A collective or a message under way; ``async_op=True`` and ``isend``/``irecv`` return one.
 
@@ -82,6 +102,7 @@ class Work:
         self._request: Any = None
         self._sent = False  # nothing will be sent any more
         self._done = False
+        self._wanted = False
         self._error: Exception | None = None
         self._value: Any = None
         self._source = -1
@@ -93,6 +114,9 @@ class Work:
         ``RanksDisagree`` where the ranks did not ask for the same.
         """
         if not self._done:
+            self._wanted = True
+            if type(self._request) is OnStream:
+                self._request.wanted = True
             limit = self._group.timeout if timeout is None else timeout.total_seconds()
             wait_until(self._is_done, limit, self._what, self._group)
         if self._error is not None:
@@ -139,6 +163,8 @@ class Work:
             while self._request is None or self._request.Test():
                 _steps_taken += 1
                 self._request, self._sent = next(self._steps)
+                if self._wanted and type(self._request) is OnStream:
+                    self._request.wanted = True
         except StopIteration as end:
             self._value = end.value
             if isinstance(end.value, int):  # a receive tells who sent

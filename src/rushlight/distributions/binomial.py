@@ -87,7 +87,9 @@ class Binomial(ChanceOrLogit):
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         count = self._one_count("enumerate_support")
-        values = arange(1 + count, dtype=self._param.dtype).view((-1, *[1] * len(self._batch_shape)))
+        values = arange(1 + count, dtype=self._param.dtype, device=self._param.device).view(
+            (-1, *[1] * len(self._batch_shape))
+        )
         return values.expand((-1, *self._batch_shape)) if expand else values
 
     def _one_count(self, what: str) -> int:

@@ -69,7 +69,7 @@ class Categorical(ClassChances):
 
     @property
     def mean(self) -> Tensor:
-        return full(self._extended_shape(), math.nan, dtype=self.probs.dtype)
+        return full(self._extended_shape(), math.nan, dtype=self.probs.dtype, device=self.probs.device)
 
     @property
     def mode(self) -> Tensor:
@@ -77,7 +77,7 @@ class Categorical(ClassChances):
 
     @property
     def variance(self) -> Tensor:
-        return full(self._extended_shape(), math.nan, dtype=self.probs.dtype)
+        return full(self._extended_shape(), math.nan, dtype=self.probs.dtype, device=self.probs.device)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         count = Size(sample_shape).numel()
@@ -96,5 +96,5 @@ class Categorical(ClassChances):
         return -(logits * self.probs).sum(-1)
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        values = arange(self._num_events).view((-1, *[1] * len(self._batch_shape)))
+        values = arange(self._num_events, device=self._param.device).view((-1, *[1] * len(self._batch_shape)))
         return values.expand((-1, *self._batch_shape)) if expand else values

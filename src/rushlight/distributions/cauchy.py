@@ -40,7 +40,7 @@ class Cauchy(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        return full(self._extended_shape(), math.nan, dtype=self.loc.dtype)
+        return full(self._extended_shape(), math.nan, dtype=self.loc.dtype, device=self.loc.device)
 
     @property
     def mode(self) -> Tensor:
@@ -48,11 +48,11 @@ class Cauchy(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return full(self._extended_shape(), math.inf, dtype=self.loc.dtype)
+        return full(self._extended_shape(), math.inf, dtype=self.loc.dtype, device=self.loc.device)
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        return self.loc + empty(shape, dtype=self.loc.dtype).cauchy_() * self.scale
+        return self.loc + empty(shape, dtype=self.loc.dtype, device=self.loc.device).cauchy_() * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -304,7 +304,7 @@ class _Square(Constraint):
     event_dim = 2
 
     def check(self, value: Tensor) -> Tensor:
-        return full(value.shape[:-2], value.shape[-2] == value.shape[-1])
+        return full(value.shape[:-2], value.shape[-2] == value.shape[-1], device=value.device)
 
 
 class _Symmetric(_Square):

@@ -100,7 +100,9 @@ class ContinuousBernoulli(ChanceOrLogit, ExponentialFamily):
             return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.probs.dtype))
+        return self.icdf(
+            rand(self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self.probs.device)
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

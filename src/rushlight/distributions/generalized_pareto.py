@@ -42,7 +42,9 @@ class GeneralizedPareto(Distribution):
         return self._expanded(GeneralizedPareto, batch_shape, _instance, loc=0, scale=0, concentration=0)
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        return self.icdf(rand(self._extended_shape(sample_shape), dtype=self.loc.dtype))
+        return self.icdf(
+            rand(self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device)
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

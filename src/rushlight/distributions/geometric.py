@@ -67,7 +67,7 @@ class Geometric(ChanceOrLogit):
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             shape, dtype = self._extended_shape(sample_shape), self.probs.dtype
-            units = empty(shape, dtype=dtype).uniform_(finfo(dtype).tiny, 1)
+            units = empty(shape, dtype=dtype, device=self.probs.device).uniform_(finfo(dtype).tiny, 1)
             return (units.log() / (-self.probs).log1p()).floor()
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -55,9 +55,9 @@ class Laplace(Distribution):
         return 2**0.5 * self.scale
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        noise = empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).uniform_(
-            finfo(self.loc.dtype).eps - 1, 1
-        )
+        noise = empty(
+            self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device
+        ).uniform_(finfo(self.loc.dtype).eps - 1, 1)
         return self.loc - self.scale * noise.sign() * (-noise.abs()).log1p()
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -43,10 +43,10 @@ class LKJCholesky(Distribution):
             raise ValueError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
         self.dim = dim
         (self.concentration,) = broadcast_all(concentration)
-        batch, dtype = self.concentration.size(), self.concentration.dtype
+        batch, dtype, device = self.concentration.size(), self.concentration.dtype, self.concentration.device
         # the distribution of the squared length of each row below the diagonal
         marginal = self.concentration + 0.5 * (dim - 2)
-        offset = cat([zeros(1, dtype=dtype), arange(dim - 1, dtype=dtype)])
+        offset = cat([zeros(1, dtype=dtype, device=device), arange(dim - 1, dtype=dtype, device=device)])
         self._beta = Beta(offset + 0.5, marginal.unsqueeze(-1) - 0.5 * offset)
         super().__init__(batch, (dim, dim), validate_args)
 
@@ -59,7 +59,9 @@ class LKJCholesky(Distribution):
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             squared = self._beta.sample(sample_shape).unsqueeze(-1)
-            normals = randn(self._extended_shape(sample_shape), dtype=squared.dtype).tril(-1)
+            normals = randn(
+                self._extended_shape(sample_shape), dtype=squared.dtype, device=squared.device
+            ).tril(-1)
             directions = normals / normals.norm(dim=-1, keepdim=True)
             directions[..., 0, :] = 0.0  # the first row has nothing below the diagonal
             below = squared.sqrt() * directions
@@ -71,7 +73,7 @@ class LKJCholesky(Distribution):
             self._validate_sample(value)
         diagonal = value.diagonal(dim1=-1, dim2=-2)[..., 1:]
         c, below = self.concentration, self.dim - 1
-        order = 2 * (c - 1).unsqueeze(-1) + self.dim - arange(2, self.dim + 1)
+        order = 2 * (c - 1).unsqueeze(-1) + self.dim - arange(2, self.dim + 1, device=c.device)
         unnormalized = (order * diagonal.log()).sum(-1)
         alpha = c + 0.5 * below
         normalizer = 0.5 * below * math.log(math.pi) + mvlgamma(alpha - 0.5, below) - alpha.lgamma() * below

@@ -22,7 +22,7 @@ __all__ = ["LowRankMultivariateNormal"]
 def capacitance_factor(factor: Tensor, diagonal: Tensor) -> Tensor:
     """The Cholesky factor of I + Wᵀ D⁻¹ W."""
     inner = (factor.mT / diagonal.unsqueeze(-2)) @ factor
-    return cholesky(inner + eye(factor.shape[-1], dtype=inner.dtype))
+    return cholesky(inner + eye(factor.shape[-1], dtype=inner.dtype, device=inner.device))
 
 
 def lowrank_log_det(distribution: Any) -> Tensor:
@@ -121,7 +121,7 @@ class LowRankMultivariateNormal(Distribution):
         """The Cholesky factor of the covariance."""
         deviations = self._unbroadcasted_cov_diag.sqrt().unsqueeze(-1)
         scaled = self._unbroadcasted_cov_factor / deviations
-        inner = scaled @ scaled.mT + eye(self._event_shape[0], dtype=scaled.dtype)
+        inner = scaled @ scaled.mT + eye(self._event_shape[0], dtype=scaled.dtype, device=scaled.device)
         return self._matrix(deviations * cholesky(inner))
 
     @lazy_property
@@ -140,8 +140,8 @@ class LowRankMultivariateNormal(Distribution):
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         rank = self.cov_factor.shape[-1:]
-        common = standard_normal((*shape[:-1], *rank), self.loc.dtype)
-        own = standard_normal(shape, self.loc.dtype)
+        common = standard_normal((*shape[:-1], *rank), self.loc.dtype, self.loc.device)
+        own = standard_normal(shape, self.loc.dtype, self.loc.device)
         spread = batch_mv(self._unbroadcasted_cov_factor, common)
         return self.loc + spread + self._unbroadcasted_cov_diag.sqrt() * own
 

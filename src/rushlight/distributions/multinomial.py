@@ -86,7 +86,7 @@ class Multinomial(Distribution):
     def sample(self, sample_shape: Shape = ()) -> Tensor:
         drawn = self._categorical.sample(Size((self.total_count, *sample_shape)))
         drawn = drawn.permute((*range(1, drawn.dim()), 0))
-        counts = zeros(self._extended_shape(sample_shape), dtype=drawn.dtype)
+        counts = zeros(self._extended_shape(sample_shape), dtype=drawn.dtype, device=drawn.device)
         counts.scatter_add_(-1, drawn, ones_like(drawn))
         return counts.type_as(self.probs)
 

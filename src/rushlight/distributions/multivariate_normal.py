@@ -35,7 +35,9 @@ def precision_to_scale_tril(precision: Tensor) -> Tensor:
     """The Cholesky factor of the inverse of each precision matrix, from a factorization from the last row upwards."""
     reversed_factor = cholesky(precision.flip((-2, -1)))
     inverse = reversed_factor.flip((-2, -1)).mT
-    return solve_triangular(inverse, eye(precision.shape[-1], dtype=precision.dtype), upper=False)
+    return solve_triangular(
+        inverse, eye(precision.shape[-1], dtype=precision.dtype, device=precision.device), upper=False
+    )
 
 
 def half_log_det(lower: Tensor) -> Tensor:
@@ -149,7 +151,7 @@ class MultivariateNormal(Distribution):
         return self._unbroadcasted_scale_tril.pow(2).sum(-1).expand((*self._batch_shape, *self._event_shape))
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        noise = standard_normal(self._extended_shape(sample_shape), self.loc.dtype)
+        noise = standard_normal(self._extended_shape(sample_shape), self.loc.dtype, self.loc.device)
         return self.loc + batch_mv(self._unbroadcasted_scale_tril, noise)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class LogitRelaxedBernoulli(ChanceOrLogit):
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         probs = clamp_probs(self.probs.expand(shape))
-        units = clamp_probs(rand(shape, dtype=probs.dtype))
+        units = clamp_probs(rand(shape, dtype=probs.dtype, device=probs.device))
         noise = units.log() - (-units).log1p()
         return (noise + probs.log() - (-probs).log1p()) / self.temperature
 

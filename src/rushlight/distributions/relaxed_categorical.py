@@ -66,7 +66,9 @@ class ExpRelaxedCategorical(Distribution):
         return self._categorical.probs
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        units = clamp_probs(rand(self._extended_shape(sample_shape), dtype=self.logits.dtype))
+        units = clamp_probs(
+            rand(self._extended_shape(sample_shape), dtype=self.logits.dtype, device=self.logits.device)
+        )
         gumbels = -((-(units.log())).log())
         scores = (self.logits + gumbels) / self.temperature
         return scores - scores.logsumexp(dim=-1, keepdim=True)

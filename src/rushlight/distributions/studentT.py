@@ -59,7 +59,7 @@ class StudentT(Distribution):
         return where(df > 2, finite, where(df > 1, math.inf, math.nan).to(df))
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        normals = standard_normal(self._extended_shape(sample_shape), self.df.dtype)
+        normals = standard_normal(self._extended_shape(sample_shape), self.df.dtype, self.df.device)
         squares = self._chi2.rsample(sample_shape)
         return self.loc + self.scale * normals * (squares / self.df).rsqrt()
 

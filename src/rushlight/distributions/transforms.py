@@ -647,7 +647,7 @@ class CorrCholeskyTransform(Transform):
         partial = vec_to_tril_matrix(x.clamp(min=-1 + eps, max=1 - eps), diag=-1)
         left = (1 - partial * partial).sqrt().cumprod(-1)
         lengths = pad(left[..., :-1], [1, 0], value=1)
-        return (partial + eye(partial.shape[-1], dtype=partial.dtype)) * lengths
+        return (partial + eye(partial.shape[-1], dtype=partial.dtype, device=partial.device)) * lengths
 
     def _inverse(self, y: Tensor) -> Tensor:
         left = pad((1 - (y * y).cumsum(-1))[..., :-1], [1, 0], value=1)

@@ -58,7 +58,7 @@ class Uniform(Distribution):
         return (self.high - self.low).pow(2) / 12
 
     def rsample(self, sample_shape: Shape = ()) -> Tensor:
-        noise = rand(self._extended_shape(sample_shape), dtype=self.low.dtype)
+        noise = rand(self._extended_shape(sample_shape), dtype=self.low.dtype, device=self.low.device)
         return self.low + noise * (self.high - self.low)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ..autograd.grad_mode import enable_grad
-from ..core.dtypes import dtype, get_default_dtype
+from ..core.dtypes import get_default_dtype
 from ..core.limits import finfo
 from ..core.tensor import Tensor
 from ..ops.activations import softmax
@@ -49,14 +49,17 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
         raise ValueError(
             "Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__."
         )
-    kind: dtype | None = next((value.dtype for value in values if isinstance(value, Tensor)), None)
-    kind = get_default_dtype() if kind is None else kind
-    return broadcast_tensors(*[v if isinstance(v, Tensor) else tensor(v, dtype=kind) for v in values])
+    first = next((value for value in values if isinstance(value, Tensor)), None)
+    kind = get_default_dtype() if first is None else first.dtype
+    where = None if first is None else first.device
+    return broadcast_tensors(
+        *[v if isinstance(v, Tensor) else tensor(v, dtype=kind, device=where) for v in values]
+    )
 
 
-def standard_normal(shape: Sequence[int], kind: Any, device: object = None) -> Tensor:
+def standard_normal(shape: Sequence[int], dtype: Any, device: Any = None) -> Tensor:
     """Normal numbers of mean 0 and variance 1, drawn as the distributions of PyTorch draw them."""
-    return normal(zeros(shape, dtype=kind), ones(shape, dtype=kind))
+    return normal(zeros(shape, dtype=dtype, device=device), ones(shape, dtype=dtype, device=device))
 
 
 _standard_normal = standard_normal
@@ -126,7 +129,7 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
             "as the lower triangular part of a square D x D matrix."
         )
     side = int(n)
-    matrix = zeros((*vec.shape[:-1], side, side), dtype=vec.dtype)
+    matrix = zeros((*vec.shape[:-1], side, side), dtype=vec.dtype, device=vec.device)
     rows, columns = tril_indices(side, side, diag)
     matrix[..., rows, columns] = vec
     return matrix

@@ -64,10 +64,10 @@ class VonMises(Distribution):
         shape = self._extended_shape(sample_shape)
         with no_grad():
             loc, k, r = self.loc.double(), self.concentration.double(), self._proposal_r
-            angle = zeros(shape, dtype=loc.dtype)
-            done = zeros(shape, dtype=bool_)
+            angle = zeros(shape, dtype=loc.dtype, device=loc.device)
+            done = zeros(shape, dtype=bool_, device=loc.device)
             while not done.all():
-                u1, u2, u3 = rand((3, *shape), dtype=loc.dtype).unbind()
+                u1, u2, u3 = rand((3, *shape), dtype=loc.dtype, device=loc.device).unbind()
                 z = (math.pi * u1).cos()
                 f = (1 + r * z) / (r + z)
                 c = k * (r - f)

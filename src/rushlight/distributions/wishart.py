@@ -71,7 +71,7 @@ class Wishart(ExponentialFamily):
                 "scale_tril must be at least two-dimensional, with optional leading batch dimensions"
             )
         if not isinstance(df, Tensor):
-            df = tensor(df, dtype=matrix.dtype)
+            df = tensor(df, dtype=matrix.dtype, device=matrix.device)
         batch = broadcast_shape(tuple(matrix.shape[:-2]), tuple(df.shape))
         event = matrix.shape[-2:]
         self.df = df.expand(batch)
@@ -95,7 +95,7 @@ class Wishart(ExponentialFamily):
         self._dist_chi2 = self._chi2_of_rows()
 
     def _chi2_of_rows(self) -> Chi2:
-        rows = arange(self._event_shape[-1], dtype=self.df.dtype)
+        rows = arange(self._event_shape[-1], dtype=self.df.dtype, device=self.df.device)
         return Chi2(self.df.unsqueeze(-1) - rows.expand((*self._batch_shape, -1)))
 
     @property
@@ -155,7 +155,9 @@ class Wishart(ExponentialFamily):
         squares = self._dist_chi2.rsample(sample_shape)
         noise = squares.clamp(min=finfo(squares.dtype).tiny).sqrt().diag_embed(dim1=-2, dim2=-1)
         rows, columns = tril_indices(p, p, offset=-1)
-        below = randn((*sample_shape, *self._batch_shape, p * (p - 1) // 2), dtype=noise.dtype)
+        below = randn(
+            (*sample_shape, *self._batch_shape, p * (p - 1) // 2), dtype=noise.dtype, device=noise.device
+        )
         noise[..., rows, columns] = below
         lower = self._unbroadcasted_scale_tril @ noise
         return lower @ lower.mT
@@ -200,7 +202,7 @@ class Wishart(ExponentialFamily):
     def entropy(self) -> Tensor:
         nu, p = self.df, self._event_shape[-1]
         log_scale = p * math.log(2) / 2 + half_log_det(self._unbroadcasted_scale_tril)
-        orders = arange(p, dtype=nu.dtype)
+        orders = arange(p, dtype=nu.dtype, device=nu.device)
         digammas = (nu.unsqueeze(-1) / 2 - 0.5 * orders).digamma().sum(-1)
         return (p + 1) * log_scale + mvlgamma(nu / 2, p) - (nu - p - 1) / 2 * digammas + nu * p / 2
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from ..core.device import strided
 from .graph import Graph, Kind, Node, Shape
 from .scalar import REDUCE_REFERENCE
 
@@ -113,7 +113,8 @@ def region(memory: Array, shape: Shape, strides: Shape, offset: int) -> Array:
         raise AssertionError(
             f"a view of {shape} with strides {strides} at {offset} leaves {flat.size} elements"
         )
-    return as_strided(flat[offset:], shape, [s * memory.itemsize for s in strides])
+    view: Array = strided(flat[offset:], shape, [s * memory.itemsize for s in strides])
+    return view
 
 
 def _view(node: Node, operands: Sequence[Any]) -> Array:

@@ -13,7 +13,8 @@ __getattr__ = _lazily(
     __name__,
     {
         "Final": "typing:Final",
-        "ScriptModule": "rushlight.nn.module:Module",
+        "RecursiveScriptModule": "rushlight.nn.scripted:ScriptModule",
+        "ScriptModule": "rushlight.nn.scripted:ScriptModule",
         **{name: f".scripting:{name}" for name in _SCRIPTING},
     },
 )

@@ -30,6 +30,12 @@ class _NoState:
     def tests(self, named: Callable[[Any], str]) -> list[str]:
         return []
 
+    def met(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+    def knows(self, value: Any) -> bool:
+        return False
+
     def unchanged(self) -> bool:
         return True
 

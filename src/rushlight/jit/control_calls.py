@@ -16,11 +16,20 @@ import numpy as np
 
 from ..autograd.differentiate import grad
 from ..autograd.function import Function
+from ..core.device import CPU, device, device_of
 from ..core.dtypes import INEXACT
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending, pending
-from .control_records import CondRecord, ControlRecord, ScanRecord, WhileGradientRecord, WhileRecord
+from .control_records import (
+    CondRecord,
+    ControlRecord,
+    ScanRecord,
+    WhileGradientRecord,
+    WhileRecord,
+    WhileSecondGradientRecord,
+    zeros_on,
+)
 from .static_tape import get_array, get_node
 from .subgraph import SubGraph, SubTape, inside
 
@@ -51,7 +60,7 @@ def value_of(tape: SubTape, tensor: Tensor) -> Value:
 
 def parameter_value(tape: SubTape, like: Any, leaf: bool, example: Any = None) -> Value:
     """A new parameter (while inside) of the shape and dtype of ``like``. ``example``: an array outside with usual values."""
-    tensor = tape.parameter(like.shape, like.dtype, leaf and like.dtype in INEXACT, example)
+    tensor = tape.parameter(like.shape, like.dtype, leaf and like.dtype in INEXACT, example, _home(like))
     return Value(tape.read(get_array(tensor)), like.shape, like.dtype, tensor)
 
 
@@ -149,7 +158,14 @@ def _snapshot(array: Any, node: Any = None) -> Tensor:
 
 
 def _zeros(like: Value) -> Tensor:
-    return make_tensor(np.zeros(like.shape, like.dtype))
+    return make_tensor(zeros_on(_home(like), like.shape, like.dtype))
+
+
+def _home(like: Any) -> device:
+    """The device of an array, or of a value of a sub-tape."""
+    if not isinstance(like, Value):
+        return device_of(like)
+    return CPU if like.tensor is None else device_of(get_array(like.tensor))
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------------
@@ -481,25 +497,98 @@ class WhileCall(Call):
         with inside(body.tape):
             back = _Back(body, self.carried, create)
             results = back.results(body.gradients(back.arriving, create))
-        graph = SubGraph(
-            body.tape,
-            [value.node for value in (*back.parameters, *body.parameters)],
-            [value.node for value in results],
-            False,
-        )
-        operands = self.operands()
-        call = _WhileGradient([], back.arguments(gradients))
-        call.edges = [*self.edges, *call.first]
+        call = _WhileGradient(self, back, results, back.arguments(gradients))
         call.recording = create and any(edge._node is not None for edge in call.edges)
-        call.record = WhileGradientRecord(self.record, graph, len(back.parameters), len(operands))
-        call.types = graph.types
-        call.others = [*operands, *[body.capture(number) for number in graph.captures]]
         of_leaves, of_carry = back.split(call.apply())
         return [*[None] * test.leaves, *of_leaves, *of_carry]
 
 
 class _WhileGradient(Call):
-    others: list[Any]
+    """``parts``: those of the loop; ``first``: the state at its end."""
+
+    record: WhileGradientRecord
+
+    def __init__(self, loop: WhileCall, back: _Back, results: list[Value], state: list[Tensor]) -> None:
+        super().__init__(loop.parts, state)
+        self.edges += state
+        self.loop, self.back, self.results = loop.record, back, results
+        self.loop_graphs = loop.graphs
+        body = loop.parts[1]
+        self.given = [*back.parameters, *body.parameters]
+        nodes = [value.node for value in self.given]
+        self.graph = SubGraph(body.tape, nodes, [value.node for value in results], False)
+        self.record = WhileGradientRecord(self.loop, self.graph, len(back.parameters), len(self._of_loop()))
+        self.types = self.graph.types
+
+    def _of_loop(self) -> list[Any]:
+        test, body = self.parts
+        arrays = [argument._array for argument in body.arguments]
+        arrays += [test.capture(number) for number in self.loop_graphs[0].captures]
+        return arrays + [body.capture(number) for number in self.loop_graphs[1].captures]
+
+    def _of_backward(self) -> list[Any]:
+        return [self.parts[1].capture(number) for number in self.graph.captures]
+
+    def operands(self) -> list[Any]:
+        return [*[tensor._array for tensor in self.first], *self._of_loop(), *self._of_backward()]
+
+    def differentiable(self) -> list[bool]:
+        return [dtype in INEXACT for _, dtype in self.types]
+
+    def differentiate(self, kept: list[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        test, body = self.parts
+        back, tape = self.back, body.tape
+        carry = [number for number, value in enumerate(back.carry) if value is not None]
+        step = Part(tape, self.given, [], self.results)
+        step.leaves = body.leaves
+        with inside(tape):
+            arriving = [parameter_value(tape, value, False) for value in self.results]
+            found = step.gradients(list(arriving), False)
+            of_leaves, of_state = found[: step.leaves], found[step.leaves :]
+            state = len(back.parameters)
+            wanted = [
+                *zip(of_state[:state], back.parameters, strict=True),
+                *[(of_state[state + number], body.parameters[number]) for number in carry],
+                *zip(of_leaves, back.sums, strict=True),
+            ]
+            results = [value_of(tape, _zeros(like) if tensor is None else tensor) for tensor, like in wanted]
+        graph = SubGraph(
+            tape,
+            [value.node for value in (*arriving, *self.given)],
+            [value.node for value in results],
+            False,
+        )
+        record = WhileSecondGradientRecord(self.record, graph, len(carry), len(self.graph.captures))
+        call = _WhileSecondGradient(
+            record,
+            [
+                *[_zeros(v) if g is None else g for g, v in zip(gradients, self.results, strict=True)],
+                *self.first,
+            ],
+            [*self._of_loop(), *self._of_backward(), *[body.capture(number) for number in graph.captures]],
+            [
+                (value.shape, value.dtype)
+                for value in (*back.sums, *back.parameters[: len(carry)], *self.results)
+            ],
+            [*self.edges, *[g for g in gradients if g is not None]],
+        )
+        outcome = call.apply()
+        of_body, rest = outcome[: body.leaves], outcome[body.leaves :]
+        of_carry: list[Tensor | None] = [None for _ in back.carry]
+        for number, gradient in zip(carry, rest, strict=False):
+            of_carry[number] = gradient
+        return [*[None] * test.leaves, *of_body, *of_carry, *rest[len(carry) :]]
+
+
+class _WhileSecondGradient(Call):
+    """``others``: what else the record gets."""
+
+    def __init__(
+        self, record: Any, first: list[Tensor], others: list[Any], types: list[Any], edges: list[Tensor]
+    ) -> None:
+        super().__init__([], first)
+        self.record, self.others, self.types, self.edges = record, others, types, edges
+        self.recording = GRAD_MODE.get() and any(edge._node is not None for edge in edges)
 
     def operands(self) -> list[Any]:
         return [*[tensor._array for tensor in self.first], *self.others]
@@ -509,8 +598,7 @@ class _WhileGradient(Call):
 
     def differentiate(self, kept: list[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         raise RuntimeError(
-            "while_loop: in a static graph there are no gradients of gradients through it; use scan(), or leave out "
-            "fullgraph=True"
+            "while_loop: in a static graph there are no third derivatives through it; use scan(), or leave out fullgraph=True"
         )
 
 

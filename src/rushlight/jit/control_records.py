@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .subgraph import SubGraph
+from ..core.device import device, device_of, empty_on, fill_array
+from .subgraph import SubGraph, contiguous
 
 
 class ControlRecord:
@@ -26,7 +27,11 @@ class ControlRecord:
         self._hash = hash(self.key)
 
     def impl(self, *arrays: Any) -> tuple[Any, ...]:
-        """Run it on arrays."""
+        """Run it on arrays, of any devices."""
+        raise NotImplementedError
+
+    def homes(self) -> Sequence[device]:
+        """The devices of the results, as they were recorded."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
@@ -37,6 +42,21 @@ class ControlRecord:
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+def zeros_on(where: device, shape: Any, dtype: Any) -> Any:
+    """Zeros on a device."""
+    array = empty_on(where, shape, dtype)
+    fill_array(array, np.zeros((), dtype))
+    return array
+
+
+def _zeros_like(array: Any) -> Any:
+    return zeros_on(device_of(array), array.shape, array.dtype)
+
+
+def _added(one: Any, other: Any) -> Any:
+    return np.asarray(one + other) if type(one) is np.ndarray else one + other
 
 
 class CondRecord(ControlRecord):
@@ -59,9 +79,15 @@ class CondRecord(ControlRecord):
                 common, results = results[: self.shared], results[self.shared :]
                 own += results
             else:
-                own += [np.zeros(shape, dtype) for shape, dtype in graph.types[self.shared :]]
+                types = graph.types[self.shared :]
+                places = graph.places(arrays[start : start + count])[self.shared :]
+                own += [zeros_on(where, *type_) for where, type_ in zip(places, types, strict=True)]
             start += count
         return (*common, *own)
+
+    def homes(self) -> Sequence[device]:
+        first, *others = self.graphs
+        return [*first.homes, *[home for graph in others for home in graph.homes[self.shared :]]]
 
 
 class ScanRecord(ControlRecord):
@@ -76,15 +102,20 @@ class ScanRecord(ControlRecord):
         """From the carried values, the arrays that are sliced, and what else the graph needs."""
         count, graph = self.carried, self.graph
         carry = list(arrays[:count])
-        slices = [np.asarray(array, order="C") for array in arrays[count : count + self.sliced]]
+        slices = [contiguous(array) for array in arrays[count : count + self.sliced]]
         others = arrays[count + self.sliced :]
-        stacks = [np.empty((self.length, *shape), dtype) for shape, dtype in graph.types[count:]]
+        places = graph.places([*carry, *[array[0, ...] for array in slices], *others])
+        kinds = list(zip(places, graph.types, strict=True))
+        stacks = [empty_on(where, (self.length, *shape), dtype) for where, (shape, dtype) in kinds[count:]]
         for i in range(self.length - 1, -1, -1) if self.reverse else range(self.length):
-            new = [np.empty(shape, dtype) for shape, dtype in graph.types[:count]]
+            new = [empty_on(where, *type_) for where, type_ in kinds[:count]]
             outputs = [*new, *[stack[i, ...] for stack in stacks]]
             graph.run([*carry, *[array[i, ...] for array in slices], *others], outputs)
             carry = new
         return (*carry, *stacks)
+
+    def homes(self) -> Sequence[device]:
+        return self.graph.homes
 
 
 class WhileRecord(ControlRecord):
@@ -97,6 +128,9 @@ class WhileRecord(ControlRecord):
     def impl(self, *arrays: Any) -> tuple[Any, ...]:
         """From the carried values, what else the test needs, and what else the body needs."""
         return tuple(self.run(arrays, None))
+
+    def homes(self) -> Sequence[device]:
+        return self.body.homes
 
     def run(self, arrays: Sequence[Any], history: list[list[Any]] | None) -> list[Any]:
         """The last carried values; those before every iteration go to ``history``."""
@@ -130,3 +164,51 @@ class WhileGradientRecord(ControlRecord):
         for carry in reversed(history):
             state = self.backward.run([*state, *carry, *others])
         return tuple(state)
+
+    def homes(self) -> Sequence[device]:
+        return self.backward.homes
+
+
+class WhileSecondGradientRecord(ControlRecord):
+    """The gradient of a ``WhileGradientRecord``: forward and back once more, keeping the carried values and the states; then
+    along the loop with ``step``, which differentiates one step back, and back with what that found of the carried values.
+
+    ``carried``: how many of the state's values are gradients of carried values, the rest are sums; ``captured``: how many
+    operands the gradient of the body needs besides.
+    """
+
+    def __init__(self, first: WhileGradientRecord, step: SubGraph, carried: int, captured: int) -> None:
+        super().__init__("while_loop_second_gradient", (first, step, carried, captured), False)
+        self.first, self.step, self.carried, self.captured = first, step, carried, captured
+
+    def impl(self, *arrays: Any) -> tuple[Any, ...]:
+        """From gradients of the state at the start, the state at the end, the operands of the first gradient, and what else
+        ``step`` needs: the gradients of the sums' tensors, of the carried values, and of the state at the end."""
+        backward, count = self.first.backward, self.first.state
+        start = 2 * count + self.first.operands
+        state = list(arrays[count : 2 * count])
+        others, more = arrays[start : start + self.captured], arrays[start + self.captured :]
+        history: list[list[Any]] = []
+        self.first.loop.run(arrays[2 * count : start], history)
+        states = []
+        for carry in reversed(history):
+            states.append(state)
+            state = backward.run([*state, *carry, *others])
+        along = list(arrays[:count])
+        of_carry, sums = [], [_zeros_like(array) for array in arrays[count + self.carried : 2 * count]]
+        for carry in history:
+            found = self.step.run([*along, *states.pop(), *carry, *more])
+            along, rest = found[:count], found[count:]
+            of_carry.append(rest[: self.carried])
+            sums = [_added(total, part) for total, part in zip(sums, rest[self.carried :], strict=True)]
+        state = [_zeros_like(array) for array in arrays[count : 2 * count]]
+        for carry in reversed(history):
+            state = backward.run([*state, *carry, *others])
+            for i, part in enumerate(of_carry.pop()):
+                state[i] = _added(state[i], part)
+        totals = [_added(total, part) for total, part in zip(sums, state[self.carried :], strict=True)]
+        return (*totals, *state[: self.carried], *along)
+
+    def homes(self) -> Sequence[device]:
+        state = self.first.backward.homes
+        return [*state[self.carried :], *state[: self.carried], *self.step.homes[: self.first.state]]

@@ -103,14 +103,40 @@ class Block(NamedTuple):
     nodes: tuple[int, ...]
 
 
+class DevicePart(NamedTuple):
+    """A part of a program with arrays of a GPU. ``nodes``: their numbers in the graph as recorded; ``lines``: each with its
+    device, in the order in which they run."""
+
+    device: str
+    heading: str
+    nodes: tuple[int, ...]
+    lines: tuple[Any, ...]
+
+
+def _device_parts(program: Any) -> list[DevicePart]:
+    from ..runtime.cuda_plan_report import heading, placed_lines
+
+    lines = placed_lines(program)
+    return [
+        DevicePart(
+            str(part.where),
+            heading(program, number),
+            part.nodes,
+            tuple([one for one in lines if one.part == number]),
+        )
+        for number, part in enumerate(program.parts, 1)
+    ]
+
+
 class ExplainedProgram:
     """One program that the call ran.
 
     ``before`` and ``after``: the graph as recorded and after the passes; ``passes``: (name, graph) after each;
     ``calls``: how often the call ran it; ``ended``: why it ends where it does; ``seconds``: the median of whole runs, None
     where nothing was measured (``untimed`` says why);
-    ``arena_bytes`` and ``memory``: its own memory, and what lies in it when. ``device_lines``: of a program on a GPU, its
-    launches, products, copies and calls of NumPy, a line each, part by part.
+    ``arena_bytes`` and ``memory``: its own memory, and what lies in it when. ``devices``: where its parts run; ``parts``: of a
+    program with arrays of a GPU, for each part its heading, its nodes in ``before``, and its lines (``PlacedLine``), each with
+    its device.
     """
 
     def __init__(self, piece: Piece, limits: Any) -> None:
@@ -135,12 +161,12 @@ class ExplainedProgram:
             self.untimed = f"{unknown} does more than compute values, so it was not run again for timing"
         else:
             times, self.seconds, self.runs = _measure(piece)
-        self.device_lines: list[str] = []
+        self.devices: tuple[str, ...] = ("cpu",)
+        self.parts: list[DevicePart] = []
         self._parts = getattr(program, "parts", ())
         if self._parts:
-            from ..runtime.cuda_plan_report import parts_report
-
-            self.device_lines = parts_report(program)
+            self.devices = tuple(dict.fromkeys([str(part.where) for part in self._parts]))
+            self.parts = _device_parts(program)
             return
         if not self.native:
             self.untimed = (
@@ -183,7 +209,9 @@ class ExplainedProgram:
     @property
     def groups(self) -> list[tuple[str, list[int]]]:
         """For each kernel with nodes its label and their numbers in ``after``; those that another computes too belong to
-        the one that stores them, or else to the first."""
+        the one that stores them, or else to the first. Of a program with arrays of a GPU: for each part."""
+        if self.parts:
+            return [(f"part {n} · {part.device}", list(part.nodes)) for n, part in enumerate(self.parts, 1)]
         return [
             (f"{kernel.number} · {kernel.facts.form}", self._own(kernel))
             for kernel in self.kernels
@@ -399,4 +427,4 @@ def _measure(piece: Piece) -> tuple[tuple[list[float] | None, list[float] | None
     return times, float(np.median(wholes)), len(wholes)
 
 
-__all__ = ["Block", "ExplainedProgram", "Explanation", "Kernel", "explain"]
+__all__ = ["Block", "DevicePart", "ExplainedProgram", "Explanation", "Kernel", "explain"]

@@ -14,6 +14,7 @@ from .explain_text import (
     limits_text,
     nbytes_text,
     share_text,
+    source_lines,
     source_text,
     summary,
     time_text,
@@ -175,9 +176,12 @@ def _program(
     ]
     if program.kernels:
         parts.append(_table(number, program))
-    hover = [_hover(kernel) for kernel in kernels]
+    if program.parts:
+        parts.append(_devices(program))
+    hover = [part.heading for part in program.parts] or [_hover(kernel) for kernel in kernels]
     final = draw(program.after, program.groups, hover.__getitem__, name=f"-{number}", dark=False)
-    caption = "Frames are kernels; values flow down." if program.kernels else "Values flow down."
+    framed = "Frames are parts, each on one device; " if program.parts else "Frames are kernels; "
+    caption = f"{framed}values flow down." if program.kernels or program.parts else "Values flow down."
     parts.append(
         f'<h3>Graph</h3><figure>{_FIT}<div class="scroll tall grouped" tabindex="0" role="region" '
         f'aria-label="Graph">{final}</div>'
@@ -201,20 +205,48 @@ def _program(
         else:
             parts.append(_folded(f"After {name}: {len(graph.nodes)} nodes", text))
         last = text
-    if program.device_lines:
-        parts.append("<h3>Launches on the GPU</h3>")
-        parts.append(f"<pre>{escape(chr(10).join(program.device_lines))}</pre>")
-        if assembly:
-            parts.append(_folded("CUDA C", program.cuda_source))
-            parts.append(
-                _folded(
-                    "PTX", program.ptx or "NVRTC is not installed here (pip install nvidia-cuda-nvrtc-cu12)."
-                )
-            )
+    if program.parts and assembly:
+        missing = "NVRTC is not installed here (pip install nvidia-cuda-nvrtc-cu12)."
+        parts.append("<h3>Kernels</h3>")
+        parts += [_folded("CUDA C", program.cuda_source), _folded("PTX", program.ptx or missing)]
     if program.kernels:
         parts.append("<h3>Kernels</h3>")
         parts += [_kernel(number, kernel, codes, assembly) for kernel in program.kernels]
     return "\n".join(parts) + "</section>"
+
+
+def _devices(program: ExplainedProgram) -> str:
+    """Every line of the plan with its device."""
+    rows: list[str] = []
+    number = 0
+    for part_number, part in enumerate(program.parts, 1):
+        for line in part.lines:
+            number += 1
+            of = "".join(
+                [f'<br><span class="soft mono">{escape(source_text(s))}</span>' for s in source_lines(line)]
+            )
+            cells = (
+                (number, str(number)),
+                (part_number, str(part_number)),
+                (line.device, escape(line.device)),
+            )
+            shown = "".join([f'<td data-value="{value}">{text}</td>' for value, text in cells])
+            rows.append(
+                f'<tr>{shown}<td class="text" data-value="{escape(line.by)}">{escape(line.by)}</td>'
+                f'<td class="text wide" data-value="{escape(line.text)}">{escape(line.text)}{of}</td></tr>'
+            )
+    heads = "".join(
+        [
+            f'<th scope="col"{" class=text" if name in ("by", "what") else ""}><button type="button">{name}</button></th>'
+            for name in ("#", "part", "device", "by", "what")
+        ]
+    )
+    headings = "".join([f"<li>{escape(part.heading)}</li>" for part in program.parts])
+    return (
+        f'<h3>Launches, and their devices</h3><ul>{headings}</ul><div class="scroll tall" tabindex="0" role="region" '
+        'aria-label="Table of launches"><table class="sortable"><caption>In the order in which they run. A column\'s heading '
+        f"sorts by it.</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _hover(kernel: Kernel) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .kernel_facts import SourceLine
+from .kernel_facts import SourceLine, source_line
 
 if TYPE_CHECKING:
+    from ..runtime.cuda_plan_report import PlacedLine
     from .explain import ExplainedProgram, Explanation, Kernel
 
 NOTES = (
@@ -53,8 +54,9 @@ def _kernels(count: int) -> str:
 
 def summary(program: ExplainedProgram) -> str:
     """A program's sizes in a line."""
-    if program.device_lines:
-        return f"{len(program.before.nodes)} nodes recorded, on a GPU"
+    if program.parts:
+        count, devices = len(program.parts), " and ".join(program.devices)
+        return f"{len(program.before.nodes)} nodes recorded, {count} part{'s' * (count != 1)} on {devices}"
     if not program.native:
         return f"{len(program.before.nodes)} nodes"
     return (
@@ -67,7 +69,7 @@ def timing(program: ExplainedProgram) -> str:
     """What a program's runs took, or why nothing was measured."""
     if program.seconds is None:
         return f"Not timed: {program.untimed}."
-    on = "with the GPU waited for" if program.device_lines else "on all threads"
+    on = "with the GPU waited for" if program.parts else "on all threads"
     text = f"{time_text(program.seconds)} a run {on} (median of {program.runs} on copies of the arrays)"
     if program.kernels:
         inside = sum([kernel.seconds or 0.0 for kernel in program.kernels])
@@ -82,8 +84,8 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
         "  " + summary(program),
         "  " + timing(program),
     ]
-    if program.device_lines:
-        return [*lines, "", *["  " + line for line in program.device_lines]]
+    if program.parts:
+        return [*lines, *_parts(program)]
     if not program.kernels:
         return lines
     heading = (
@@ -94,6 +96,24 @@ def _program(number: int, count: int, program: ExplainedProgram) -> list[str]:
     for kernel in program.kernels:
         lines += _kernel(kernel)
     return lines
+
+
+def _parts(program: ExplainedProgram) -> list[str]:
+    """Each line of a program with arrays of a GPU, with its device and the program's lines behind it."""
+    rows: list[str] = []
+    number = 0
+    for part in program.parts:
+        rows += ["", f"  {part.heading}"]
+        for line in part.lines:
+            number += 1
+            rows.append(f"  {number:>4} {line.device:<7} {line.text}")
+            rows += [f"{'':>15}{source_text(found)}" for found in source_lines(line)]
+    return rows
+
+
+def source_lines(line: PlacedLine) -> list[SourceLine]:
+    """The lines of the program behind a line of its plan."""
+    return list(dict.fromkeys([found for site in line.sites if (found := source_line(site)) is not None]))
 
 
 def _kernel(kernel: Kernel) -> list[str]:

@@ -21,10 +21,12 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import RELEASED, LeafNode, Node, OutputNode, UntrackedNode, versions_of
 from ..core.tensor import Tensor, make_tensor
 from ..ir.graph import Graph
+from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from ..runtime.programs import program_for
 from ..runtime.recording import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of, span
-from .static_tape import StaticTape, get_array, get_node
+from .second_order import KeptHistory, NotKept, real_array
+from .static_tape import StaticTape, get_array, get_node, operands_of, with_all_results
 from .structures import tensors_in
 
 ndarray = np.ndarray
@@ -66,7 +68,12 @@ def record_backward(
     if outer is None:
         return None  # backward has been through it already
     owners = [_owner(node, tape, arguments) for node in outer]
-    return Backward(tape, roots, outer, owners, first)
+    history: KeptHistory | str
+    try:
+        history = KeptHistory(tape, [get_node(tensor) for tensor in roots], outer, arguments, first)
+    except NotKept as reason:
+        history = str(reason)
+    return Backward(tape, roots, outer, owners, first, history)
 
 
 def _outer_nodes(roots: Sequence[Node], first: int) -> list[Node] | None:
@@ -125,9 +132,17 @@ class Backward:
     grad_name: Final = "CompiledFunctionBackward"
 
     def __init__(
-        self, tape: StaticTape, roots: list[Tensor], outer: list[Node], owners: list[Any], first: int
+        self,
+        tape: StaticTape,
+        roots: list[Tensor],
+        outer: list[Node],
+        owners: list[Any],
+        first: int,
+        history: KeptHistory | str,
     ) -> None:
+        """``history``: for gradients that are differentiated; or why there is none."""
         self.owners = owners
+        self.history = history
         self.types = [(get_array(tensor).shape, get_array(tensor).dtype) for tensor in roots]
         self.homes = [device_of(get_array(tensor)) for tensor in roots]
         self.saved: list[int] = []
@@ -144,6 +159,17 @@ class Backward:
         if len(tape.changed) != changed:
             raise NoJointGraph("backward changes something in place")
         self._cut(tape, forward, gradients)
+        self._own = len(self.sources)  # those that the second program reads
+        if not isinstance(history, str):
+            replaced = {id(buffer.root) for buffer in tape.changed}
+            history.cut(tape, self.sources, self.saved, replaced)
+        # What is read again in backward is checked for changes in between, where a tensor is known to hold it.
+        by_root = {id(root): array for root, array in _roots(tape)}
+        holders = {id(array): tensor for tensor, array in tape.states.values()}
+        self._states = [
+            holders.get(id(by_root.get(id(where)))) if kind == "array" else None
+            for kind, where in self.sources
+        ]
         for number, tensor in enumerate(roots):
             tensor._node = Root(number)  # type: ignore[assignment]  # the real one comes with every run
             tensor._view = None  # what it was a view of has the history of the first half
@@ -232,13 +258,6 @@ class Backward:
         self._outputs = [(node, -1) for node in self._gradients if node is not None]
         homes = [tape.home_of(node) for node in gradients if node is not None]
         self._results = list(zip(homes, [self._types[node] for node, _ in self._outputs], strict=True))
-        # What is read again in backward is checked for changes in between, where a tensor is known to hold it.
-        by_root = {id(root): array for root, array in _roots(tape)}
-        holders = {id(array): tensor for tensor, array in tape.states.values()}
-        self._states = [
-            holders.get(id(by_root.get(id(where)))) if kind == "array" else None
-            for kind, where in self.sources
-        ]
 
     # --- every run --------------------------------------------------------------------------------------------------
 
@@ -262,25 +281,30 @@ class Backward:
 
     def vjp(self, gradient: Any, node: Node) -> tuple[Tensor | None, ...]:
         """The gradients of the tensors from outside, by the second program."""
-        if GRAD_MODE.get():
-            raise RuntimeError(
-                "compile: the backward pass of a compiled function is a program, which can't be differentiated again "
-                "(create_graph=True); compile a function that computes the gradients itself, or compile with "
-                'options={"replay": False} and without fullgraph=True'
-            )
         kept = node.unpack()
         gradients = gradient if type(gradient) is list else [gradient]
+        again = GRAD_MODE.get()
+        if again or any([given is not None and type(given._array) is Batched for given in gradients]):
+            history = self.history
+            if isinstance(history, str):
+                raise RuntimeError(
+                    "compile: the backward pass of this compiled function is a program, which can't be differentiated again "
+                    f"(create_graph=True) or run on batches, because {history}; compile a function that computes the "
+                    'gradients itself, or compile with options={"replay": False} and without fullgraph=True'
+                )
+            return history.gradients(gradients, node, self.sources, kept, again)
         arrived = {index for index, given in enumerate(gradients) if given is not None}
         inputs = []
-        for (kind, where), value in zip(self.sources, kept, strict=True):
+        for (kind, where), value in zip(self.sources[: self._own], kept, strict=False):
             if kind == "gradient":
                 given = gradients[where]
                 shape, dtype = self.types[where]
                 inputs.append(_gradient(given, shape, dtype, self.homes[where]))
             elif kind == "argument":
-                inputs.append(span(value._array) if where[1] else value._array)
+                array = real_array(value._array)
+                inputs.append(span(array) if where[1] else array)
             elif kind == "saved":
-                inputs.append(value._array)
+                inputs.append(real_array(value._array))
             else:
                 inputs.append(where)
         outputs = [empty_on(where, shape, dtype) for where, (shape, dtype) in self._results]
@@ -314,8 +338,6 @@ def _gradient(given: Any, shape: Any, dtype: Any, where: Any) -> Any:
 
 def _needed(keys: list[Any], wanted: Sequence[int], forward: int) -> set[int]:
     """The nodes after the first ``forward`` ones that ``wanted`` are computed from, and those with effects."""
-    from .static_tape import operands_of
-
     effects = [
         i for i in range(forward, len(keys)) if keys[i][0] is CALL and getattr(keys[i][1], "effects", False)
     ]
@@ -326,7 +348,7 @@ def _needed(keys: list[Any], wanted: Sequence[int], forward: int) -> set[int]:
         if number >= forward and number not in needed:
             needed.add(number)
             stack += operands_of(keys[number])
-    return needed
+    return {number for number in with_all_results(keys, needed) if number >= forward}
 
 
 def _roots(tape: StaticTape) -> list[tuple[Any, Any]]:
@@ -339,6 +361,10 @@ def _forget(tape: StaticTape, forward: int, inputs: int) -> None:
     if tape.sites is not None:
         del tape.sites[forward:]
     del tape.inputs[inputs:], tape.sources[inputs:]
+    for reference in tape.buffers:
+        fresh = reference()
+        if fresh is not None and fresh.node >= forward:
+            fresh.node = -1  # a hook may have kept it
     tape.views = {key: number for key, number in tape.views.items() if number < forward}
     for buffer in tape.outside.values():
         if buffer.node >= forward or buffer.number >= inputs:

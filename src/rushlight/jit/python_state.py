@@ -8,16 +8,33 @@ attributes of classes and of Python modules that this code names.
 
 from __future__ import annotations
 
+import builtins
+import sys
+from collections import ChainMap, UserDict, UserList, UserString, deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from enum import Enum
+from functools import lru_cache, partial
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+    WrapperDescriptorType,
+)
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from ..core.tensor import Tensor
 
 _PLAIN = (int, float, bool, str, bytes, complex, type(None))
+_CACHED: Final = type(lru_cache(len))
 _MISSING = object()
 _DEPTH = 12
 _LIMIT = 20_000  # entries: a larger state is not compared item by item on every call
@@ -50,10 +67,21 @@ class PythonState:
 
     def __init__(self, function: Any, arguments: Any = ()) -> None:
         self.incomplete: str | None = None
+        # What can't be compared, with the names of attributes that lead there: it counts if all of them are read. And the
+        # objects on the way, each with how many names lead to it: those met again may be come to in another way.
+        self._not_compared: list[tuple[str, tuple[str, ...], tuple[tuple[int, int], ...]]] = []
+        self._path: tuple[str, ...] = ()
+        self._way: tuple[tuple[int, int], ...] = ()
+        self._met_again: set[int] = set()
         self._spaces: list[
             Any
         ] = []  # of classes and Python modules: which names of theirs matter is found out last
         self._walked: set[CodeType] = set()
+        # Objects in C with the function that gives their content, and that: (object, function, content, name).
+        self.contents: list[tuple[Any, Callable[[Any], Any], Any, str]] = []
+        self._ours: list[Any] = []  # Python modules and classes of the library
+        self.classes: list[tuple[Any, type, str]] = []  # of the program's objects
+        self.absent: list[tuple[Any, str]] = []  # names of globals that are not there: (dictionary, name)
         # (dictionary, key, value, name), (cell, value, name), (list, content, name)
         self.entries: list[tuple[Any, Any, Any, str]] = []
         # The same for the attributes of the library's own layers, of which few are read.
@@ -63,7 +91,10 @@ class PythonState:
         self.functions: list[tuple[Any, CodeType, Any, Any]] = []  # with their code and defaults
         self.tensors: list[Tensor] = []
         self.without_gradient: list[Tensor] = []
-        self.with_gradient: list[Tensor] = []
+        self.with_gradient: list[tuple[Tensor, Tensor]] = []
+        self._same_gradients: frozenset[int] = (
+            frozenset()
+        )  # ids of gradients that the recording itself has read
         self._seen: set[int] = set()
         self._seen_entries: set[tuple[int, str]] = set()
         self._keep: list[Any] = []
@@ -83,7 +114,22 @@ class PythonState:
 
     def _note_gradients(self, tensors: list[Tensor]) -> None:
         for tensor in tensors:
-            (self.without_gradient if tensor._grad is None else self.with_gradient).append(tensor)
+            if tensor._grad is None:
+                self.without_gradient.append(tensor)
+            else:
+                self.with_gradient.append((tensor, tensor._grad))
+
+    def met(self, tensors: Sequence[Tensor]) -> None:
+        """Note what the recording has read: gradients among it must stay the same tensors."""
+        self._same_gradients = frozenset([id(tensor) for tensor in tensors])
+
+    def extent(self) -> tuple[int, ...]:
+        """How much there is that a call could change without a trace: it differs when more was taken down."""
+        return len(self.lists), len(self.contents), len(self.cells), len(self.tensors)
+
+    def knows(self, value: Any) -> bool:
+        """Whether this object is part of the state."""
+        return id(value) in self._seen
 
     def extend(
         self,
@@ -96,9 +142,14 @@ class PythonState:
         self._named(codes)
         read = {name for code in (*codes, *[code for code, _ in library]) for name in code.co_names}
         self.entries += [entry for entry in self._of_layers if entry[1] in read]
-        self._of_layers = []
+        self._of_layers = [entry for entry in self._of_layers if entry[1] not in read]
         if before_the_call:
             self._note_gradients(self.tensors[known:])
+        dynamic = not _READ_BY_ANY_NAME.isdisjoint(read)
+        for reason, path, way in self._not_compared:
+            start = max([names for seen, names in way if seen in self._met_again], default=0)
+            if dynamic or read.issuperset(path[start:]):
+                self.incomplete = self.incomplete or reason
         for code, space in library:
             for name in code.co_names:
                 if name.endswith("_hooks") and isinstance(space.get(name), dict):
@@ -116,15 +167,41 @@ class PythonState:
         for code, space in codes.items():
             names.update(code.co_names)
             names.add(code.co_name)
-            for name in code.co_names:
+            for name in globals_of(code):
                 if name in space:
                     self._entry(space, name, f"the global {name}")
-        while self._spaces:
-            of, name = self._spaces.pop()
+                else:
+                    self._absent(space, name)
+                    if name in _BUILTINS:
+                        self._entry(_BUILTINS, name, f"the builtin {name}")
+        for code in codes:
+            for module in _imported_by(code):
+                self._visit(module, module.__name__, 1)
+        for of, name in self._spaces:  # which grows meanwhile
+            missing: list[Any] = []  # classes before, whose attribute would come first
             for owner in [of] if isinstance(of, ModuleType) else of.__mro__:
                 if not _is_ours(owner) and getattr(owner, "__module__", None) != "builtins":
                     for attribute in names.intersection(vars(owner)):
-                        self._entry(vars(owner), attribute, f"{name}.{attribute}")
+                        if (id(owner), attribute) not in self._seen_entries:
+                            self._seen_entries.add((id(owner), attribute))
+                            self._entry(vars(owner), attribute, f"{name}.{attribute}")
+                            for other in missing:
+                                if attribute not in vars(other):
+                                    self._absent(vars(other), attribute)
+                    missing.append(owner)
+        if "__subclasses__" in names:
+            for of, name in self._spaces:
+                if isinstance(of, type):
+                    known: Any = type.__subclasses__(of)
+                    self.contents.append((of, type.__subclasses__, known, f"{name}.__subclasses__()"))
+        for own in self._ours:
+            for attribute in ["forward"] if isinstance(own, type) else names.intersection(vars(own)):
+                part = vars(own).get(attribute)
+                if isinstance(part, ModuleType):
+                    self._visit(part, attribute, 1)
+                elif callable(part) and (id(own), attribute) not in self._seen_entries:
+                    self._seen_entries.add((id(own), attribute))
+                    self.entries.append((vars(own), attribute, part, f"{own.__name__}.{attribute}"))
         for code in codes:
             if code.co_freevars and code not in self._walked and not self._is_local(code, codes):
                 self._not_all(f"the function {code.co_name} was not found")
@@ -134,16 +211,22 @@ class PythonState:
         """Whether the function was made by other code that ran, so that what it closes over is of this call."""
         return any([code in other.co_consts for other in codes])
 
-    def _entry(self, space: Any, key: str, name: str) -> None:
+    def _entry(self, space: Any, key: str, name: str, depth: int = 1) -> None:
         value = space[key]
         if (id(space), key) not in self._seen_entries:
             self._seen_entries.add((id(space), key))
+            self._keep.append(space)
             self.entries.append((space, key, value, name))
-            self._visit(value, name, 1)
+            self._visit(value, name, depth)
+
+    def _absent(self, space: Any, name: str) -> None:
+        if (id(space), name) not in self._seen_entries:
+            self._seen_entries.add((id(space), name))
+            self._keep.append(space)
+            self.absent.append((space, name))
 
     def _not_all(self, reason: str) -> None:
-        if self.incomplete is None:
-            self.incomplete = reason
+        self._not_compared.append((reason, self._path, self._way))
 
     def tests(self, named: Callable[[Any], str]) -> list[str]:
         """The comparison of everything with ``is``, as expressions: they are evaluated on every call of a static function.
@@ -151,7 +234,12 @@ class PythonState:
         ``named(value)`` gives the name that a value has in them.
         """
         tests = [f"{named(tensor)}._grad is None" for tensor in self.without_gradient]
-        tests += [f"{named(tensor)}._grad is not None" for tensor in self.with_gradient]
+        for tensor, gradient in self.with_gradient:
+            same = id(gradient) in self._same_gradients
+            tests.append(f"{named(tensor)}._grad is {named(gradient) if same else 'not None'}")
+        tests += [f"type({named(value)}) is {named(kind)}" for value, kind, _ in self.classes]
+        tests += [f"{name!r} not in {named(space)}" for space, name in self.absent]
+        tests += [f"{named(read)}({named(of)}) == {named(content)}" for of, read, content, _ in self.contents]
         for dictionary, key, value, _ in self.entries:
             tests.append(
                 f"{named(dictionary)}[{repr(key) if type(key) is str else named(key)}] is {named(value)}"
@@ -159,7 +247,9 @@ class PythonState:
         for cell, value, _ in self.cells:
             tests.append(f"{named(cell)}.cell_contents is {named(value)}")
         for values, content, _ in self.lists:
-            if isinstance(values, _Length):
+            if isinstance(values, _Keys):
+                tests.append(f"[*{named(values.values)}] == {named(list(content))}")
+            elif isinstance(values, _Length):
                 tests.append(
                     f"len({named(values.values)}) == {len(content)}"
                     if content
@@ -199,6 +289,15 @@ class PythonState:
                     type(now) is type(value) and type(now) in _PLAIN and now == value
                 ):
                     return name
+        for value, kind, name in self.classes:
+            if type(value) is not kind:
+                return name
+        for space, absent in self.absent:
+            if absent in space:
+                return f"the global {absent}"
+        for of, read, content, name in self.contents:
+            if read(of) != content:
+                return name
         for function, *parts in self.functions:
             now = [function.__code__, function.__defaults__, function.__kwdefaults__]
             if any([a is not b for a, b in zip(now, parts, strict=True)]):
@@ -208,7 +307,11 @@ class PythonState:
     def gradients_changed(self) -> bool:
         """Whether a tensor has a gradient now that had none, or the other way round."""
         return any([tensor._grad is not None for tensor in self.without_gradient]) or any(
-            [tensor._grad is None for tensor in self.with_gradient]
+            [
+                tensor._grad is None
+                or (id(gradient) in self._same_gradients and tensor._grad is not gradient)
+                for tensor, gradient in self.with_gradient
+            ]
         )
 
     # --- the walk -------------------------------------------------------------------------------------------------
@@ -235,11 +338,11 @@ class PythonState:
             self.cells.append((cell, value, f"{cell_name} (of {function.__name__}'s enclosing function)"))
             self._visit(value, cell_name, depth + 1)
         space = function.__globals__
-        for global_name in _names(function.__code__):
+        for global_name in _globals_within(function.__code__):
             if global_name in space:
-                value = space[global_name]
-                self.entries.append((space, global_name, value, f"the global {global_name}"))
-                self._visit(value, global_name, depth + 1)
+                self._entry(space, global_name, f"the global {global_name}", depth + 1)
+            else:
+                self._absent(space, global_name)
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, f"a default of {function.__name__}", depth + 1)
         if function.__dict__:
@@ -247,8 +350,17 @@ class PythonState:
 
     def _visit(self, value: Any, name: str, depth: int) -> None:
         kind = type(value)
-        if kind in _PLAIN or id(value) in self._seen:
+        if kind in _PLAIN:
             return
+        if id(value) in self._seen:
+            self._met_again.add(id(value))
+            return
+        before = self._way
+        self._way = (*before, (id(value), len(self._path)))
+        self._visit_new(value, kind, name, depth)
+        self._way = before
+
+    def _visit_new(self, value: Any, kind: type, name: str, depth: int) -> None:
         if depth > _DEPTH or len(self.entries) > _LIMIT:
             self._not_all(f"{name} lies too deep, or the state is too large")
             return
@@ -256,6 +368,8 @@ class PythonState:
             self._seen.add(id(value))
             self._keep.append(value)
             self.tensors.append(value)
+            if value.__dict__:
+                self._dictionary(value.__dict__, name, depth, attributes=True)
             return
         if isinstance(value, FunctionType | MethodType):
             compiled = getattr(value, "_compiled", None)
@@ -274,15 +388,17 @@ class PythonState:
                 self._visit(part, name, depth)
             return
         if isinstance(value, ModuleType | type):
-            if not _is_ours(value):
-                self._seen.add(id(value))
-                self._keep.append(value)
+            self._seen.add(id(value))
+            self._keep.append(value)
+            if _is_ours(value):
+                self._ours.append(value)
+            else:
                 self._spaces.append((value, name))
             return
         if isinstance(value, list | tuple):
             self._seen.add(id(value))
             self._keep.append(value)
-            if kind is list:
+            if isinstance(value, list):
                 self.lists.append((value, tuple(value), name))
             for number, part in enumerate(value):
                 self._visit(part, f"{name}[{number}]", depth + 1)
@@ -292,25 +408,51 @@ class PythonState:
             self._keep.append(value)
             self._dictionary(value, name, depth)
             return
+        if (read := _reader_of(value)) is not None:
+            self._seen.add(id(value))
+            self._keep.append(value)
+            self.contents.append((value, read, read(value), name))
+            if kind is not np.ndarray:
+                for part in value if kind is not MappingProxyType else value.values():
+                    self._visit(part, name, depth + 1)
+            return
         if kind is partial:
             self._seen.add(id(value))
             self._keep.append(value)
             for part in (value.func, value.args, value.keywords):
                 self._visit(part, name, depth + 1)
             return
+        if isinstance(value, Enum):
+            return  # there is one object for each member, which whoever refers to it compares
+        if kind is _CACHED:
+            # What it holds for some arguments stays; what it would compute for others, its function says.
+            self._seen.add(id(value))
+            self._keep.append(value)
+            self._function(value.__wrapped__, name, depth)
+            return
         ours = _is_ours(kind)
-        if not ours:
-            self._visit(kind, f"type({name})", depth)
-        attributes = getattr(value, "__dict__", None)
-        if type(attributes) is not dict or _is_library(kind):
-            if not ours and not isinstance(value, _IMMUTABLE):
+        self._visit(kind, f"type({name})", depth)
+        if kind is BuiltinFunctionType and not isinstance(value.__self__, ModuleType | None):
+            self._visit(value.__self__, name, depth + 1)
+            return
+        attributes = _attributes_of(value)
+        if attributes is None or (_is_library(kind) and kind not in _WALKED):
+            if not ours and attributes is None and (slots := _slots_of(kind)):
+                self._seen.add(id(value))
+                self._keep.append(value)
+                self.contents.append((value, _in_slots, _in_slots(value), name))
+                for slot in slots:
+                    part = getattr(value, slot, None)
+                    self._keep.append(part)
+                    self._visit(part, f"{name}.{slot}", depth + 1)
+            elif not ours and not isinstance(value, _IMMUTABLE) and not _never_changes(kind):
                 self._not_all(f"{name} is of a kind that can't be compared ({kind.__name__})")
             return
-        if not ours and (hasattr(kind, "__slots__") or hasattr(value, "__next__")):
+        if not ours and not _is_of_python(kind):
             self._not_all(f"{name} is of a kind that can't be compared ({kind.__name__})")
         self._seen.add(id(value))
         self._keep.append(value)
-        if hasattr(value, "param_groups"):  # an optimizer: its options, and which tensors are its state
+        if "param_groups" in attributes:  # an optimizer: its options, and which tensors are its state
             for held in ("param_groups", "state"):
                 if held in attributes:
                     self.entries.append((attributes, held, attributes[held], f"{name}.{held}"))
@@ -325,17 +467,24 @@ class PythonState:
                         if isinstance(part, Tensor)
                     ]
             return
-        if hasattr(value, "_modules") and hasattr(value, "_parameters"):
+        if "_modules" in attributes and "_parameters" in attributes:
             self._module(value, attributes, name, depth, ours)
             return
-        self._dictionary(attributes, name, depth, ours)
+        if not ours:
+            self.classes.append((value, kind, name))
+        self._dictionary(attributes, name, depth, ours, attributes=True)
 
     def _module(self, module: Any, attributes: dict[str, Any], name: str, depth: int, ours: bool) -> None:
         for kind in ("_parameters", "_buffers", "_modules"):
+            if attributes[kind]:
+                self.lists.append((_Keys(attributes[kind]), tuple(attributes[kind]), name))
+            else:
+                self.lists.append((_Length(attributes[kind]), (), name))
             for key, value in attributes[kind].items():
                 self.entries.append((attributes[kind], key, value, f"{name}.{key}"))
                 # Parts of a model nest deeply and are all worth following.
                 self._visit(value, f"{name}.{key}", 1 if kind == "_modules" else depth)
+        path = self._path
         for key, value in attributes.items():
             if key in _OF_MODULES:
                 continue
@@ -345,16 +494,28 @@ class PythonState:
             if not isinstance(value, dict):
                 entries = self._of_layers if ours else self.entries
                 entries.append((attributes, key, value, f"{name}.{key}"))
+            self._path = (*path, key)
             self._visit(value, f"{name}.{key}", depth + 1)
+        self._path = path
         self.lists.append((_Length(attributes), (None,) * len(attributes), name))
 
-    def _dictionary(self, values: dict[Any, Any], name: str, depth: int, private: bool = False) -> None:
-        self.lists.append((_Length(values), (None,) * len(values), name))
+    def _dictionary(
+        self, values: dict[Any, Any], name: str, depth: int, private: bool = False, attributes: bool = False
+    ) -> None:
+        """A dictionary's entries and, unless they are an object's ``attributes``, their order."""
+        if attributes:
+            self.lists.append((_Length(values), (None,) * len(values), name))
+        else:
+            self.lists.append((_Keys(values), tuple(values), name))
+        path = self._path
         for key, value in values.items():
             if private and isinstance(key, str) and key.startswith("_"):
                 continue
             self.entries.append((values, key, value, f"{name}.{key}"))
+            if attributes:
+                self._path = (*path, key)
             self._visit(value, f"{name}.{key}", depth + 1)
+        self._path = path
 
 
 class _Length:
@@ -370,17 +531,143 @@ class _Length:
         return iter((None,) * len(self.values))
 
 
-def _names(code: CodeType) -> set[str]:
-    names = set(code.co_names)
+class _Keys(_Length):
+    """Stands for a dictionary of which the keys in their order are compared here."""
+
+    def __iter__(self) -> Any:
+        return iter(self.values)
+
+
+_GLOBALS_OF: Final[dict[CodeType, tuple[str, ...]]] = {}
+_BUILTINS: Final = vars(builtins)
+# Names by which code reads attributes whose names it does not have.
+_READ_BY_ANY_NAME: Final = frozenset(
+    ("getattr", "hasattr", "vars", "__dict__", "__getattribute__", "attrgetter", "dir")
+)
+
+
+def globals_of(code: CodeType) -> tuple[str, ...]:
+    """The names that the code looks up as globals."""
+    names = _GLOBALS_OF.get(code)
+    if names is None:
+        import dis
+
+        if len(_GLOBALS_OF) > _LIMIT:
+            _GLOBALS_OF.clear()
+        found = [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+        names = _GLOBALS_OF[code] = tuple(dict.fromkeys(found))
+    return names
+
+
+def _imported_by(code: CodeType) -> list[ModuleType]:
+    """The Python modules that the code imports when it runs, apart from Python's own."""
+    if "IMPORT_NAME" not in _KINDS_OF.get(code, ("IMPORT_NAME",)):
+        return []
+    import dis
+
+    found = [i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"]
+    _KINDS_OF[code] = ("IMPORT_NAME",) if found else ()
+    modules = [sys.modules.get(part) for name in found for part in (name, name.partition(".")[0])]
+    return [
+        m for m in modules if m is not None and m.__name__.partition(".")[0] not in sys.stdlib_module_names
+    ]
+
+
+_KINDS_OF: Final[dict[CodeType, tuple[str, ...]]] = {}
+
+
+def _globals_within(code: CodeType) -> set[str]:
+    """Those of the code and of the functions in it."""
+    names = set(globals_of(code))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            names |= _names(constant)
+            names |= _globals_within(constant)
     return names
+
+
+# Kinds of Python's own modules that are objects like those of programs.
+_WALKED: Final = (SimpleNamespace, UserDict, UserList, UserString, ChainMap)
+_LARGEST: Final = 1 << 14  # bytes or entries: what is larger is not compared on every call
+
+
+def _attributes_of(value: Any) -> Any:
+    """An object's own attributes, whatever its class answers to ``__dict__``; None if it has none."""
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return attributes if type(attributes) is dict else None
+
+
+def _reader_of(value: Any) -> Callable[[Any], Any] | None:
+    """What gives the content of an object in C, to be compared; None for other kinds."""
+    kind = type(value)
+    if kind is np.ndarray:
+        return _content_of if value.nbytes <= _LARGEST and not value.dtype.hasobject else None
+    read = _READERS.get(kind)
+    if read is None or len(value) > _LARGEST or not all([type(part) in _PLAIN for part in value]):
+        return None
+    return read
+
+
+def _slots_of(kind: type) -> tuple[str, ...]:
+    """The slots of a class in Python; none if there is more to its objects."""
+    names: list[str] = []
+    for base in kind.__mro__[:-1]:
+        slots = base.__dict__.get("__slots__")
+        if slots is None or not base.__flags__ & _MADE_BY_PYTHON:
+            return ()
+        names += [slots] if isinstance(slots, str) else slots
+    return tuple([name for name in names if name != "__weakref__" and not name.startswith("__")])
+
+
+def _in_slots(value: Any) -> Any:
+    return [id(getattr(value, name, None)) for name in _slots_of(type(value))]
+
+
+_MADE_BY_PYTHON: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_WITHOUT_MORE: Final = (object, *_PLAIN, tuple, frozenset, list, dict)
+
+
+def _is_of_python(kind: type) -> bool:
+    """Whether objects of the class have nothing but their attributes."""
+    return not hasattr(kind, "__next__") and all(
+        [
+            base in _WITHOUT_MORE
+            or (bool(base.__flags__ & _MADE_BY_PYTHON) and not base.__dict__.get("__slots__"))
+            or base in _WALKED
+            for base in kind.__mro__
+        ]
+    )
+
+
+def _content_of(array: Any) -> Any:
+    return array.tobytes(), array.shape, array.dtype
+
+
+def _exact_parts(values: Any) -> Any:
+    return [(type(part), part) for part in values]
+
+
+def _entries_of(values: Any) -> Any:
+    return [(key, type(part), part) for key, part in values.items()]
+
+
+_READERS: Final[dict[type, Callable[[Any], Any]]] = {
+    set: lambda values: frozenset([(type(part), part) for part in values]),
+    deque: _exact_parts,
+    bytearray: bytes,
+    MappingProxyType: _entries_of,
+}
 
 
 # Objects without a dictionary that never change.
 _IMMUTABLE: Final = (
     BuiltinFunctionType,
+    MemberDescriptorType,
+    GetSetDescriptorType,
+    WrapperDescriptorType,
+    MethodDescriptorType,
     frozenset,
     range,
     slice,
@@ -389,7 +676,22 @@ _IMMUTABLE: Final = (
     np.generic,
     np.dtype,
     np.ufunc,
+    TypeVar,
 )
+
+
+# Kinds in modules that are imported only by those who use them.
+_NEVER_CHANGE: Final = frozenset(
+    (
+        "decimal.Decimal", "datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta",
+        "datetime.timezone", "fractions.Fraction",
+        "numpy._ArrayFunctionDispatcher", "uuid.UUID", "pathlib.PosixPath", "pathlib.WindowsPath", "re.Pattern",
+    )
+)  # fmt: skip
+
+
+def _never_changes(kind: type) -> bool:
+    return kind is object or f"{kind.__module__}.{kind.__qualname__}" in _NEVER_CHANGE
 
 
 def _is_ours(value: Any) -> bool:

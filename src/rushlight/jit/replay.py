@@ -23,7 +23,7 @@ from ..core.device import RECORDED
 from ..core.history import next_order
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
-from .joint import record_backward
+from .joint import NoJointGraph, record_backward
 from .python_state import PythonState
 from .recorded import ACTIVE
 from .static import ENGINE, VARIANTS, StaticProgram, key_of, python_randomness
@@ -153,6 +153,10 @@ class Replay:
                     result = self.function(*args, **kwargs)
                     ran_backward = again.saw(ENGINE)
                     backward = record_backward(tape, tensors, result, first)
+                    if backward is not None and isinstance(backward.history, str):
+                        raise NoJointGraph(
+                            backward.history
+                        )  # Python's own history can be differentiated twice
             finally:
                 ACTIVE.tape = None
             if tape.rebound or again.reason is not None or python_randomness() != randomness:
@@ -167,7 +171,13 @@ class Replay:
             kind.never = not kind.programs
             return None
         finished = program.first_run()
-        if changed is not None or program.stored or program.history_goes_on:
+        if (
+            changed is not None
+            or program.stored
+            or program.history_goes_on
+            or program.not_again is not None
+            or state.incomplete is not None
+        ):
             kind.never = True
         elif set(again.codes) <= set(witness.codes):  # else there is state that was not taken down
             kind.programs.insert(0, program)

@@ -39,6 +39,7 @@ getrefcount: Any = getattr(sys, "getrefcount", None)
 ENGINE: Final = run_backward.__code__
 VARIANTS: Final = 16  # recordings kept for one signature
 _RESTARTS: Final = 3  # recordings in a row that store new tensors outside
+_MOST_CODE: Final = 10_000
 
 
 class Static:
@@ -54,6 +55,11 @@ class Static:
         self.use_recorded: set[Any] = set()  # signatures whose results carry a history that goes on outside
         self._lock = threading.RLock()
         self._restarts = 0
+        self._again: Any = None  # the signature of the last recording
+        self._ran: tuple[dict[Any, Any], list[Any]] = (
+            {},
+            [],
+        )  # the code that calls have run, see ``PythonState``
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(ACTIVE, "tape", None) is not None:
@@ -70,6 +76,9 @@ class Static:
 
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         state = PythonState(self.function, (args, kwargs))
+        if self._ran[0]:
+            state.extend(*self._ran, before_the_call=True)
+            state.incomplete = None  # what matters is what this call runs
         randomness = python_randomness()
         tape = self.make_tape()
         tape.take_arguments(tensors)
@@ -77,7 +86,7 @@ class Static:
         try:
             try:
                 first = next_order()
-                with watching(tape), Witness() as witness:
+                with watching(tape), Witness(recording=True) as witness:
                     result = self.function(*args, **kwargs)
                     ran_backward = witness.saw(ENGINE)
                     backward = backward_half(tape, tensors, result, first)
@@ -94,13 +103,23 @@ class Static:
                     f"{tape.rebound[0]}: change it in place instead."
                 )
             changed = state.changed()
+            known = state.extent()
+            self._ran = ({**self._ran[0], **witness.codes}, [*self._ran[1], *witness.library][-_MOST_CODE:])
             state.extend(witness.codes, witness.library, before_the_call=False)
+            if not witness.blind:
+                _check_repeats(witness, state)
         except BaseException:
             tape.abandon()
             raise
         program = StaticProgram(tape, state, tensors, result, first, backward, ran_backward)
         program.prepare()
         finished = program.first_run()
+        if program.not_again is not None:
+            raise RuntimeError(
+                f"compile(fullgraph=True): {program.not_again}, {_place_of(self.function)}, which a static graph can't make "
+                "again. (This call was carried out.) Return tensors, numbers, or tuples, lists and dicts of them, or leave out "
+                "fullgraph=True."
+            )
         if changed is not None:
             raise RuntimeError(
                 f"compile(fullgraph=True): the function changes Python's state ({changed}), which a static graph would not "
@@ -117,9 +136,11 @@ class Static:
                     "compile(fullgraph=True): every call stores a new tensor outside of the function. Change a tensor in place "
                     "(copy_) instead, or leave out fullgraph=True."
                 )
-        else:
+        elif state.extent() == known or self._again == key:
             self._restarts = 0
             self.add(key, [program])
+        # else this call may have changed what is known of only now: the next one is recorded again
+        self._again = key
         return finished
 
     def add(self, key: Any, programs: Sequence[StaticProgram]) -> None:
@@ -127,6 +148,20 @@ class Static:
         variants = self.variants.setdefault(key, [])
         variants[:0] = programs
         del variants[VARIANTS:]
+
+
+def _check_repeats(witness: Witness, state: PythonState) -> None:
+    """Raise ``ValueNeeded`` where a later call of the function would have to do something in Python again."""
+    if witness.called is not None:
+        raise ValueNeeded(
+            f"compile(fullgraph=True): {witness.called[0]}, {witness.called[1]}: a static graph would not do that again, and "
+            "what it gives would stay as it is now. Take it out of the function, or leave out fullgraph=True."
+        )
+    if state.incomplete is not None:
+        raise ValueNeeded(
+            f"compile(fullgraph=True): {state.incomplete}, so that a change of it would not be noticed. Pass what the function "
+            "needs of it as an argument or keep it in a tensor, a number or a list, or leave out fullgraph=True."
+        )
 
 
 class StaticProgram:
@@ -157,6 +192,10 @@ class StaticProgram:
         self.states = [(t, array) for t, array in tape.states.values() if id(t) not in arguments]
         # Arguments that the function knows from elsewhere too: the recording is for these very tensors.
         self.identical = [(arguments[id(t)], t) for t in state.tensors if id(t) in arguments]
+        # Others that it knows must not be among the arguments.
+        own = {id(tensor): tensor for tensor in (*state.tensors, *[t for t, _ in self.states])}
+        self._known = {key: tensor for key, tensor in own.items() if key not in arguments} if tensors else {}
+        state.met([t for t, _ in tape.states.values()])
         self.layouts = [get_array(tensor).strides for tensor in tensors]
         self.stored = False  # whether it left new tensors outside, other than gradients
         self.history_goes_on = False  # whether a result can be differentiated further
@@ -227,13 +266,23 @@ class StaticProgram:
         for tensor in (*tensors, *[t for t, _ in self.states]):
             node = tensor._node
             if isinstance(node, LeafNode):
-                if node.special:
+                if tape.histories.get(id(tensor), node) is not node or id(tensor) in tape.without_history:
+                    self.history_goes_on = True  # it requires grad only since this call
+                elif node.special:
                     self.history_goes_on = True  # it has hooks, which run in Python
             elif node is not None and (node.order >= self._first or self._ran_backward):
                 # A tensor from outside got a new history; or gradients went down one from before the call.
                 self.history_goes_on = True
         returned_ids = {id(tensor) for tensor in returned}
         arguments = self._arguments
+        for tensor in returned:  # what a result is a view of is not kept by anybody else, unless it is
+            if (
+                tensor._view is not None
+                and tensor._node is None
+                and id(tensor) not in arguments
+                and id(tensor._view[0]) not in (*returned_ids, *arguments, *tape.states)
+            ):
+                tensor._view = None
         gradients = {
             id(owner._grad): owner
             for owner in [*[t for t, _ in self.states], *self.state.tensors, *tensors]
@@ -277,9 +326,9 @@ class StaticProgram:
             for root, array in tape.array_of.items()
             if id(array) in tape.argument_arrays
         }
-        self.template = _template(
-            result, {id(root): n for n, root in enumerate(roots)}, self._arguments, memory
-        )
+        maker = _Template({id(root): n for n, root in enumerate(roots)}, self._arguments, memory, self.state)
+        self.template = maker.of(result)
+        self.not_again = maker.not_again
         self.changed = [
             (storage, storage.version - before)
             for storage, before in tape.versions.values()
@@ -294,6 +343,8 @@ class StaticProgram:
         if check is None:
             check = self._check = compiled_check(self._tests)
         if self._writes and self._shares_what_changes(tensors):
+            return False
+        if not self._known.keys().isdisjoint(map(id, tensors)):
             return False
         try:
             if check(tensors):
@@ -362,7 +413,7 @@ class StaticProgram:
             tensor._grad = gradient
         for number, output in self.argument_gradients:
             tensors[number]._grad = make_tensor(roots[output])
-        result = _filled(self.template, roots, tensors)
+        result = _filled(self.template, roots, tensors, [])
         if self.backward is not None:
             self._give_history(result, roots, tensors)
         return result
@@ -406,81 +457,133 @@ _UNSEEN: Final = _calibrate()
 # --- what a call returns ----------------------------------------------------------------------------------------------
 
 
-def _template(
-    value: Any, number_of: dict[int, int], arguments: dict[int, int], memory: dict[int, tuple[int, bool]]
-) -> Any:
-    """How to make what ``value`` is around the outputs of another run."""
-    kind = type(value)
-    if type(value) is PendingNumber:
-        return ("number", number_of[id(get_array(value).buffer.root)])
-    if isinstance(value, Tensor):
-        if id(value) in arguments:
-            return ("argument", arguments[id(value)])
+class _Template:
+    """How to make what a call returns around the outputs of another run. ``not_again``: what of it can't be made again."""
+
+    def __init__(
+        self,
+        number_of: dict[int, int],
+        arguments: dict[int, int],
+        memory: dict[int, tuple[int, bool]],
+        state: Any,
+    ) -> None:
+        self.number_of, self.arguments, self.memory, self.state = number_of, arguments, memory, state
+        self.not_again: str | None = None
+        self.known: dict[int, Any] = {}  # by id: tensors and containers may be there more than once
+        self.keep: list[Any] = []
+
+    def of(self, value: Any) -> Any:
+        """The template of ``value``."""
+        if type(value) in _LASTING:
+            return ("same", value)
+        if id(value) in self.known:
+            return ("again", self.known[id(value)])
+        made = self._new(value)
+        self.known[id(value)] = len(self.known)
+        self.keep.append(value)
+        return made
+
+    def _new(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is PendingNumber:
+            return ("number", self.number_of[id(get_array(value).buffer.root)])
+        if isinstance(value, Tensor):
+            return self._tensor(value)
+        if self.state.knows(value):
+            return ("same", value)
+        if kind is tuple or kind is list:
+            return ("sequence", kind, [self.of(part) for part in value])
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return ("sequence", lambda made: kind(*made), [self.of(part) for part in value])
+        if isinstance(value, tuple):
+            return ("sequence", kind, [self.of(part) for part in value])
+        if isinstance(value, dict):
+            return ("dict", kind, [(key, self.of(part)) for key, part in value.items()])
+        if not isinstance(value, _LASTING) and not kind.__module__.startswith("rushlight"):
+            self.not_again = f"it returns an object of type {kind.__name__}"
+        return ("same", value)
+
+    def _tensor(self, value: Tensor) -> Any:
+        if id(value) in self.arguments:
+            return ("argument", self.arguments[id(value)])
         array = get_array(value)
-        if type(array) is Pending and id(array.buffer.root) in number_of:
-            number = number_of[id(array.buffer.root)]
+        if type(array) is Pending and id(array.buffer.root) in self.number_of:
+            number = self.number_of[id(array.buffer.root)]
             root, real = array.buffer.root, array.memory
             if real is root:
                 return ("tensor", number, None, value._node)
             return ("tensor", number, (real.shape, real.strides, address(real) - address(root)), value._node)
-        if type(array) is Pending and id(array.buffer.root) in memory:
+        if type(array) is Pending and id(array.buffer.root) in self.memory:
             real, start = array.memory, address(array.buffer.root)
             where = (real.shape, real.strides, address(real) - start)
-            return ("view", *memory[id(array.buffer.root)], where, value._node)
+            return ("view", *self.memory[id(array.buffer.root)], where, value._node)
         return ("same", value)
-    if kind is tuple or kind is list:
-        return ("sequence", kind, [_template(part, number_of, arguments, memory) for part in value])
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        parts = [_template(part, number_of, arguments, memory) for part in value]
-        return ("sequence", lambda made: kind(*made), parts)
-    if isinstance(value, dict):
-        return (
-            "dict",
-            kind,
-            [(key, _template(part, number_of, arguments, memory)) for key, part in value.items()],
-        )
-    return ("same", value)
 
 
-def _filled(template: Any, roots: list[Any], tensors: list[Tensor]) -> Any:
+# What a call may return and the next one may return as well.
+_LASTING: Final = (
+    int, float, bool, str, bytes, complex, type(None), type, slice, range, type(Ellipsis), np.dtype, np.generic,
+    type(sys), type(len),
+)  # fmt: skip
+
+
+def _filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[Any]) -> Any:
+    """What a template is of. ``made``: everything so far that may come again."""
     kind = template[0]
-    if kind == "same":
+    if kind == "same" and type(template[1]) in _LASTING:
         return template[1]
-    if kind == "tensor":
+    if kind == "again":
+        return made[template[1]]
+    result: Any
+    if kind == "same":
+        result = template[1]
+    elif kind == "tensor":
         _, number, part, node = template
         array = roots[number]
         if part is not None:
             shape, strides, offset = part
             array = part_of(array, shape, strides, offset)
-        return make_tensor(array, node)
-    if kind == "view":
+        result = make_tensor(array, node)
+    elif kind == "view":
         _, number, spans, (shape, strides, offset), node = template
         argument = tensors[number]
         root = span(argument._array) if spans else argument._array
-        view = make_tensor(part_of(root, shape, strides, offset), node)
-        view._storage = storage_of(argument)
-        return view
-    if kind == "number":
-        return roots[template[1]].item()
-    if kind == "argument":
-        return tensors[template[1]]
-    if kind == "sequence":
-        return template[1]([_filled(part, roots, tensors) for part in template[2]])
-    return template[1]([(key, _filled(part, roots, tensors)) for key, part in template[2]])
+        result = make_tensor(part_of(root, shape, strides, offset), node)
+        result._storage = storage_of(argument)
+    elif kind == "number":
+        result = roots[template[1]].item()
+    elif kind == "argument":
+        result = tensors[template[1]]
+    elif kind == "sequence":
+        result = template[1]([_filled(part, roots, tensors, made) for part in template[2]])
+    else:
+        result = template[1]([(key, _filled(part, roots, tensors, made)) for key, part in template[2]])
+    made.append(result)
+    return result
 
 
 def _resolved(value: Any) -> Any:
     """The result of the first call, computed now."""
-    kind = type(value)
     if type(value) is PendingNumber:
         return real_array(value).item()
-    if kind is tuple or kind is list:
-        return kind([_resolved(part) for part in value])
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return kind(*[_resolved(part) for part in value])
+    if isinstance(value, tuple | list):
+        kind: Any = type(value)
+        parts = [_resolved(part) for part in value]
+        if all([part is old for part, old in zip(parts, value, strict=True)]):
+            return value
+        return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
     if isinstance(value, dict):
-        return kind([(key, _resolved(part)) for key, part in value.items()])
+        parts = [_resolved(part) for part in value.values()]
+        if all([part is old for part, old in zip(parts, value.values(), strict=True)]):
+            return value
+        return type(value)(zip(value, parts, strict=True))
     return value
+
+
+def _place_of(function: Any) -> str:
+    """Where a function or a module's forward is defined."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return "its return" if code is None else f'file "{code.co_filename}", line {code.co_firstlineno}'
 
 
 def _history(tensor: Tensor) -> Any:
@@ -575,7 +678,16 @@ def signature(value: Any, tensors: list[Tensor]) -> Any:
         if gradient is not None:
             tensors.append(gradient)
         where = None if type(array) is ndarray else device_of(array)
-        return (array.shape, array.dtype, _kind_of_history(value._node), gradient is None, where)
+        more = value.__dict__
+        return (
+            type(value),
+            array.shape,
+            array.dtype,
+            _kind_of_history(value._node),
+            gradient is None,
+            where,
+            signature(more, tensors) if more else None,
+        )
     kind = type(value)
     if kind is tuple or kind is list:
         return (kind, tuple([signature(part, tensors) for part in value]))

@@ -15,10 +15,11 @@ from ..core.tensor import Tensor
 from ..ir.evaluate import evaluate_node
 from ..ir.graph import Graph
 from ..ops import random as random_operations
-from ..ops.dispatch import compute
-from ..runtime.pending import NOT_RECORDED, Pending, pending
+from ..ops.dispatch import check_shapes, compute
+from ..runtime.batched import Batched, wrap
+from ..runtime.pending import NOT_RECORDED, NeedsValues, Pending, pending
 from ..runtime.programs import program_for
-from ..runtime.recording import CALL, CONST, INPUT, WRITE, Buffer, RangeCheck, Tape, graph_of
+from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .numbers import pending_number
 
@@ -47,12 +48,14 @@ class StaticTape(Tape):
         self.argument_arrays: dict[int, int] = {}  # id of an argument's array: its number
         self.sources: list[tuple[str, Any]] = []
         self.array_of: dict[int, Any] = {}  # by id of the root: the array that it is the memory of
+        self.without_history: set[int] = set()  # ids of arguments that came without one
         self.over = False
         self.fixed: dict[int, list[Any]] = {}  # tensors that never change, with their Pendings
         self.sub_graphs = False  # whether there are graphs inside
 
     def take_arguments(self, tensors: Sequence[Tensor]) -> None:
         """The arrays of these tensors come from the call's arguments, in their order, at every run."""
+        self.without_history.update([id(tensor) for tensor in tensors if get_node(tensor) is None])
         for number, tensor in enumerate(tensors):
             array = get_array(tensor)
             if type(array) is np.ndarray or type(array) in RECORDED:
@@ -127,6 +130,13 @@ class StaticTape(Tape):
             self.buffers.append(weakref.ref(buffer))
         return pending(self, buffer, root)
 
+    def batch(self, array: Batched) -> Batched:
+        """A batch with what is under its levels on this tape, where it was made from Python's numbers."""
+        if type(array.value) is Batched:
+            inner = self.batch(array.value)
+            return array if inner is array.value else wrap(array.level, inner)
+        return wrap(array.level, self._constant(array.value)) if type(array.value) is np.ndarray else array
+
     def _input(self, root: Any) -> int:
         array = self.array_of.get(id(root))
         if array is None:
@@ -150,6 +160,8 @@ class StaticTape(Tape):
     def share(self, array: Any) -> Any:
         if self.over:
             return array.memory
+        if self.refuses:
+            raise NeedsValues
         raise ValueNeeded(
             f"compile(fullgraph=True): the value of a tensor is needed while the graph is recorded, at {_where()}. A static "
             "graph can't depend on values in Python: use where(), cond() or while_loop(), return the value, or leave out "
@@ -250,7 +262,11 @@ class StaticTape(Tape):
         if result is NOT_RECORDED and types_of is None and not record.value_dependent:
             # Its results' shapes were not found with made-up values: they are with those of this first call.
             values = self._values(arrays)
-            result = super().call(record, arrays, attrs, lambda: compute(record.impl, values, attrs))
+            try:
+                result = super().call(record, arrays, attrs, lambda: compute(record.impl, values, attrs))
+            except ValueError as error:
+                check_shapes(record, arrays, error)
+                raise
         return result
 
     def _values(self, arrays: Sequence[Any]) -> list[Any]:
@@ -345,6 +361,11 @@ def operands_of(key: Any) -> Sequence[int]:
     return () if kind is INPUT or kind is CONST else key[1:2]
 
 
+def with_all_results(keys: Sequence[Any], needed: set[int]) -> set[int]:
+    """``needed`` (nodes of a tape), with all results of those of them that give several: kernels compute all or none."""
+    return needed.union([number for number, key in enumerate(keys) if key[0] is ITEM and key[1] in needed])
+
+
 def strayed() -> RuntimeError:
     """For a tensor of another recording."""
     return RuntimeError(
@@ -369,7 +390,7 @@ class Watched:
         if tensor is None:
             return self
         array = get_array(tensor)
-        if threading.get_ident() != self.thread:
+        if threading.get_ident() != self.thread or type(array) is Batched:
             return array
         if type(array) is Pending:
             if array.tape is not self.tape and not array.tape.finished:
@@ -381,6 +402,8 @@ class Watched:
         if threading.get_ident() == self.thread:
             if type(value) is Pending:
                 value.held_by(tensor)
+            elif type(value) is Batched:
+                value = self.tape.batch(value)
             else:
                 self.tape.note_made(tensor)
         set_array(tensor, value)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import CPU, OF_ARRAYS, RECORDED, device, device_of, empty_on, on_host
 from ..core.history import LeafNode, Node
 from ..core.storage import describe_site, program_site
 from ..core.tensor import Tensor, make_tensor
@@ -23,7 +24,16 @@ from ..runtime.programs import program_for
 from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
 from ..runtime.reference import evaluate
 from .recorded import ACTIVE
-from .static_tape import StaticTape, Watched, get_array, get_node, operands_of, strayed, tracing
+from .static_tape import (
+    StaticTape,
+    Watched,
+    get_array,
+    get_node,
+    operands_of,
+    strayed,
+    tracing,
+    with_all_results,
+)
 
 set_node: Callable[[Tensor, Any], None] = Tensor.__dict__["_node"].__set__
 
@@ -107,9 +117,18 @@ class SubTape(StaticTape):
         self._origin_of[id(root)] = pending(self.outer, buffer, root)
         self.outside[id(root)] = inner
         self.kept.append(root)
-        if root.base is not None:
+        if type(root) in RECORDED:
+            self.on_devices()
+            self.blocks.setdefault(OF_ARRAYS[type(root)].block(root), []).append(inner)
+        elif root.base is not None:
             self.parts.append(inner)
         return inner
+
+    def on_devices(self) -> None:
+        before = _tapes(self.thread)
+        super().on_devices()
+        if getattr(ACTIVE, "tape", None) is not self:  # operations that go on outside do not come here
+            _set_tapes(self.thread, before)
 
     def leaf_of(self, tensor: Tensor, array: Any) -> Node | None:
         """The node that stands for the history of a tensor from outside."""
@@ -131,9 +150,13 @@ class SubTape(StaticTape):
     def _belongs(self, tensor: Tensor, array: Any) -> bool:
         return (type(array) is Pending and array.tape is self) or self._is_made(tensor)
 
-    def parameter(self, shape: Any, dtype: Any, leaf: bool, example: Any = None) -> Tensor:
-        """A tensor for an input that whoever runs the graph gives."""
-        root = np.empty(shape, dtype)
+    def parameter(
+        self, shape: Any, dtype: Any, leaf: bool, example: Any = None, where: device = CPU
+    ) -> Tensor:
+        """A tensor for an input that whoever runs the graph gives, on the device ``where``."""
+        root = empty_on(where, shape, dtype)
+        if where is not CPU:
+            self.on_devices()
         node = Tape._input(self, root)
         self.origin.append(None)
         self.examples.append(example)
@@ -215,7 +238,9 @@ class SubTape(StaticTape):
         given = self.outer._values([o for o in origins if o is not None])
         values = iter(given)
         inputs = [
-            np.ones(root.shape, root.dtype) if o is None else np.asarray(next(values)).reshape(root.shape)
+            np.ones(root.shape, root.dtype)
+            if o is None
+            else np.asarray(on_host(next(values))).reshape(root.shape)
             for o, root in zip(origins, self.inputs, strict=True)
         ]
         graph = graph_of(self.keys, self.types, [(node, -1) for node in nodes if node is not None])
@@ -315,6 +340,9 @@ class inside:
         type.__setattr__(Tensor, "_node", _WatchedHistory(self.tape))
         random_operations.DRAW = self._draw
         ACTIVE.tape = self.tape
+        self.tapes = _tapes(self.tape.thread)
+        if self.tape.homes is not None:
+            _set_tapes(self.tape.thread, dict.fromkeys(self.tapes, self.tape))
 
     def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self.tape.thread:
@@ -325,8 +353,26 @@ class inside:
         array, node, random_operations.DRAW, ACTIVE.tape = self.before
         type.__setattr__(Tensor, "_array", array)
         type.__setattr__(Tensor, "_node", node)
+        _set_tapes(self.tape.thread, self.tapes)
         if self.alone:
             tracing.release()
+
+
+def _tapes(thread: int) -> dict[type, Any]:
+    """For each device's type of arrays the tape that operations on them, and reading them, come to."""
+    return {
+        kind: backend.tapes.get(thread) for kind, backend in OF_ARRAYS.items() if hasattr(backend, "tapes")
+    }
+
+
+def _set_tapes(thread: int, tapes: dict[type, Any]) -> None:
+    for kind, backend in OF_ARRAYS.items():
+        if hasattr(backend, "tapes"):
+            tape = tapes.get(kind)
+            if tape is None:
+                backend.tapes.pop(thread, None)
+            else:
+                backend.tapes[thread] = tape
 
 
 # --- the finished graph -----------------------------------------------------------------------------------------------------
@@ -355,6 +401,7 @@ class SubGraph:
             if node not in needed and node not in given:
                 needed.add(node)
                 waiting += operands_of(keys[node])
+        needed = {node for node in with_all_results(keys, needed) if node not in given}
         self.captures = [number for number, node in enumerate(tape.input_nodes) if node in needed]
         inputs = [*parameters, *[tape.input_nodes[number] for number in self.captures]]
         numbers = {node: number for number, node in enumerate(inputs)}
@@ -367,35 +414,66 @@ class SubGraph:
                 new_types.append(types[node])
         self.outputs = tuple([(numbers[node], -1) for node in results])
         self.types = [types[node] for node in results]
+        self.homes = [tape.home_of(node) for node in results]  # as recorded; where it runs, its inputs say
         self.effects = any(key[0] is CALL and getattr(key[1], "effects", False) for key in new_keys)
         self.key = (tuple(new_keys), self.outputs)
         self._graph = (new_keys, new_types)
         self._hash = hash(self.key)
         self._program: Any = None
+        self._places: dict[Any, Sequence[device]] = {}
 
     def graph(self) -> Graph:
         """The sub-graph as a graph."""
         return graph_of(*self._graph, self.outputs)
 
     def run(self, inputs: Sequence[Any], outputs: list[Any] | None = None) -> list[Any]:
-        """Compute it on arrays: into ``outputs``, or fresh ones."""
+        """Compute it on arrays: into ``outputs``, or fresh ones, on the devices where its values are."""
+        if RECORDED and any([type(array) in RECORDED for array in inputs]):
+            return self._run_on_devices(inputs, outputs)
         program = self._program
         if program is None:
             program = self._program = program_for(self.key, self.graph)
         if outputs is None:
-            outputs = self.new_outputs()
+            outputs = self.new_outputs(inputs)
         program.run([np.asarray(array, order="C") for array in inputs], outputs)
         return outputs
 
-    def new_outputs(self) -> list[Any]:
-        """Memory for the results."""
-        return [np.empty(shape, dtype) for shape, dtype in self.types]
+    def _run_on_devices(self, inputs: Sequence[Any], outputs: list[Any] | None) -> list[Any]:
+        arrays = [contiguous(array) for array in inputs]
+        if outputs is None:
+            outputs = self.new_outputs(arrays)
+        homes = tuple([str(device_of(array)) for array in (*arrays, *outputs)])
+        program_for((self.key, homes), self.graph, arrays, outputs).run(arrays, outputs)
+        return outputs
+
+    def new_outputs(self, inputs: Sequence[Any] = ()) -> list[Any]:
+        """Memory for the results of ``inputs``."""
+        places = self.places(inputs)
+        return [empty_on(where, *type_) for where, type_ in zip(places, self.types, strict=True)]
+
+    def places(self, inputs: Sequence[Any]) -> Sequence[device]:
+        """The devices on which the results of ``inputs`` are."""
+        homes = tuple([device_of(array) for array in inputs])
+        if all([where is CPU for where in homes]):
+            return [CPU] * len(self.types)
+        if homes not in self._places:
+            from ..runtime.device_programs import output_homes
+
+            self._places[homes] = output_homes(self.graph(), homes)
+        return self._places[homes]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SubGraph) and self._hash == other._hash and self.key == other.key
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def contiguous(array: Any) -> Any:
+    """``array`` in C order, on its device."""
+    if type(array) not in RECORDED:
+        return np.asarray(array, order="C")
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def _renumbered(key: Any, numbers: dict[int, int]) -> Any:

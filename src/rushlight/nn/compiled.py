@@ -23,7 +23,17 @@ class OptimizedModule(Module):
         super().__init__()
         self._orig_mod = module
         self.training = module.training
+        object.__setattr__(self, "_make", make)
         object.__setattr__(self, "_call", make(module.__call__))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OptimizedModule:
+        """The copy compiles its own module."""
+        from copy import deepcopy
+
+        copied = OptimizedModule(deepcopy(self._orig_mod, memo), self._make)
+        copied.training = self.training
+        memo[id(self)] = copied
+        return copied
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call(*args, **kwargs)

@@ -110,7 +110,7 @@ def _truncate_normal(
     tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
 ) -> Tensor:
     array = tensor._array
-    low, high = np.asarray(a, array.dtype), np.asarray(b, array.dtype)
+    low, high = [np.asarray(bound, array.dtype)[()] for bound in (a, b)]
     tensor.normal_(mean, std, generator=generator)
     values = array
     while True:
@@ -287,12 +287,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
             ._array
         )
         q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
-        q = q * np.sign(
-            np.diag(r)
-        )  # one of the two signs of each column, so that all orthogonal matrices are as likely
+        # One of the two signs of each column, so that all orthogonal matrices are as likely.
+        q = q * np.sign(r.diagonal())
         if rows < columns:
             q = q.T
-        return tensor.copy_(make_tensor(np.ascontiguousarray(q).reshape(shape))).mul_(gain)  # type: ignore[no-any-return]
+        return tensor.copy_(make_tensor(q.copy().reshape(shape))).mul_(gain)  # type: ignore[no-any-return]
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:

@@ -48,6 +48,10 @@ _global_forward_hooks = global_hooks.FORWARD
 _global_backward_hooks = global_hooks.BACKWARD
 _global_backward_pre_hooks = global_hooks.BACKWARD_PRE
 
+# What libraries call by PyTorch's private names.
+_IncompatibleKeys = IncompatibleKeys
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"
+
 _RESERVED = "_parameters", "_buffers", "_modules"
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from ..core.tensor import Tensor
 from ..ops.creation import empty, ones, tensor, zeros
 from ..ops.linalg import matmul
-from . import init
-from .functional import normalization as functional
+from . import functional, init
 from .module import Module
 from .parameter import Parameter
 

@@ -177,7 +177,11 @@ class UninitializedTensorMixin:
         """Become an ordinary parameter or buffer of this shape, with uninitialised values."""
         tensor: Any = self
         requires_grad = tensor._node is not None
-        value = empty(tuple(shape), dtype=self.dtype if dtype is None else dtype, device=device)
+        value = empty(
+            tuple(shape),
+            dtype=self.dtype if dtype is None else dtype,
+            device=self.device if device is None else device,
+        )
         tensor.__class__ = self._becomes
         init_fields(tensor, value._array)
         tensor.requires_grad_(requires_grad)
@@ -190,8 +194,8 @@ class UninitializedTensorMixin:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         copied = memo.get(id(self))
         if copied is None:
-            make, arguments = self.__reduce_ex__(2)
-            copied = memo[id(self)] = make(*arguments)
+            make, (requires_grad, _, dtype) = self.__reduce_ex__(2)
+            copied = memo[id(self)] = make(requires_grad, self.device, dtype)
         return copied
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -23,6 +23,7 @@ from .dispatch import apply, compute, not_implemented, unary, write_out
 from .functions import abs, erf, sigmoid, tanh, widened
 from .inplace import overwrite
 from .movement import cast, narrow, reshape
+from .numpy_names import required_dim
 from .pointwise import div, in_float32, mul, neg, sub
 from .powers import exp, square
 from .quick_inplace import wrote
@@ -490,7 +491,7 @@ def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> T
         and (input._node is None or not grad_enabled())
         and (input._array.dtype is F32 or input._array.dtype is F64)
         and type(input._array) is ndarray
-        and input._array.size
+        and 0 < input._array.size < record.large
     ):
         x = input._array
         if x.ndim and type(dim) is int and -x.ndim <= dim < x.ndim:
@@ -504,7 +505,14 @@ def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> T
     return apply(record, (input,), {"dim": wrap_dim(dim, input._array.ndim)})  # type: ignore[no-any-return]
 
 
-def softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def softmax(
+    input: Tensor,
+    dim: int | None = None,
+    dtype: dtype | None = None,
+    *,
+    out: Tensor | None = None,
+    axis: int | None = None,
+) -> Tensor:
     """exp(x) divided by its sum along ``dim``; ``dtype`` is what to convert to first.
 
     Example:
@@ -512,12 +520,23 @@ def softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor 
         >>> torch.softmax(torch.tensor([0.0, 0.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
+    if dim is None:
+        dim = required_dim("softmax", axis)
     result = _along(SOFTMAX, input, dim, dtype)
     return result if out is None else write_out(out, result, "softmax")
 
 
-def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def log_softmax(
+    input: Tensor,
+    dim: int | None = None,
+    dtype: dtype | None = None,
+    *,
+    out: Tensor | None = None,
+    axis: int | None = None,
+) -> Tensor:
     """log(softmax(x)), without loss of digits where the softmax is small."""
+    if dim is None:
+        dim = required_dim("log_softmax", axis)
     result = _along(LOG_SOFTMAX, input, dim, dtype)
     return result if out is None else write_out(out, result, "log_softmax")
 

@@ -18,6 +18,7 @@ from ..core.history import Node
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched, enter, leave
+from ..runtime.pending import Pending
 from . import batching_arrays, batching_layers, batching_matrices, batching_recurrence
 from .batching_core import MODE, RULES, lined, looped, run_batched
 from .define import Primitive
@@ -99,6 +100,8 @@ def _attached(record: Primitive, tensor: Tensor, array: Any, level: int, size: i
 
 def _settled(tensor: Tensor) -> Any:
     array = tensor._array
+    if type(array) is Pending:
+        return array.memory if array.tape.finished else array
     return array if type(array) is Batched or type(array) is np.ndarray else np.asarray(array)
 
 

@@ -7,13 +7,17 @@ modules ``batching_*`` define them and ``batching`` puts them in.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
 from ..runtime import batched as arrays_of
-from ..runtime.batched import Batched, each, lined_up, top_level, wrap
+from ..runtime.batched import Batched, bottom, each, lined_up, top_level, wrap
+from ..runtime.pending import NOT_RECORDED, NeedsValues, Pending
 from .define import Primitive
-from .dispatch import as_array, compute
+from .dispatch import as_array, compute, run
 
 Arrays = list[Any]
 RULES: Final[dict[str, Callable[..., Any]]] = {}
@@ -23,10 +27,170 @@ def run_batched(record: Primitive, arrays: Any, attrs: dict[str, Any]) -> Any:
     """``record`` on arrays of which at least one is a batch: batches come back."""
     level = top_level(arrays)
     if level < 0:
+        for array in arrays:
+            if type(array) is Pending:
+                return run(record, arrays, attrs)
         return compute(record.impl, arrays, attrs)
+    tape = _tape_under(arrays)
+    if tape is not None:
+        return _recorded(tape, record, arrays, attrs)
+    return _by_rule(record, level, arrays, attrs)
+
+
+def _by_rule(record: Primitive, level: int, arrays: Any, attrs: dict[str, Any]) -> Any:
     arrays = _without_repetition(list(arrays), level)
     rule: Callable[..., Any] = RULES.get(record.name, looped)
     return rule(record, level, list(arrays), attrs)
+
+
+# --- in a recording ---------------------------------------------------------------------------------------------------
+
+
+def _tape_under(arrays: Any) -> Any:
+    """The recording that the content of the batches belongs to, None if it is known."""
+    for array in arrays:
+        under = bottom(array)
+        if type(under) is Pending and not under.tape.finished and under.tape.thread == get_ident():
+            return under.tape
+    return None
+
+
+def _recorded(tape: Any, record: Primitive, arrays: Any, attrs: dict[str, Any]) -> Any:
+    """``record`` on batches whose content is not computed yet: by its rule, where that comes down to operations that a graph
+    holds; else as one node, which runs the rule when the graph runs."""
+    level = top_level(arrays)
+    if record.name not in _ONE_NODE:
+        tape.refuses = True
+        try:
+            return _by_rule(record, level, arrays, attrs)
+        except NeedsValues:
+            pass
+        finally:
+            tape.refuses = False
+    if record.value_dependent:
+        return _by_rule(record, level, arrays, attrs)
+    node = BatchedRecord(record, arrays, attrs)
+    bottoms = [bottom(array) for array in arrays if array is not None]
+    try:
+        node.on_examples(bottoms)
+    except Exception:  # made-up values won't do
+        return _by_rule(record, level, arrays, attrs)
+    found = tape.call(node, bottoms, {}, lambda: node.on_examples(bottoms))
+    if found is NOT_RECORDED:
+        return _by_rule(record, level, arrays, attrs)
+    return node.wrapped(found, bottoms)
+
+
+_ONE_NODE: Final[frozenset[str]] = frozenset()
+
+
+class BatchedRecord:
+    """A record on batches in the place of a primitive's record: on the arrays under all levels.
+
+    ``levels``: for each operand its levels from the outside in, by their rank among all, so that equal structures are equal;
+    None for an operand that is left out.
+    """
+
+    value_dependent = False
+
+    def __init__(self, record: Primitive, arrays: Any, attrs: dict[str, Any]) -> None:
+        self.record = record
+        self.name = f"batched_{record.name}"
+        every = [None if array is None else _levels_of(array) for array in arrays]
+        self.own = sorted({level for levels in every if levels is not None for level in levels})
+        self.levels = tuple(
+            [None if levels is None else tuple([self.own.index(n) for n in levels]) for levels in every]
+        )
+        self.attrs = attrs
+        self.key = (
+            record.name,
+            self.levels,
+            tuple([(name, _frozen(value)) for name, value in attrs.items()]),
+        )
+
+    def impl(self, *arrays: Any) -> Any:
+        """Run the rule on NumPy arrays; several results are a tuple."""
+        _, values = _unwrapped(self._run(arrays))
+        return tuple(values) if len(values) > 1 else values[0]
+
+    def _run(self, arrays: Any) -> Any:
+        given = iter(arrays)
+        operands = []
+        for levels in self.levels:
+            array = None if levels is None else next(given)
+            for level in reversed(levels or ()):
+                array = wrap(level, array)
+            operands.append(array)
+        return run_batched(self.record, operands, self.attrs)
+
+    def on_examples(self, arrays: Any) -> Any:
+        """What it gives for made-up values."""
+        made = [(np.zeros if a.dtype.kind in "iub" else np.ones)(a.shape, a.dtype) for a in arrays]
+        with np.errstate(all="ignore"):
+            return self.impl(*made)
+
+    def wrapped(self, found: Any, arrays: Any) -> Any:
+        """The results, whose content is ``found``, as batches."""
+        types = (self, *[(a.shape, a.dtype) for a in arrays])
+        kinds = _STRUCTURES.get(types)
+        if kinds is None:
+            made = [(np.zeros if a.dtype.kind in "iub" else np.ones)(a.shape, a.dtype) for a in arrays]
+            with np.errstate(all="ignore"):
+                kinds = _unwrapped(self._run(made))[0]
+            if len(_STRUCTURES) > _MOST_STRUCTURES:
+                _STRUCTURES.clear()
+            _STRUCTURES[types] = kinds
+        several, levels_of_each = kinds
+        values = list(found) if isinstance(found, tuple) else [found]
+        results = []
+        for levels, value in zip(levels_of_each, values, strict=True):
+            for level in reversed(levels):
+                value = wrap(self.own[level], value)
+            results.append(value)
+        return tuple(results) if several else results[0]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BatchedRecord) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+_STRUCTURES: Final[dict[Any, Any]] = {}
+_MOST_STRUCTURES: Final = 10_000
+
+
+def _levels_of(array: Any) -> tuple[int, ...]:
+    levels = []
+    while type(array) is Batched:
+        levels.append(array.level)
+        array = array.value
+    return tuple(levels)
+
+
+def _unwrapped(result: Any) -> tuple[tuple[bool, tuple[Any, ...]], list[Any]]:
+    """How many results and their levels; and the arrays under these."""
+    several = isinstance(result, tuple)
+    parts = list(result) if several else [result]
+    return (several, tuple([_levels_of(part) for part in parts])), [
+        np.asarray(bottom(part)) for part in parts
+    ]
+
+
+def _frozen(value: Any) -> Any:
+    """A parameter so that it can be compared and has a hash."""
+    if isinstance(value, tuple | list):
+        return (type(value), tuple([_frozen(part) for part in value]))
+    if isinstance(value, dict):
+        return (dict, tuple([(name, _frozen(part)) for name, part in value.items()]))
+    if isinstance(value, slice):
+        return (slice, value.start, value.stop, value.step)
+    if type(value) is float:
+        return (float, value.hex())
+    return (type(value), value)
 
 
 def _without_repetition(arrays: Arrays, level: int) -> Arrays:

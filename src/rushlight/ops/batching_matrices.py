@@ -112,7 +112,7 @@ RULES: Final[dict[str, Callable[..., Any]]] = {
         ],
         _stacks_of_matrices,
     ),
-    **dict.fromkeys(("linalg_solve", "linalg_solve_triangular", "cdist"), _stacks_that_broadcast),
+    **dict.fromkeys(("linalg_solve", "linalg_solve_triangular", "cholesky_solve", "cdist"), _stacks_that_broadcast),
     "linalg_lstsq": _stacks_alike,
     "linalg_ldl_solve": _factors_solved,
 }  # fmt: skip

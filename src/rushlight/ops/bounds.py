@@ -145,6 +145,7 @@ def _clamp(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if (
         (x.dtype is F32 or x.dtype is F64)
         and type(x) is ndarray
+        and x.size < CLAMP.large
         and (min is None or type(min) is int or type(min) is float)
         and (max is None or type(max) is int or type(max) is float)
     ):

@@ -15,6 +15,7 @@ from .complex_numbers import imag, real
 from .define import Primitive, Rule
 from .dispatch import (
     apply,
+    arrays_of,
     attach,
     binary,
     check_tensors,
@@ -22,6 +23,7 @@ from .dispatch import (
     inplace_form,
     is_number,
     named,
+    named_in_place,
     number_array,
     run,
     type_name,
@@ -336,6 +338,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
     c = condition._array
+    if type(c) is not ndarray:
+        arrays_of((condition, input, other))
+    elif type(getattr(input, "_array", c)) is not ndarray or type(getattr(other, "_array", c)) is not ndarray:
+        c = arrays_of((condition, input, other))[0]
     if c.dtype is not BOOL:
         c = _as_condition(c)
     if isinstance(input, Tensor):
@@ -431,7 +437,7 @@ for _name, _record in (
     ("bitwise_left_shift", LSHIFT), ("bitwise_right_shift", RSHIFT),
 ):  # fmt: skip
     METHODS[_name] = _record.method
-    METHODS[_name + "_"] = _record.inplace
+    METHODS[_name + "_"] = named_in_place(_record.inplace, _name + "_")
 for _names, _function in (
     (("eq",), eq), (("ne", "not_equal"), ne), (("lt", "less"), lt), (("le", "less_equal"), le),
     (("gt", "greater"), gt), (("ge", "greater_equal"), ge), (("logical_and",), logical_and),

@@ -21,8 +21,9 @@ from ..core.dtypes import (
     dtype,
     get_default_dtype,
 )
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode
-from ..core.shapes import Size, wrap_dim
+from ..core.shapes import Size, size_of, wrap_dim
 from ..core.sparse_arrays import SPOKEN, SparseArray, unsupported
 from ..core.tensor import Tensor, init_fields, make_tensor
 from ..runtime.batched import Batched
@@ -32,6 +33,7 @@ from .array_data import array_from
 from .define import Primitive
 from .dispatch import alias_of, attach, is_number
 from .movement import CLONE, cast, clone, contiguous
+from .numpy_names import numpy_names
 from .placement import moved
 
 getframe = sys._getframe
@@ -131,7 +133,11 @@ def as_type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     return cast(self, dtype_from(dtype).numpy)
 
 
-_DTYPE_OF_TYPE_NAME = {f"torch.{short}Tensor": by_name(name) for name, short in TYPE_NAMES.items()}
+_DTYPE_OF_TYPE_NAME = {
+    f"torch.{sparse}{short}Tensor": by_name(name)
+    for name, short in TYPE_NAMES.items()
+    for sparse in ("", "sparse.")
+}
 
 
 def dtype_from(given: Any) -> dtype:
@@ -243,12 +249,15 @@ def is_nonzero(input: Tensor) -> bool:
 # --- shape and memory -------------------------------------------------------------------------------------------------
 
 
-def size(self: Tensor, dim: int | None = None) -> Any:
+def size(self: Tensor, dim: int | None = None, *, axis: int | None = None) -> Any:
     """The shape, or the extent of one dimension."""
+    if axis is not None:
+        dim = axis
     shape = self._array.shape
-    return Size(shape) if dim is None else shape[wrap_dim(dim, len(shape), scalar_ok=False)]
+    return size_of(shape) if dim is None else shape[wrap_dim(dim, len(shape), scalar_ok=False)]
 
 
+@numpy_names
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """The strides counted in elements, or that of one dimension."""
     array = self._array
@@ -520,7 +529,7 @@ def _dir(self: Tensor) -> list[str]:
 
 def numpy(self: Tensor, *, force: bool = False) -> Any:
     """A NumPy array that shares memory with this tensor; raises for tensors that require grad unless ``force``."""
-    if self._node is not None and not force:
+    if self._node is not None and not force and GRAD_MODE.get():
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )

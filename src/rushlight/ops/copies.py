@@ -51,12 +51,7 @@ def _reduce(self: Tensor, protocol: Any) -> Any:
 
 
 def _reduced(self: Tensor) -> Any:
-    if not self.is_leaf:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the pickle protocol at the moment; "
-            "detach() this tensor first"
-        )
-    array = self._array
+    array = self._array  # without the history: what is unpickled is a leaf
     if isinstance(array, SparseArray):
         return (_rebuild_sparse, (*array.parts(), self.requires_grad, dict(self.__dict__)))
     root = array if type(array) in OF_ARRAYS else memory_root(array)

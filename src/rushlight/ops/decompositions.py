@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.device import on_host
 from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, OutputNode
@@ -194,6 +195,7 @@ def _zero_pivot(a: Array) -> int:
 
 def _one_by_one(a: Array, attempt: Any, explain: Any) -> tuple[Array, Array]:
     """For each matrix what ``attempt`` makes of it, or nan, and LAPACK's info number: 0, or what ``explain`` says."""
+    a = on_host(a)  # a GPU's solvers say nothing of single matrices
     stack = a.reshape(count(a.shape[:-2]), *a.shape[-2:])
     info = np.zeros(len(stack), np.int32)
     results = np.full_like(stack, np.nan)
@@ -222,7 +224,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
         if check_errors:
             raise
         values, info = _one_by_one(A._array, _inv_impl, _zero_pivot)
-        result = make_tensor(values)
+        result = tensor_beside(A, values)
     return named_result("linalg_inv_ex", (result, tensor_beside(A, info)), out)
 
 
@@ -334,7 +336,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
             shape = a.shape[:-1]
         else:
             shape = (*broadcast_shape(a.shape[:-2], b.shape[:-2]), *b.shape[-2:])
-        result, info = make_tensor(np.full(shape, np.nan, b.dtype)), make_tensor(codes)
+        result, info = [tensor_beside(A, part) for part in (np.full(shape, np.nan, b.dtype), codes)]
     return named_result("linalg_solve_ex", (result, info), out)
 
 
@@ -447,7 +449,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
             raise
         array = mH_of(A)._array if upper else A._array
         values, info = _one_by_one(array, _cholesky_impl, _first_indefinite_minor)
-        factor = make_tensor(values)
+        factor = tensor_beside(A, values)
     return named_result(
         "linalg_cholesky_ex", (mH_of(factor) if upper else factor, tensor_beside(A, info)), out
     )
@@ -520,9 +522,8 @@ def _qr(A: Tensor, mode: str, name: str) -> tuple[Tensor, Tensor]:
                 "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
                 "Please use linalg.qr(A, mode='reduced') if you are going to require gradients."
             )
-        return tensor_beside(A, np.empty((0,), A._array.dtype)), make_tensor(
-            np.asarray(np.linalg.qr(A._array, "r"))
-        )
+        triangle: Any = np.linalg.qr(A._array, "r")
+        return tensor_beside(A, np.empty((0,), A._array.dtype)), make_tensor(triangle)
     q, r = apply(QR, (A,), {"mode": mode})
     return q, r
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ from ..core.history import Node, OutputNode, versions_of
 from ..core.shapes import broadcast_shape
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.batched import Batched
+from ..runtime.batched import Batched, bottom
 from ..runtime.large import run_large
 from ..runtime.pending import NOT_RECORDED, Pending, recorded
 from .define import Primitive, Rule
@@ -60,6 +60,29 @@ FloatingPointReport = (RuntimeWarning, FloatingPointError)
 
 def is_number(value: object) -> bool:
     return isinstance(value, bool | int | float | complex | np.generic)
+
+
+def named_in_place(operator: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The method ``name`` of an in-place operator: what the operator leaves to the other operand's type is an error here."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        result = operator(self, other)
+        if result is NotImplemented:
+            raise TypeError(
+                f"{name}(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
+            )
+        return result
+
+    return named(method, name, f"``{name[:-1]}`` in place.")  # type: ignore[no-any-return]
+
+
+def plain_number(name: str, argument: str, value: Any) -> Any:
+    """``value`` where a number is wanted, which may come as a 0-dim tensor without history; ``TypeError`` for other things."""
+    if isinstance(value, Tensor) and value._array.ndim == 0 and not value.requires_grad:
+        return value.item()
+    if not is_number(value):
+        raise TypeError(f"{name}(): argument '{argument}' must be Number, not {type(value).__name__}")
+    return value
 
 
 def compute(impl: Callable[..., Any], arrays: Any, attrs: dict[str, Any]) -> Any:
@@ -195,6 +218,10 @@ def _special(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
     if any([isinstance(operand, Tensor) and type(operand._array) is Batched for operand in operands]):
         from .batching import MODE, lifted  # its rules are built on this module
 
+        for operand in operands:
+            if isinstance(operand, Tensor) and type(under := bottom(operand._array)) is Pending:
+                arrays_of((make_tensor(cast(Any, under)), *[o for o in operands if o is not operand]))
+                break
         return (lifted(operands) if grad_enabled() else operands), MODE
     tape = _tape_of(operands)
     return (_from_elsewhere(operands), tape) if tape is ELSEWHERE else (operands, tape)
@@ -288,14 +315,22 @@ def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any], tape: 
             return run_large(record, arrays, attrs)
         return compute(record.impl, arrays, attrs)
     except ValueError as error:
-        # The impl's own checks raise what PyTorch raises; what NumPy itself finds wrong are shapes that do not go together.
-        if not str(error).startswith(("operands could not be broadcast", "shape mismatch", "matmul:")):
-            raise
-        shapes = [a.shape for a in arrays if isinstance(a, ndarray)]
-        if "broadcast" in str(error) and record.rule is not Rule.KEEP:
-            broadcast_shape(*shapes)  # raises in PyTorch's words
-        described = " and ".join(str(list(shape)) for shape in shapes)
-        raise RuntimeError(f"{record.name}: shapes {described} do not go together: {error}") from None
+        check_shapes(record, arrays, error)
+        raise
+
+
+def check_shapes(record: Any, arrays: Sequence[Any], error: ValueError) -> None:
+    """Raise what PyTorch does where ``error``, NumPy's, says that the shapes of ``arrays`` do not go together.
+
+    The impl's own checks raise what PyTorch raises; what NumPy itself finds wrong are such shapes.
+    """
+    if not str(error).startswith(("operands could not be broadcast", "shape mismatch", "matmul:")):
+        return
+    shapes = [a.shape for a in arrays if isinstance(a, ndarray | Pending)]
+    if "broadcast" in str(error) and getattr(record, "rule", Rule.KEEP) is not Rule.KEEP:
+        broadcast_shape(*shapes)  # raises in PyTorch's words
+    described = " and ".join(str(list(shape)) for shape in shapes)
+    raise RuntimeError(f"{record.name}: shapes {described} do not go together: {error}") from None
 
 
 def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> Any:
@@ -352,11 +387,26 @@ def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
 
             return run_batched(record, arrays, attrs)
         if type(array) is Pending and not array.tape.finished:
+            if any([type(other) is Batched for other in arrays]):
+                continue  # whose rules decide
             result = array.tape.call(record, arrays, attrs)
             if result is not NOT_RECORDED:
                 return result
             break
     return compute(record.impl, [np.asarray(a) if type(a) is Pending else a for a in arrays], attrs)
+
+
+def arrays_of(operands: Sequence[Any]) -> list[Any]:
+    """The arrays of the tensors among ``operands``, for ``run``: where one of them is pending, all join its recording, which
+    then knows who changes them."""
+    arrays = [o._array if isinstance(o, Tensor) else o for o in operands]
+    for array in arrays:
+        if type(array) is Pending and not array.tape.finished and array.tape.thread == get_ident():
+            for operand in operands:
+                if isinstance(operand, Tensor) and type(operand._array) not in (Pending, Batched):
+                    array.tape.adopt(operand)
+            return [o._array if isinstance(o, Tensor) else o for o in operands]
+    return arrays
 
 
 def held(tensor: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from .dispatch import apply, inplace_form, not_implemented, type_name, write_out
 from .linalg import write_exact
 from .movement import cast
 from .norms import matrix_norm, vector_norm
+from .numpy_names import numpy_names
 from .reductions import Dims, check_dims, check_tensor
 
 Array = NDArray[Any]
@@ -67,6 +68,7 @@ def _norm(
     return norm(self, p, dim, keepdim, None, dtype)
 
 
+@numpy_names
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
     """``input`` with every slice along ``dim`` whose ``p``-norm is above ``maxnorm`` scaled down to it.
 

@@ -18,6 +18,7 @@ from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import attach, named, not_implemented, write_out
 from .linalg import write_exact
+from .numpy_names import numpy_names
 from .reductions import (
     ONE_DIM,
     WAYS,
@@ -175,6 +176,7 @@ def _values_over(
     return result if out is None else write_out(out, result, name)
 
 
+@numpy_names
 def aminmax(
     input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: tuple[Tensor, Tensor] | None = None
 ) -> Any:

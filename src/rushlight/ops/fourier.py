@@ -24,6 +24,7 @@ from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .joining import cat
 from .movement import narrow
+from .numpy_names import numpy_names
 from .placement import tensor_beside
 from .pointwise import mul
 from .rearranging import roll
@@ -200,6 +201,7 @@ def _finish(result: Tensor, out: Tensor | None, name: str) -> Tensor:
 # --- one dimension ----------------------------------------------------------------------------------------------------
 
 
+@numpy_names
 def fft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -216,6 +218,7 @@ def fft(
     return _finish(_along_one(input, n, dim, norm, True, "fft"), out, "fft")
 
 
+@numpy_names
 def ifft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -236,6 +239,7 @@ def _along_one(input: Tensor, n: int | None, dim: int, norm: str | None, forward
     return apply(FFT_COMPLEX, (resized(input, dim, n),), attrs)  # type: ignore[no-any-return]
 
 
+@numpy_names
 def rfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -254,6 +258,7 @@ def rfft(
     return _finish(result, out, "rfft")
 
 
+@numpy_names
 def irfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -277,6 +282,7 @@ def _to_real(input: Tensor, n: int | None, dim: int, norm: str | None, forward: 
     return apply(FFT_WHOLE, (half,), attrs)  # type: ignore[no-any-return]
 
 
+@numpy_names
 def hfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -290,6 +296,7 @@ def hfft(
     return _finish(_to_real(input, n, dim, norm, True, "hfft"), out, "hfft")
 
 
+@numpy_names
 def ihfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
 ) -> Tensor:

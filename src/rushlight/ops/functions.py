@@ -22,7 +22,17 @@ from .comparison import bitwise_and, eq, gt, isnan, le, logical_and, logical_or,
 from .complex_numbers import check_parts, complex, conj_of, imag, real, write_complex_out
 from .creation import zeros_like
 from .define import Primitive, Rule
-from .dispatch import apply, binary, inplace_form, named, not_implemented, unary, write_out
+from .dispatch import (
+    apply,
+    binary,
+    inplace_form,
+    named,
+    named_in_place,
+    not_implemented,
+    plain_number,
+    unary,
+    write_out,
+)
 from .movement import cast
 from .pointwise import BOTH, div, in_float32, mul, neg, require_tensor, sub
 from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
@@ -184,7 +194,7 @@ LOGIT = Primitive("logit", _logit_impl, _logit_vjp, rule=FLOAT, saves=INPUT, ref
 sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
 
 
-def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
+def logit(input: Tensor, eps: Any = None, *, out: Tensor | None = None) -> Tensor:
     """The inverse of ``sigmoid``: log(x / (1 - x)), with x first brought into [eps, 1 - eps] if ``eps`` is given.
 
     Example:
@@ -192,6 +202,8 @@ def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None)
         >>> torch.logit(torch.tensor([0.5, 1.0]), eps=0.25)
         tensor([0.0000, 1.0986])
     """
+    if isinstance(eps, Tensor):
+        eps = plain_number("logit", "eps", eps)
     if eps is not None and not isinstance(eps, int | float):
         raise TypeError(f"logit(): argument 'eps' must be float, not {type(eps).__name__}")
     result = apply(LOGIT, (input,), {"eps": eps})
@@ -270,9 +282,10 @@ def _sgn_impl(x: Any) -> Any:
 
 
 def _sgn_vjp(g: Tensor, node: Node) -> Tensor:
+    edge = node.edges[0]
+    if edge is not None and edge.dtype not in COMPLEXES:
+        return zeros_like(g)  # type: ignore[no-any-return]  # whatever became of the result meanwhile
     x, y = node.unpack()
-    if x._array.dtype not in COMPLEXES:
-        return zeros_like(g)  # type: ignore[no-any-return]
     magnitude = abs(x)
     slope = g / magnitude - real(g / x) * y
     return where(eq(magnitude, 0), 0, slope)  # type: ignore[no-any-return]
@@ -612,7 +625,7 @@ METHODS: dict[str, Any] = {
     "logaddexp": logaddexp.method,
     "logaddexp2": logaddexp2.method,
     "copysign": COPYSIGN.method,
-    "copysign_": COPYSIGN.inplace,
+    "copysign_": named_in_place(COPYSIGN.inplace, "copysign_"),
     "xlogy": XLOGY.method,
     "xlogy_": XLOGY.inplace,
     "signbit": signbit,

@@ -19,11 +19,11 @@ from ..core.history import Node, versions_of
 from ..core.shapes import count
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.batched import Batched
+from ..runtime.batched import Batched, bottom
 from ..runtime.pending import Pending
 from .accumulation import add_along, counted_from_front, extremes, update_at
 from .define import Primitive
-from .dispatch import as_array, compute, held, run
+from .dispatch import arrays_of, as_array, compute, held, run
 from .inplace import announce, changed, check_leaf, check_no_overlap, check_partial_overlap
 from .movement import cast
 from .placement import tensor_beside
@@ -80,6 +80,8 @@ def write_in_place(
         if type(array) is Pending and type(self._array) is not Pending:
             array.tape.adopt(self)
     target = self._array
+    if type(target) is Pending:
+        arrays = arrays_of((self, *operands))[1:]
     recording = grad_enabled() and (
         self._node is not None or any(isinstance(o, Tensor) and o._node is not None for o in operands)
     )
@@ -288,12 +290,16 @@ def read_at(x: Tensor, indices: tuple[Tensor, ...], dims: tuple[int, ...]) -> Te
     arrays = [index._array for index in indices]
     attrs = {"dims": dims}
     if any([type(array) is not ndarray for array in arrays]) or type(x._array) is not ndarray:
-        selected = _selected(x._array, arrays, attrs)
+        selected = _selected(*_first_and_rest(arrays_of((x, *indices))), attrs)
     else:
         selected = np.asarray(_index_impl(x._array, *arrays, dims=dims))
     if x._node is None:
         return held(make_tensor(selected))
     return recorded(INDEX, (x, *indices), attrs, selected, indices)
+
+
+def _first_and_rest(values: list[Any]) -> tuple[Any, list[Any]]:
+    return values[0], values[1:]
 
 
 def _selected(x: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
@@ -306,7 +312,7 @@ def _selected(x: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
 
 def put_at(x: Tensor | None, value: Tensor, indices: tuple[Tensor, ...], attrs: dict[str, Any]) -> Tensor:
     """``x`` (or zeros of ``attrs["shape"]``) with ``value`` written, or added, at index tensors."""
-    arrays = [None if x is None else x._array, value._array, *[index._array for index in indices]]
+    arrays = arrays_of((x, value, *indices))
     return recorded(INDEX_PUT, (x, value, *indices), attrs, run(INDEX_PUT, arrays, attrs), indices)
 
 
@@ -391,6 +397,8 @@ def check_range(index: Tensor, extent: int, error: type[Exception], message: str
 
 def check_array_range(array: Any, extent: int, error: type[Exception], message: str, lowest: int = 0) -> None:
     """``check_range`` of an array; in a recording, when it runs."""
+    if type(array) is Batched and type(bottom(array)) is Pending:
+        array = bottom(array)
     if type(array) is Pending:
         array.tape.check_range(array, extent, error, message, lowest)
     elif array.size:

@@ -17,7 +17,7 @@ from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along
 from .comparison import ne, where
 from .define import Primitive
-from .dispatch import held, is_number, run, type_name, write_out
+from .dispatch import arrays_of, held, is_number, run, type_name, write_out
 from .index_tensors import (
     INDEX_TYPES,
     check_array_range,
@@ -31,6 +31,7 @@ from .index_tensors import (
 from .inplace import check_leaf, overwrite
 from .memory_overlap import check_apart
 from .movement import cast, clone, handed_over, reshape
+from .numpy_names import numpy_names
 from .overwriting import element_array
 from .placement import tensor_beside
 
@@ -106,6 +107,7 @@ def _at_least_vector(x: Tensor) -> Tensor:
     return x if x._array.ndim else reshape(x, (1,))
 
 
+@numpy_names
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices of ``input`` along ``dim`` whose numbers are in ``index`` (a vector of int32 or int64).
 
@@ -199,6 +201,7 @@ def _times(source: Tensor, alpha: Any) -> Tensor:
     return source if alpha is None or (isinstance(alpha, int) and alpha == 1) else source * alpha
 
 
+@numpy_names
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
 ) -> Tensor:
@@ -213,11 +216,13 @@ def index_add(
     return result if out is None else write_out(out, result, "index_add")
 
 
+@numpy_names
 def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """In-place form of ``index_add``."""
     return _index_update(self, dim, index, _times(source, alpha), True, "index_add_", True)
 
 
+@numpy_names
 def index_copy(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None
 ) -> Tensor:
@@ -232,6 +237,7 @@ def index_copy(
     return result if out is None else write_out(out, result, "index_copy")
 
 
+@numpy_names
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """In-place form of ``index_copy``."""
     return _index_update(self, dim, index, source, False, "index_copy_", True)
@@ -263,6 +269,7 @@ def _checked_fill(self: Tensor, dim: int, index: Tensor, value: Any) -> tuple[in
     return dim, index, scalar_content(value, self, "index_fill_")
 
 
+@numpy_names
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy of ``input`` with ``value`` (a number or a 0-dim tensor) in the slices ``index`` along ``dim``.
 
@@ -288,6 +295,7 @@ def _fill_by_mask(x: Tensor, dim: int, index: Tensor, content: Tensor) -> Tensor
     return where(reshape(mask, (extent, *behind) if x._array.ndim else ()), content, x)  # type: ignore[no-any-return]
 
 
+@numpy_names
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """In-place form of ``index_fill``."""
     dim, index, content = _checked_fill(self, dim, index, value)
@@ -375,7 +383,7 @@ def _embedding_vjp(g: Tensor, node: Node) -> Any:
     edge = node.edges[0]
     assert edge is not None
     attrs = {"rows": edge.shape[0], **node.attrs}
-    result = run(EMBEDDING_BACKWARD, (g._array, indices._array), attrs)
+    result = run(EMBEDDING_BACKWARD, arrays_of((g, indices)), attrs)
     return (recorded(EMBEDDING_BACKWARD, (g, indices), attrs, result, (indices,)), None)
 
 
@@ -447,6 +455,8 @@ def embedding(
     check_array_range(index, table.shape[0], IndexError, "index out of range in self")
     attrs = {"padding_idx": padding_idx, "scale_grad_by_freq": scale_grad_by_freq}
     if index.size:
+        if type(index) is not np.ndarray or type(table) is not np.ndarray:
+            table, index = arrays_of((weight, indices))
         rows = run(EMBEDDING, (table, index), attrs)
     else:
         rows = np.empty((*index.shape, table.shape[1]), table.dtype)

@@ -299,6 +299,12 @@ def _copy_in_layout(array: Any, strides: tuple[int, ...]) -> Any:
     bytes_ = array.itemsize + sum([(n - 1) * s for n, s in zip(array.shape, strides, strict=True)])
     if type(array) is Batched:
         return wrap(array.level, _copy_in_layout(array.value, (bytes_, *strides)))
+    if type(array) is Pending and type(array.memory) is np.ndarray and not array.tape.finished:
+        tape, shape = array.tape, (bytes_ // array.itemsize,)
+        memory = tape.fresh(tape.constant(0, shape, array.dtype), shape, array.dtype)
+        copied = memory.through(strided, array.shape, strides)
+        copied[...] = array
+        return copied
     backend = OF_ARRAYS.get(type(array))
     if backend is not None:
         memory = backend.made("empty", (bytes_ // array.itemsize,), array.dtype, backend.device_of(array))

@@ -16,7 +16,7 @@ from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from .define import Primitive
-from .dispatch import apply, common_dtype, held, run, type_name, write_out
+from .dispatch import apply, arrays_of, common_dtype, held, run, type_name, write_out
 from .memory_overlap import check_apart
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 from .placement import tensor_beside
@@ -123,7 +123,8 @@ def cat(
         dim += ndim
     try:
         if any([type(part) is not ndarray for part in parts]):
-            joined = run(CAT, parts, {"dim": dim})
+            parts = arrays_of(operands)
+            joined = run(CAT, [a for a in parts if a.ndim == ndim] if mixed else parts, {"dim": dim})
         else:
             joined = np_concatenate(parts, dim)
         if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
@@ -228,7 +229,9 @@ STACK = Primitive(
 )
 
 
-def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+def stack(
+    tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None
+) -> Tensor:
     """The tensors, all of one shape, joined along a new dimension at ``dim``. dtypes are promoted.
 
     Example:
@@ -237,6 +240,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
         tensor([[1, 2],
                 [3, 4]])
     """
+    if axis is not None:
+        dim = axis
     _check_list(tensors, "stack")
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
@@ -256,7 +261,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     if mixed:
         operands, arrays = _stackable(tensors)
     if any([type(array) is not ndarray for array in arrays]):
-        joined = run(STACK, arrays, {"dim": dim})
+        joined = run(STACK, arrays_of(operands), {"dim": dim})
     elif dim == 0 and shape:
         joined = np_concatenate(arrays).reshape(len(arrays), *shape)
     else:

@@ -17,7 +17,16 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.gemm import WORTH_ASKING, product as matrix_product
 from .complex_numbers import conj_of
 from .define import Primitive
-from .dispatch import FloatingPointReport, apply, common_dtype, compute, inplace_form, type_name, write_out
+from .dispatch import (
+    FloatingPointReport,
+    apply,
+    common_dtype,
+    compute,
+    inplace_form,
+    plain_number,
+    type_name,
+    write_out,
+)
 from .linalg import (
     MV,
     batched,
@@ -123,10 +132,12 @@ def _add_product(
     a: Tensor,
     b: Tensor,
     shape: tuple[int, ...],
-    beta: Number,
-    alpha: Number,
+    beta: Any,
+    alpha: Any,
 ) -> Tensor:
     c, x, y = input._array, a._array, b._array
+    if isinstance(beta, Tensor) or isinstance(alpha, Tensor):
+        beta, alpha = plain_number(record.name, "beta", beta), plain_number(record.name, "alpha", alpha)
     if c.shape not in (shape, shape[-1:]):
         expand(input, shape)  # raises in PyTorch's words where it can't be expanded
     if (

@@ -16,7 +16,7 @@ from ..runtime.batched import Batched, whole
 from ..runtime.selection import select
 from .comparison import logical_not
 from .define import Primitive
-from .dispatch import apply, held, is_number, run, type_name, write_out
+from .dispatch import apply, arrays_of, held, is_number, run, type_name, write_out
 from .index_tensors import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape
 from .memory_overlap import check_apart
@@ -74,7 +74,7 @@ MASKED_FILL = Primitive("masked_fill", _fill_impl, _fill_vjp)
 
 
 def _filled(x: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    result = run(MASKED_FILL, (x._array, value._array, mask._array), {})
+    result = run(MASKED_FILL, arrays_of((x, value, mask)), {})
     if x._node is None and value._node is None:
         return held(make_tensor(result))
     return recorded(MASKED_FILL, (x, value, mask), {}, result, (mask,))
@@ -208,7 +208,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if shape is not None and shape != input._array.shape:
         input = expand(input, shape)
     where = _checked_scatter(input, mask, source)
-    result = run(MASKED_SCATTER, (input._array, source._array, where._array), {})
+    result = run(MASKED_SCATTER, arrays_of((input, source, where)), {})
     return recorded(MASKED_SCATTER, (input, source, where), {}, result, (where,))
 
 

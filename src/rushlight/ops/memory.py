@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import CPU, device
+from ..core.device import CPU, OF_ARRAYS, device, placed_beside
 from ..core.dtypes import OF_NUMPY, NumpyDType, dtype
 from ..core.shapes import as_shape
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
+from ..runtime.pending import Pending
 from .array_data import checked_shape
 from .conversion import memory_root
 
@@ -212,6 +213,15 @@ def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
             flat = np.concatenate([flat, np.zeros(needed - old.size, old.dtype)])
         self._array = flat[:needed].reshape(shape)
         return self
+    if type(old) in OF_ARRAYS:
+        # Its elements in their order: the memory around a view of a GPU's array is not known.
+        flat, fresh = old.reshape(-1), placed_beside(np.empty(needed, old.dtype), old)
+        kept = min(needed, old.size)
+        fresh[:kept] = flat[:kept]
+        self._array = fresh.reshape(shape)
+        return self
+    if type(old) is Pending:
+        old = old.tape.share(old)
     root = memory_root(old)
     memory = root.ravel(order="K").view(np.uint8)
     start = int(old.__array_interface__["data"][0] - root.__array_interface__["data"][0]) if old.size else 0

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided as np_as_strided
 
 from ..core.device import OF_ARRAYS, strided
-from ..core.dtypes import F32, F64, OF_NUMPY, NumpyDType, dtype, dtype as Dtype
+from ..core.dtypes import F32, F64, FLOATS, OF_NUMPY, NumpyDType, dtype, dtype as Dtype, float8_e4m3fn
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
 from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.large import run_large
 from ..runtime.pending import Pending
 from .define import Primitive
 from .dispatch import apply, attach, held, named
+from .numpy_names import required_dim
 
 grad_enabled = GRAD_MODE.get
 _new = object.__new__
@@ -310,7 +311,7 @@ def _expand_impl(x: Any, shape: Shape) -> Any:
             return np.ndarray(target, x.dtype, x, 0, strides)  # a tenth of the time of as_strided
         except (ValueError, TypeError, BufferError):
             pass  # an empty array, or a dtype that is not NumPy's own
-    return np_as_strided(x, target, strides)
+    return strided(x, target, strides)
 
 
 def _expansion_error(shape: Shape, target: Shape) -> RuntimeError:
@@ -348,8 +349,12 @@ def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) 
     return make_view(EXPAND, self, result, {"shape": result.shape})
 
 
-def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+def squeeze(
+    input: Tensor, dim: int | Sequence[int] | None = None, *, axis: int | Sequence[int] | None = None
+) -> Tensor:
     """A view without the dimensions of extent 1 (all of them, or those in ``dim``)."""
+    if axis is not None:
+        dim = axis
     array = input._array
     if dim is None:
         result = array.squeeze()
@@ -366,8 +371,10 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     return make_view(SQUEEZE, input, result, {"shape": result.shape})
 
 
-def unsqueeze(input: Tensor, dim: int) -> Tensor:
+def unsqueeze(input: Tensor, dim: int | None = None, *, axis: int | None = None) -> Tensor:
     """A view with a dimension of extent 1 inserted at ``dim``."""
+    if dim is None:
+        dim = required_dim("unsqueeze", axis)
     array = input._array
     shape = array.shape
     at = dim if type(dim) is int and 0 <= dim <= len(shape) else wrap_dim(dim, len(shape) + 1)
@@ -382,11 +389,14 @@ CLONE = Primitive("clone", lambda x: x.copy(), lambda g, node: g)
 CONTIGUOUS = Primitive("contiguous", np.ascontiguousarray, lambda g, node: g, grad_name="CloneBackward0")
 
 
+_E4M3 = float8_e4m3fn.numpy
+
+
 def _cast_impl(x: Any, dtype: NumpyDType) -> Any:
     kind, source = dtype.kind, x.dtype.kind
     if 0 in x.strides and x.size and not isinstance(x, SparseArray):
         # An expanded tensor's layout is not kept.
-        x = x.copy() if type(x) in OF_ARRAYS else np.ascontiguousarray(x).reshape(x.shape)
+        x = np.ascontiguousarray(x).reshape(x.shape) if type(x) is np.ndarray else x.copy()
     if kind == "b":
         return x.astype(dtype)
     if source == "c" and kind != "c":
@@ -394,6 +404,8 @@ def _cast_impl(x: Any, dtype: NumpyDType) -> Any:
     if kind in "iu" and source in "fV" and dtype.itemsize < 8:
         # C truncates through int64, so that 300.0 becomes 44 as a uint8, as in PyTorch.
         return x.astype(np.int64).astype(dtype)
+    if dtype == _E4M3 and source in "fV":  # it has no infinity: PyTorch takes the largest number
+        return np.clip(x.astype(F32), -448.0, 448.0).astype(dtype)
     if dtype.itemsize == 2 and x.dtype == F64:  # to half precision by way of float32, as PyTorch rounds
         return x.astype(F32).astype(dtype)
     return x.astype(dtype)
@@ -429,8 +441,11 @@ def cast(input: Tensor, numpy_dtype: NumpyDType) -> Tensor:
         return input
     if type(array) in OF_ARRAYS:
         return apply(CAST, (input,), {"dtype": numpy_dtype})  # type: ignore[no-any-return]
-    with np.errstate(all="ignore"):
-        result = _cast_impl(array, numpy_dtype)
+    if array.size >= CAST.large and type(array) is np.ndarray and numpy_dtype in FLOATS:
+        result = run_large(CAST, (array,), {"dtype": numpy_dtype})
+    else:
+        with np.errstate(all="ignore"):
+            result = _cast_impl(array, numpy_dtype)
     return attach(CAST, (input,), {"dtype": numpy_dtype}, result)  # type: ignore[no-any-return]
 
 

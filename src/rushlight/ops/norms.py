@@ -13,9 +13,10 @@ from ..core.history import Node
 from ..core.shapes import wrap_dim, wrap_dims
 from ..core.tensor import Tensor
 from .define import Primitive
-from .dispatch import apply, is_number, type_name
+from .dispatch import apply, is_number, plain_number, type_name
 from .linalg import write_exact
 from .movement import cast, permute, reshape
+from .numpy_names import numpy_names
 from .reductions import sum as sum_of
 from .spectra import svdvals
 
@@ -129,9 +130,10 @@ def _ready(x: Tensor, dtype: dtype_class | None, name: str) -> Tensor:
     return cast(x, dtype.numpy)
 
 
+@numpy_names
 def vector_norm(
     x: Tensor,
-    ord: float = 2,
+    ord: Any = 2,
     dim: Dims = None,
     keepdim: bool = False,
     *,
@@ -148,6 +150,8 @@ def vector_norm(
         >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))
         tensor(5.)
     """
+    if isinstance(ord, Tensor):
+        ord = plain_number("linalg_vector_norm", "ord", ord)
     if not is_number(ord) or isinstance(ord, complex):
         raise TypeError(f"linalg_vector_norm(): argument 'ord' must be Number, not {type(ord).__name__}")
     array = x._array
@@ -171,6 +175,7 @@ def vector_norm(
 # --- matrices ---------------------------------------------------------------------------------------------------------
 
 
+@numpy_names
 def matrix_norm(
     A: Tensor,
     ord: Any = "fro",
@@ -230,6 +235,7 @@ def _extreme(values: Tensor, dim: int, keepdim: bool, *, greatest: bool) -> Tens
     return values.amax(dim, keepdim) if greatest else values.amin(dim, keepdim)  # type: ignore[no-any-return]
 
 
+@numpy_names
 def linalg_norm(
     A: Tensor,
     ord: Any = None,

@@ -16,6 +16,7 @@ from .define import Primitive
 from .dispatch import not_implemented, write_out
 from .extrema import named_result, selected_vjp
 from .movement import reshape
+from .numpy_names import numpy_names
 from .placement import tensor_beside
 from .reductions import ONE_DIM, apply_to_one, check_one_dim, check_tensor, over_a_matrix
 from .sorting import at_indices, kth_order, sort, stable_order
@@ -116,6 +117,7 @@ NANMEDIAN_DIM = Primitive(
 )
 
 
+@numpy_names
 def median(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
 ) -> Any:
@@ -132,6 +134,7 @@ def median(
     return _median_of("median", MEDIAN, MEDIAN_DIM, MedianResult, input, dim, keepdim, out)
 
 
+@numpy_names
 def nanmedian(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
 ) -> Any:
@@ -193,6 +196,7 @@ def _mode_impl(x: Array, dim: int, keepdims: bool) -> Any:
 MODE = Primitive("mode", _mode_impl, selected_vjp, saves_output=(1,), samples=over_a_matrix(*ONE_DIM))
 
 
+@numpy_names
 def mode(
     input: Tensor, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
 ) -> Any:
@@ -222,6 +226,7 @@ def mode(
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+@numpy_names
 def quantile(
     input: Tensor,
     q: float | Tensor,
@@ -245,6 +250,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, out, ignore_nan=False)
 
 
+@numpy_names
 def nanquantile(
     input: Tensor,
     q: float | Tensor,

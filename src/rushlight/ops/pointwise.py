@@ -22,7 +22,9 @@ from .dispatch import (
     inplace_form,
     is_number,
     named,
+    named_in_place,
     not_implemented,
+    plain_number,
     unary,
     write_out,
 )
@@ -111,8 +113,7 @@ neg = unary(NEG, "The negative.")
 def _with_alpha(record: Primitive, a: Any, b: Any, alpha: Any) -> Tensor:
     """``a + alpha * b`` (or minus), where ``alpha`` counts for the result's dtype in nothing."""
     name = record.name
-    if not is_number(alpha):
-        raise TypeError(f"{name}(): argument 'alpha' must be Number, not {type(alpha).__name__}")
+    alpha = plain_number(name, "alpha", alpha)
     if record.check is not None:
         record.check(a, b)
     dtype = common_dtype((a, b))
@@ -326,7 +327,12 @@ def _div_method(self: Tensor, other: Any, *, rounding_mode: str | None = None) -
 
 def _div_inplace(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode is None:
-        return DIV.inplace(self, other)  # type: ignore[no-any-return]
+        result = DIV.inplace(self, other)
+        if result is NotImplemented:
+            raise TypeError(
+                f"div_(): argument 'other' (position 1) must be Tensor or number, not {type(other).__name__}"
+            )
+        return result  # type: ignore[no-any-return]
     return overwrite(self, _div_method, (other,), {"rounding_mode": rounding_mode}, "div_")
 
 
@@ -530,6 +536,11 @@ __all__ = ["BOTH", "METHODS", "PROMOTE", "conj_of", "real"]  # the last two belo
 # What `updates` puts its quick paths before.
 add_general_, addcmul_method, addcdiv_method, lerp_method = _add_inplace, _addcmul, _addcdiv, _lerp
 
+_mul_inplace, _true_divide_inplace = (
+    named_in_place(MUL.inplace, "mul_"),
+    named_in_place(DIV.inplace, "true_divide_"),
+)
+
 METHODS: dict[str, Any] = {
     "__add__": _add.operator,
     "__radd__": _add.reflected,
@@ -547,9 +558,9 @@ METHODS: dict[str, Any] = {
     "__rmul__": mul.reflected,
     "__imul__": MUL.inplace,
     "mul": MUL.method,
-    "mul_": MUL.inplace,
+    "mul_": _mul_inplace,
     "multiply": MUL.method,
-    "multiply_": MUL.inplace,
+    "multiply_": _mul_inplace,
     "__truediv__": _div.operator,
     "__rtruediv__": _rtruediv,
     "__rdiv__": _rtruediv,
@@ -560,7 +571,7 @@ METHODS: dict[str, Any] = {
     "divide": _div_method,
     "divide_": _div_inplace,
     "true_divide": DIV.method,
-    "true_divide_": DIV.inplace,
+    "true_divide_": _true_divide_inplace,
     "__floordiv__": floor_divide.operator,
     "__rfloordiv__": floor_divide.reflected,
     "__ifloordiv__": FLOOR_DIVIDE.inplace,

@@ -26,6 +26,7 @@ from .linalg import (
     mm,
 )
 from .movement import cast, expand, permute, reshape, squeeze, transpose, unsqueeze
+from .numpy_names import numpy_names
 from .pointwise import add, mul
 from .reductions import sum as sum_of
 from .views import diagonal
@@ -497,6 +498,7 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | N
     return result if out is None else write_out(out, result, "cross")
 
 
+@numpy_names
 def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
     """As ``linalg.cross``; without ``dim``, along the first dimension of extent 3.
 
@@ -514,6 +516,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
     return linalg_cross(input, other, dim=dim, out=out)
 
 
+@numpy_names
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """The dot products of vectors along ``dim``, ``x`` conjugated; the dimensions broadcast.
 

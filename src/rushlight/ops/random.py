@@ -15,6 +15,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import broadcast_shape
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.pending import Pending
 from .array_data import checked_shape, shape_of
 from .creation import check_layout, empty, empty_like, numpy_dtype, zeros, zeros_like
 from .define import Primitive
@@ -37,6 +38,7 @@ class _Streams:
             if source.elsewhere and (DRAW is None or source.device.type == "meta"):
                 return source.draw(function, *args, **kwargs)
             if DRAW is None:
+                args = tuple([np.asarray(a) if type(a) is Pending else a for a in args])
                 return function(source, *args, **kwargs)
             return DRAW(function, source, args, kwargs)
 
@@ -343,9 +345,7 @@ def normal(
         values = streams.normal(source, checked_shape((size,), "normal"), kind, float(mean), float(std))
         return _finish(values, out, requires_grad, "normal")
     arrays = [v._array if isinstance(v, Tensor) else v for v in (mean, std)]
-    broadcast_shape(
-        *[array.shape for array in arrays if isinstance(array, np.ndarray)]
-    )  # raises PyTorch's error
+    broadcast_shape(*[v._array.shape for v in (mean, std) if isinstance(v, Tensor)])  # raises PyTorch's error
     values = streams.normal_from_arrays(source, arrays[0], arrays[1])
     result: Tensor = attach(NORMAL, (mean, std), {}, values)
     return result if out is None else write_out(out, result, "normal")

@@ -17,6 +17,7 @@ from .define import Primitive
 from .dispatch import apply, inplace_form, type_name, write_out
 from .index_tensors import read_at
 from .movement import clone, expand, handed_over, reshape, transpose
+from .numpy_names import numpy_names
 
 # --- triangles --------------------------------------------------------------------------------------------------------
 
@@ -315,6 +316,7 @@ def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     return repeat(input, (1,) * (input._array.ndim - len(times)) + times)
 
 
+@numpy_names
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:

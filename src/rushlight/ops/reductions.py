@@ -120,7 +120,11 @@ def no_derivative(name: str) -> Any:
 def apply_to_one(record: Primitive, input: Tensor, attrs: dict[str, Any]) -> Any:
     """``apply`` for a record of one operand: the shorter way where no history is needed."""
     array = input._array
-    if (input._node is None or not grad_enabled()) and type(array) is ndarray:
+    if (
+        (input._node is None or not grad_enabled())
+        and type(array) is ndarray
+        and (array.size < record.large or array.dtype not in FLOATS)
+    ):
         try:
             result = record.impl(array, **attrs)
         except FloatingPointReport:
@@ -469,7 +473,14 @@ def prod(
     keepdim = keepdims or keepdim
     check_tensor("prod", input)
     dim = dim if axis is None else axis
-    if dim is None and dtype is None and out is None and input._node is None and input._array.dtype is F32:
+    if (
+        dim is None
+        and dtype is None
+        and out is None
+        and input._node is None
+        and input._array.dtype is F32
+        and type(input._array) is ndarray
+    ):
         return make_tensor(as_array(compute(multiply_reduce, (input._array, None), {})))
     check_one_dim("prod", dim, keepdim)
     input = cast(input, reduced_type(dtype, input._array, out))

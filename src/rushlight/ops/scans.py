@@ -20,6 +20,7 @@ from .extrema import named_result, selected_often_vjp
 from .inplace import overwrite
 from .joining import cat
 from .movement import cast, narrow, unsqueeze
+from .numpy_names import numpy_names
 from .placement import tensor_beside
 from .reductions import apply_to_one, check_one_dim, check_tensor, over_a_matrix, reduced_type, sum
 
@@ -155,6 +156,7 @@ def cumsum(
             (array.dtype is F32 or array.dtype is F64)
             and -array.ndim <= dim < array.ndim
             and type(array) is ndarray
+            and array.size < CUMSUM.large
         ):
             dim %= array.ndim
             total = compute(_accumulate, (np.add, array, dim), {})
@@ -296,6 +298,7 @@ CUMMIN = Primitive(
 )
 
 
+@numpy_names
 def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> Any:
     """The running maxima along ``dim`` and the index of the last element that each comes from, as ``(values, indices)``.
 
@@ -307,6 +310,7 @@ def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None)
     return _running_form(CUMMAX, CummaxResult, input, dim, out)
 
 
+@numpy_names
 def cummin(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> Any:
     """The running minima along ``dim`` and the index of the last element that each comes from, as ``(values, indices)``.
 
@@ -380,6 +384,7 @@ LOGCUMSUMEXP = Primitive(
 )
 
 
+@numpy_names
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
     """The logarithms of the running sums of ``exp(input)`` along ``dim``, without overflow.
 
@@ -400,6 +405,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
 # --- differences, integrals -------------------------------------------------------------------------------------------
 
 
+@numpy_names
 def diff(
     input: Tensor,
     n: int = 1,
@@ -485,6 +491,7 @@ def _trapezoid_areas(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) 
     return steps * (narrow(y, dim, 0, n - 1) + narrow(y, dim, 1, n - 1)) / 2.0, dim
 
 
+@numpy_names
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The integral of the samples ``y`` along ``dim`` by the trapezoid rule, at the places ``x`` or in steps of ``dx``.
 
@@ -502,6 +509,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1)
 trapz = trapezoid
 
 
+@numpy_names
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The running integrals of the samples ``y`` along ``dim``: one element less than ``y``; see ``trapezoid``.
 

@@ -15,11 +15,12 @@ from ..runtime.batched import Batched, whole
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
 from .define import Primitive
-from .dispatch import apply, is_number, run, type_name, write_out
+from .dispatch import apply, arrays_of, is_number, run, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
 from .memory_overlap import check_apart
 from .movement import SLICE_BACKWARD, cast, expand, reshape
+from .numpy_names import numpy_names
 from .overwriting import element_array
 from .placement import tensor_beside
 
@@ -95,10 +96,11 @@ GATHER = Primitive("gather", _gather_impl, _gather_vjp)
 
 def _gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
     return recorded(
-        GATHER, (x, index), {"dim": dim}, run(GATHER, (x._array, index._array), {"dim": dim}), (index,)
+        GATHER, (x, index), {"dim": dim}, run(GATHER, arrays_of((x, index)), {"dim": dim}), (index,)
     )
 
 
+@numpy_names
 def gather(
     input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None
 ) -> Tensor:
@@ -122,6 +124,7 @@ def gather(
     return result
 
 
+@numpy_names
 def take_along_dim(
     input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -212,7 +215,7 @@ def _scattered(
     x: Tensor | None, src: Tensor, index: Tensor, dim: int, accumulate: bool, shape: Any = None
 ) -> Tensor:
     attrs = {"dim": dim, "accumulate": accumulate, "shape": shape}
-    result = run(SCATTER, (None if x is None else x._array, src._array, index._array), attrs)
+    result = run(SCATTER, arrays_of((x, src, index)), attrs)
     return recorded(SCATTER, (x, src, index), attrs, result, (index,))
 
 
@@ -243,6 +246,7 @@ def _old_reduction(reduce: str, src: Any) -> str:
     return _OLD_REDUCTIONS[reduce]
 
 
+@numpy_names
 def scatter(
     input: Tensor,
     dim: int,
@@ -274,6 +278,7 @@ def scatter(
     return result if out is None else write_out(out, result, "scatter")
 
 
+@numpy_names
 def scatter_(
     self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
 ) -> Tensor:
@@ -287,6 +292,7 @@ def scatter_(
     return write_in_place(self, SCATTER, (source, index), attrs, (index,), _scatter_write, "scatter_")
 
 
+@numpy_names
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """As ``scatter``, but the values are added, each of them where ``index`` names a place several times.
 
@@ -300,6 +306,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     return result if out is None else write_out(out, result, "scatter_add")
 
 
+@numpy_names
 def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """In-place form of ``scatter_add``."""
     _require_tensor(src, "scatter_add_")
@@ -452,6 +459,7 @@ _REDUCE_GRADIENTS: dict[str, Callable[[Tensor, _Sample], tuple[Tensor, Tensor]]]
 SCATTER_REDUCE = Primitive("scatter_reduce", _reduce_impl, _reduce_vjp)
 
 
+@numpy_names
 def scatter_reduce(
     input: Tensor,
     dim: int,
@@ -477,7 +485,7 @@ def scatter_reduce(
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     dim = _checked(input, dim, index, src, "scatter")
     attrs = {"dim": dim, "reduce": reduce, "include_self": include_self}
-    array = run(SCATTER_REDUCE, (input._array, src._array, index._array), attrs)
+    array = run(SCATTER_REDUCE, arrays_of((input, src, index)), attrs)
     result = recorded(SCATTER_REDUCE, (input, src, index), attrs, array, (input, src, index))
     if result._node is not None:
         result._node.output = (array, storage_of(result), 0)

@@ -17,6 +17,7 @@ from .movement import (
     view,
     view_of,
 )
+from .numpy_names import numpy_names
 from .strided import AS_STRIDED, strided_attrs
 
 grad_enabled = GRAD_MODE.get
@@ -73,12 +74,14 @@ def _become(
     return self
 
 
+@numpy_names
 def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Drop dimensions of extent 1 from this tensor itself."""
     shape = self._array.shape
     return _become(self, lambda x: squeeze(x, dim), lambda x: view(x, shape), "squeeze_")
 
 
+@numpy_names
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """Insert a dimension of extent 1 into this tensor itself."""
     shape = self._array.shape

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import INEXACT
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
 from .complex_numbers import real, view_as_real
 from .creation import ones, zeros
 from .dispatch import type_name
@@ -231,16 +231,19 @@ def istft(
     else:
         frames = irfft(narrow(spectra, 2, 0, n_fft // 2 + 1), n_fft, norm=norm)
     if frame_window is None:
-        frame_window = ones(n_fft, dtype=real(input).dtype)
+        frame_window = ones(n_fft, dtype=real(input).dtype, device=input.device)
     whole = n_fft + hop * (count - 1)
-    places = make_tensor((np.arange(n_fft) + hop * np.arange(count)[:, None]).ravel())
+    places = tensor_beside(input, (np.arange(n_fft) + hop * np.arange(count)[:, None]).ravel())
     frames = mul(frames, frame_window)
     batch = frames._array.shape[0]
     signal = index_add(
-        zeros(batch, whole, dtype=frames.dtype), 1, places, reshape(frames, (batch, count * n_fft))
+        zeros(batch, whole, dtype=frames.dtype, device=frames.device),
+        1,
+        places,
+        reshape(frames, (batch, count * n_fft)),
     )
     squares = reshape(expand(square(frame_window), count, n_fft), (count * n_fft,))
-    cover = index_add(zeros(whole, dtype=squares.dtype), 0, places, squares)
+    cover = index_add(zeros(whole, dtype=squares.dtype, device=squares.device), 0, places, squares)
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else whole - (n_fft // 2 if center else 0)
     if end <= start:

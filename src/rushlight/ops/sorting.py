@@ -21,6 +21,7 @@ from .dispatch import not_implemented
 from .extrema import named_result, selected_vjp
 from .linalg import write_exact
 from .memory_overlap import check_apart
+from .numpy_names import numpy_names
 from .reductions import ONE_DIM, apply_to_one, check_one_dim, check_tensor, over_a_matrix
 
 Array = NDArray[Any]
@@ -257,6 +258,7 @@ def topk(
     sorted: bool = True,
     *,
     out: tuple[Tensor, Tensor] | None = None,
+    axis: int | None = None,
 ) -> Any:
     """The ``k`` largest (or smallest) elements along ``dim`` in order, and their indices, as ``(values, indices)``.
 
@@ -270,6 +272,8 @@ def topk(
         values=tensor([5., 3.]),
         indices=tensor([1, 2]))
     """
+    if axis is not None:
+        dim = axis
     check_tensor("topk", input)
     check_one_dim("topk", dim)
     array = input._array
@@ -324,6 +328,7 @@ KTHVALUE = Primitive(
 )
 
 
+@numpy_names
 def kthvalue(
     input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None
 ) -> Any:

@@ -20,6 +20,7 @@ from .dispatch import apply, held
 from .inplace import SEVERAL_VIEWS
 from .joining import cat, stack
 from .movement import SLICE, SLICE_BACKWARD, make_view
+from .numpy_names import numpy_names
 
 grad_enabled = GRAD_MODE.get
 FULL = slice(None)
@@ -82,7 +83,7 @@ def _views(record: Primitive, self: Tensor, dim: int, indices: list[Any]) -> tup
     return tuple(tensors)
 
 
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+def unbind(input: Tensor, dim: int = 0, *, axis: int | None = None) -> tuple[Tensor, ...]:
     """The slices along ``dim``, which they lack, as views.
 
     Example:
@@ -90,6 +91,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]))
         (tensor([1, 2]), tensor([3, 4]))
     """
+    if axis is not None:
+        dim = axis
     dim = wrap_dim(dim, input._array.ndim, scalar_ok=False)
     lead = (FULL,) * dim
     return _views(UNBIND, input, dim, [(*lead, i, ...) for i in range(input._array.shape[dim])])
@@ -176,7 +179,7 @@ def _chunk_bounds(self: Tensor, chunks: int, dim: int) -> tuple[int, list[int]]:
     return dim, [0] * (chunks + 1) if size == 0 else _even_bounds(extent, size)
 
 
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0, *, axis: int | None = None) -> tuple[Tensor, ...]:
     """At most ``chunks`` views along ``dim``, all of one length but the last, which may be shorter.
 
     Example:
@@ -184,6 +187,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         >>> torch.chunk(torch.arange(5), 3)
         (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
+    if axis is not None:
+        dim = axis
     dim, bounds = _chunk_bounds(input, chunks, dim)
     return _views(SPLIT, input, dim, _slices(input, dim, bounds))
 
@@ -208,11 +213,13 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tu
     return _copies(split_with_sizes(input, split_sizes, dim))
 
 
+@numpy_names
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """``chunk`` whose results are not tracked as views of ``input``."""
     return _copies(chunk(input, chunks, dim))
 
 
+@numpy_names
 def tensor_split(
     input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:

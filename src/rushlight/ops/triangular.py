@@ -156,6 +156,37 @@ def triangular_solve(
     return named_result("triangular_solve", (solution, A.clone()), out)
 
 
+def _cholesky_solve_impl(a: Array, b: Array, upper: bool) -> Any:
+    adjoint = np.conj(np.swapaxes(a, -1, -2))
+    first, second = (adjoint, a) if upper else (a, adjoint)
+    half = _solve_triangular_impl(first, b, upper=False, unitriangular=False)
+    return _solve_triangular_impl(second, half, upper=True, unitriangular=False)
+
+
+def _cholesky_solve_vjp(g: Tensor, node: Node) -> Any:
+    # As if the whole factor had been read, as in PyTorch: the gradient of its product with its adjoint. Programs compare
+    # it with that product's.
+    factor, x = node.unpack()
+    upper = node.attrs["upper"]
+    grad_b = apply(CHOLESKY_SOLVE, (factor, g), {"upper": upper})
+    grad_factor = None
+    if node.edges[0] is not None:
+        half = batched(grad_b, mH_of(x))
+        both = -(half + mH_of(half))
+        grad_factor = batched(factor, both) if upper else batched(both, factor)
+    return grad_factor, grad_b
+
+
+CHOLESKY_SOLVE = Primitive(
+    "cholesky_solve",
+    _cholesky_solve_impl,
+    _cholesky_solve_vjp,
+    saves=((0, (0, 1)),),
+    saves_output=True,
+    samples=lambda: [((np.array([[2.0, 0.0], [1.0, 3.0]]), np.ones((2, 3))), {"upper": False})],
+)
+
+
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """``X`` with ``A X = B`` for the matrix ``A`` whose Cholesky factor is ``L``.
 
@@ -173,10 +204,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     check_same_dtype(L, B, "cholesky_solve")
     check_inexact(L, "cholesky_solve")
     check_solvable(L, B, "cholesky_solve", True)
-    first, second = (mH_of(L), L) if upper else (L, mH_of(L))
-    plain = {"unitriangular": False}
-    half = apply(SOLVE_TRIANGULAR, (first, B), {"upper": False, **plain})
-    result = apply(SOLVE_TRIANGULAR, (second, half), {"upper": True, **plain})
+    result = apply(CHOLESKY_SOLVE, (L, B), {"upper": upper})
     return result if out is None else write_out(out, result, "cholesky_solve")
 
 

@@ -155,7 +155,7 @@ class LBFGS(Optimizer):
                     self._restore(start)
                     return value, found
 
-                loss, gradient, length, used = _strong_wolfe(
+                loss, gradient, length, used = _line_search(
                     evaluate, _number(length), direction, loss, gradient, slope
                 )
                 self._move(length, direction)
@@ -252,7 +252,7 @@ def _divided(a: float, b: float) -> float:
     return a / b if b else math.nan
 
 
-def _strong_wolfe(
+def _line_search(
     evaluate: Callable[[float], Evaluation],
     length: float,
     direction: Tensor,
@@ -331,3 +331,32 @@ def _strong_wolfe(
             break
     best = bracket[low]
     return best.loss, best.gradient, best.t, evaluations
+
+
+# PyTorch's private functions by their names, for optimizers of other libraries that call them.
+
+
+def _cubic_interpolate(
+    x1: Any, f1: Any, g1: Any, x2: Any, f2: Any, g2: Any, bounds: tuple[float, float] | None = None
+) -> float:
+    """Where the cubic with values ``f`` and slopes ``g`` at two places is least, within ``bounds`` or between them."""
+    return _cubic_minimum(_Point(x1, f1, g1, g1), _Point(x2, f2, g2, g2), bounds)
+
+
+def _strong_wolfe(
+    obj_func: Callable[..., Evaluation],
+    x: Any,
+    t: float,
+    d: Tensor,
+    f: float,
+    g: Tensor,
+    gtd: Any,
+    c1: float = 1e-4,
+    c2: float = 0.9,
+    tolerance_change: float = 1e-9,
+    max_ls: int = 25,
+) -> tuple[float, Tensor, float, int]:
+    """The line search along ``d`` from ``x``, where ``obj_func(x, t, d)`` gives loss and gradient at ``x + t d``."""
+    return _line_search(
+        lambda length: obj_func(x, length, d), t, d, f, g, gtd, c1, c2, tolerance_change, max_ls
+    )

@@ -69,8 +69,8 @@ class Adafactor(Optimizer):
             *rest, rows, columns = param.shape
             return {
                 "step": step_counter(),
-                "row_var": zeros((*rest, rows, 1), dtype=param.dtype),
-                "col_var": zeros((*rest, 1, columns), dtype=param.dtype),
+                "row_var": zeros((*rest, rows, 1), dtype=param.dtype, device=param.device),
+                "col_var": zeros((*rest, 1, columns), dtype=param.dtype, device=param.device),
             }
         return {"step": step_counter(), "variance": zeros_like(param)}
 

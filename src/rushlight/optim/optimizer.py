@@ -17,6 +17,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import RemovableHandle
 from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor
+from ..missing import lazily as _lazily
 from ..nn.parameter import is_lazy
 from ..ops.complex_numbers import view_as_complex, view_as_real
 from ..ops.movement import cast
@@ -31,6 +32,7 @@ class _Required:
         return "<required parameter>"
 
 
+_RequiredParameter = _Required
 required = _Required()
 _NOTHING = object()
 
@@ -59,6 +61,10 @@ class Optimizer:
     takes_sparse = False  # whether a gradient may be a sparse tensor
     sparse_name = ""  # what the refusal of one calls this class, where it names another one to use
 
+    # Empty ones, for a subclass that wraps another optimizer and makes none of its own.
+    _step_pre_hooks: OrderedDict[int, Any] = OrderedDict()  # noqa: RUF012
+    _step_post_hooks: OrderedDict[int, Any] = OrderedDict()  # noqa: RUF012
+
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self._make_hook_tables()
@@ -78,8 +84,8 @@ class Optimizer:
             self.add_param_group(dict(group) if isinstance(group, dict) else group)
 
     def _make_hook_tables(self) -> None:
-        self._step_pre_hooks: OrderedDict[int, Any] = OrderedDict()
-        self._step_post_hooks: OrderedDict[int, Any] = OrderedDict()
+        self._step_pre_hooks = OrderedDict()
+        self._step_post_hooks = OrderedDict()
         self._state_dict_pre_hooks: OrderedDict[int, Any] = OrderedDict()
         self._state_dict_post_hooks: OrderedDict[int, Any] = OrderedDict()
         self._load_pre_hooks: OrderedDict[int, Any] = OrderedDict()
@@ -343,6 +349,25 @@ class Optimizer:
         """Call ``hook(optimizer)`` after loading."""
         return _registered(self._load_post_hooks, hook, prepend)
 
+    @staticmethod
+    def _group_tensors_by_device_and_dtype(tensorlistlist: Any, with_indices: bool = False) -> dict[Any, Any]:
+        from .own_optimizers import _group_tensors_by_device_and_dtype
+
+        return _group_tensors_by_device_and_dtype(tensorlistlist, with_indices)
+
+    @staticmethod
+    def profile_hook_step(func: Any) -> Any:
+        """A ``step`` that calls the hooks of steps."""
+        return func if getattr(func, "_runs_hooks", False) else _with_hooks(func)
+
+    def _cuda_graph_capture_health_check(self) -> None:
+        """Nothing to check: nothing is captured while Python runs."""
+
+    _accelerator_graph_capture_health_check = _cuda_graph_capture_health_check
+
+    def _patch_step_function(self) -> None:
+        """Nothing to do: classes get their hooks when they are made."""
+
     def __repr__(self) -> str:
         lines = []
         for i, group in enumerate(self.param_groups):
@@ -351,12 +376,28 @@ class Optimizer:
         return f"{type(self).__name__} (" + "\n".join(lines) + "\n)"
 
 
+# Hooks of all optimizers.
+_for_all_pre: OrderedDict[int, Any] = OrderedDict()
+_for_all_post: OrderedDict[int, Any] = OrderedDict()
+_global_optimizer_pre_hooks, _global_optimizer_post_hooks = _for_all_pre, _for_all_post
+
+
+def register_optimizer_step_pre_hook(hook: Any) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before every step of every optimizer; a returned pair replaces the arguments."""
+    return RemovableHandle(_for_all_pre, hook)
+
+
+def register_optimizer_step_post_hook(hook: Any) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after every step of every optimizer."""
+    return RemovableHandle(_for_all_post, hook)
+
+
 def _with_hooks(step: Any) -> Any:
     @wraps(step)
     def stepped(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if not self._step_pre_hooks and not self._step_post_hooks:
+        if not self._step_pre_hooks and not self._step_post_hooks and not _for_all_pre and not _for_all_post:
             return step(self, *args, **kwargs)
-        for hook in self._step_pre_hooks.values():
+        for hook in (*_for_all_pre.values(), *self._step_pre_hooks.values()):
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
@@ -365,7 +406,7 @@ def _with_hooks(step: Any) -> Any:
                     )
                 args, kwargs = changed
         result = step(self, *args, **kwargs)
-        for hook in self._step_post_hooks.values():
+        for hook in (*self._step_post_hooks.values(), *_for_all_post.values()):
             hook(self, args, kwargs)
         return result
 
@@ -419,3 +460,21 @@ def check_beta(index: int, value: Any) -> None:
     """``ValueError`` unless ``value`` lies in [0, 1)."""
     if not 0.0 <= value < 1.0:
         raise ValueError(f"Invalid beta parameter at index {index}: {value}")
+
+
+# Names that programs' own optimizers import.
+__getattr__ = _lazily(
+    __name__,
+    {
+        name: f"rushlight.optim.own_optimizers:{name}"
+        for name in (
+            "ParamsT", "_capturable_doc", "_default_to_fused_or_foreach", "_device_dtype_check_for_fused",
+            "_differentiable_doc", "_disable_dynamo_if_unsupported", "_dispatch_sqrt", "_foreach_doc",
+            "_foreach_supported_types", "_fused_doc",
+            "_get_capturable_supported_devices", "_get_foreach_kernels_supported_devices",
+            "_get_fused_kernels_supported_devices", "_get_scalar_dtype", "_get_value", "_group_tensors_by_device_and_dtype",
+            "_maximize_doc", "_params_doc", "_params_t", "_stack_if_compiling", "_to_scalar", "_use_grad_for_differentiable",
+            "_view_as_real",
+        )
+    },
+)  # fmt: skip

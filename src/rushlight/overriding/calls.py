@@ -19,6 +19,7 @@ from typing import Any, Final
 from ..core.storage import LIBRARY
 from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
+from ..ops.dispatch import is_number
 from .state import ALL, KINDS, OVERRIDES, STATE, ask, overrides_operations, overriding_arguments
 
 getframe = sys._getframe
@@ -50,6 +51,7 @@ _NEVER: Final = frozenset(
         "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
         "set_warn_always", "typename", "use_deterministic_algorithms", "vmap", "compiled_with_cxx11_abi", "compile",
         "calculate_gain", "cond", "map_fn", "scan", "while_loop", "explain", "is_storage", "from_dlpack",
+        "as_subclass",  # put there by programs: the method, which is never asked about
     )
 )  # fmt: skip
 # Functions that make a tensor of what is no tensor: modes are asked, types are not.
@@ -288,10 +290,16 @@ def _asking(twin: FunctionType, public: Any, only_modes: bool, operator: bool) -
         # The stand-in's own frame is between.
         if getframe(2).f_code.co_filename.startswith(_INSIDE):
             return twin(*args, **kwargs)
+        if operator:
+            # Python then tries the other operand's reflected method, as for arrays of NumPy.
+            try:
+                return ask(public, owners, args, kwargs)[0]
+            except TypeError:
+                if all(is_number(value) or value is None or isinstance(value, Tensor) for value in args):
+                    raise
+                return NotImplemented
         result, types = ask(public, owners, args, kwargs)
-        if result is not NotImplemented:
-            return result
-        return NotImplemented if operator else refused(public, types)
+        return refused(public, types) if result is NotImplemented else result
 
     return go_on
 

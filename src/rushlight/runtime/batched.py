@@ -17,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .pending import Pending
+
 ndarray = np.ndarray
 _new = object.__new__
 FULL: Final = slice(None)
@@ -131,7 +133,11 @@ class Batched(NDArrayOperatorsMixin):
             if not value.shape[0]:
                 return each(view, (self, *args), kwargs)
             example = value[0, ...]
-        part = view(example, *args, **kwargs)
+        part = (
+            example.through(view, *args, **kwargs)
+            if type(example) is Pending
+            else view(example, *args, **kwargs)
+        )
         if part.size:
             array: Any = _placed(part, (*extents, *part.shape), (*steps, *part.strides), self.memory)
         else:
@@ -333,6 +339,13 @@ class Batched(NDArrayOperatorsMixin):
         return f"Batched(level={self.level}, value={self.value!r})"
 
 
+def bottom(array: Any) -> Any:
+    """What is under all levels of a batch: a NumPy array, or one of a recording."""
+    while type(array) is Batched:
+        array = array.value
+    return array
+
+
 def wrap(level: int, value: Any) -> Batched:
     """The batch of ``level`` whose examples lie along the first dimension of ``value``."""
     array = _new(Batched)
@@ -460,7 +473,7 @@ def stacked(arrays: list[Any], name: str) -> Any:
         raise dynamic_shape(name)
     level = top_level(arrays)
     if level < 0:
-        return np.stack([np.asarray(a) for a in arrays])
+        return np.stack([a if type(a) is Pending else np.asarray(a) for a in arrays])
     size = batch_size(arrays, level)
     values = [spread(a, level, size) for a in arrays]
     joined = stacked([value.swapaxes(0, 0) for value in values], name)
@@ -477,7 +490,8 @@ def spread(array: Any, level: int, size: int) -> Any:
         return wrap(array.level, inside.swapaxes(0, 1))
     if type(array) is Batched:
         return wrap(array.level, spread_value(array.value, size))
-    array = np.asarray(array)
+    if type(array) is not Pending:
+        array = np.asarray(array)
     return np.broadcast_to(array, (size, *array.shape))
 
 
@@ -496,6 +510,8 @@ class _Place:
 
 def _placed(start: Any, shape: tuple[int, ...], strides: tuple[int, ...], base: Any) -> Any:
     """A view that begins where ``start`` does, in the memory of ``base``."""
+    if type(start) is Pending:
+        return start.part(_placed(start.memory, shape, strides, start.memory))
     interface = dict(start.__array_interface__)
     interface["shape"], interface["strides"] = shape, strides
     array = np.asarray(_Place(interface, base))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from .batched import Batched, _in_place, batch_size, dynamic_shape, each, lined_up, spread, top_level, wrap
+from .pending import Pending
 
 ndarray = np.ndarray
 
@@ -15,7 +16,7 @@ ndarray = np.ndarray
 def pointwise(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """``function``, which takes arrays element by element, with the dimensions lined up."""
     level = top_level(args)
-    arrays = [a for a in args if type(a) is Batched or isinstance(a, ndarray)]
+    arrays = [a for a in args if type(a) is Batched or isinstance(a, ndarray | Pending)]
     ndim = max([a.ndim for a in arrays])
     values = [lined_up(a, ndim) if type(a) is Batched and a.level == level else a for a in args]
     return _wrapped(level, function(*values, **kwargs))

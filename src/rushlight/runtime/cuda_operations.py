@@ -17,7 +17,8 @@ import numpy as np
 
 from ..core.dtypes import BF16
 from .cuda import Cuda
-from .cuda_rules import DIRECT, RULES, UFUNCS, of_bits, to_bits
+from .cuda_rules import ANY_BITS, DIRECT, RULES, UFUNCS, of_bits, to_bits
+from .cuda_scatter_rules import as_bits
 from .device_recording import INDEXED, refuse_indices, refuse_two_devices
 from .pending import Pending
 
@@ -101,20 +102,35 @@ class CudaMode:
         ufunc = UFUNCS.get(name)
         direct = name in DIRECT
         if rule is None and ufunc is None and not direct:
-            return self.on_host(record, arrays, attrs)
+            return self._without_rule(record, arrays, attrs)
         low = any([a is not None and getattr(a, "dtype", None) == BF16 for a in arrays])
-        if low and (name not in _ANY_BITS):
-            if not direct and ufunc is None and name not in _WIDENS:
-                return self.on_host(record, arrays, attrs)
+        if low and name not in ANY_BITS:
             # CuPy has no arithmetic in bfloat16: float32 takes its place, rounded once, as PyTorch's kernels do it.
             wide = [of_bits(cupy, a) if getattr(a, "dtype", None) == BF16 else a for a in arrays]
             return _narrowed(cupy, self._plain_call(record, wide, attrs), record)
         if rule is not None:
             result = rule(cupy, *arrays, **attrs)
-            return self.on_host(record, arrays, attrs) if result is NotImplemented else result
+            return self._without_rule(record, arrays, attrs) if result is NotImplemented else result
         if ufunc is not None:
             return getattr(cupy, ufunc)(*arrays, **attrs)
         return record.impl(*arrays, **attrs)
+
+    def _without_rule(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+        """By the compiled kernel for contiguous arrays, if the operands' layout was all that stood against it; on the CPU."""
+        kind = self.backend.ndarray
+        if any([type(a) is kind and not a.flags.c_contiguous for a in arrays]):
+            result = self._compiled_call(
+                record, [self._contiguous(a) if type(a) is kind else a for a in arrays], attrs
+            )
+            if result is not NotImplemented:
+                return result
+        return self.on_host(record, arrays, attrs)
+
+    def _contiguous(self, array: Any) -> Any:
+        if array.flags.c_contiguous:
+            return array
+        bits = as_bits(array)
+        return self.backend.cupy.ascontiguousarray(bits).view(array.dtype)
 
     def on_host(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
         """The record computed on the CPU: copied there, and its results back."""
@@ -139,24 +155,6 @@ class CudaMode:
                 [None if part is None else backend.place(np.asarray(part), where) for part in result]
             )
         return backend.place(np.asarray(result), where)
-
-
-# Records that only move elements: 16 bits are 16 bits. And those whose results follow a bfloat16 operand through float32.
-_ANY_BITS: Final = frozenset(
-    (
-        "clone", "contiguous", "cat", "stack", "index", "gather", "embedding", "flip", "roll", "slice_backward", "to_copy",
-        "expand", "view", "permute", "copy",
-    )
-)  # fmt: skip
-_WIDENS: Final = frozenset(
-    (
-        "mm", "mm_nt", "mm_tn", "bmm", "mv", "dot", "addmm", "addmv", "baddbmm", "linear", "sum", "mean", "prod", "amax",
-        "amin", "max", "min", "softmax", "log_softmax", "logsumexp", "var", "std", "where", "clamp", "relu",
-        "convolution", "convolution_input_gradient", "convolution_weight_gradient", "embedding_dense_backward",
-        "masked_fill", "constant_pad_nd", "tril", "triu", "pow", "pow_number", "cumsum", "normalize", "dropout",
-        "nll_loss", "nll_loss_backward", "mse_loss",
-    )
-)  # fmt: skip
 
 
 def _narrowed(cupy: Any, result: Any, record: Any) -> Any:

@@ -6,8 +6,9 @@ tuple of addresses, ``MOST_GRAPHS`` at most. A program that meets ever new addre
 *slots*: the arrays whose addresses changed are copied to memory of the program's own before a run, or from it after
 one, and the graph has the slots' addresses. Parameters, whose addresses stay, are never copied.
 
-Lines that run in NumPy divide the plan into stretches, each with graphs of its own: the stream is waited for, operands
-come to the host, results go back.
+Lines without a kernel divide the plan into stretches, each with graphs of its own. They call what eager mode calls on the
+GPU's arrays (``device_calls``), in the stream's order; where that is NumPy, the stream is waited for, operands come to the
+host, and results go back.
 
 What is asked of the machine is in ``cuda_plan_engine.Engine``, so that tests can run plans without a GPU.
 """
@@ -22,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..compiler.cuda import FIRST_CHECK, NOTHING, plan_of
-from ..compiler.cuda_lines import CudaClear, CudaCopy, CudaLaunch, CudaProduct
+from ..compiler.cuda_lines import DRAW_STATE, CudaClear, CudaCopy, CudaLaunch, CudaProduct
 from ..compiler.launch import HostLaunch, Place, Space
 from ..ir.graph import Graph, Kind, Node, Output
 from .cuda import FAULTS
@@ -31,6 +32,7 @@ MOST_GRAPHS: Final = 4
 _MOST_SEEN: Final = 16
 # Copying more than this for a run costs more than launches do.
 _MOST_SLOT_BYTES: Final = 256 << 20
+_NUMBER: Final = 16  # bytes: arrays of the host up to this size are numbers, which go to the GPU together
 
 
 class _Stretch(NamedTuple):
@@ -71,6 +73,15 @@ class CudaProgram:
         self._may_have_graphs = captures
         self._is_watched = False  # whether a kernel of it may find something wrong
         self._setting: Any = None
+        self.draws = any(
+            [isinstance(line, CudaLaunch) and DRAW_STATE in line.places for line in self.launches]
+        )
+        self._drawing = (0, 0)  # seed and first block of the next run's random numbers
+        self._drawn: tuple[int, int] | None = None  # what the GPU's memory has
+        self._numbers: Any = None  # the GPU's memory for numbers of the host
+        self._staged: Any = None
+        self._sent = b""
+        self._places: dict[int, int] = {}
 
     # --- building -----------------------------------------------------------------------------------------------------
 
@@ -82,7 +93,12 @@ class CudaProgram:
         self._words, words_address = engine.host_words(FIRST_CHECK + len(self._checks))
         self._words[:FIRST_CHECK] = 0
         self._words[FIRST_CHECK:] = NOTHING
-        self._bases = (engine.address_of(self._arena), words_address)
+        self._draw_state = engine.allocate(64)
+        self._bases = (engine.address_of(self._arena), words_address, engine.address_of(self._draw_state))
+        self._drawn = None
+        self._blocks = max(
+            [0, *[line.ints[0] for line in self.launches if getattr(line, "label", "") == "count draws"]]
+        )
         stretches: list[list[Any]] = [[]]
         self._hosts: list[HostLaunch] = []
         for line in self.launches:
@@ -124,6 +140,11 @@ class CudaProgram:
                     f"{len(self.outputs)}"
                 )
             addresses, before, after = self._bind(arrays)
+            slots = {number for number, _ in (*before, *after)}
+            memories = [self._slots[n] if n in slots else array for n, array in enumerate(arrays)]
+            for number, place in self._places.items():
+                if type(arrays[number]) is np.ndarray and not self.engine.takes_numpy:
+                    memories[number] = self._numbers[_NUMBER * place :]
             engine = self.engine
             if self._is_watched:
                 _unchecked[id(self)] = self
@@ -133,14 +154,23 @@ class CudaProgram:
                     stretch.graphs.clear()
             for number, array in before:
                 engine.copy_in(self._address_of_slot(number), array)
+            if self.draws and self._drawn != self._drawing:
+                seed, first = self._drawing
+                engine.copy_in(self._bases[2], np.array([seed, first], np.uint64).view(np.int64))
             key = tuple(addresses)
             capture = self._may_capture(key)
             for position, stretch in enumerate(self._stretches):
                 if position:
-                    self._host(self._hosts[position - 1], addresses)
+                    self._call(self._hosts[position - 1], memories, addresses)
                 self._run_stretch(stretch, key, addresses, capture)
             for number, array in after:
                 engine.copy_out(array, self._address_of_slot(number))
+            if self.draws:
+                self._drawn = (self._drawing[0], self._drawing[1] + self._blocks)
+
+    def start_draws(self, seed: int, first: int) -> None:
+        """The next run's random numbers begin at block ``first`` of the stream of ``seed``."""
+        self._drawing = (seed, first)
 
     def _bind(self, arrays: Sequence[Any]) -> tuple[list[int], list[tuple[int, Any]], list[tuple[int, Any]]]:
         """The address of every array, and which are copied into slots before and out of them afterwards."""
@@ -149,6 +179,7 @@ class CudaProgram:
         before: list[tuple[int, Any]] = []
         after: list[tuple[int, Any]] = []
         count = len(self.inputs)
+        numbers: list[tuple[int, Any]] = []
         for number, (array, (shape, dtype)) in enumerate(zip(arrays, self._signatures, strict=True)):
             what = f"output {number - count}" if number >= count else f"input {number}"
             if tuple(array.shape) != shape or array.dtype != dtype:
@@ -165,12 +196,42 @@ class CudaProgram:
             if not slot:
                 addresses.append(engine.address_of(array))
                 continue
+            if (
+                type(array) is np.ndarray
+                and number < count
+                and number not in self._written
+                and array.nbytes <= _NUMBER
+            ):
+                addresses.append(self._address_of_number(number))
+                numbers.append((number, array))
+                continue
             addresses.append(self._address_of_slot(number))
             if number < count:
                 before.append((number, array))
             if number >= count or number in self._written:
                 after.append((number, array))
+        if numbers:
+            self._send(numbers)
         return addresses, before, after
+
+    def _address_of_number(self, number: int) -> int:
+        """Where a number of the host is on the GPU: all of them lie together."""
+        place = self._places.setdefault(number, len(self._places))
+        if self._numbers is None:
+            self._numbers = self.engine.allocate(_NUMBER * len(self.inputs))
+            self._staged = np.zeros(_NUMBER * len(self.inputs), np.uint8)
+        return int(self.engine.address_of(self._numbers)) + _NUMBER * place
+
+    def _send(self, numbers: Sequence[tuple[int, Any]]) -> None:
+        """Bring the host's numbers to the GPU, by one copy, if one of them has changed."""
+        staged = self._staged
+        for number, array in numbers:
+            start = _NUMBER * self._places[number]
+            staged[start : start + array.nbytes] = array.reshape(-1).view(np.uint8)
+        content = staged[: _NUMBER * len(self._places)]
+        if content.tobytes() != self._sent:
+            self.engine.copy_in(self.engine.address_of(self._numbers), content)
+            self._sent = content.tobytes()
 
     def _address_of_slot(self, number: int) -> int:
         slot = self._slots.get(number)
@@ -251,6 +312,25 @@ class CudaProgram:
                 engine.clear(places[0], line.bytes)
             else:
                 raise AssertionError(f"a line of type {type(line).__name__}")
+
+    def _call(self, line: HostLaunch, memories: Sequence[Any], addresses: list[int]) -> None:
+        """A line without a kernel: on the GPU's arrays, or in NumPy."""
+        engine = self.engine
+
+        def array_of(place: Place, shape: Any, dtype: Any) -> Any:
+            if place.space is Space.ARENA:
+                return engine.view(self._arena, place.offset, shape, dtype)
+            number = place.number if place.space is Space.INPUT else len(self.inputs) + place.number
+            return engine.view(memories[number], place.offset, shape, dtype)
+
+        results = engine.called(line.function, [array_of(*operand) for operand in line.operands])
+        if results is NotImplemented:
+            self._host(line, addresses)
+            return
+        if not isinstance(results, tuple | list):
+            results = (results,)
+        for described, value in zip(line.results, results, strict=False):
+            engine.assign(array_of(*described), value)
 
     def _host(self, line: HostLaunch, addresses: list[int]) -> None:
         """A line in NumPy: the stream is waited for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -46,6 +47,9 @@ class Engine(Protocol):
     def copy_out(self, array: Any, source: int) -> None: ...
     def to_host(self, array: NDArray[Any], source: int) -> None: ...
     def to_device(self, target: int, array: NDArray[Any]) -> None: ...
+    def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any: ...
+    def called(self, function: Any, operands: Sequence[Any]) -> Any: ...
+    def assign(self, target: Any, value: Any) -> None: ...
     def capture(self, issue: Callable[[], None]) -> Any: ...
     def replay(self, graph: Any) -> None: ...
     def synchronize(self) -> None: ...
@@ -177,6 +181,30 @@ class CupyEngine:
 
     def to_device(self, target: int, array: NDArray[Any]) -> None:
         self.copy_in(target, array)
+
+    def view(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A contiguous array in ``memory``, ``offset`` bytes from its beginning."""
+        if not offset and memory.shape == shape and memory.dtype == dtype:
+            return memory
+        nbytes = prod(shape) * dtype.itemsize
+        if not nbytes:
+            return self.cupy.empty(shape, dtype)
+        return memory.reshape(-1).view(np.uint8)[offset : offset + nbytes].view(dtype).reshape(shape)
+
+    def called(self, function: Any, operands: Sequence[Any]) -> Any:
+        """What eager mode computes in the place of a line without a kernel; NotImplemented where NumPy does."""
+        from .device_calls import computed
+
+        return computed(function, operands)
+
+    def assign(self, target: Any, value: Any) -> None:
+        """Copy a result to where the plan wants it."""
+        from .device_calls import assign
+
+        value = value.reshape(target.shape)
+        if value.dtype != target.dtype:
+            value = value.astype(target.dtype)
+        assign(target, value)
 
     def synchronize(self) -> None:
         self.cupy.cuda.get_current_stream().synchronize()

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 from ..compiler import cuda_nvrtc
 from ..compiler.cuda_lines import CudaClear, CudaCopy, CudaLaunch, CudaProduct
 from ..compiler.launch import HostLaunch
+from .device_calls import where_computed
 
 
 class Counts(NamedTuple):
-    """How many lines of each kind a plan has, and how many different kernels."""
+    """How many lines of each kind a plan has, and how many different kernels. ``host_calls``: lines without a kernel, which
+    call what eager mode calls."""
 
     launches: int
     products: int
@@ -48,11 +50,7 @@ def ptx(program: Any, architecture: str = cuda_nvrtc.ARCHITECTURE) -> str:
 
 def report(program: Any, *, source: bool = False) -> str:
     """One line for each line of the plan; with ``source`` the kernels' CUDA C after them."""
-    found = counts(program)
-    text = [
-        f"{found.launches} launches of {found.kernels} kernels, {found.products} products (cuBLAS), {found.copies} copies "
-        f"and fills, {found.host_calls} calls of NumPy; arena {program.arena_bytes} bytes"
-    ]
+    text = [_sizes(program)]
     for number, line in enumerate(program.launches):
         text.append(f"{number:4d}  {_described(line)}")
     if source:
@@ -60,17 +58,64 @@ def report(program: Any, *, source: bool = False) -> str:
     return "\n".join(text)
 
 
-def parts_report(program: Any) -> list[str]:
-    """Of a ``DeviceProgram``: each part's device, and ``report`` of those on a GPU."""
-    lines: list[str] = []
+class PlacedLine(NamedTuple):
+    """A line of a ``DeviceProgram``: the number of its part, the device, what runs there ("kernel", "cuBLAS", "copy", "CuPy",
+    "sub-graphs", "NumPy", "native code", "random numbers"), a text, and the program's lines that it came from."""
+
+    part: int
+    device: str
+    by: str
+    text: str
+    sites: tuple[Any, ...]
+
+
+def placed_lines(program: Any) -> list[PlacedLine]:
+    """Every line of a ``DeviceProgram``, in the order in which they run."""
+    found: list[PlacedLine] = []
     for number, part in enumerate(program.parts, 1):
+        where = str(part.where)
         if part.program is None:
-            lines.append(f"part {number} on {part.where}: random numbers, {part.draw[0].name}")
-        elif isinstance(getattr(part.program, "launches", None), tuple) and hasattr(part.program, "engine"):
-            lines.append(f"part {number} on {part.where}: {report(part.program)}")
-        else:
-            lines.append(f"part {number} on {part.where}: {len(getattr(part.program, 'launches', ()))} lines")
-    return "\n".join(lines).split("\n")
+            sites = () if part.site is None else (part.site,)
+            found.append(PlacedLine(number, where, "random numbers", part.draw[0].name, sites))
+            continue
+        on_gpu = hasattr(part.program, "engine")
+        for line in getattr(part.program, "launches", ()):
+            by, sites = _by(line, on_gpu), tuple(getattr(line, "sites", ()))
+            device = "cpu" if by in ("NumPy", "native code") else where
+            found.append(PlacedLine(number, device, by, _described(line), sites))
+    return found
+
+
+def _by(line: Any, on_gpu: bool) -> str:
+    if isinstance(line, CudaLaunch):
+        return "kernel"
+    if isinstance(line, CudaProduct):
+        return "cuBLAS"
+    if isinstance(line, CudaCopy | CudaClear):
+        return "copy"
+    if not isinstance(line, HostLaunch):
+        return "native code"
+    return where_computed(line.function) if on_gpu else "NumPy"
+
+
+def heading(program: Any, number: int) -> str:
+    """What part ``number`` of a ``DeviceProgram`` is: its device and its size."""
+    part = program.parts[number - 1]
+    text = f"part {number} on {part.where}"
+    if part.program is None:
+        return f"{text}: random numbers"
+    if hasattr(part.program, "engine"):
+        return f"{text}: {_sizes(part.program)}"
+    count = len(getattr(part.program, "launches", ()))
+    return f"{text}: {count} line{'s' * (count != 1)}"
+
+
+def _sizes(program: Any) -> str:
+    found = counts(program)
+    return (
+        f"{found.launches} launches of {found.kernels} kernels, {found.products} products (cuBLAS), {found.copies} copies "
+        f"and fills, {found.host_calls} lines without a kernel; arena {program.arena_bytes} bytes"
+    )
 
 
 def _described(line: Any) -> str:
@@ -82,4 +127,6 @@ def _described(line: Any) -> str:
         return f"cuBLAS {line.dtype} {batch}({line.n}×{line.k} @ {line.k}×{line.m})  {line.label}"
     if isinstance(line, CudaCopy | CudaClear):
         return f"{line.label}  {line.bytes} bytes"
-    return f"NumPy  {line.label}"
+    return (
+        f"{where_computed(line.function)}  {line.label}" if isinstance(line, HostLaunch) else str(line.label)
+    )

@@ -28,14 +28,16 @@ from numpy.typing import NDArray
 
 from ..core import random_streams
 from ..core.device import device
-from ..core.dtypes import BF16, F32, F64, I64, LOW_PRECISION, NumpyDType
+from ..core.dtypes import BF16, F16, F32, F64, I64, LOW_PRECISION, NumpyDType
 from ..core.generator import Generator
-from .cuda_rules import to_bits
+from .cuda_ordering_rules import ORDERING
+from .cuda_rules import of_bits, to_bits
 
 DEFAULT_SEED: Final = 67280421310721
 STATE_SIZE: Final = 16
 BLOCK: Final = 256
 _INVERSE: Final = np.float32(2.0**-32)
+FLOATING: Final = (F16, BF16, F32, F64)
 
 # One launch fills `words` with n words in the order of the elements; `blocks` is how many draws all threads make together.
 PHILOX_SOURCE: Final = r"""
@@ -184,6 +186,13 @@ class CudaGenerator(Generator):
             self._offset += 4 * calls
         return threads, calls, first
 
+    def take_blocks(self, calls: int) -> tuple[int, int]:
+        """(seed, first block) of draws that take ``calls`` blocks of each thread; the stream goes on behind them."""
+        with self.lock:
+            first = self._offset // 4
+            self._offset += 4 * calls
+            return self._seed, first
+
     def words(self, n: int) -> Any:
         """A 32-bit word for each of ``n`` elements, on the device."""
         threads, calls, first = self._take(n, 4)
@@ -220,6 +229,9 @@ class CudaGenerator(Generator):
                 result = rule(found.cupy, *args, **kwargs)
                 if result is not NotImplemented:
                     return result
+            from .cuda_operations import HOST_TRIPS
+
+            HOST_TRIPS[f"random: {function.__name__}"] += 1
             # On the CPU, from a stream that this one's state determines.
             with self.lock:
                 seed, self._offset = (
@@ -250,11 +262,11 @@ class CudaGenerator(Generator):
     def _draw_uniform(
         self, cupy: Any, shape: Any, dtype: NumpyDType, low: float = 0.0, high: float = 1.0
     ) -> Any:
-        random_streams.check_uniform_bounds(dtype, low, high)
         if dtype.kind == "c":
             part = F64 if dtype.itemsize == 16 else F32
             both = self._draw_uniform(cupy, (*shape, 2), part, low, high)
             return both.view(dtype).reshape(shape)
+        random_streams.check_uniform_bounds(dtype, low, high)
         units = self._draw_units(cupy, shape, dtype)
         kind = units.dtype.type
         start, stop = (_to_dtype(cupy, cupy.full((), bound, units.dtype), dtype) for bound in (low, high))
@@ -307,8 +319,10 @@ class CudaGenerator(Generator):
     def _draw_bernoulli_from_array(self, cupy: Any, p: Any, dtype: NumpyDType | None = None) -> Any:
         kind = p.dtype if dtype is None else dtype
         n = p.size
-        if not n or p.dtype == BF16:
-            return NotImplemented
+        if not n:
+            return cupy.empty(p.shape, kind)
+        if p.dtype == BF16:
+            p = of_bits(cupy, p)
         if not bool(((p >= 0) & (p <= 1)).all()):
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
         with self.lock:
@@ -338,7 +352,7 @@ class CudaGenerator(Generator):
         return _to_dtype(cupy, kept.astype(F32) * np.float32(1.0 / (1.0 - p)), dtype)
 
     def _draw_random_integers(self, cupy: Any, shape: Any, dtype: NumpyDType, low: int, high: int) -> Any:
-        if low >= high or dtype.kind not in "iuf" or dtype == BF16:
+        if low >= high or (dtype.kind not in "iuf" and dtype != BF16):
             return NotImplemented  # the CPU's function raises in PyTorch's words
         span = high - low
         if span >= 1 << 28:
@@ -347,7 +361,7 @@ class CudaGenerator(Generator):
         if not n:
             return cupy.empty(shape, dtype)
         values = (self.words(n) % np.uint32(span)).astype(I64) + np.int64(low)
-        return values.astype(dtype).reshape(shape)
+        return _to_dtype(cupy, values, dtype).reshape(shape)
 
     def _wide_integers(self, cupy: Any, shape: Any, dtype: NumpyDType, low: int, span: int) -> Any:
         n = int(np.prod(shape, dtype=np.int64))
@@ -361,7 +375,7 @@ class CudaGenerator(Generator):
         return (bits.astype(I64) + np.int64(low)).reshape(shape)
 
     def _draw_exponential(self, cupy: Any, shape: Any, dtype: NumpyDType = F32, rate: float = 1.0) -> Any:
-        if rate <= 0 or dtype.kind != "f":
+        if rate <= 0 or dtype not in FLOATING:
             return NotImplemented
         units = self._draw_units(cupy, shape, dtype)
         kind = units.dtype.type
@@ -370,12 +384,13 @@ class CudaGenerator(Generator):
         return _to_dtype(cupy, logs * kind(-1.0 / rate), dtype)
 
     def _draw_log_normal(self, cupy: Any, shape: Any, dtype: NumpyDType, mean: float, std: float) -> Any:
-        if dtype.kind != "f" or std <= 0:
+        if dtype not in FLOATING or std <= 0:
             return NotImplemented
-        return cupy.exp(self._draw_normal(cupy, shape, dtype, mean, std))
+        kind = F32 if dtype == BF16 else dtype
+        return _to_dtype(cupy, cupy.exp(self._draw_normal(cupy, shape, kind, mean, std)), dtype)
 
     def _draw_cauchy(self, cupy: Any, shape: Any, dtype: NumpyDType, median: float, sigma: float) -> Any:
-        if dtype.kind != "f" or sigma <= 0:
+        if dtype not in FLOATING or sigma <= 0:
             return NotImplemented
         units = self._draw_units(cupy, shape, dtype)
         kind = units.dtype.type
@@ -386,11 +401,63 @@ class CudaGenerator(Generator):
         )
 
     def _draw_geometric(self, cupy: Any, shape: Any, dtype: NumpyDType, p: float) -> Any:
-        if not 0 < p < 1 or dtype == BF16:
+        if not 0 < p < 1:
             return NotImplemented
         units = self._draw_units(cupy, shape, dtype)
         kind = units.dtype.type
-        return cupy.ceil(cupy.log(units) / kind(math.log1p(-p))).astype(dtype)
+        return _to_dtype(cupy, cupy.ceil(cupy.log(units) / kind(math.log1p(-p))), dtype)
+
+    def _draw_normal_from_arrays(self, cupy: Any, mean: Any, std: Any) -> Any:
+        arrays = [part for part in (mean, std) if type(part) is cupy.ndarray]
+        kinds = {part.dtype for part in arrays}
+        if len(kinds) != 1 or not kinds <= set(FLOATING):
+            return NotImplemented
+        if bool((std < 0).any()) if type(std) is cupy.ndarray else std < 0:
+            return NotImplemented  # the CPU's function raises in PyTorch's words
+        shape = np.broadcast_shapes(*[part.shape for part in arrays])
+        kind = kinds.pop()
+        normals = self._draw_normal(cupy, shape, kind)
+        if kind != BF16:
+            return normals * std + mean
+        mean, std = [of_bits(cupy, part) if type(part) is cupy.ndarray else part for part in (mean, std)]
+        scaled = to_bits(
+            cupy, of_bits(cupy, normals) * std
+        )  # rounded after each step, as PyTorch's kernels have it
+        return to_bits(cupy, of_bits(cupy, scaled) + mean)
+
+    def _draw_multinomial(self, cupy: Any, weights: Any, count: int, replacement: bool = False) -> Any:
+        """As PyTorch: the largest of weight / exponential number, largest first; several with replacement by the running
+        sums of the weights (there PyTorch's numbers are others)."""
+        if weights.dtype not in FLOATING or weights.ndim not in (1, 2) or not weights.size:
+            return NotImplemented
+        categories = weights.shape[-1]
+        if count <= 0 or categories > 2**24 or (not replacement and count > categories):
+            return NotImplemented
+        rounded = weights.dtype == BF16  # to bfloat16 after each step, as PyTorch's kernels have it
+        if rounded:
+            weights = of_bits(cupy, weights)
+        sound = (cupy.isfinite(weights) & (weights >= 0)).all() & (weights > 0).any(axis=-1).all()
+        if not bool(sound):
+            return NotImplemented  # the CPU's function raises in PyTorch's words
+        if replacement and count > 1:
+            rows = weights.astype(F64 if weights.dtype == F64 else F32)
+            sums = cupy.cumsum(rows, axis=-1)
+            units = self._draw_units(cupy, (*weights.shape[:-1], count), rows.dtype)
+            return ORDERING["searchsorted"](cupy, sums / sums[..., -1:], units, None, False)
+        times = self._draw_exponential(cupy, weights.shape, BF16 if rounded else weights.dtype)
+        scores = weights / (of_bits(cupy, times) if rounded else times)
+        if rounded:
+            scores = of_bits(cupy, to_bits(cupy, scores))
+        return ORDERING["topk"](cupy, scores, count, weights.ndim - 1, True)[1]
+
+    def _draw_permutation(self, cupy: Any, n: int, dtype: NumpyDType = I64) -> Any:
+        """The order of random 64-bit keys (there PyTorch's numbers are others)."""
+        if not n:
+            return NotImplemented
+        pairs = self.blocks(n, 2).reshape(-1, 2, 2, self.threads_of(n))
+        x, y = pairs[:, :, 0].reshape(-1)[:n], pairs[:, :, 1].reshape(-1)[:n]
+        keys = (x.astype(np.uint64) << np.uint64(32)) | y.astype(np.uint64)
+        return cupy.argsort(keys).astype(dtype, copy=False)
 
 
 def _unit32(words: Any) -> Any:

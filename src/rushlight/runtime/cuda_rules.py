@@ -11,7 +11,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.dtypes import BF16, BOOL, F16, F32, F64, I64, LOW_PRECISION
+from ..core.dtypes import BF16, F16, F32, F64, I64, LOW_PRECISION
+from .cuda_arithmetic_rules import ARITHMETIC
+from .cuda_ctc_rules import CTC
+from .cuda_linalg_rules import LINALG
+from .cuda_ordering_rules import ORDERING
+from .cuda_scan_rules import SCANS
+from .cuda_scatter_rules import MOVING, SCATTERING, as_bits
+from .cuda_spectral_rules import SPECTRAL
 
 # --- bfloat16, as bits ------------------------------------------------------------------------------------------------
 
@@ -55,6 +62,11 @@ DIRECT: Final = frozenset(
         "view_as_complex",
     )
 )  # fmt: skip
+
+# Records whose rules take bfloat16 as it is, most of them moves. Of the others such operands are widened to float32.
+ANY_BITS: Final = (
+    MOVING | (DIRECT - {"dropout"}) | {"cat", "stack", "slice_backward", "to_copy", "nextafter", "bincount"}
+)
 
 
 def _wide(kind: Any) -> Any:
@@ -145,10 +157,6 @@ def _rounded(name: str) -> Callable[..., Any]:
     return rule
 
 
-def _pow(cupy: Any, x: Any, y: Any) -> Any:
-    return NotImplemented if x.dtype.kind in "iub" else cupy.power(x, y)
-
-
 def _pow_number(cupy: Any, x: Any, exponent: Any) -> Any:
     if exponent == 2:
         return x * x
@@ -231,7 +239,7 @@ def _masked_fill(cupy: Any, x: Any, value: Any, mask: Any) -> Any:
 
 def _slice_gradient(cupy: Any, g: Any, shape: Any, index: Any) -> Any:
     result = cupy.zeros(shape, np.uint16 if g.dtype == BF16 else g.dtype)
-    result[index] = _as_bits(g)
+    result[index] = as_bits(g)
     return result.view(g.dtype)
 
 
@@ -260,22 +268,14 @@ def _constant_pad(cupy: Any, x: Any, pads: Any, value: Any) -> Any:
     return result
 
 
-def _cumsum(cupy: Any, x: Any, dim: int, reverse: bool) -> Any:
-    if not x.ndim or not x.size:
-        return NotImplemented
-    kind = F64 if x.dtype in (F32, F16) else x.dtype
-    if reverse:
-        return cupy.flip(cupy.cumsum(cupy.flip(x, dim), axis=dim, dtype=kind), dim).astype(x.dtype)
-    return cupy.cumsum(x, axis=dim, dtype=kind).astype(x.dtype, copy=False)
-
-
 # --- matrix products: cuBLAS ------------------------------------------------------------------------------------------
 
 
 def _product(cupy: Any, x: Any, y: Any) -> Any:
-    if x.dtype.kind in "iub" or 0 in x.shape or 0 in y.shape:
-        return NotImplemented
-    return cupy.matmul(x, y)
+    if 0 in x.shape or 0 in y.shape:
+        shape = x.shape[:-1] if y.ndim == 1 else (*x.shape[:-1], y.shape[-1])
+        return cupy.zeros(shape, x.dtype)
+    return NotImplemented if x.dtype.kind == "b" else cupy.matmul(x, y)
 
 
 def _mm(cupy: Any, x: Any, y: Any, transposed: bool = False) -> Any:
@@ -309,109 +309,6 @@ def _linear(cupy: Any, bias: Any, x: Any, w: Any) -> Any:
     if bias is not None:
         product += bias
     return product if x.ndim == 2 else product.reshape((*x.shape[:-1], w.shape[0]))
-
-
-# --- indexing ---------------------------------------------------------------------------------------------------------
-
-
-def _in_range(cupy: Any, index: Any, extent: int, lowest: int) -> bool:
-    """Whether all elements are in [lowest, extent): CuPy itself would wrap the others around. Waits for the device."""
-    if not index.size:
-        return True
-    return bool(((index >= lowest) & (index < extent)).all())
-
-
-def _index(cupy: Any, x: Any, *arrays: Any, dims: tuple[int, ...]) -> Any:
-    if any([a.dtype == BOOL for a in arrays]) or not x.size or any([not a.size for a in arrays]):
-        return NotImplemented
-    if not all([_in_range(cupy, a, x.shape[d], -x.shape[d]) for a, d in zip(arrays, dims, strict=True)]):
-        return NotImplemented  # the CPU raises, in PyTorch's words
-    if len(arrays) == 1:
-        return _take(cupy, x, arrays[0], dims[0])
-    return _as_bits(x)[_index_of(arrays, dims)].view(x.dtype)
-
-
-def _take(cupy: Any, x: Any, index: Any, dim: int) -> Any:
-    return cupy.take(_as_bits(x), index, axis=dim).view(x.dtype)
-
-
-def _as_bits(x: Any) -> Any:
-    return x.view(np.uint16) if x.dtype == BF16 else x
-
-
-def _index_of(arrays: Any, dims: tuple[int, ...]) -> tuple[Any, ...]:
-    parts: list[Any] = [slice(None)] * (max(dims) + 1)
-    for array, dim in zip(arrays, dims, strict=True):
-        parts[dim] = array
-    return tuple(parts)
-
-
-def _index_put(
-    cupy: Any, x: Any, value: Any, *arrays: Any, dims: tuple[int, ...], accumulate: bool, shape: Any = None
-) -> Any:
-    kind = value.dtype if x is None else x.dtype
-    extents = shape if x is None else x.shape
-    if any([a.dtype == BOOL or not a.size for a in arrays]) or kind not in (F32, F64, np.int32):
-        return NotImplemented
-    if not all([_in_range(cupy, a, extents[d], -extents[d]) for a, d in zip(arrays, dims, strict=True)]):
-        return NotImplemented
-    if not accumulate:
-        # Where an index repeats, which value stays is not defined on a GPU, for PyTorch neither.
-        result = cupy.zeros(shape, kind) if x is None else x.copy()
-        result[_index_of(arrays, dims)] = value
-        return result
-    result = cupy.zeros(shape, kind) if x is None else x.copy()
-    result.scatter_add(_index_of(arrays, dims), value)
-    return result
-
-
-def _embedding(
-    cupy: Any, weight: Any, indices: Any, padding_idx: int = -1, scale_grad_by_freq: bool = False
-) -> Any:
-    if not _in_range(cupy, indices, weight.shape[0], 0):
-        return NotImplemented
-    return _take(cupy, weight, indices, 0)
-
-
-def _embedding_gradient(
-    cupy: Any, g: Any, indices: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool
-) -> Any:
-    if g.dtype not in (F32, F64) or scale_grad_by_freq:
-        return NotImplemented
-    result = cupy.zeros((rows, g.shape[-1]), g.dtype)
-    if g.size:
-        result.scatter_add((indices.reshape(-1),), g.reshape(-1, g.shape[-1]))
-        if padding_idx >= 0:
-            result[padding_idx] = 0
-    return result
-
-
-def _gather(cupy: Any, x: Any, index: Any, dim: int) -> Any:
-    if not index.size or not x.ndim or index.ndim != x.ndim or not _in_range(cupy, index, x.shape[dim], 0):
-        return NotImplemented
-    corner = tuple([slice(None) if d == dim else slice(0, n) for d, n in enumerate(index.shape)])
-    return cupy.take_along_axis(_as_bits(x)[corner], index, dim).view(x.dtype)
-
-
-def _scatter(cupy: Any, x: Any, src: Any, index: Any, dim: int, accumulate: bool, shape: Any = None) -> Any:
-    extents = shape if x is None else x.shape
-    kind = src.dtype if x is None else x.dtype
-    if not index.size or not index.ndim or kind not in (F32, F64, np.int32) or src.ndim != index.ndim:
-        return NotImplemented
-    if len(extents) != index.ndim or not _in_range(cupy, index, extents[dim], 0):
-        return NotImplemented
-    result = cupy.zeros(shape, kind) if x is None else x.copy()
-    places = [
-        index if d == dim else cupy.arange(n).reshape((-1,) + (1,) * (index.ndim - d - 1))
-        for d, n in enumerate(index.shape)
-    ]
-    places = list(cupy.broadcast_arrays(*places))
-    value = src[tuple([slice(0, n) for n in index.shape])]
-    if accumulate:
-        result.scatter_add(tuple(places), value)
-    else:
-        result[tuple(places)] = value
-    return result
 
 
 # --- convolution: packed GEMM -----------------------------------------------------------------------------------------
@@ -458,7 +355,7 @@ def _convolution(
     output: Any = None,
 ) -> Any:
     """Cross-correlation (N, C, ...) with (K, C / groups, ...): the windows as a matrix, times the weights as one."""
-    if x.dtype.kind != "f" or x.dtype in LOW_PRECISION or not x.size or not w.size:
+    if x.dtype.kind not in "fciu" or x.dtype in LOW_PRECISION or not x.size or not w.size:
         return NotImplemented
     kernel = w.shape[2:]
     extents = _output_shape(x, kernel, stride, padding, dilation) if output is None else tuple(output)
@@ -487,7 +384,7 @@ def _enough(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, exten
 def _convolution_input_gradient(
     cupy: Any, g: Any, w: Any, bias: Any, spatial: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    if g.dtype.kind != "f" or g.dtype in LOW_PRECISION or not g.size or not w.size:
+    if g.dtype.kind not in "fciu" or g.dtype in LOW_PRECISION or not g.size or not w.size:
         return NotImplemented
     n, kernel, extents = g.shape[0], w.shape[2:], g.shape[2:]
     rows, positions = int(np.prod(w.shape[1:])), int(np.prod(extents))
@@ -519,7 +416,7 @@ def _convolution_input_gradient(
 def _convolution_weight_gradient(
     cupy: Any, g: Any, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    if g.dtype.kind != "f" or g.dtype in LOW_PRECISION or not g.size or not x.size:
+    if g.dtype.kind not in "fciu" or g.dtype in LOW_PRECISION or not g.size or not x.size:
         return NotImplemented
     n, extents = g.shape[0], g.shape[2:]
     padded = _padded(cupy, x, _enough(x, kernel, stride, padding, dilation, extents))
@@ -537,14 +434,13 @@ RULES: Final[dict[str, Callable[..., Any]]] = {
     "max_dim": _extremum_and_place("amax", "argmax"), "min_dim": _extremum_and_place("amin", "argmin"),
     "argmax": _place("argmax"), "argmin": _place("argmin"), "where": _where, "clamp": _clamp, "relu": _relu,
     "sigmoid": _sigmoid, "floor": _rounded("floor"), "ceil": _rounded("ceil"), "round": _rounded("rint"),
-    "trunc": _rounded("trunc"), "pow": _pow, "pow_number": _pow_number, "softmax": _softmax,
+    "trunc": _rounded("trunc"), "pow_number": _pow_number, "softmax": _softmax,
     "log_softmax": _log_softmax, "cat": _cat, "stack": _stack, "to_copy": _cast, "masked_fill": _masked_fill,
-    "tril": _triangle("tril"), "triu": _triangle("triu"), "constant_pad_nd": _constant_pad, "cumsum": _cumsum,
+    "tril": _triangle("tril"), "triu": _triangle("triu"), "constant_pad_nd": _constant_pad,
     "mm": _mm, "mm_nt": _mm_nt, "mm_tn": _mm_tn, "bmm": _product, "mv": _product, "dot": _product,
-    "addmm": _add_product, "addmv": _add_product, "baddbmm": _add_product, "linear": _linear, "index": _index,
-    "index_put": _index_put, "embedding": _embedding, "embedding_dense_backward": _embedding_gradient,
-    "slice_backward": _slice_gradient, "embed_view": _embedded, "gather": _gather, "scatter": _scatter,
-    "convolution": _convolution,
+    "addmm": _add_product, "addmv": _add_product, "baddbmm": _add_product, "linear": _linear,
+    "slice_backward": _slice_gradient, "embed_view": _embedded, "convolution": _convolution,
     "convolution_input_gradient": _convolution_input_gradient,
     "convolution_weight_gradient": _convolution_weight_gradient,
+    **ARITHMETIC, **ORDERING, **SCANS, **SCATTERING, **LINALG, **SPECTRAL, **CTC,
 }  # fmt: skip

@@ -19,6 +19,7 @@ import numpy as np
 from ..core.device import CPU, LOADERS, device, device_of, empty_on, on_host, placed
 from ..ir.evaluate import evaluate_node
 from ..ir.graph import Graph, Kind, Node, Output
+from .device_draws import kernel_draws
 from .device_recording import Move, drawn_on
 
 ndarray = np.ndarray
@@ -35,7 +36,8 @@ class Part(NamedTuple):
     """Nodes that one program computes on one device. ``draw``: a CALL that draws random numbers there, in place of one.
 
     ``sources``: of its inputs; ``values``: for each of its fresh outputs the number of the value, or of the whole graph's
-    output (negative: -1 for the first); ``fresh``: their shapes and dtypes.
+    output (negative: -1 for the first); ``fresh``: their shapes and dtypes. ``nodes``: the numbers in the whole graph of what
+    it computes; ``site``: where the program asks for what is drawn.
     """
 
     where: device
@@ -44,6 +46,8 @@ class Part(NamedTuple):
     sources: tuple[_Source, ...]
     values: tuple[int, ...]
     fresh: tuple[tuple[Any, Any], ...]
+    nodes: tuple[int, ...] = ()
+    site: Any = None
 
 
 class DeviceProgram:
@@ -56,19 +60,27 @@ class DeviceProgram:
         copies: Sequence[tuple[_Source, int, int]],
         early: Sequence[tuple[int, int]],
         values: dict[int, Any],
+        draws: Any = None,
     ) -> None:
         """``copies``: what is left to be copied to outputs in the end: from where, to which input or fresh output (-1: not
-        there). ``early``: inputs that are kept as values before anything runs. ``values``: those that are constants."""
+        there). ``early``: inputs that are kept as values before anything runs. ``values``: those that are constants.
+        ``draws``: a ``KernelDraw`` if kernels draw."""
         self.graph_before = graph
         self.parts = tuple(parts)
         self.launches = tuple([line for part in parts if part.program for line in part.program.launches])
         self._copies, self._early = tuple(copies), tuple(early)
         self._values = values  # kept between runs, so that captured graphs keep their addresses
+        self._draws = draws
         self._lock = allocate_lock()
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Compute the graph on arrays of the devices that it was made for. Raises what its parts raise."""
         with self._lock:
+            if self._draws is not None:
+                start = self._draws.source.take_blocks(self._draws.total)
+                for part in self.parts:
+                    if getattr(part.program, "draws", False):
+                        part.program.start_draws(*start)
             for which, number in self._early:
                 with _on(device_of(inputs[which])):
                     self._values[number] = inputs[which].copy()
@@ -146,10 +158,12 @@ def _on(where: device) -> Any:
 class _Cut:
     """The nodes of a graph by device and level."""
 
-    def __init__(self, graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def __init__(self, graph: Graph, inputs: Sequence[device], outputs: Sequence[device]) -> None:
+        """``inputs``, ``outputs``: the devices of the inputs and of the fresh outputs."""
         self.graph = graph
         self.nodes = graph.nodes
-        self.inputs = [device_of(array) for array in inputs]
+        self.in_kernels = kernel_draws(graph)
+        self.inputs = list(inputs)
         self.homes: list[device | None] = []
         self.levels: list[int] = []
         self.origin: list[int] = []  # the node that a move copies, seen through all moves
@@ -158,7 +172,7 @@ class _Cut:
             self.origin.append(self._origin(number, node))
             home = self._home(node)
             record = node.attrs[0] if node.kind is Kind.CALL else None
-            drawing = drawn_on(record) is not None
+            drawing = drawn_on(record) is not None and number not in self.in_kernels
             level = 0
             if type(record) is Move:
                 self.homes.append(home)
@@ -166,15 +180,13 @@ class _Cut:
                 continue
             for operand in node.operands:
                 level = max(level, self._needs(self.origin[operand], home, drawing))
-            if drawing or getattr(record, "source", None) is not None:
+            if drawing or (getattr(record, "source", None) is not None and number not in self.in_kernels):
                 level = max(level, drawn[drawing])
                 drawn[drawing] = level
             self.homes.append(home)
             self.levels.append(level)
         fresh = iter(outputs)
-        self.targets = [
-            self.inputs[into] if into >= 0 else device_of(next(fresh)) for _, into in graph.outputs
-        ]
+        self.targets = [self.inputs[into] if into >= 0 else next(fresh, CPU) for _, into in graph.outputs]
 
     def _origin(self, number: int, node: Node) -> int:
         if node.kind is Kind.CALL and type(node.attrs[0]) is Move:
@@ -204,6 +216,8 @@ class _Cut:
     def is_drawn(self, number: int) -> bool:
         """Whether a device draws the node's value, or what it is an item of."""
         node = self.nodes[number]
+        if number in self.in_kernels:
+            return False
         if node.kind is Kind.ITEM:
             node = self.nodes[node.operands[0]]
         return node.kind is Kind.CALL and drawn_on(node.attrs[0]) is not None
@@ -227,7 +241,7 @@ class _Builder:
 
     def __init__(self, graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         self.graph = graph
-        self.cut = cut = _Cut(graph, inputs, outputs)
+        self.cut = cut = _Cut(graph, [device_of(a) for a in inputs], [device_of(a) for a in outputs])
         self.members: dict[_Key, list[int]] = {}
         self.part_of: dict[int, _Key] = {}
         for number, node in enumerate(cut.nodes):
@@ -238,6 +252,7 @@ class _Builder:
             key = (cut.levels[number], str(home), drawn if cut.is_drawn(number) else len(cut.nodes))
             self.members.setdefault(key, []).append(number)
             self.part_of[number] = key
+        self._join()
         self.order = sorted(self.members)
         self.wanted: set[int] = set()  # values that leave their part
         self.reads = {key: self._read_by(key) for key in self.order}
@@ -246,6 +261,46 @@ class _Builder:
         self.early: list[tuple[int, int]] = []
         self.values: dict[int, Any] = {}
         self._assign_outputs()
+
+    def _join(self) -> None:
+        """Move what an early part computes into the next part on its device, where nothing in between reads it: a step that
+        waits for a number of the CPU in its last lines is one part, and one graph launch."""
+        readers: dict[_Key, set[_Key]] = {key: set() for key in self.members}
+        for key, members in self.members.items():
+            for number in members:
+                for source in self._sources_of(number):
+                    if source != key:
+                        readers[source].add(key)
+        whole = len(self.cut.nodes)
+        parts = [key for key in self.members if key[2] == whole]
+        for early in sorted(parts, key=lambda key: (key[1] == str(CPU), key[0])):
+            later = [key for key in self.members if key[1:] == early[1:] and key[0] > early[0]]
+            if not later:
+                continue
+            late = min(later)
+            if any([key != late and key[0] <= late[0] for key in readers[early]]):
+                continue
+            self.members[late] = sorted([*self.members[late], *self.members.pop(early)])
+            for number in self.members[late]:
+                self.part_of[number] = late
+            readers[late] |= readers.pop(early) - {late}
+            for found in readers.values():
+                if early in found:
+                    found.remove(early)
+                    found.add(late)
+
+    def _sources_of(self, number: int) -> set[_Key]:
+        """The parts that a node's operands come from."""
+        found = set()
+        waiting = list(self.cut.nodes[number].operands)
+        while waiting:
+            origin = self.cut.origin[waiting.pop()]
+            own = self.part_of.get(origin)
+            if own is not None:
+                found.add(own)
+            elif self.cut.homes[origin] is None:
+                waiting += self.cut.nodes[origin].operands
+        return found
 
     def _read_by(self, key: _Key) -> set[int]:
         """What a part reads that is not its own: inputs, values of other parts, and constants with what they are made of."""
@@ -329,6 +384,9 @@ class _Builder:
             elif self.part_of.get(number) not in (None, key):
                 local[number] = add_input(node, _Source(False, number))
             else:
+                draw = cut.in_kernels.get(number)
+                if draw is not None:
+                    node = node._replace(attrs=(draw, (), ()))
                 made.append(node._replace(operands=tuple([local[cut.origin[o]] for o in node.operands])))
                 local[number] = len(made) - 1
         leaving: list[Output] = []
@@ -350,7 +408,7 @@ class _Builder:
             into_inputs.append(Output(local[number], of_input[into]))
         graph = Graph(tuple(made), tuple(input_nodes), (*leaving, *into_inputs))
         fresh = tuple([(made[n].shape, made[n].dtype) for n, _ in leaving])
-        return Part(where, _program(graph, where), None, tuple(sources), tuple(values), fresh)
+        return Part(where, _program(graph, where), None, tuple(sources), tuple(values), fresh, tuple(members))
 
     def _draw(self, members: Sequence[int], where: device) -> Part:
         nodes = self.cut.nodes
@@ -367,7 +425,9 @@ class _Builder:
         items = {nodes[n].attrs[0]: n for n in members if nodes[n].kind is Kind.ITEM} or {0: call}
         numbers = tuple([items.get(i, call) for i in range(max(items) + 1)])
         fresh = tuple([(nodes[n].shape, nodes[n].dtype) for n in numbers])
-        return Part(where, None, (record, literals), tuple(sources), numbers, fresh)
+        return Part(
+            where, None, (record, literals), tuple(sources), numbers, fresh, tuple(members), nodes[call].site
+        )
 
 
 def _constant(nodes: Sequence[Node], number: int) -> Any:
@@ -392,7 +452,16 @@ def build(graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any]) -> Device
     """The program that computes ``graph`` for arrays on the devices of ``inputs`` and ``outputs`` (its fresh ones)."""
     made = _Builder(graph, inputs, outputs)
     parts = [made.part(key) for key in made.order]
-    return DeviceProgram(graph, parts, made.copies, made.early, made.values)
+    draws = next(iter(made.cut.in_kernels.values()), None)
+    return DeviceProgram(graph, parts, made.copies, made.early, made.values, draws)
 
 
-__all__ = ["DeviceProgram", "Part", "build"]
+def output_homes(graph: Graph, inputs: Sequence[device]) -> list[device]:
+    """The devices on which a graph's outputs are computed where its inputs are on these."""
+    homes = _Cut(graph, inputs, ()).homes
+    of_constants = next((where for where in inputs if where is not CPU), CPU)
+    found = [homes[number] for number, _ in graph.outputs]
+    return [of_constants if where is None else where for where in found]
+
+
+__all__ = ["DeviceProgram", "Part", "build", "output_homes"]

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from ..core.device import CPU, LOADERS, OF_ARRAYS, device, device_of, on_host, placed
+from .device_calls import is_control_flow
 from .pending import NOT_RECORDED, Pending
 from .recording import CALL, CONST, INPUT, ITEM, Buffer, Tape, interned
 
@@ -104,6 +105,8 @@ class Homes:
                 found = key[4] if len(key) > 4 else CPU
             elif kind is CALL:
                 found = self._of_call(key[1], key[2])
+            elif kind is ITEM and is_control_flow(keys[key[1]][1]):
+                found = keys[key[1]][1].homes()[key[2]]
             if found is not None:
                 known[node] = found
                 break
@@ -117,6 +120,9 @@ class Homes:
         if type(record) is Move:
             return record.target
         found = CPU
+        if is_control_flow(record):  # its operands go to different operations inside
+            homes = [self.of(operand) for operand in operands]
+            return next((home for home in homes if home is not CPU), CPU)
         loose = []
         for position, operand in enumerate(operands):
             home = self.of(operand)

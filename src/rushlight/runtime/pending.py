@@ -30,6 +30,10 @@ _weak = weakref.ref
 NOT_RECORDED: Final = object()
 
 
+class NeedsValues(Exception):
+    """An array's values were asked for while its tape ``refuses`` them."""
+
+
 class Pending(LaidOut):
     """An array of a recording. ``memory`` is the memory that it is or will be in, with its strides."""
 
@@ -158,6 +162,8 @@ class Pending(LaidOut):
             return args[0].part(real)
         if function is np.swapaxes or function is np.transpose:
             return getattr(args[0], function.__name__)(*args[1:], **kwargs)
+        if (function is np.moveaxis or function is np.expand_dims) and type(args[0]) is Pending:
+            return args[0].part(function(args[0].memory, *args[1:], **kwargs))
         tape = self.tape
 
         def settled(value: Any) -> Any:

@@ -24,8 +24,9 @@ import numpy as np
 
 from ..core.device import CPU, OF_ARRAYS, RECORDED, device, on_host, placed, strided
 from ..core.sparse_arrays import SparseArray
+from ..core.storage import Storage
 from ..ir.graph import Graph, Kind, Node, Output
-from .pending import NOT_RECORDED, Pending, address, pending
+from .pending import NOT_RECORDED, NeedsValues, Pending, address, pending
 
 ndarray = np.ndarray
 get_ident = _thread.get_ident
@@ -65,11 +66,36 @@ class Buffer:
         self.exposed = False
 
 
+_set_changed_by: Final[Any] = Storage.changed_by  # type: ignore[misc]  # the slot
+_WATCHED: Final[dict[int, Tape]] = {}
+
+
+class _WatchedStorage(Storage):
+    """The storage of memory that a recording has met and that other tensors share. Whoever changes a tensor in place sets
+    ``changed_by`` before it writes: that is where the recording computes what it has read of the old content."""
+
+    __slots__ = ()
+
+    @property
+    def changed_by(self) -> str:
+        return _set_changed_by.__get__(self)  # type: ignore[no-any-return]
+
+    @changed_by.setter
+    def changed_by(self, value: str) -> None:
+        tape = _WATCHED.get(id(self))
+        if tape is not None and tape.thread == get_ident():
+            tape.flush()
+        _set_changed_by.__set__(self, value)
+
+
 class Tape:
     """A recording in the making. ``run(graph key, make graph, inputs, outputs)`` is how finished pieces are executed."""
 
     # Where in the program each node comes from, for tapes that note it (``jit/observed.py``): most do not spend the time.
     sites: list[Any] | None = None
+    refuses = (
+        False  # while something is tried that must not cost a run: asking for values raises ``NeedsValues``
+    )
     homes: Any = (
         None  # of a tape that has met arrays of a GPU: the devices of its nodes (``device_recording.Homes``)
     )
@@ -84,6 +110,7 @@ class Tape:
         self.kept: list[Any] = []  # the arrays of ``outside``, so that their ids stay theirs
         self.holders: list[weakref.ref[Any]] = []  # tensors that hold a Pending of this tape
         self.adopted: list[weakref.ref[Any]] = []  # tensors from outside that hold one until the end
+        self.watched: list[Any] = []  # storages of adopted tensors that others have as well
         self.pieces = 0
         self.values_read = False  # whether anybody outside of the tape has looked at a value
         self.calm = False  # set by the recorded mode
@@ -194,6 +221,8 @@ class Tape:
             if value in _STRUCTURAL and array.dtype.kind in "fi":
                 return self.constant(value, (), array.dtype)
             return self._input(array)
+        if type(array) is ndarray and id(array) not in self.outside:
+            array = array.copy()  # of no tensor that takes part, so nobody would say when it is changed
         wrapped = self.wrap(array)
         return self.read(wrapped)
 
@@ -254,8 +283,20 @@ class Tape:
             return
         if type(array) is Pending or (type(array) in OF_ARRAYS and type(array) not in RECORDED):
             return  # by another thread, meanwhile; or an array whose operations are done at once
-        tensor._array = self.wrap(array)
+        tensor._array = wrapped = self.wrap(array)
         self.adopted.append(weakref.ref(tensor))
+        storage = tensor._storage
+        if storage is not None and getrefcount is not None and getrefcount(storage) > _OF_ONE_TENSOR:
+            self._watch(storage, wrapped)
+
+    def _watch(self, storage: Any, wrapped: Pending) -> None:
+        """Other tensors (views, a base, ``detach()``) have this memory too, and are not part of the recording: it must never
+        lag behind, and what was read of it is computed before one of them is changed."""
+        wrapped.buffer.exposed = True
+        if type(storage) is Storage:
+            storage.__class__ = _WatchedStorage
+            _WATCHED[id(storage)] = self
+            self.watched.append(storage)
 
     # --- operations -----------------------------------------------------------------------------------------------
 
@@ -418,6 +459,8 @@ class Tape:
 
     def settle(self, array: Any) -> Any:
         """The real array, computed, for somebody who reads its values."""
+        if self.refuses:
+            raise NeedsValues
         self.values_read = True
         return self._settled(array)
 
@@ -433,6 +476,8 @@ class Tape:
         """The real array, computed, for somebody who may keep or change it."""
         if self.thread != get_ident():
             return self.seen_elsewhere(array)
+        if self.refuses:
+            raise NeedsValues
         self.values_read = True
         array.buffer.exposed = True
         real = self._settled(array)
@@ -512,6 +557,10 @@ class Tape:
                     gradient = tensor._grad
                     if gradient is not None and type(gradient._array) is Pending:
                         gradient._array = gradient._array.memory
+            for storage in self.watched:
+                storage.__class__ = Storage
+                del _WATCHED[id(storage)]
+            self.watched = []
             self.holders = []
             self.adopted = []
             self.outside = {}
@@ -703,15 +752,35 @@ def _calibrate() -> int:
             return False
 
     class Holder:
-        __slots__ = ("__weakref__", "_array")
+        __slots__ = ("__weakref__", "_array", "_storage")
         _array: Any
+        _storage: Any
 
     tape = Measuring(lambda key, make, inputs, outputs: None)
     holder = Holder()
-    holder._array = np.zeros(4)
+    holder._array, holder._storage = np.zeros(4), None
     tape.adopt(holder)
     tape.write(holder._array, np.ones(4))
     return int(measured[0])
 
 
 _EXPLAINED: Final = _calibrate()
+
+
+class _OneTensor:
+    __slots__ = ("storage",)
+
+    def __init__(self) -> None:
+        self.storage = Storage()
+
+
+def _references_of_one_tensor() -> int:
+    """The references to a storage that ``adopt`` counts where one tensor has it."""
+    if getrefcount is None:
+        return 0
+    holder = _OneTensor()
+    storage = holder.storage
+    return int(getrefcount(storage))
+
+
+_OF_ONE_TENSOR: Final = _references_of_one_tensor()

@@ -1,4 +1,4 @@
-"""``save`` and ``load``: PyTorch's checkpoint files, both ways, without ever running what a file says."""
+"""``save`` and ``load``: PyTorch's checkpoint files, both ways; what a file says is run only where a program asks for it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ def save(
 
     Args:
         obj: tensors of any dtype, alone or in dicts, lists, tuples, sets, ``OrderedDict`` and ``Counter``, with
-            numbers, strings, bytes, None, sizes, dtypes, devices, and NumPy arrays and scalars. Tensors that
-            share memory share it again after loading.
+            numbers, strings, bytes, None, sizes, dtypes, devices, and NumPy arrays and scalars; these load
+            safely. Also modules and other objects that Python can pickle: ``load`` makes them anew only with
+            ``weights_only=False``, or where their classes are declared with ``add_safe_globals``. Tensors that share
+            memory share it again after loading.
         f: a path, or a file object with ``write``. A file at the path is replaced as a whole or not at all, also
             if the process is killed meanwhile.
         pickle_module, pickle_protocol: PyTorch's parameters, of no effect: protocol 2 is always written.
 
     Raises:
-        pickle.PicklingError: for anything that ``load`` would refuse, such as a module: save its ``state_dict()``.
+        pickle.PicklingError: for what can't be found again by its name, such as a lambda: save a ``state_dict()``.
+        TypeError: for what can't be pickled, such as a generator or a lock.
         RuntimeError: if the path's folder does not exist; if tensors of different dtypes share memory.
         OSError: if the file cannot be written; the old one stays.
 
@@ -67,24 +70,28 @@ def load(
     *,
     weights_only: bool | None = None,
     mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
     """Load what ``save`` or PyTorch's ``torch.save`` wrote, in its zip format or the one before it.
 
-    The file's pickle is interpreted, never executed: only tensors and plain data come out of it, whoever made it.
+    Unless ``weights_only=False`` is given, the file's pickle is interpreted, never executed: only tensors and plain data come
+    out of it, and objects of the classes that ``add_safe_globals`` was given, whoever made the file.
 
     Args:
         f: a path, or a binary file object that can seek.
         map_location: where tensors go that were saved on another device: a device or its name, a dict from saved
             to wanted names, or a function of (storage, name). With None, a tensor saved on a GPU is an error
             without one.
-        pickle_module: PyTorch's parameter; only None is allowed.
-        weights_only: True or None; False would run code from the file, and is refused.
+        pickle_module: a module here means ``weights_only=False`` where that is None, and has no other effect.
+        pickle_load_args: PyTorch's parameters, of no effect.
+        weights_only: False makes whatever objects the file names, modules for example, and so runs what whoever made the
+            file wanted: only for files that you trust.
         mmap: leave the data in the file at the path ``f`` and read what is used when it is used.
 
     Raises:
         EOFError: for an empty file.
-        pickle.UnpicklingError: for what is no checkpoint, for one that names anything but tensors and plain data, and
-            for ``weights_only=False``.
+        pickle.UnpicklingError: for what is no checkpoint, and for one that names anything but tensors and plain data,
+            unless ``weights_only=False``.
         RuntimeError: for a damaged file; for tensors on a device that is not there.
         OSError: if the file cannot be read.
 
@@ -95,21 +102,27 @@ def load(
         >>> torch.load(io.BytesIO(file.getvalue()))
         tensor([0, 1, 2])
     """
-    import pickle
-
     from .tensor_codec import RushlightCodec
     from .zip_format import read_checkpoint
 
-    if weights_only is not None and not weights_only:
-        raise pickle.UnpicklingError(
-            "load: weights_only=False was given; it lets whoever made the file run code in this process, so it does "
-            "not exist here. Leave it out: state_dicts load without it. Where the file holds a whole module, load it "
-            "once with PyTorch and save its state_dict()"
-        )
-    if pickle_module is not None:
+    # As in PyTorch, naming a pickle module asks for all that pickle does.
+    is_trusted = pickle_module is not None if weights_only is None else not weights_only
+    if pickle_module is not None and not is_trusted:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
-    return read_checkpoint(f, codec=RushlightCodec(), map_location=map_location, mmap=bool(mmap))
+    return read_checkpoint(
+        f, codec=RushlightCodec(), map_location=map_location, mmap=bool(mmap), is_trusted=is_trusted
+    )
+
+
+DEFAULT_PROTOCOL: Final = 2
 
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+__getattr__ = _lazily(
+    __name__,
+    {"FileLike": "..types:FileLike", "MAP_LOCATION": "..types:_MapLocation"}
+    | {
+        name: f".declared_classes:{name}"
+        for name in ("add_safe_globals", "clear_safe_globals", "get_safe_globals", "safe_globals")
+    },
+)

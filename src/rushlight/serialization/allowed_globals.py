@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from .codec import NUMPY_DTYPES, STORAGE_CLASSES, Kind, TensorCodec, TensorRecord, contiguous_strides
+from .declared_classes import declared, is_declared
 from .numpy_values import NUMPY_GLOBALS, set_numpy_state
 from .pickle_reader import Constructor, checked_key
 from .stored_data import StoredData
@@ -96,6 +97,8 @@ class AllowedGlobals:
         found = self._table.get((module, name))
         if found is not None:
             return found
+        if (safe := declared(module, name)) is not None:
+            return safe
         full = f"{module}.{name}"
         if module == "torch" and name in NUMPY_DTYPES:
             return self._codec.make_dtype(name)
@@ -104,9 +107,11 @@ class AllowedGlobals:
         if module == "torch" and name.startswith(("q", "uint", "int", "float", "complex", "bits")):
             _refuse(f"torch.{name} is no dtype of this version; it has {', '.join(NUMPY_DTYPES)}")
         return _refuse(
-            f"Unsupported global: GLOBAL {full} is not allowed, because running what a file names would give its "
-            "author control of this process. A checkpoint may hold tensors, numbers, strings and the builtin "
-            "containers: where the file was made, save model.state_dict() instead of the object"
+            f"Weights only load failed. Unsupported global: GLOBAL {full} is not allowed, because running what a file "
+            "names would give its author control of this process. A checkpoint may hold tensors, numbers, strings and "
+            "the builtin containers: where the file was made, save model.state_dict() instead of the object. If you trust "
+            f"the file, allow the class with torch.serialization.add_safe_globals([{name}]), or all that it names with "
+            "weights_only=False"
         )
 
     # Tensors
@@ -248,6 +253,11 @@ def set_state(target: Any, state: Any) -> None:
     if kind is OrderedDict and type(state) is dict:
         _check_attributes(state, OrderedDict)
         vars(target).update(state)
+    elif is_declared(kind):
+        if hasattr(target, "__setstate__"):
+            target.__setstate__(state)
+        else:
+            vars(target).update(state)
     elif not set_numpy_state(target, state):
         _refuse(f"a {kind.__name__} can't be given a state")
 

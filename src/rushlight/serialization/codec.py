@@ -26,8 +26,13 @@ STORAGE_CLASSES: Final[dict[str, str]] = {
     "complex64": "ComplexFloatStorage",
     "complex128": "ComplexDoubleStorage",
 }
+# Dtypes without a storage class of their own: their bytes are stored, and each tensor says its dtype.
+WITHOUT_CLASS: Final = (
+    "uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+)  # fmt: skip
 NUMPY_DTYPES: Final[dict[str, np.dtype[Any]]] = {
-    name: np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name) for name in STORAGE_CLASSES
+    name: np.dtype(getattr(ml_dtypes, name) if name == "bfloat16" or name.startswith("float8") else name)
+    for name in (*STORAGE_CLASSES, *WITHOUT_CLASS)
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .allowed_globals import AllowedGlobals, set_state, storage_identifier
 from .codec import NUMPY_DTYPES, TensorCodec
+from .objects import TrustingUnpickler
 from .pickle_reader import Unpickler
 from .stored_data import StoredData, check_location, other_byte_order
 from .tar_format import is_tar, read_tar
@@ -21,7 +22,7 @@ _MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 _PROTOCOL: Final = 1001
 
 
-def read_legacy(file: BinaryIO, codec: TensorCodec, map_location: Any) -> Any:
+def read_legacy(file: BinaryIO, codec: TensorCodec, map_location: Any, is_trusted: bool = False) -> Any:
     """The object in ``file``, from its current position; the position after it is the file's then.
 
     Raises ``pickle.UnpicklingError`` for what is no checkpoint; for damaged ones see ``read_checkpoint``.
@@ -30,14 +31,15 @@ def read_legacy(file: BinaryIO, codec: TensorCodec, map_location: Any) -> Any:
     data = file.read()
     if is_tar(data):
         return read_tar(data, codec, map_location)
-    reader = _LegacyReader(data, codec, map_location)
+    reader = _LegacyReader(data, codec, map_location, is_trusted)
     value = reader.read()
     file.seek(start + reader.position)
     return value
 
 
 class _LegacyReader:
-    def __init__(self, data: bytes, codec: TensorCodec, map_location: Any) -> None:
+    def __init__(self, data: bytes, codec: TensorCodec, map_location: Any, is_trusted: bool) -> None:
+        self._is_trusted = is_trusted
         self._data = data
         self._codec = codec
         self._map_location = map_location
@@ -56,7 +58,14 @@ class _LegacyReader:
         if type(facts) is not dict:
             raise pickle.UnpicklingError("load: malformed header of a legacy checkpoint")
         self._must_swap = other_byte_order("little" if facts.get("little_endian", True) else "big")
-        value = self._next(AllowedGlobals(self._codec).find)
+        if self._is_trusted:
+            unpickler = TrustingUnpickler(
+                self._data, AllowedGlobals(self._codec), self._load_storage, self.position
+            )
+            value = unpickler.load()
+            self.position = unpickler.position
+        else:
+            value = self._next(AllowedGlobals(self._codec).find)
         keys = self._next_plain()
         if type(keys) is not list or any(type(key) is not str for key in keys):
             raise pickle.UnpicklingError("load: malformed list of storages in a legacy checkpoint")

@@ -14,6 +14,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
+from .declared_classes import is_declared
+
 _MARK: Final = object()
 _PLAIN_KEYS: Final = frozenset({str, int, float, bool, bytes, complex, type(None)})
 _DICTS: Final = (dict, OrderedDict, Counter)
@@ -308,9 +310,21 @@ class Unpickler:
     def call(self) -> None:
         arguments = self._pop()
         constructor = self._pop()
-        if type(constructor) is not Constructor:
+        if type(constructor) is Constructor:
+            self._push(constructor.build(*_expect(arguments, tuple)))
+        elif is_declared(constructor):
+            self._push(constructor(*_expect(arguments, tuple)))
+        else:
             raise TypeError(f"{type(constructor).__name__} can't be called from a checkpoint")
-        self._push(constructor.build(*_expect(arguments, tuple)))
+
+    def new_object(self) -> None:
+        # cls.__new__(cls, ...) is a call for the format's own classes: they are constructors.
+        if isinstance(self._stack[-2], type) and is_declared(self._stack[-2]):
+            arguments = self._pop()
+            kind = self._pop()
+            self._push(kind.__new__(kind, *_expect(arguments, tuple)))
+        else:
+            self.call()
 
     def build(self) -> None:
         state = self._pop()
@@ -371,7 +385,7 @@ _ACTIONS: Final[dict[int, Callable[[Unpickler], None]]] = {
         "c": Unpickler.global_by_line,
         "\x93": Unpickler.global_from_stack,
         "R": Unpickler.call,
-        "\x81": Unpickler.call,  # cls.__new__(cls, ...) is a call here too: classes are constructors
+        "\x81": Unpickler.new_object,
         "b": Unpickler.build,
         "Q": Unpickler.persistent,
     }.items()

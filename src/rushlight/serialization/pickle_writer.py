@@ -31,6 +31,17 @@ class Call(NamedTuple):
     state: Any = None
 
 
+class Made(NamedTuple):
+    """A value as the call that makes it, and what is then put into it, as ``__reduce_ex__`` gives them."""
+
+    function: Any
+    arguments: tuple[Any, ...]
+    state: Any = None
+    list_items: Any = None
+    dict_items: Any = None
+    state_setter: Any = None
+
+
 class Persistent(NamedTuple):
     """A value that is stored elsewhere, by its identifier."""
 
@@ -55,11 +66,11 @@ def _twos_complement(value: int) -> bytes:
 class Pickler:
     """Writes one value.
 
-    ``reduce`` says how to write a value that is no plain data: as a ``Global`` or a ``Call``, whose
-    arguments may hold a ``Persistent``; or ``None`` when it cannot be written. It is not asked about plain data.
+    ``reduce`` says how to write a value that is no plain data: as a ``Global``, a ``Call``, whose arguments may hold a
+    ``Persistent``, or a ``Made``; it raises ``PicklingError`` for what cannot be written. It is not asked about plain data.
     """
 
-    def __init__(self, reduce: Callable[[Any], Global | Call | None]) -> None:
+    def __init__(self, reduce: Callable[[Any], Global | Call | Made]) -> None:
         self._reduce = reduce
         self._out: list[bytes] = []
         # The object is kept with its number: its identity must not be reused while this one works.
@@ -69,10 +80,14 @@ class Pickler:
         self._path: list[str] = []
 
     def dump(self, value: Any) -> bytes:
-        """The pickle. ``PicklingError``, naming the place, for a value that is not allowed."""
+        """The pickle. ``PicklingError``, naming the place, for a value that can't be pickled."""
         self._out.append(b"\x80\x02")
         try:
             self._save(value)
+        except (pickle.PicklingError, TypeError) as error:
+            if self._path:
+                error.add_note(f"save: it is the value at obj{''.join(self._path)}")
+            raise
         except RecursionError:
             raise RecursionError("save: the object is nested too deeply; flatten it") from None
         self._out.append(b".")
@@ -91,27 +106,7 @@ class Pickler:
         elif isinstance(reduced, Call):
             self._save_call(reduced, value)
         else:
-            self._refuse(value)
-
-    def _refuse(self, value: Any) -> None:
-        kind = type(value)
-        where = "".join(self._path)
-        what = f"{kind.__module__}.{kind.__qualname__}"
-        if isinstance(value, type) or callable(value):
-            hint = "save data alone, such as model.state_dict(), and build the object anew when you load it"
-        else:
-            hint = next(
-                (
-                    f"convert it with {plain.__name__}()"
-                    for plain in (dict, list, tuple, bool, int, float, str)
-                    if isinstance(value, plain)
-                ),
-                "save its parts, such as model.state_dict(), and build the object anew when you load it",
-            )
-        raise pickle.PicklingError(
-            f"save: cannot save {'the value at obj' + where if where else 'an object'} of type {what}: only tensors, "
-            f"numbers, strings and the builtin containers can be loaded again without running code; {hint}"
-        )
+            self._save_made(reduced, value)
 
     # The memo: what was written once is named by its number after that, so shared parts come back shared.
 
@@ -304,6 +299,48 @@ class Pickler:
         if call.state is not None:
             self._save(call.state)
             self._out.append(b"b")
+
+    def _save_made(self, made: Made, value: Any) -> None:
+        function, arguments = made.function, tuple(made.arguments)
+        name = getattr(function, "__name__", "")
+        if name == "__newobj__":
+            self._save(arguments[0])
+            self._save(arguments[1:])
+            self._out.append(b"\x81")
+        else:
+            if name == "__newobj_ex__":  # which the pickle's protocol cannot say
+                import functools
+
+                kind, given, options = arguments
+                function, arguments = functools.partial(kind.__new__, kind, *given, **options), ()
+            self._save(function)
+            self._save(arguments)
+            self._out.append(b"R")
+        if (known := self._memo.get(id(value))) is not None:
+            # An argument holds this object, and so it is written already: drop this one, name that.
+            self._out.append(b"0")
+            self._get(known[0])
+            return
+        self._remember(value)
+        if made.list_items is not None:
+            for element in made.list_items:
+                self._save(element)
+                self._out.append(b"a")
+        if made.dict_items is not None:
+            for key, element in made.dict_items:
+                self._save_item(key, element)
+                self._out.append(b"s")
+        if made.state is None:
+            return
+        if made.state_setter is None:
+            self._path.append(" of " + type(value).__qualname__)
+            self._save(made.state)
+            self._path.pop()
+            self._out.append(b"b")
+        else:
+            self._save(made.state_setter)
+            self._save((value, made.state))
+            self._out.append(b"R0")
 
     def _save_persistent(self, reference: Persistent) -> None:
         self._save_tuple(reference.identifier)

@@ -16,8 +16,9 @@ from .atomic_file import replacing
 from .codec import STORAGE_CLASSES, AnyArray, Kind, TensorCodec, TensorRecord
 from .legacy_format import read_legacy
 from .numpy_values import reduce_numpy
+from .objects import TrustingUnpickler, reduce_object
 from .pickle_reader import Unpickler
-from .pickle_writer import Call, Global, Persistent, Pickler
+from .pickle_writer import Call, Global, Made, Persistent, Pickler
 from .stored_data import StoredData, check_location, other_byte_order
 from .zip_archive import ALIGNMENT, ArchiveReader, ArchiveWriter, ByteArray
 
@@ -32,7 +33,7 @@ def write_checkpoint(target: Any, obj: Any, *, codec: TensorCodec) -> None:
     A file at the path is replaced as a whole, once all is written; see ``replacing``.
 
     Raises:
-        pickle.PicklingError: for a value that could not be loaded again; nothing is written then.
+        pickle.PicklingError: for a value that can't be pickled; nothing is written then.
         RuntimeError: if the path's folder does not exist, or tensors of different dtypes share memory.
         AttributeError: if ``target`` is neither a path nor has ``write``.
     """
@@ -73,11 +74,11 @@ class _Reducer:
         self.storages: list[AnyArray] = []
         self._keys: dict[tuple[int, int], str] = {}
 
-    def reduce(self, value: Any) -> Global | Call | None:
+    def reduce(self, value: Any) -> Global | Call | Made:
         codec = self._codec
         kind = codec.kind(value)
         if kind is None:
-            return reduce_numpy(value)
+            return reduce_numpy(value) or reduce_object(value)
         if kind is Kind.TENSOR:
             call = self._sparse_call(value) or self._tensor_call(codec.describe(value))
             attributes = codec.attributes(value)
@@ -115,8 +116,26 @@ class _Reducer:
         return _torch_utils("_rebuild_sparse_tensor", layout, data)
 
     def _tensor_call(self, record: TensorRecord) -> Call:
-        storage_class = STORAGE_CLASSES[record.dtype_name]
         key = self._key_of(record.storage)
+        storage_class = STORAGE_CLASSES.get(record.dtype_name)
+        if storage_class is None:
+            data = (
+                "storage",
+                Global("torch.storage", "UntypedStorage"),
+                key,
+                record.location,
+                record.storage.nbytes,
+            )
+            return _torch_utils(
+                "_rebuild_tensor_v3",
+                Persistent(data),
+                record.offset,
+                tuple(record.shape),
+                tuple(record.strides),
+                record.requires_grad,
+                OrderedDict(),
+                Global("torch", record.dtype_name),
+            )
         identifier = ("storage", Global("torch", storage_class), key, record.location, record.storage.size)
         return _torch_utils(
             "_rebuild_tensor_v2",
@@ -147,7 +166,9 @@ def _torch_utils(name: str, *arguments: Any) -> Call:
     return Call(Global("torch._utils", name), arguments)
 
 
-def read_checkpoint(source: Any, *, codec: TensorCodec, map_location: Any = None, mmap: bool = False) -> Any:
+def read_checkpoint(
+    source: Any, *, codec: TensorCodec, map_location: Any = None, mmap: bool = False, is_trusted: bool = False
+) -> Any:
     """The object in a file of PyTorch's zip format or of its older one.
 
     Args:
@@ -156,6 +177,7 @@ def read_checkpoint(source: Any, *, codec: TensorCodec, map_location: Any = None
         map_location: ``None``, a device, a string, a dict from location to location, or a function of
             (storage, location); all data ends on the CPU or is refused.
         mmap: leave the data in the file, and read what is used when it is used. Changes stay in memory.
+        is_trusted: make objects of any class, which runs what the file names.
 
     Raises:
         EOFError: for an empty file.
@@ -165,7 +187,7 @@ def read_checkpoint(source: Any, *, codec: TensorCodec, map_location: Any = None
     """
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            value = _read(file, codec, map_location, mmap, os.fspath(source))
+            value = _read(file, codec, map_location, mmap, os.fspath(source), is_trusted)
         codec.check_sparse()
         return value
     if mmap:
@@ -177,12 +199,14 @@ def read_checkpoint(source: Any, *, codec: TensorCodec, map_location: Any = None
                 "file that is seekable. Please pre-load the data into a buffer like io.BytesIO and try to load from it "
                 "instead."
             )
-    value = _read(source, codec, map_location, False, None)
+    value = _read(source, codec, map_location, False, None, is_trusted)
     codec.check_sparse()
     return value
 
 
-def _read(file: BinaryIO, codec: TensorCodec, map_location: Any, mmap: bool, path: Any) -> Any:
+def _read(
+    file: BinaryIO, codec: TensorCodec, map_location: Any, mmap: bool, path: Any, is_trusted: bool
+) -> Any:
     start = file.tell()
     magic = file.read(len(_MAGIC))
     if not isinstance(magic, bytes | bytearray):
@@ -197,16 +221,18 @@ def _read(file: BinaryIO, codec: TensorCodec, map_location: Any, mmap: bool, pat
                 f"`torch.save({path}, _use_new_zipfile_serialization=True), please torch.save your checkpoint with "
                 "this option in order to use mmap."
             )
-        return read_legacy(file, codec, map_location)
+        return read_legacy(file, codec, map_location, is_trusted)
     mapping = None
     if mmap:
         import mmap as memory_map
 
         mapping = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_COPY)
-    return _read_archive(ArchiveReader(file), codec, map_location, mapping)
+    return _read_archive(ArchiveReader(file), codec, map_location, mapping, is_trusted)
 
 
-def _read_archive(archive: ArchiveReader, codec: TensorCodec, map_location: Any, mapping: Any) -> Any:
+def _read_archive(
+    archive: ArchiveReader, codec: TensorCodec, map_location: Any, mapping: Any, is_trusted: bool
+) -> Any:
     if archive.has("constants.pkl"):
         raise RuntimeError(
             "load: Cannot use ``weights_only=True`` with TorchScript archives, which hold programs; load it with "
@@ -246,7 +272,10 @@ def _read_archive(archive: ArchiveReader, codec: TensorCodec, map_location: Any,
             check_location(data, map_location)
         return data
 
-    return Unpickler(pickled, AllowedGlobals(codec).find, load_storage, set_state).load()
+    allowed = AllowedGlobals(codec)
+    if is_trusted:
+        return TrustingUnpickler(pickled, allowed, load_storage).load()
+    return Unpickler(pickled, allowed.find, load_storage, set_state).load()
 
 
 def _check_version(archive: ArchiveReader) -> None:

@@ -76,6 +76,30 @@ def detach_variable(inputs: Any) -> tuple[Any, ...]:
     )
 
 
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """The numbers of the GPUs that tensors among ``args`` are on, and the states of their generators; CPU tensors have none."""
+    numbers = sorted(
+        {arg.device.index or 0 for arg in args if isinstance(arg, Tensor) and arg.device.type == "cuda"}
+    )
+    if not numbers:
+        return [], []
+    from ..cuda import get_rng_state
+
+    return numbers, [get_rng_state(number) for number in numbers]
+
+
+def set_device_states(
+    devices: Sequence[int], states: Sequence[Tensor], *, device_type: str | None = None
+) -> None:
+    """Put generators of GPUs back to the states that ``get_device_states`` gave."""
+    if not devices:
+        return
+    from ..cuda import set_rng_state
+
+    for number, state in zip(devices, states, strict=True):
+        set_rng_state(state, number)
+
+
 class _RandomState:
     """The generator's state of now, for ``with``: as it is then afterwards."""
 
@@ -93,6 +117,29 @@ class _RandomState:
             default_generator.set_state(self._now)
 
 
+class _Precision:
+    """What autocast does now, for ``with``: it does the same again."""
+
+    def __init__(self) -> None:
+        from ..amp.autocast_mode import get_autocast_dtype, is_autocast_enabled
+
+        self.then = [(kind, is_autocast_enabled(kind), get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
+        self._entered: list[Any] = []
+
+    def __enter__(self) -> None:
+        from ..amp.autocast_mode import autocast, get_autocast_dtype, is_autocast_enabled
+
+        for kind, enabled, dtype in self.then:
+            if (enabled, dtype) != (is_autocast_enabled(kind), get_autocast_dtype(kind)):
+                context = autocast(kind, dtype=dtype, enabled=enabled)
+                context.__enter__()
+                self._entered.append(context)
+
+    def __exit__(self, *exc: object) -> None:
+        while self._entered:
+            self._entered.pop().__exit__(*exc)
+
+
 class CheckpointFunction(Function):
     """Runs without history, and in backward once more with it."""
 
@@ -101,6 +148,7 @@ class CheckpointFunction(Function):
         check_backward_validity(args)
         ctx.run_function = run_function
         ctx.random_state = _RandomState(preserve_rng_state)
+        ctx.precision = _Precision()
         ctx.places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
         ctx.others = [None if isinstance(arg, Tensor) else arg for arg in args]
         ctx.save_for_backward(*[arg for arg in args if isinstance(arg, Tensor)])
@@ -118,7 +166,7 @@ class CheckpointFunction(Function):
         again = detach_variable(tuple(inputs))
         token = GRAD_MODE.set(True)
         try:
-            with ctx.random_state:
+            with ctx.random_state, ctx.precision:
                 results = ctx.run_function(*again)
         finally:
             GRAD_MODE.reset(token)
@@ -144,7 +192,7 @@ class _Recomputation:
     """One checkpointed call: numbers what is saved, and computes it all again when the first is needed."""
 
     def __init__(self, run: Callable[[], Any], context: Any, random_state: _RandomState) -> None:
-        self.run, self.context, self.random_state = run, context, random_state
+        self.run, self.context, self.random_state, self.precision = run, context, random_state, _Precision()
         self.described: list[tuple[Any, ...]] = []
         self.values: dict[int, Tensor] = {}
         self.early_stop = _early_stop
@@ -176,7 +224,12 @@ class _Recomputation:
 
         token = GRAD_MODE.set(True)
         try:
-            with self.random_state, self.context, saved_tensors_hooks(keep, lambda tensor: tensor):
+            with (
+                self.random_state,
+                self.precision,
+                self.context,
+                saved_tensors_hooks(keep, lambda tensor: tensor),
+            ):
                 self.run()
         except _Done:
             pass
@@ -314,9 +367,11 @@ __all__ = [
     "checkpoint",
     "checkpoint_sequential",
     "detach_variable",
+    "get_device_states",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
+    "set_device_states",
 ]
 
 # Public names that are not here raise MissingNameError.

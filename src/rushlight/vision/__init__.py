@@ -12,6 +12,8 @@ __getattr__ = _lazily(
     __name__,
     {
         "datasets": ".datasets",
+        "io": ".io",
+        "ops": ".ops",
         "models": ".models",
         "transforms": ".transforms",
         "utils": ".utils",

@@ -20,7 +20,14 @@ names = (
     "MASTER_PORT",
     "OMP_NUM_THREADS",
 )
-line = " ".join([torch.__name__, str(x.item()), *[os.environ[name] for name in names], *sys.argv[1:]])
+line = " ".join(
+    [
+        os.path.basename(os.path.dirname(torch.__file__)),
+        str(x.item()),
+        *[os.environ[name] for name in names],
+        *sys.argv[1:],
+    ]
+)
 sys.stdout.write(line + "\n")
 sys.stdout.flush()
 dist.destroy_process_group()

@@ -20,13 +20,17 @@ dist.init_process_group(timeout=timedelta(seconds=2 if how.startswith("hang") el
 x = torch.ones(1000)
 dist.all_reduce(x)
 step = dist.all_reduce
+in_background = how.endswith(" with async_op")
+how = how.removesuffix(" with async_op")
 if how.endswith(" in a graph"):
     how = how.removesuffix(" in a graph")
 
     @torch.compile(fullgraph=True)
     def step(x: torch.Tensor) -> None:
         y = x * 2
-        dist.all_reduce(y)
+        work = dist.all_reduce(y, async_op=in_background)
+        if work is not None:
+            work.wait()
         x += y
 
     for _ in range(3):
@@ -45,6 +49,12 @@ if rank == 1:
         time.sleep(60)
     if how == "other shape":
         x = torch.ones(999)
+    if how == "other dtype":
+        x = torch.ones(1000, dtype=torch.float64)
+    if how == "other call":
+        dist.broadcast(x, 0)
+    if how == "other order":
+        dist.barrier()
 if how == "hang in monitored barrier":
     dist.monitored_barrier(wait_all_ranks=True)
 step(x)

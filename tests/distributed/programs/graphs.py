@@ -10,6 +10,7 @@ import rushlight.distributed as dist
 from rushlight import nn
 from rushlight.distributed.nn import functional as differentiable
 from rushlight.distributed.optim import ZeroRedundancyOptimizer
+from rushlight.jit.explain import explain
 from rushlight.nn.parallel import DistributedDataParallel as DDP
 
 dist.init_process_group("gloo")
@@ -44,6 +45,43 @@ def same_in_graphs(function: Any, *args: Any) -> None:
             found = compiled(*given)
             torch.testing.assert_close(found, expected, rtol=0, atol=0)
             torch.testing.assert_close(given, expected_args, rtol=0, atol=0)
+
+
+def in_the_background() -> None:
+    """With async_op a collective is under way while a plan does what does not need its result."""
+
+    def both(x: Any, a: Any) -> Any:
+        y = x * 2
+        work = dist.all_reduce(y, async_op=True)
+        other = dist.broadcast(x, SIZE - 1, async_op=True)
+        b = a @ a
+        work.wait()
+        other.wait()
+        c = b @ a
+        return y + 1, c, x * 3
+
+    same_in_graphs(both, value(3, 2), value(40, 40))
+
+    def several(x: Any) -> Any:
+        parts = [torch.zeros(3, 2) for _ in range(SIZE)]
+        whole = torch.cat([x * n for n in range(SIZE)])
+        out, swapped, total = torch.zeros(3, 2), torch.zeros_like(whole), x + 1
+        works = [
+            dist.all_gather(parts, x, async_op=True),
+            dist.reduce_scatter_tensor(out, whole, async_op=True),
+            dist.all_to_all_single(swapped, whole, async_op=True),
+            dist.reduce(total, 0, async_op=True),
+        ]
+        for work in works:
+            work.wait()
+        return torch.cat(parts), out, swapped, total if RANK == 0 else x
+
+    same_in_graphs(several, value(3, 2))
+    plan = str(explain(both, value(3, 2), value(40, 40)))
+    marks = ("Python call: distributed", "matrix product: matmul")
+    lines = [line for line in plan.splitlines() if any(mark in line for mark in marks)]
+    order = ["begin" if "begin" in line else "end" if "_end" in line else "product" for line in lines]
+    assert order == ["begin", "begin", "product", "product", "end", "end"], plan
 
 
 def in_place() -> None:
@@ -341,7 +379,16 @@ def sharded() -> None:
     close(own, alone)
 
 
-for check in (in_place, gradients, order, disagreement, data_parallel, accumulated, sharded):
+for check in (
+    in_place,
+    in_the_background,
+    gradients,
+    order,
+    disagreement,
+    data_parallel,
+    accumulated,
+    sharded,
+):
     if len(sys.argv) < 2 or check.__name__ in sys.argv[1:]:
         check()
 dist.destroy_process_group()

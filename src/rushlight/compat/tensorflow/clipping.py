@@ -106,3 +106,15 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
         return value.view_as(value)
 
     return node("CheckNumerics", kernel, [x], x.dtype, x.shape, name)
+
+
+def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:
+    """``t`` scaled so that its norm divided by the number of elements is at most ``clip_norm``."""
+    x = convert_to_tensor(t)
+    limit = convert_to_tensor(clip_norm, x.dtype)
+
+    def kernel(value: Any, most: Any) -> Any:
+        average = rl.sqrt((value * value).sum()) / value.numel()
+        return value * most / rl.maximum(average, most)
+
+    return node("ClipByAverageNorm", kernel, [x, limit], x.dtype, x.shape, name)

@@ -168,8 +168,8 @@ def cond(
     Only the operations made inside the chosen function run. Both give the same structure, with the same types.
 
     Raises:
-        TypeError: if ``pred`` is a Python bool or the types differ.
-        ValueError: if the structures differ.
+        TypeError: if ``pred`` is a Python bool.
+        ValueError: if the structures or the types differ.
 
     Example:
         >>> import rushlight.compat.tensorflow as tf
@@ -199,7 +199,7 @@ def cond(
             )
         for a, b in zip(yes.results, no.results, strict=True):
             if a.dtype is not b.dtype:
-                raise TypeError(
+                raise ValueError(
                     f"Outputs of true_fn and false_fn must have the same type: {a.dtype.name}, {b.dtype.name}"
                 )
         given = captured_by(yes, no)
@@ -264,6 +264,23 @@ def case(
 
     with name_scope(name, "case"):
         return choose(0)
+
+
+def switch_case(
+    branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
+) -> Any:
+    """What the function with the number ``branch_index`` gives; ``default()``, or the last one, for any other number."""
+    from .ops_math import equal
+
+    index = convert_to_tensor(branch_index)
+    pairs = branch_fns.items() if isinstance(branch_fns, dict) else enumerate(branch_fns)
+    every = (
+        [entry if isinstance(entry, tuple) else (i, entry) for i, entry in pairs]
+        if not isinstance(branch_fns, dict)
+        else list(pairs)
+    )
+    last = every[-1][1] if default is None else default
+    return case([(equal(index, number), function) for number, function in every], last, name=name)
 
 
 def while_loop(
@@ -467,3 +484,51 @@ def print_(
         return value.view_as(value) if isinstance(value, rl.Tensor) else value
 
     return x.graph.create_op("Print", [x, *operands], [(x.dtype, x.shape)], kernel, name=name).outputs[0]
+
+
+def print_v2(
+    *inputs: Any, output_stream: Any = None, summarize: int = 3, sep: str = " ", end: str = "\n", **_: Any
+) -> Operation:
+    """``tf.print``: an operation that writes values, tensors' and others, to standard error or ``output_stream``."""
+    import sys
+
+    import numpy as np
+
+    from .graph import Operand
+
+    leaves = [leaf for leaf in flatten(list(inputs)) if isinstance(leaf, Operand)]
+    operands = [convert_to_tensor(leaf) for leaf in leaves]
+
+    def shown(array: Any) -> str:
+        if array.dtype.kind == "O":
+            array = np.array([item.decode(errors="replace") for item in array.ravel()]).reshape(array.shape)
+            if not array.ndim:
+                return str(array)
+        limit = array.size + 1 if summarize < 0 else 2 * summarize * max(array.ndim, 1)
+        with np.printoptions(
+            threshold=limit
+            if summarize < 0
+            else 0
+            if any(n > 2 * summarize for n in array.shape)
+            else limit + array.size,
+            edgeitems=max(summarize, 1),
+        ):
+            return str(array[()] if not array.ndim else array)
+
+    def kernel(*values: Any) -> tuple[Any, ...]:
+        texts = iter([shown(v.detach().numpy() if isinstance(v, rl.Tensor) else v) for v in values])
+
+        def text(item: Any) -> str:
+            if isinstance(item, list | tuple):
+                return ("[%s]" if isinstance(item, list) else "(%s)") % ", ".join(
+                    [text(part) for part in item]
+                )
+            return next(texts) if isinstance(item, Operand) else str(item)
+
+        stream = output_stream if hasattr(output_stream, "write") else sys.stderr
+        stream.write(sep.join([text(item) for item in inputs]) + end)
+        return ()
+
+    return get_default_graph().create_op(
+        "PrintV2", operands, [], kernel, name="PrintV2", attributes={"many": True}
+    )

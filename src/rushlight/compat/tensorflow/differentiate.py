@@ -52,6 +52,7 @@ def gradients(
         xs: a tensor or variable, or several.
         grad_ys: the weight of each of ``ys``, with its shape; ones by default.
         name: the name scope of the gradient operations.
+        stop_gradients: tensors that count as constants.
         unconnected_gradients: "none", or "zero" to get zeros instead of None.
 
     Returns:
@@ -59,7 +60,7 @@ def gradients(
         differentiated again.
 
     Raises:
-        NotImplementedError: for ``stop_gradients``; put ``tf.stop_gradient`` into the expression instead.
+        NotImplementedError: for ``stop_gradients`` before an operation that draws random numbers or changes variables.
 
     Example:
         >>> import rushlight.compat.tensorflow as tf
@@ -70,13 +71,12 @@ def gradients(
         ...     print(*session.run([first, second]))
         27.0 18.0
     """
-    if stop_gradients:
-        raise NotImplementedError(
-            "gradients: stop_gradients is not available; use tf.stop_gradient in the expression"
-        )
     graph = get_default_graph()
     sources = [convert_to_tensor(y) for y in _as_list(ys)]
     targets = [convert_to_tensor(x) for x in _as_list(xs)]
+    if stop_gradients is not None:
+        stops = [convert_to_tensor(item) for item in _as_list(stop_gradients)]
+        sources, targets = _stopped(sources, targets, stops)
     weights = [None] * len(sources) if grad_ys is None else _as_list(grad_ys)
     if len(weights) != len(sources):
         raise ValueError(f"Passed {len(weights)} grad_ys for {len(sources)} ys")
@@ -111,6 +111,47 @@ def gradients(
 
         results = [zeros_like(x) if g is None else g for g, x in zip(results, targets, strict=True)]
     return results
+
+
+def _stopped(
+    ys: Sequence[Tensor], xs: Sequence[Tensor], stops: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The same values of ``ys``, computed once more from constants in the place of ``stops``; and what is for ``xs`` then."""
+    from .ops_array import identity, stop_gradient
+
+    fixed = {stop: identity(stop_gradient(stop)) for stop in stops}
+    wanted = {x: fixed.get(x, x) for x in xs}
+    made: dict[Any, Any] = {}
+
+    def again(tensor: Tensor) -> Tensor:
+        if tensor in fixed:
+            return fixed[tensor]
+        op = tensor.op
+        if tensor in wanted or op.type == "VariableV2":
+            return tensor
+        if op not in made:
+            inputs = [again(item) for item in op.inputs]
+            if all(a is b for a, b in zip(inputs, op.inputs, strict=True)):
+                made[op] = op
+            elif op.writes or "seeds" in op.attributes or op.type == GRADIENT:
+                raise NotImplementedError(
+                    f"gradients: stop_gradients can't go through {op.name} ({op.type}); use tf.stop_gradient in the expression"
+                )
+            else:
+                results = [(item.dtype, item.shape) for item in op.outputs]
+                made[op] = op.graph.create_op(
+                    op.type,
+                    inputs,
+                    results,
+                    op.function,
+                    bind=op.bind,
+                    name=op.type,
+                    attributes=op.attributes,
+                )
+        result: Tensor = made[op].outputs[tensor.value_index]
+        return result
+
+    return [again(y) for y in ys], [wanted[x] for x in xs]
 
 
 def _as_list(values: Any) -> list[Any]:

@@ -140,6 +140,7 @@ class Plan:
     ) -> None:
         self.state = state
         self.inner: list[Plan] = []  # those of the blocks of its operations
+        self.sources: list[Operation] = []  # whose results are drawn before the step, and given to it last
         self._given = set(given)
         self._tracked_throughout = tracked
         ops = needed_operations(

@@ -33,6 +33,10 @@ class Fetches:
             )
         if isinstance(fetch, Tensor):
             return self._leaf(fetch)
+        components = getattr(fetch, "_components", None)  # a sparse tensor
+        if components is not None:
+            inner = [self._leaf(tensor) for tensor in components()]
+            return lambda values: fetch._from_values([part(values) for part in inner])
         if isinstance(fetch, list | tuple):
             parts = [self._builder(item) for item in fetch]
             kind = type(fetch)

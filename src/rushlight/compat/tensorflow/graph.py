@@ -135,7 +135,8 @@ class Tensor(Operand):
 
     def __str__(self) -> str:
         shape = "" if self._shape.extents is None else f", shape={self._shape}"
-        return f'Tensor("{self.name}"{shape}, dtype={self._dtype.name})'
+        device = f", device={self.device}" if self.device else ""
+        return f'Tensor("{self.name}"{shape}, dtype={self._dtype.name}{device})'
 
     # TF 1 tensors compare, and hash, by identity.
     def __eq__(self, other: object) -> bool:
@@ -509,6 +510,12 @@ class Graph:
         """All operations, in the order in which they were made."""
         return list(self._operations.values())
 
+    def as_graph_def(self, *args: Any, **options: Any) -> Any:
+        """The operations by name, type and inputs, to be looked at: see ``tf.GraphDef``."""
+        from .meta_graph import GraphDef
+
+        return GraphDef(self)
+
     def get_operation_by_name(self, name: str) -> Operation:
         """The operation of that name; ``KeyError`` if there is none."""
         if not isinstance(name, str):
@@ -621,6 +628,10 @@ class Graph:
     def finalize(self) -> None:
         """Allow no more operations."""
         self._finalized = True
+
+    def reopen(self) -> None:
+        """Allow operations again."""
+        self._finalized = False
 
     @property
     def finalized(self) -> bool:

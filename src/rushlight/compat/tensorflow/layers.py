@@ -10,10 +10,25 @@ from .control_flow import cond
 from .conversion import convert_to_tensor
 from .graph import GraphKeys, Tensor, get_default_graph
 from .initializers import Ones, Zeros
+from .layers_windows import (
+    AveragePooling1D as AveragePooling1D,
+    AveragePooling2D as AveragePooling2D,
+    AveragePooling3D as AveragePooling3D,
+    MaxPooling1D as MaxPooling1D,
+    MaxPooling2D as MaxPooling2D,
+    MaxPooling3D as MaxPooling3D,
+    average_pooling1d as average_pooling1d,
+    average_pooling3d as average_pooling3d,
+    conv3d as conv3d,
+    conv3d_transpose as conv3d_transpose,
+    max_pooling1d as max_pooling1d,
+    max_pooling3d as max_pooling3d,
+    separable_conv2d as separable_conv2d,
+)
 from .ops_array import identity, reshape, shape as shape_of, transpose
 from .ops_math import matmul, tensordot
 from .variable_scope import get_variable, variable_scope
-from .variables import assign
+from .variables import update as update_variables
 
 
 class Layer:
@@ -109,6 +124,17 @@ def _last(shape: Any, layer: str) -> int:
     return int(last)
 
 
+def _need_rank(shape: Any, least: int, layer: str, exactly: bool = False) -> None:
+    """``ValueError`` if the inputs are known to have too few axes (or, ``exactly``, another number)."""
+    if shape.ndims is None or shape.ndims == least or (shape.ndims > least and not exactly):
+        return
+    kind = "ndim" if exactly else "min_ndim"
+    raise ValueError(
+        f"Input 0 of layer {layer} is incompatible with the layer: expected {kind}={least}, found ndim={shape.ndims}. Full "
+        f"shape received: {shape}"
+    )
+
+
 class Dense(Layer):
     """``activation(inputs · kernel + bias)`` over the last axis."""
 
@@ -138,6 +164,7 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make ``kernel`` (features, units) and ``bias``."""
+        _need_rank(input_shape, 2, self.name)
         initializer, regularizer, constraint = self._kernel_options
         self.kernel = self.add_weight(
             "kernel",
@@ -206,6 +233,7 @@ class Conv2D(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make ``kernel`` (height, width, channels, filters) and ``bias``."""
+        _need_rank(input_shape, len(self.size) + 2, self.name, exactly=True)
         channels = input_shape[1 if self.first else -1].value if input_shape.ndims else None
         if channels is None:
             raise ValueError("The channel dimension of the inputs should be defined. Found `None`.")
@@ -334,23 +362,25 @@ class BatchNormalization(Layer):
         rank = len(inputs.shape)
         axis = self.axis % rank
         others = [i for i in range(rank) if i != axis]
+        fused = rank == 4 and axis in (1, 3)  # as in TensorFlow, the moving variance is then divided by n - 1
 
         def batch() -> list[Any]:
-            return list(nn.moments(inputs, others))
+            mean, variance = nn.moments(inputs, others)
+            return [mean, variance, _unbiased(inputs, others, variance) if fused else variance]
 
         def moving() -> list[Any]:
-            return [identity(self.moving_mean), identity(self.moving_variance)]
+            return [identity(self.moving_mean), *[identity(self.moving_variance)] * 2]
 
         if isinstance(training, bool | int):
             training = bool(training)
-            mean, variance = batch() if training else moving()
+            mean, variance, kept = batch() if training else moving()
             keep: Any = self.momentum
         else:
-            mean, variance = cond(training, batch, moving)
+            mean, variance, kept = cond(training, batch, moving)
             keep = cond(training, lambda: convert_to_tensor(self.momentum), lambda: convert_to_tensor(1.0))
         if training is not False:
-            for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                update = assign(average, average * keep + value * (1.0 - keep), name="AssignMovingAvg")
+            for average, value in ((self.moving_mean, mean), (self.moving_variance, kept)):
+                update = _moved(average, value, keep)
                 self.updates.append(update)
                 get_default_graph().add_to_collection(GraphKeys.UPDATE_OPS, update)
         if axis == rank - 1:
@@ -361,6 +391,32 @@ class BatchNormalization(Layer):
             None if item is None else reshape(item, broad) for item in (mean, variance, self.beta, self.gamma)
         ]
         return nn.batch_normalization(inputs, parts[0], parts[1], parts[2], parts[3], self.epsilon)
+
+
+def _moved(average: Any, value: Any, keep: Any) -> Tensor:
+    """An operation that moves an average towards ``value``; several of one run come one after the other."""
+
+    def kernel(mean: Any, new: Any, share: Any) -> Any:
+        return mean.sub_((mean - new) * (1 - share))
+
+    operands = [value, convert_to_tensor(keep, average.dtype)]
+    result: Tensor = update_variables(
+        [average], operands, kernel, "AssignMovingAvg", average.dtype, average.shape
+    )
+    return result
+
+
+def _unbiased(inputs: Tensor, axes: list[int], variance: Tensor) -> Tensor:
+    """The variance over ``axes`` of ``inputs``, which was divided by n, divided by n - 1."""
+    from .graph import node
+
+    def kernel(x: Any, value: Any) -> Any:
+        count = 1
+        for axis in axes:
+            count *= x.shape[axis]
+        return value * (count / max(count - 1, 1))
+
+    return node("UnbiasedVariance", kernel, [inputs, variance], variance.dtype, variance.shape)
 
 
 class Dropout(Layer):

@@ -165,6 +165,54 @@ def cosine_decay(
     return _schedule(name, "CosineDecay", learning_rate, global_step, formula, decay_steps)
 
 
+def cosine_decay_restarts(
+    learning_rate: Any,
+    global_step: Any,
+    first_decay_steps: Any,
+    t_mul: float = 2.0,
+    m_mul: float = 1.0,
+    alpha: float = 0.0,
+    name: str | None = None,
+) -> Tensor:
+    """Half cosine waves down to ``alpha · learning_rate``, each ``t_mul`` times as long and ``m_mul`` times as high.
+
+    Source: I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
+    """
+
+    def formula(rate: Any, step: Any, first: Any) -> Any:
+        share = step / first
+        if t_mul == 1.0:
+            turn = share.floor()
+            share = share - turn
+        else:
+            turn = ((1.0 - share * (1.0 - t_mul)).log() / math.log(t_mul)).floor()
+            before = (1.0 - t_mul**turn) / (1.0 - t_mul)
+            share = (share - before) / t_mul**turn
+        wave = 0.5 * m_mul**turn * (1.0 + (share * math.pi).cos())
+        return rate * ((1 - alpha) * wave + alpha)
+
+    return _schedule(name, "SGDRDecay", learning_rate, global_step, formula, first_decay_steps)
+
+
+def linear_cosine_decay(
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    num_periods: float = 0.5,
+    alpha: float = 0.0,
+    beta: float = 0.001,
+    name: str | None = None,
+) -> Tensor:
+    """A straight line down to 0 times ``num_periods`` cosine waves, plus ``beta``."""
+
+    def formula(rate: Any, step: Any, every: Any) -> Any:
+        share = (step / every).clamp(max=1)
+        wave = 0.5 * (1.0 + (share * (2.0 * num_periods * math.pi)).cos())
+        return rate * ((alpha + 1 - share) * wave + beta)
+
+    return _schedule(name, "LinearCosineDecay", learning_rate, global_step, formula, decay_steps)
+
+
 def piecewise_constant(
     x: Any, boundaries: Sequence[Any], values: Sequence[Any], name: str | None = None
 ) -> Tensor:

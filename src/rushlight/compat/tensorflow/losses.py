@@ -6,7 +6,7 @@ from typing import Any
 
 from . import nn
 from .conversion import convert_to_tensor
-from .graph import GraphKeys, Tensor, get_default_graph, name_scope
+from .graph import GraphKeys, Tensor, get_default_graph, name_scope, node
 from .ops_array import ones_like, squeeze
 from .ops_math import (
     abs as absolute,
@@ -59,11 +59,11 @@ def compute_weighted_loss(
             total = reduce_sum(loss)
             spread = multiply(ones_like(values), factors)
             if reduction == Reduction.MEAN:
-                total = div_no_nan(total, reduce_sum(spread))
+                total = div_no_nan(total, reduce_sum(spread), name="value")
             elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
-                total = div_no_nan(total, reduce_sum(cast(not_equal(spread, 0), values.dtype)))
+                total = div_no_nan(total, reduce_sum(cast(not_equal(spread, 0), values.dtype)), name="value")
             elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
-                total = div_no_nan(total, reduce_sum(ones_like(values)))
+                total = div_no_nan(total, reduce_sum(ones_like(values)), name="value")
             loss = total
     if loss_collection:
         get_default_graph().add_to_collection(loss_collection, loss)
@@ -227,6 +227,31 @@ def sigmoid_cross_entropy(
     return compute_weighted_loss(
         loss, weights, scope or "sigmoid_cross_entropy_loss", loss_collection, reduction
     )
+
+
+def mean_pairwise_squared_error(
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: str | None = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+) -> Tensor:
+    """The mean squared error of the differences of pairs of elements of a batch entry, summed over the entries."""
+    truths, guesses = _both(labels, predictions)
+    factors = convert_to_tensor(weights, guesses.dtype)
+
+    def kernel(truth: Any, guess: Any, weight: Any) -> Any:
+        error = (guess - truth).reshape(guess.shape[0], -1)
+        count = error.shape[1]
+        pairs = max(count - 1, 1)
+        squares = 2 * (error**2).sum(1) / pairs
+        loss = squares - 2 * error.sum(1) ** 2 / (count * pairs)
+        loss = loss * weight.reshape(-1) if weight.numel() > 1 else loss * weight.reshape(())
+        return loss.sum()
+
+    loss = node("MeanPairwiseSquaredError", kernel, [truths, guesses, factors], guesses.dtype, [], scope)
+    add_loss(loss, loss_collection)
+    return loss
 
 
 def cosine_distance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .checks import is_non_decreasing as is_non_decreasing, is_strictly_increasing as is_strictly_increasing
 from .nn import (
     l2_normalize as l2_normalize,
     log_sigmoid as log_sigmoid,
@@ -17,6 +18,7 @@ from .ops_math import (
     acosh as acosh,
     add as add,
     add_n as add_n,
+    angle as angle,
     asin as asin,
     asinh as asinh,
     atan as atan,
@@ -27,11 +29,11 @@ from .ops_math import (
     cos as cos,
     cosh as cosh,
     digamma as digamma,
-    div_no_nan as div_no_nan,
     divide as divide,
     equal as equal,
     erf as erf,
     erfc as erfc,
+    erfinv as erfinv,
     exp as exp,
     expm1 as expm1,
     floor as floor,
@@ -39,10 +41,13 @@ from .ops_math import (
     floormod as floormod,
     greater as greater,
     greater_equal as greater_equal,
+    igamma as igamma,
+    igammac as igammac,
     imag as imag,
     is_finite as is_finite,
     is_inf as is_inf,
     is_nan as is_nan,
+    lbeta as lbeta,
     less as less,
     less_equal as less_equal,
     lgamma as lgamma,
@@ -56,8 +61,11 @@ from .ops_math import (
     minimum as minimum,
     mod as mod,
     multiply as multiply,
+    multiply_no_nan as multiply_no_nan,
     negative as negative,
     not_equal as not_equal,
+    polygamma as polygamma,
+    polyval as polyval,
     pow as pow,
     real as real,
     reciprocal as reciprocal,
@@ -77,6 +85,7 @@ from .ops_math import (
     tan as tan,
     tanh as tanh,
     truediv as truediv,
+    xlogy as xlogy,
 )
 from .ops_reduce import (
     argmax as argmax,
@@ -87,6 +96,7 @@ from .ops_reduce import (
     in_top_k as in_top_k,
     reduce_all as reduce_all,
     reduce_any as reduce_any,
+    reduce_euclidean_norm as reduce_euclidean_norm,
     reduce_logsumexp as reduce_logsumexp,
     reduce_max as reduce_max,
     reduce_mean as reduce_mean,
@@ -96,4 +106,20 @@ from .ops_reduce import (
     reduce_sum as reduce_sum,
     reduce_variance as reduce_variance,
     top_k as top_k,
+)
+from .ops_segments import (
+    bincount as bincount,
+    confusion_matrix as confusion_matrix,
+    invert_permutation as invert_permutation,
+    segment_max as segment_max,
+    segment_mean as segment_mean,
+    segment_min as segment_min,
+    segment_prod as segment_prod,
+    segment_sum as segment_sum,
+    unsorted_segment_max as unsorted_segment_max,
+    unsorted_segment_mean as unsorted_segment_mean,
+    unsorted_segment_min as unsorted_segment_min,
+    unsorted_segment_prod as unsorted_segment_prod,
+    unsorted_segment_sqrt_n as unsorted_segment_sqrt_n,
+    unsorted_segment_sum as unsorted_segment_sum,
 )

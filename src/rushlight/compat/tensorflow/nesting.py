@@ -40,7 +40,9 @@ def _packed(structure: Any, leaves: Iterator[Any]) -> Any:
         return type(structure)(*[_packed(item, leaves) for item in structure])
     if isinstance(structure, list | tuple):
         return type(structure)([_packed(item, leaves) for item in structure])
-    return next(leaves)
+    # A TensorArray among the leaves stays one: the tensor that stands for its new state goes into it.
+    restate = getattr(structure, "_with_value", None)
+    return next(leaves) if restate is None else restate(next(leaves))
 
 
 def map_structure(function: Any, *structures: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,17 @@ import rushlight.nn.functional as F
 from rushlight.ops.index_tensors import check_range
 
 from . import dtypes, rnn_cell as rnn_cell
+from .candidates import (
+    compute_accidental_hits as compute_accidental_hits,
+    fixed_unigram_candidate_sampler as fixed_unigram_candidate_sampler,
+    learned_unigram_candidate_sampler as learned_unigram_candidate_sampler,
+    log_uniform_candidate_sampler as log_uniform_candidate_sampler,
+    nce_loss as nce_loss,
+    sampled_softmax_loss as sampled_softmax_loss,
+    uniform_candidate_sampler as uniform_candidate_sampler,
+)
 from .conversion import convert_to_tensor
+from .ctc import ctc_greedy_decoder as ctc_greedy_decoder, ctc_loss as ctc_loss
 from .graph import Tensor, name_scope, node
 from .ops_array import squeeze
 from .ops_conv import (
@@ -30,6 +41,11 @@ from .ops_math import (
     tanh as tanh,
 )
 from .ops_random import drawing
+from .ops_rearranging import (
+    depth_to_space as depth_to_space,
+    space_to_batch as space_to_batch,
+    space_to_depth as space_to_depth,
+)
 from .ops_reduce import (
     either,
     in_top_k as in_top_k,
@@ -37,11 +53,32 @@ from .ops_reduce import (
     reduce_sum,
     top_k as top_k,
 )
+from .ops_windows import (
+    atrous_conv2d as atrous_conv2d,
+    atrous_conv2d_transpose as atrous_conv2d_transpose,
+    avg_pool1d as avg_pool1d,
+    avg_pool2d as avg_pool2d,
+    avg_pool3d as avg_pool3d,
+    conv3d_transpose as conv3d_transpose,
+    convolution as convolution,
+    dilation2d as dilation2d,
+    erosion2d as erosion2d,
+    fused_batch_norm as fused_batch_norm,
+    max_pool1d as max_pool1d,
+    max_pool2d as max_pool2d,
+    max_pool3d as max_pool3d,
+    max_pool_with_argmax as max_pool_with_argmax,
+    pool as pool,
+    separable_conv2d as separable_conv2d,
+)
 from .rnn import (
     bidirectional_dynamic_rnn as bidirectional_dynamic_rnn,
     dynamic_rnn as dynamic_rnn,
+    raw_rnn as raw_rnn,
+    static_bidirectional_rnn as static_bidirectional_rnn,
     static_rnn as static_rnn,
 )
+from .sparse_tensor import embedding_lookup_sparse as embedding_lookup_sparse
 from .static_step import is_static
 from .tensor_shape import UNKNOWN
 
@@ -61,7 +98,7 @@ relu6 = _activation("Relu6", F.relu6, "``min(max(x, 0), 6)`` of each element.")
 elu = _activation("Elu", F.elu, "``x`` where positive, else ``exp(x) - 1``.")
 selu = _activation("Selu", rl.selu, "The scaled exponential linear unit of each element.")
 softsign = _activation("Softsign", F.softsign, "``x / (1 + |x|)`` of each element.")
-swish = _activation("Swish", F.silu, "``x · sigmoid(x)`` of each element.")
+silu = swish = _activation("Swish", F.silu, "``x · sigmoid(x)`` of each element.")
 log_sigmoid = _activation("LogSigmoid", F.logsigmoid, "``log(sigmoid(x))`` of each element.")
 
 
@@ -334,17 +371,35 @@ def embedding_lookup(
 ) -> Tensor:
     """The rows of ``params`` at ``ids``, which may have any shape. Its gradient is dense."""
     if isinstance(params, list | tuple):
-        if len(params) != 1:
-            raise NotImplementedError(
-                "embedding_lookup: give one table; tables in several parts are not available"
-            )
-        params = params[0]
+        params = params[0] if len(params) == 1 else _whole_table(params, partition_strategy)
     rows = gather(params, ids, name=name or "embedding_lookup")
     if max_norm is not None:
         from .clipping import clip_by_norm
 
         return clip_by_norm(rows, max_norm, axes=[-1])
     return rows
+
+
+def _whole_table(parts: Any, strategy: str) -> Tensor:
+    """The parts of a table as one: with "mod" row ``i`` is in part ``i % n``, with "div" the parts follow each other."""
+    from .ops_array import concat
+
+    tables = [convert_to_tensor(part) for part in parts]
+    if strategy == "div":
+        return concat(tables, 0)
+    count = len(tables)
+
+    def kernel(*values: Any) -> Any:
+        rows = sum([value.shape[0] for value in values])
+        order = rl.cat([rl.arange(i, i + count * len(v), count) for i, v in enumerate(values)])
+        base = rl.zeros((rows, *values[0].shape[1:]), dtype=values[0].dtype)
+        return rl.index_copy(base, 0, order, rl.cat(values))
+
+    extents = [table.shape.extents[0] if table.shape.extents else None for table in tables]
+    rows = None if None in extents else sum([extent or 0 for extent in extents])
+    rest = tables[0].shape.extents
+    known = UNKNOWN if rest is None else [rows, *rest[1:]]
+    return node("PartitionedTable", kernel, tables, tables[0].dtype, known)
 
 
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
@@ -435,6 +490,7 @@ def local_response_normalization(
 
 
 lrn = local_response_normalization
+depthwise_conv2d_native = depthwise_conv2d
 
 
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
@@ -456,8 +512,83 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     return node("ZeroFraction", lambda v: (v == 0).to(rl.float32).mean(), [x], dtypes.float32, [], name)
 
 
-def log_poisson_loss(targets: Any, log_input: Any, name: str | None = None) -> Tensor:
-    """``exp(log_input) - log_input · targets``."""
+def log_poisson_loss(
+    targets: Any, log_input: Any, compute_full_loss: bool = False, name: str | None = None
+) -> Tensor:
+    """``exp(log_input) - log_input · targets``, with ``compute_full_loss`` plus Stirling's approximation of log(targets!)."""
     x = convert_to_tensor(log_input)
     z = convert_to_tensor(targets, x.dtype)
-    return node("LogPoissonLoss", lambda v, t: rl.exp(v) - v * t, [x, z], x.dtype, x.shape, name)
+
+    def kernel(v: Any, t: Any) -> Any:
+        loss = rl.exp(v) - v * t
+        if not compute_full_loss:
+            return loss
+        stirling = t * rl.log(t) - t + 0.5 * rl.log(2 * math.pi * t)
+        return loss + rl.where((t >= 0) & (t <= 1), rl.zeros_like(t), stirling)
+
+    return node("LogPoissonLoss", kernel, [x, z], x.dtype, x.shape, name)
+
+
+def weighted_moments(
+    x: Any,
+    axes: Any,
+    frequency_weights: Any,
+    name: str | None = None,
+    keep_dims: bool | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The mean and the variance over ``axes``, with weights that are broadcast to ``x``."""
+    from .ops_array import ones_like
+
+    keep = bool(either(keepdims, keep_dims, "keepdims", "keep_dims"))
+    with name_scope(name, "weighted_moments"):
+        value = convert_to_tensor(x)
+        weights = convert_to_tensor(frequency_weights, value.dtype) * ones_like(value)
+        total = reduce_sum(weights, axes, keepdims=True)
+        mean = reduce_sum(weights * value, axes, keepdims=True) / total
+        variance = reduce_sum(weights * square(value - mean), axes, keepdims=True) / total
+        if keep:
+            return mean, variance
+        over = [axes] if isinstance(axes, int) else list(axes)
+        return squeeze(mean, over), squeeze(variance, over)
+
+
+def sufficient_statistics(
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    keep_dims: bool | None = None,
+    name: str | None = None,
+    keepdims: bool | None = None,
+) -> tuple[Any, Tensor, Tensor, Any]:
+    """The number of elements, their sum and sum of squares over ``axes`` (less ``shift``), and the shift."""
+    from .ops_array import size
+    from .ops_math import cast
+
+    keep = bool(either(keepdims, keep_dims, "keepdims", "keep_dims"))
+    with name_scope(name, "sufficient_statistics"):
+        value = convert_to_tensor(x)
+        moved = value if shift is None else value - shift
+        total = reduce_sum(moved, axes, keep)
+        count = cast(size(value), value.dtype) / cast(size(total), value.dtype)
+        extents = value.shape.extents
+        over = [axes] if isinstance(axes, int) else list(axes)
+        if extents is not None and all(extents[axis] is not None for axis in over):
+            number = 1
+            for axis in over:
+                number *= extents[axis] or 0
+            count = convert_to_tensor(float(number), value.dtype)
+        given = None if shift is None else convert_to_tensor(shift, value.dtype)
+        return count, total, reduce_sum(square(moved), axes, keep), given
+
+
+def normalize_moments(
+    counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance from what :func:`sufficient_statistics` gives."""
+    with name_scope(name, "normalize"):
+        total = convert_to_tensor(mean_ss)
+        share = 1.0 / convert_to_tensor(counts, total.dtype)
+        moved = total * share
+        mean = moved if shift is None else moved + shift
+        return mean, convert_to_tensor(variance_ss) * share - square(moved)

@@ -129,6 +129,11 @@ def one_hot(
     An index outside ``[0, depth)`` gives no ``on_value`` at all.
     """
     index = convert_to_tensor(indices)
+    if not index.dtype.is_integer:
+        raise TypeError(
+            f"Value passed to parameter 'indices' has DataType {index.dtype.name} not in list of allowed values: uint8, int32, "
+            "int64"
+        )
     count = known_extent(depth)
     if count is None:
         raise ValueError("one_hot: depth must be known when the graph is built")

@@ -152,11 +152,9 @@ logical_xor = _binary(
     dtypes.bool_,
     takes_numbers=False,
 )
-_int_div = _binary(
-    "Div", _truncated_quotient, f"The integer quotient {_ELEMENTWISE}", name="div", takes_numbers=False
-)
 mod = floormod
 sub, mul = subtract, multiply
+realdiv, floor_div = _real_div, floordiv
 
 
 def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
@@ -183,9 +181,9 @@ def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """``x / y`` as Python 2 has it: integers give an integer, rounded to 0."""
+    """``x / y`` as Python 2 has it: integers give an integer, rounded down."""
     a, b = _pair("Div", x, y)
-    result: Tensor = _int_div(a, b, name) if a.dtype.is_integer else _real_div(a, b, name or "div")
+    result: Tensor = floordiv(a, b, name or "div") if a.dtype.is_integer else _real_div(a, b, name or "div")
     return result
 
 
@@ -250,7 +248,70 @@ is_inf = _unary("IsInf", rl.isinf, f"Whether it is infinite, {_EACH}", _to_bool)
 is_finite = _unary("IsFinite", rl.isfinite, f"Whether it is finite, {_EACH}", _to_bool)
 real = _unary("Real", rl.real, f"The real part {_EACH}", _real_of)
 conj = _unary("Conj", lambda x: rl.resolve_conj(rl.conj(x)), f"The complex conjugate {_EACH}")
+angle = _unary("Angle", rl.angle, f"The argument (0 or π for real numbers) {_EACH}", _real_of)
+erfinv = _unary("Erfinv", rl.erfinv, f"The inverse error function {_EACH}")
 ceiling, neg = ceil, negative
+
+
+def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
+    """``log(sigmoid(x))`` of each element."""
+    result: Tensor = _log_sigmoid(x, name)
+    return result
+
+
+_log_sigmoid = _unary("LogSigmoid", rl.nn.functional.logsigmoid, "")
+igamma = _binary(
+    "Igamma", rl.special.gammainc, f"The lower incomplete gamma function {_ELEMENTWISE}", takes_numbers=False
+)
+igammac = _binary(
+    "Igammac",
+    rl.special.gammaincc,
+    f"The upper incomplete gamma function {_ELEMENTWISE}",
+    takes_numbers=False,
+)
+xlogy = _binary("Xlogy", rl.xlogy, f"``x · log(y)``, 0 where x is, {_ELEMENTWISE}", takes_numbers=False)
+
+
+def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
+    """The derivative of order ``a`` (a number, 0 or more) of ``digamma``."""
+    order = constant_value(a)
+    if order is None or order.size != 1:
+        raise NotImplementedError(
+            "polygamma: the order must be one number that is known when the graph is built"
+        )
+    value = convert_to_tensor(x)
+    return node(
+        "Polygamma", lambda v: rl.polygamma(int(order.item()), v), [value], value.dtype, value.shape, name
+    )
+
+
+def _zero_times(x: Any, y: Any) -> Any:
+    return rl.where(y == 0, rl.zeros_like(x * y), x * y)
+
+
+multiply_no_nan = _binary(
+    "MulNoNan", _zero_times, f"The product, 0 where y is, {_ELEMENTWISE}", takes_numbers=False
+)
+
+
+def polyval(coeffs: Sequence[Any], x: Any, name: str | None = None) -> Tensor:
+    """The polynomial with these coefficients, the highest power's first, at ``x``."""
+    if not isinstance(coeffs, list):
+        raise ValueError(f"Argument coeffs must be list type found {type(coeffs)}.")
+    value = convert_to_tensor(x)
+    total = convert_to_tensor(coeffs[0] if coeffs else 0, value.dtype)
+    for coefficient in coeffs[1:]:
+        total = total * value + convert_to_tensor(coefficient, value.dtype)
+    return total
+
+
+def lbeta(x: Any, name: str | None = None) -> Tensor:
+    """The logarithm of the absolute beta function of the last axis."""
+    value = convert_to_tensor(x)
+    shape = TensorShape(None if value.shape.extents is None else value.shape.extents[:-1])
+    return node(
+        "Lbeta", lambda v: rl.lgamma(v).sum(-1) - rl.lgamma(v.sum(-1)), [value], value.dtype, shape, name
+    )
 
 
 def imag(input: Any, name: str | None = None) -> Tensor:
@@ -315,6 +376,7 @@ def _to(dtype: DType) -> Any:
 to_float, to_double, to_int32, to_int64 = map(
     _to, (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64)
 )
+to_bfloat16, to_complex64, to_complex128 = map(_to, (dtypes.bfloat16, dtypes.complex64, dtypes.complex128))
 
 
 def matmul(
@@ -389,7 +451,12 @@ def einsum(equation: str, *inputs: Any, name: str | None = None) -> Tensor:
         extents: dict[str, int | None] = {}
         for term, operand in zip(terms.split(","), operands, strict=True):
             for letter, extent in zip(term, operand.shape.extents or [None] * len(term), strict=True):
-                extents[letter] = extents.get(letter) or extent
+                known = extents.get(letter)
+                if known is not None and extent is not None and known != extent and 1 not in (known, extent):
+                    raise ValueError(
+                        f"Dimensions must be equal, but are {known} and {extent} for '{name or 'einsum/Einsum'}' (op: 'Einsum')"
+                    )
+                extents[letter] = known or extent
         shape = TensorShape([extents[letter] for letter in result])
     return node(
         "Einsum", lambda *values: rl.einsum(equation, *values), operands, operands[0].dtype, shape, name

@@ -58,6 +58,9 @@ def drawing(
     """An operation whose kernel is ``draw(generator, *values)``."""
 
     def bind(binding: Any) -> Any:
+        fixed = binding.op.attributes.get("fixed")
+        if fixed is not None:
+            return lambda *values: draw(rl.Generator().manual_seed(fixed), *values)
         generator = binding.state.generator(binding.op)
         return lambda *values: draw(generator, *values)
 
@@ -214,3 +217,63 @@ def multinomial(
     extents = x.shape.extents
     shape = UNKNOWN if extents is None else [extents[0], num_samples]
     return drawing("Multinomial", [x], kind, shape, draw, seed, name)
+
+
+def random_gamma(
+    shape: Any,
+    alpha: Any,
+    beta: Any = None,
+    dtype: Any = dtypes.float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """Numbers of the gamma distribution with parameters ``alpha`` and ``beta`` (1): ``shape`` + the parameters' shape."""
+    kind = as_dtype(dtype)
+    a, b = convert_to_tensor(alpha, kind), convert_to_tensor(1 if beta is None else beta, kind)
+    numbers, _, known = shape_argument(shape)
+
+    def draw(generator: Any, p: Any, q: Any) -> Any:
+        p, q = rl.broadcast_tensors(p, q)
+        return rl._standard_gamma(p.expand(*(numbers or ()), *p.shape).contiguous(), generator=generator) / q
+
+    return drawing("RandomGamma", [a, b], kind, known.concatenate(a.shape), draw, seed, name)
+
+
+def random_poisson(
+    lam: Any, shape: Any, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
+) -> Tensor:
+    """Numbers of the Poisson distribution with mean ``lam``: ``shape`` + the mean's shape."""
+    kind = as_dtype(dtype)
+    mean = convert_to_tensor(lam, dtypes.float32)
+    numbers, _, known = shape_argument(shape)
+
+    def draw(generator: Any, rate: Any) -> Any:
+        spread = rate.expand(*(numbers or ()), *rate.shape).contiguous()
+        return rl.poisson(spread, generator=generator).to(kind.rushlight)
+
+    return drawing("RandomPoisson", [mean], kind, known.concatenate(mean.shape), draw, seed, name)
+
+
+def _stateless(function: Callable[..., Tensor], doc: str) -> Callable[..., Tensor]:
+    def public(shape: Any, seed: Any, *args: Any, **options: Any) -> Tensor:
+        numbers = make_array(seed).reshape(-1).tolist()
+        # A generator of its own for every run: the same numbers each time.
+        mixed = (int(numbers[0]) * 0x9E3779B97F4A7C15 + int(numbers[1]) * 0xBF58476D1CE4E5B9 + 1) % 2**63
+        made = function(shape, *args, seed=int(numbers[0]), **options)
+        op = made.op if "seeds" in made.op.attributes else made.op.inputs[0].op
+        op.attributes["fixed"] = mixed
+        return made
+
+    public.__doc__ = doc
+    return public
+
+
+stateless_normal = _stateless(
+    random_normal, "Like ``tf.random_normal``, the same numbers in every run for a ``seed`` of two."
+)
+stateless_uniform = _stateless(
+    random_uniform, "Like ``tf.random_uniform``, the same numbers in every run for a ``seed`` of two."
+)
+stateless_truncated_normal = _stateless(
+    truncated_normal, "Like ``tf.truncated_normal``, the same numbers in every run for a ``seed`` of two."
+)

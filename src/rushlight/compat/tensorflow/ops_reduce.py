@@ -139,6 +139,13 @@ def _std(x: Any, axes: Sequence[int], keep: bool) -> Any:
 reduce_std = _reduction("Std", _std, "The standard deviation, divided by the number of elements.")
 
 
+def _euclidean(x: Any, axes: Sequence[int], keep: bool) -> Any:
+    return rl.sqrt((x * x).sum(axes, keep))
+
+
+reduce_euclidean_norm = _reduction("EuclideanNorm", _euclidean, "The root of the sum of squares.")
+
+
 def count_nonzero(
     input_tensor: Any,
     axis: Any = None,

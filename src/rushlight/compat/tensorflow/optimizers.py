@@ -172,7 +172,8 @@ class Optimizer:
 
     def variables(self) -> list[Any]:
         """The variables that the optimizer made."""
-        return [*self._own, *[slot for slots in self._slots.values() for slot in slots.values()]]
+        every = [*self._own, *[slot for slots in self._slots.values() for slot in slots.values()]]
+        return sorted(every, key=lambda variable: str(variable.name))
 
 
 def _flat(var_list: Any) -> list[Any]:
@@ -487,6 +488,79 @@ class FtrlOptimizer(Optimizer):
         return _step("ApplyFtrl", slots, [gradient, _number(self._rate, variable)], kernel)
 
 
+def _shrunk(value: Any, rate: Any, l1: float, l2: float) -> Any:
+    """``value`` with the penalties' share taken off: towards 0 by ``rate · l1``, then divided."""
+    if l1 > 0:
+        value = value.sign() * (value.abs() - rate * l1).clamp(min=0)
+    return value / (1 + rate * l2)
+
+
+class ProximalGradientDescentOptimizer(Optimizer):
+    """A gradient step, then a step towards 0 for the L1 and L2 penalties.
+
+    Source: J. Duchi and Y. Singer, "Efficient Learning using Forward-Backward Splitting", 2009.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        use_locking: bool = False,
+        name: str = "ProximalGradientDescent",
+    ) -> None:
+        super().__init__(use_locking, name)
+        self._rate, self._l1, self._l2 = learning_rate, l1_regularization_strength, l2_regularization_strength
+
+    def apply_one(self, gradient: Tensor, variable: Variable) -> Operation:
+        """The operation that changes one variable."""
+
+        def kernel(w: Any, g: Any, rate: Any) -> None:
+            w.copy_(_shrunk(w - g * rate, rate, self._l1, self._l2))
+
+        return _step(
+            "ApplyProximalGradientDescent", [variable], [gradient, _number(self._rate, variable)], kernel
+        )
+
+
+class ProximalAdagradOptimizer(Optimizer):
+    """Adagrad's step, then a step towards 0 for the L1 and L2 penalties.
+
+    Source: J. Duchi and Y. Singer, "Efficient Learning using Forward-Backward Splitting", 2009.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        use_locking: bool = False,
+        name: str = "ProximalAdagrad",
+    ) -> None:
+        if initial_accumulator_value <= 0.0:
+            raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
+        super().__init__(use_locking, name)
+        self._rate, self._start = learning_rate, initial_accumulator_value
+        self._l1, self._l2 = l1_regularization_strength, l2_regularization_strength
+
+    def create_slots(self, variables: Sequence[Variable]) -> None:
+        """Make the accumulators."""
+        for variable in variables:
+            self.slot(variable, "accumulator", self._start)
+
+    def apply_one(self, gradient: Tensor, variable: Variable) -> Operation:
+        """The operation that changes one variable."""
+
+        def kernel(w: Any, a: Any, g: Any, rate: Any) -> None:
+            a.add_(g * g)
+            step = rate / a.sqrt()
+            w.copy_(_shrunk(w - g * step, step, self._l1, self._l2))
+
+        slots = [variable, self.slot(variable, "accumulator")]
+        return _step("ApplyProximalAdagrad", slots, [gradient, _number(self._rate, variable)], kernel)
+
+
 class ExponentialMovingAverage:
     """Moving averages of variables or tensors: ``shadow -= (1 - decay) · (shadow - value)`` on every ``apply``.
 
@@ -540,7 +614,12 @@ class ExponentialMovingAverage:
     def _make(self, item: Any) -> Variable:
         graph = get_default_graph()
         with graph.name_scope(None):
-            initial = item.initial_value if isinstance(item, Variable) else zeros(item.shape, item.dtype)
+            initial: Any = item.initial_value if isinstance(item, Variable) else None
+            if initial is None:  # a function: it may be needed inside a branch, and the variable is outside
+
+                def initial() -> Tensor:
+                    return zeros(item.shape, item.dtype)
+
             return Variable(initial, trainable=False, name=f"{item.op.name}/{self._name}")
 
     def average(self, var: Any) -> Any:

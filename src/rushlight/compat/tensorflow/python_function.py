@@ -40,6 +40,8 @@ def py_func(
         ]
         try:
             returned = func(*arrays)
+        except errors.OpError:
+            raise
         except Exception as error:
             kind = (
                 errors.InvalidArgumentError
@@ -81,3 +83,62 @@ def py_func(
     if not kinds:
         return op
     return op.outputs if several else op.outputs[0]
+
+
+def numpy_function(
+    func: Callable[..., Any], inp: Sequence[Any], Tout: Any, stateful: bool = True, name: str | None = None
+) -> Any:
+    """See :func:`py_func`."""
+    return py_func(func, inp, Tout, stateful, name)
+
+
+class _Value(np.ndarray[Any, Any]):
+    """An array with the method that eager tensors have."""
+
+    def numpy(self) -> Any:
+        """The array itself."""
+        return np.asarray(self)
+
+
+def py_function(func: Callable[..., Any], inp: Sequence[Any], Tout: Any, name: str | None = None) -> Any:
+    """Like :func:`py_func`; the arrays that ``func`` gets have a method ``numpy()``, and results are cast to ``Tout``."""
+    several = isinstance(Tout, list | tuple)
+    kinds = [as_dtype(kind) for kind in (Tout if several else [Tout])]
+
+    def call(*arrays: Any) -> Any:
+        returned = func(*[np.asarray(array).view(_Value) for array in arrays])
+        results = list(returned) if several else [returned]
+        made = [make_array(item, kind) for item, kind in zip(results, kinds, strict=True)]
+        return made if several else made[0]
+
+    return py_func(call, inp, Tout, name=name)
+
+
+def read_file(filename: Any, name: str | None = None) -> Any:
+    """The bytes of a file, as a string tensor, read whenever the graph runs; ``NotFoundError`` if there is none."""
+
+    def read(path: bytes) -> Any:
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise errors.NotFoundError(None, None, f"{path.decode()}; No such file or directory") from None
+
+    result = py_func(lambda path: read(_text(path)), [filename], "string", name=name)
+    result.set_shape([])
+    return result
+
+
+def write_file(filename: Any, contents: Any, name: str | None = None) -> Any:
+    """An operation that writes a file."""
+
+    def write(path: Any, data: Any) -> None:
+        with open(_text(path), "wb") as file:
+            file.write(_text(data))
+
+    return py_func(write, [filename, contents], [], name=name)
+
+
+def _text(value: Any) -> bytes:
+    found: bytes = np.asarray(value, dtype=object).item()
+    return found

@@ -171,6 +171,136 @@ def static_rnn(
     return outputs, state
 
 
+def static_bidirectional_rnn(
+    cell_fw: Any,
+    cell_bw: Any,
+    inputs: Sequence[Any],
+    initial_state_fw: Any = None,
+    initial_state_bw: Any = None,
+    dtype: Any = None,
+    sequence_length: Any = None,
+    scope: Any = None,
+) -> tuple[list[Any], Any, Any]:
+    """Two nets over a list of inputs, one from each end: ``(joined outputs, forward state, backward state)``."""
+    from .ops_array import concat, stack, unstack
+
+    values = [convert_to_tensor(value) for value in inputs]
+
+    def turned(items: list[Any]) -> list[Any]:
+        if sequence_length is None:
+            return items[::-1]
+        return unstack(reverse_sequence(stack(items), sequence_length, 0, 1), len(items))
+
+    with variable_scope(scope or "bidirectional_rnn"):
+        forwards, state_fw = static_rnn(cell_fw, values, initial_state_fw, dtype, sequence_length, "fw")
+        backwards, state_bw = static_rnn(
+            cell_bw, turned(values), initial_state_bw, dtype, sequence_length, "bw"
+        )
+        pairs = zip(forwards, turned(backwards), strict=True)
+        return [concat([a, b], 1) for a, b in pairs], state_fw, state_bw
+
+
+def raw_rnn(
+    cell: Any,
+    loop_fn: Any,
+    parallel_iterations: int | None = None,
+    swap_memory: bool = False,
+    scope: Any = None,
+) -> tuple[Any, Any, Any]:
+    """A recurrent net whose inputs, states and outputs ``loop_fn`` chooses: ``(TensorArray of outputs, state, loop state)``.
+
+    ``loop_fn(time, cell_output, cell_state, loop_state)`` gives ``(finished, next input, next cell state, what to put out,
+    next loop state)``; the first call has None for all but the time.
+    """
+    from .control_flow import while_loop
+    from .ops_array import shape, zeros, zeros_like
+    from .ops_indexing import where
+    from .ops_math import logical_or
+    from .ops_reduce import reduce_all
+    from .tensor_array import TensorArray
+
+    if not callable(loop_fn):
+        raise TypeError("loop_fn must be a callable")
+    with variable_scope("rnn" if scope is None else scope):
+        start = convert_to_tensor(0)
+        finished, following, state, emitted, loop_state = loop_fn(start, None, None, None)
+        finished = convert_to_tensor(finished)
+        first = [convert_to_tensor(item) for item in flatten(following)]
+        batch: Any = first[0].shape[0].value if first[0].shape.ndims else None
+        if batch is None:
+            batch = shape(first[0])[0]
+        if emitted is None:
+            sizes: Any = cell.output_size
+            kinds = [first[0].dtype for _ in flatten(sizes)]
+            nothing = [zeros([int(size)], kind)[0:] for size, kind in zip(flatten(sizes), kinds, strict=True)]
+            template = sizes
+        else:
+            nothing = [zeros_like(convert_to_tensor(item)) for item in flatten(emitted)]
+            kinds, template = [item.dtype for item in nothing], emitted
+        arrays = [TensorArray(kind, 0, dynamic_size=True) for kind in kinds]
+        has_state = loop_state is not None
+        extra = convert_to_tensor(0) if not has_state else loop_state
+
+        def blank(item: Any, like: Any) -> Any:
+            # One row of nothing for each batch entry.
+            return zeros_like(like) if like.shape.ndims else zeros([batch], item.dtype)
+
+        def chosen(done: Any, new: Any, old: Any) -> Any:
+            leaves = zip(flatten(new), flatten(old), strict=True)
+            return pack_like(
+                old, [_kept(done, convert_to_tensor(a), convert_to_tensor(b)) for a, b in leaves]
+            )
+
+        def _kept(done: Any, new: Any, old: Any) -> Any:
+            return new if new.shape.ndims == 0 else where(done, old, new)
+
+        def turn(time: Any, done: Any, value: Any, outputs: Any, now: Any, more: Any) -> Any:
+            output, new = cell(value, now)
+            later = time + 1
+            next_done, next_value, next_state, emit, next_more = loop_fn(
+                later, output, new, more if has_state else None
+            )
+            next_state = chosen(done, next_state, now)
+            filled = []
+            for array, item in zip(outputs, flatten(emit), strict=True):
+                made = convert_to_tensor(item)
+                filled.append(array.write(time, where(done, blank(made, made), made)))
+            return (
+                later,
+                logical_or(convert_to_tensor(next_done), done),
+                next_value,
+                tuple(filled),
+                next_state,
+                next_more if has_state else more,
+            )
+
+        variables = (start, finished, following, tuple(arrays), state, extra)
+        shapes = [_loose(leaf) for leaf in flatten(variables)]
+        _, _, _, outputs, last, more = while_loop(
+            lambda time, done, *_: _not(reduce_all(done)),
+            turn,
+            variables,
+            shape_invariants=shapes,
+        )
+        return pack_like(template, list(outputs)), last, more if has_state else None
+
+
+def _not(value: Any) -> Any:
+    from .ops_math import logical_not
+
+    return logical_not(value)
+
+
+def _loose(leaf: Any) -> Any:
+    """A loop variable's shape, with the first extent open: batches may be known on one way in and not on the other."""
+    from .tensor_array import TensorArray
+
+    if isinstance(leaf, TensorArray):
+        return TensorShape([])
+    known = convert_to_tensor(leaf).shape
+    return known
+
+
 def bidirectional_dynamic_rnn(
     cell_fw: Any,
     cell_bw: Any,

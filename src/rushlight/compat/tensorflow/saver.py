@@ -33,7 +33,7 @@ class CheckpointState:
         self.all_model_checkpoint_paths = list(all_model_checkpoint_paths)
 
 
-def _write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
+def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:
     """Write a file so that it is there whole or not at all."""
     partial = f"{path}.partial.{os.getpid()}"
     try:
@@ -66,7 +66,7 @@ def update_checkpoint_state(
     lines = [f"model_checkpoint_path: {shown(model_checkpoint_path)}"]
     lines += [f"all_model_checkpoint_paths: {shown(path)}" for path in every]
     text = "\n".join(lines) + "\n"
-    _write_whole(
+    write_whole(
         os.path.join(save_dir, latest_filename or "checkpoint"), lambda file: file.write(text.encode())
     )
 
@@ -194,6 +194,12 @@ class Saver:
         self._keep, self._reshape, self._pad = max_to_keep or 0, reshape, pad_step_number
         self._last: list[str] = []
 
+    def export_meta_graph(self, filename: str | None = None, **_: Any) -> Any:
+        """See ``tf.train.export_meta_graph``."""
+        from .meta_graph import export_meta_graph
+
+        return export_meta_graph(filename, saver=self)
+
     @property
     def last_checkpoints(self) -> list[str]:
         """The paths of the checkpoints that were not deleted, the latest last."""
@@ -221,7 +227,8 @@ class Saver:
     ) -> str:
         """Write the variables' values in ``sess``; the checkpoint's path is ``save_path``, with ``-step`` if there is one.
 
-        The graph itself is not written. What is there under that path stays as it is until the new files are whole.
+        The graph is remembered for ``import_meta_graph`` in this process, and its operations are listed in a file
+        ``.meta``. What is there under that path stays as it is until the new files are whole.
 
         Raises:
             ValueError: if the folder does not exist.
@@ -249,9 +256,13 @@ class Saver:
             index["tensors"][name] = entry
             # NumPy's files know no bfloat16: its bits are kept as integers.
             arrays[key] = value.reshape(-1).view(np.uint16) if value.dtype.kind == "V" else value
-        _write_whole(save_path + _DATA, lambda file: np.savez(file, allow_pickle=False, **arrays))
-        _write_whole(save_path + _INDEX, lambda file: file.write(json.dumps(index, indent=1).encode()))
+        write_whole(save_path + _DATA, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        write_whole(save_path + _INDEX, lambda file: file.write(json.dumps(index, indent=1).encode()))
         self._retire(save_path)
+        if write_meta_graph:
+            from .meta_graph import export_meta_graph
+
+            export_meta_graph(f"{save_path}.{meta_graph_suffix}", sess.graph, self)
         if write_state:
             update_checkpoint_state(folder, save_path, self._last, latest_filename)
         return save_path

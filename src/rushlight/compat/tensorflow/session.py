@@ -101,7 +101,7 @@ class BaseSession:
         wanted = Fetches(self._graph, fetches)
         keys, values = self._feeds(feed_dict)
         plan = self._plan(tuple(wanted.tensors), tuple(wanted.targets), keys)
-        return wanted.build(self._execute(plan, values))
+        return wanted.build(self._execute(plan, values, keys))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -120,6 +120,10 @@ class BaseSession:
             )
         feeds: dict[Tensor, Any] = {}
         for key, value in feed_dict.items():
+            components = getattr(key, "_components", None)  # a sparse tensor
+            if components is not None:
+                key = [tensor for tensor in components() if tensor.op.type != CONST]
+                value = list(value)[: len(key)]
             if isinstance(key, tuple | list):
                 for tensor, part in zip(key, value, strict=True):
                     tensor = feed_tensor(self._graph, tensor)
@@ -135,19 +139,51 @@ class BaseSession:
             if len(self._plans) >= _PLANS_KEPT:  # a program that grows its graph in a loop
                 self._plans.clear()
                 self._steps.clear()
-            found = Plan(self._state, tensors, targets, keys)
+            sources = self._sources(tensors, targets, keys)
+            drawn = [t for op in sources for t in op.outputs if t not in keys]
+            found = Plan(self._state, tensors, targets, (*keys, *drawn))
+            found.sources = sources
             place([op for one in found.with_inner() for op in one.order], self._config)
             self._plans[tensors, targets, keys] = found
         return found
 
-    def _execute(self, plan: Plan, values: list[Any]) -> list[Any]:
+    @staticmethod
+    def _sources(tensors: Sequence[Tensor], targets: Sequence[Any], keys: Sequence[Tensor]) -> list[Any]:
+        """The operations that bring something in from outside (elements of data sets, of queues), in order.
+
+        What they give is drawn before the step and handed over as if it were fed. Those that wait for other operations of
+        the step are not among them.
+        """
+        ops = needed_operations([*[t.op for t in tensors if t not in keys], *targets], set(keys), None)
+        found = [op for op in ops if "draw" in op.attributes and not op.control_inputs]
+        return sorted(
+            [
+                op
+                for op in found
+                if all(t in keys or t.op.type == CONST or not t.op.inputs for t in op.inputs)
+            ],
+            key=lambda op: op.number,
+        )
+
+    def _drawn(self, plan: Plan, keys: Mapping[Tensor, Any]) -> list[Any]:
+        drawn: list[Any] = []
+        for op in plan.sources:
+            inputs = [keys[t] if t in keys else Plan(self._state, [t], [], []).run()[0] for t in op.inputs]
+            values = op.attributes["draw"](self._state, *inputs)
+            drawn += [value for t, value in zip(op.outputs, values, strict=True) if t not in keys]
+        return drawn
+
+    def _execute(self, plan: Plan, values: list[Any], keys: Sequence[Tensor] = ()) -> list[Any]:
+        if plan.sources:
+            self._check_initialised(plan)
+            values = [*values, *self._drawn(plan, dict(zip(keys, values, strict=True)))]
         results = self._run_step(plan, values)
         kept = {id(array) for array in map(_array, values)}
         kept.update([id(_array(slot.tensor)) for slot in self._state.slots.values()])
         kept.update(plan.constant_ids)
         return [as_fetched(value, kept) for value in results]
 
-    def _run_step(self, plan: Plan, values: list[Any]) -> tuple[Any, ...]:
+    def _check_initialised(self, plan: Plan) -> None:
         for variable in plan.required:
             if not self._state.slot(variable).initialised:
                 name = variable.op.name
@@ -156,6 +192,9 @@ class BaseSession:
                     variable.op,
                     f"Attempting to use uninitialized value {name}\n\t [[node {name} (defined at {variable.op.defined_at}) ]]",
                 )
+
+    def _run_step(self, plan: Plan, values: list[Any]) -> tuple[Any, ...]:
+        self._check_initialised(plan)
         signature = tuple([(tuple(value.shape), value.dtype) for value in values])
         step = self._steps.get((plan, signature))
         if step is None:
@@ -180,7 +219,7 @@ class BaseSession:
             self._check_open()
             plan = self._plan(tuple(wanted.tensors), tuple(wanted.targets), keys)
             values = [feed_value(key, value) for key, value in zip(keys, args, strict=True)]
-            return wanted.build(self._execute(plan, values))
+            return wanted.build(self._execute(plan, values, keys))
 
         return call
 

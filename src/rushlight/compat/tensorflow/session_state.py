@@ -40,12 +40,13 @@ class SessionState:
     def __init__(self) -> None:
         self.slots: dict[Any, Slot] = {}
         self._generators: dict[Operation, Any] = {}
+        self.resources: dict[Any, Any] = {}  # what else lasts: iterators over data sets, queues
 
     def slot(self, variable: Any) -> Slot:
         """The variable's place, made when it is first asked for."""
-        slot = self.slots.get(variable)
+        slot = self.slots.get(variable.key)
         if slot is None:
-            slot = self.slots[variable] = Slot(variable)
+            slot = self.slots[variable.key] = Slot(variable)
         return slot
 
     def generator(self, op: Operation) -> Any:

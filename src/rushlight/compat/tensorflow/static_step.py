@@ -20,11 +20,17 @@ from .graph import Operation
 _KEPT_EAGER: Final = frozenset(
     (
         "Assert",
+        "CustomGradient",
         "InitializedValue",
         "IsVariableInitialized",
+        "IteratorGetNext",
+        "MakeIterator",
         "Print",
+        "PrintV2",
         "PyFunc",
+        "QueueOp",
         "ReportUninitialized",
+        "TensorArrayV3",
     )
 )
 _EAGER_RUNS: Final = 1  # most steps run once: initializers, restoring, a look at a value

@@ -79,6 +79,63 @@ def histogram(name: str, values: Any, collections: Any = None, family: str | Non
     return _summary("HistogramSummary", name, values, collections, family, write)
 
 
+def image(
+    name: str, tensor: Any, max_outputs: int = 3, collections: Any = None, family: str | None = None
+) -> Tensor:
+    """A summary of the first ``max_outputs`` images of (batch, height, width, channels).
+
+    Channels: 1 (gray), 3 (colors) or 4 (and opacity). Floats are scaled so that the largest absolute value fits; with
+    negative ones 0 becomes the middle of the range. uint8 stays as it is.
+    """
+
+    def write(tag: str, value: Any) -> bytes:
+        pixels = _as_pixels(value.detach().numpy())[:max_outputs]
+        tags = [f"{tag}/image"] if max_outputs == 1 else [f"{tag}/image/{i}" for i in range(len(pixels))]
+        return b"".join(
+            [event_file.image_summary(one, entry) for one, entry in zip(tags, pixels, strict=False)]
+        )
+
+    return _summary("ImageSummary", name, tensor, collections, family, write)
+
+
+def _as_pixels(images: Any) -> Any:
+    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
+        raise ValueError(f"Tensor must be 4-D with last dim 1, 3, or 4, not {list(images.shape)}")
+    if images.dtype == np.uint8:
+        return images
+    scaled = []
+    for entry in np.asarray(images, np.float64):
+        finite = entry[np.isfinite(entry)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        if low < 0:
+            most = max(abs(low), abs(high))
+            scale, offset = (0.0 if most == 0 else 127.0 / most), 128.0
+        else:
+            scale, offset = (0.0 if high == 0 else 255.0 / high), 0.0
+        scaled.append(np.nan_to_num(entry) * scale + offset)
+    return np.clip(np.array(scaled), 0, 255).astype(np.uint8)
+
+
+def text(name: str, tensor: Any, collections: Any = None) -> Tensor:
+    """A summary of texts, which TensorBoard shows as Markdown."""
+    value = convert_to_tensor(tensor)
+    if value.dtype is not dtypes.string:
+        raise ValueError(f"Expected tensor {value.name} to have dtype string, got {value.dtype.name}")
+
+    def write(tag: str, found: Any) -> bytes:
+        texts = [item.decode(errors="replace") for item in np.asarray(found, dtype=object).ravel().tolist()]
+        return event_file.text_summary(tag, "\n\n".join(texts))
+
+    return _summary("TextSummary", name, value, collections, None, write)
+
+
+def audio(name: str, tensor: Any, *args: Any, **options: Any) -> Tensor:
+    """Not available."""
+    raise NotImplementedError(
+        "tf.summary.audio: sounds can't be written; use scalar, histogram, image or text"
+    )
+
+
 def merge(inputs: Sequence[Any], collections: Any = None, name: str | None = None) -> Tensor:
     """Several summaries as one."""
     operands = [convert_to_tensor(item) for item in inputs]
@@ -219,6 +276,19 @@ class Summary:
 
     def __init__(self, value: Sequence[Any] = ()) -> None:
         self.value = Summary._Values(value)
+
+    def ParseFromString(self, data: bytes) -> None:
+        """Read the numbers of a summary's value; other kinds of summaries keep their tag alone."""
+        self.value = Summary._Values(
+            [Summary.Value(tag, number) for tag, number in event_file.read_scalars(bytes(data))]
+        )
+
+    @classmethod
+    def FromString(cls, data: bytes) -> Summary:
+        """A summary from its value."""
+        made = cls()
+        made.ParseFromString(data)
+        return made
 
     def SerializeToString(self) -> bytes:
         """The summary as a file holds it."""

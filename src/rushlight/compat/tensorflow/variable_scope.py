@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from . import dtypes
-from .conversion import convert_to_tensor
 from .dtypes import DType, as_dtype
 from .graph import Graph, GraphKeys, Operand, get_default_graph
 from .initializers import GlorotUniform, Zeros
@@ -355,10 +354,7 @@ def _initial_value(
             raise ValueError(f"An initializer for variable {name} of {kind!r} is required")
         initializer = GlorotUniform() if kind.is_floating else Zeros()
     if not callable(initializer):
-        tensor_shape = (
-            convert_to_tensor(initializer, dtype).shape if isinstance(initializer, Operand) else None
-        )
-        if wanted is not None and tensor_shape is None and not isinstance(initializer, Operand):
+        if wanted is not None:
             raise ValueError("If initializer is a constant, do not specify shape.")
         return initializer
     if isinstance(initializer, type):

@@ -75,6 +75,7 @@ class Variable(Operand):
             raise ValueError(
                 f"collections argument to Variable constructor must be a list, tuple, or set. Got {collections}"
             )
+        self.key = object()  # its place in sessions, which a copy in another graph shares
         self.trainable = trainable is None or bool(trainable)
         self.constraint = constraint
         if self.trainable and GraphKeys.TRAINABLE_VARIABLES not in collections:
@@ -217,6 +218,18 @@ class Variable(Operand):
     ) -> Tensor:
         """An operation that subtracts ``delta``; its result is the new value."""
         return assign_sub(self, delta, name=name)
+
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+        """See ``tf.scatter_nd_update``."""
+        return scatter_nd_update(self, indices, updates, name=name)
+
+    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+        """See ``tf.scatter_nd_add``."""
+        return scatter_nd_add(self, indices, updates, name=name)
+
+    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+        """See ``tf.scatter_nd_sub``."""
+        return scatter_nd_sub(self, indices, updates, name=name)
 
     def count_up_to(self, limit: int) -> Tensor:
         """An operation that adds 1 and gives the value from before; ``OutOfRangeError`` when it has reached ``limit``."""
@@ -376,6 +389,8 @@ def _scatter(kind: str, doc: str) -> Callable[..., Tensor]:
             value = value.broadcast_to((*where.shape, *tensor.shape[1:])).reshape(-1, *tensor.shape[1:])
             if kind == "ScatterUpdate":
                 return tensor.index_copy_(0, rows, value)
+            if kind in _SCATTERED:
+                return tensor.index_copy_(0, rows, _SCATTERED[kind](tensor[rows], value))
             return tensor.index_add_(0, rows, value if kind == "ScatterAdd" else -value)
 
         result: Tensor = update(
@@ -387,6 +402,47 @@ def _scatter(kind: str, doc: str) -> Callable[..., Tensor]:
     return public
 
 
+_SCATTERED: dict[str, Callable[[Any, Any], Any]] = {
+    "ScatterMul": lambda rows, values: rows * values,
+    "ScatterDiv": lambda rows, values: rows / values,
+    "ScatterMax": rl.maximum,
+    "ScatterMin": rl.minimum,
+}
+scatter_mul = _scatter("ScatterMul", "An operation that multiplies the rows ``indices`` of a variable.")
+scatter_div = _scatter("ScatterDiv", "An operation that divides the rows ``indices`` of a variable.")
+scatter_max = _scatter(
+    "ScatterMax", "An operation that raises the rows ``indices`` of a variable to at least a value."
+)
+scatter_min = _scatter(
+    "ScatterMin", "An operation that lowers the rows ``indices`` of a variable to at most a value."
+)
+
+
+def _scatter_nd(kind: str, doc: str) -> Callable[..., Tensor]:
+    def public(
+        ref: Any, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        variable = _variable_of(ref)
+        index, values = convert_to_tensor(indices), convert_to_tensor(updates, variable.dtype)
+
+        def kernel(tensor: Any, where: Any, value: Any) -> Any:
+            places = tuple(rl.unbind(where.to(rl.int64), -1))
+            if kind == "ScatterNdUpdate":
+                return tensor.index_put_(places, value)
+            return tensor.index_put_(places, value if kind == "ScatterNdAdd" else -value, accumulate=True)
+
+        result: Tensor = update(
+            [variable], [index, values], kernel, kind, variable.dtype, variable.shape, name
+        )
+        return result
+
+    public.__doc__ = doc + " at the index tuples in the last axis of ``indices``."
+    return public
+
+
+scatter_nd_update = _scatter_nd("ScatterNdUpdate", "An operation that sets elements of a variable")
+scatter_nd_add = _scatter_nd("ScatterNdAdd", "An operation that adds to elements of a variable")
+scatter_nd_sub = _scatter_nd("ScatterNdSub", "An operation that subtracts from elements of a variable")
 scatter_update = _scatter("ScatterUpdate", "An operation that sets the rows ``indices`` of a variable.")
 scatter_add = _scatter("ScatterAdd", "An operation that adds to the rows ``indices`` of a variable.")
 scatter_sub = _scatter("ScatterSub", "An operation that subtracts from the rows ``indices`` of a variable.")

@@ -289,7 +289,30 @@ class _Writer:
         if code.op is Leaf.INDEX:
             return f"(long long)({index(code.payload)})"
         assert isinstance(code.op, ScalarOp)
-        return scalars.apply(code.op, [values[k] for k in code.operands], stage.code[code.operands[-1]].dtype)
+        dtype = stage.code[code.operands[-1]].dtype
+        value = scalars.apply(code.op, [values[k] for k in code.operands], dtype)
+        if code.dtype.name in scalars.HALVES and self._is_read(number, len(values)):
+            return scalars.rounded(code.op, value, code.dtype)
+        return value  # storing rounds
+
+    def _is_read(self, number: int, n: int) -> bool:
+        """Whether instruction ``n`` of stage ``number`` is an operand of anything but a store of its own dtype."""
+        stages = (
+            self.kernel.stages
+            if isinstance(self.kernel, RowKernel)
+            else (self.kernel.body, self.kernel.finish)
+        )
+        stage = stages[number]
+        return (
+            any(n in code.operands for code in stage.code)
+            or any(n == which for _, which in stage.reductions)
+            or any(n == which and self.arguments[k].dtype != stage.code[n].dtype for k, which in stage.stores)
+            or any(
+                code.op is Leaf.REGISTER and tuple(code.payload) == (number, -1 - n)
+                for s in stages
+                for code in s.code
+            )
+        )
 
     def stored(self, argument: int, value: str, code: Instruction) -> str:
         """A value as the argument's memory has it."""

@@ -293,6 +293,20 @@ def cast(value: str, source: DType, target: DType) -> str:
     return f"({to})({value})"
 
 
+# Operations whose results are representable where their operands are: nothing is left to be rounded.
+_EXACT: Final = frozenset(
+    {S.NEG, S.ABS, S.SIGN, S.MAXIMUM, S.MINIMUM, S.WHERE, S.COPYSIGN, S.FLOOR, S.CEIL, S.TRUNC, S.ROUND}
+)
+
+
+def rounded(op: ScalarOp, value: str, dtype: DType) -> str:
+    """The result of ``op`` as a value of ``dtype``: float16 and bfloat16 are computed in float32 and rounded once for each
+    node, as ``ir.evaluate`` has it and as eager mode does, although nothing of it may reach memory."""
+    if dtype.name not in HALVES or op in _EXACT:
+        return value
+    return decode(encode(value, dtype), dtype)
+
+
 _FUNCTIONS: Final = {
     S.SQRT: "sqrt", S.EXP: "exp", S.EXP2: "exp2", S.EXPM1: "expm1", S.LOG: "log", S.LOG2: "log2", S.LOG10: "log10",
     S.LOG1P: "log1p", S.SIN: "sin", S.COS: "cos", S.TAN: "tan", S.ASIN: "asin", S.ACOS: "acos", S.ATAN: "atan",
@@ -450,4 +464,6 @@ def combine(op: ReduceOp, total: str, value: str, dtype: DType) -> str:
 
 def result_of(accumulated: str, dtype: DType) -> str:
     """An accumulator's value as one of the dtype."""
+    if dtype.name in HALVES:
+        return decode(encode(accumulated, dtype), dtype)
     return f"({accumulated} != 0)" if dtype.kind == "b" else accumulated

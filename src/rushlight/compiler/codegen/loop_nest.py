@@ -148,6 +148,8 @@ class Reduction:
         return self.finish(value)
 
     def finish(self, value: Value) -> Value:
+        if self.dtype.name in scalars.HALVES:
+            return scalars.decode(self.b, scalars.encode(self.b, value, self.dtype), self.dtype)
         return value.compare("ne", 0) if self.dtype.kind == "b" else value
 
 
@@ -399,6 +401,7 @@ class Loops:
                 sources = [stage.code[k] for k in code.operands]
                 numbers = [_is_number(source) for source in sources]
                 value = scalars.apply(b, code.op, operands, sources[-1].dtype, numbers, inline)
+                value = scalars.rounded(b, code.op, value, code.dtype)
             values.append(value)
         for argument, code_number in stage.stores:
             target = self.arguments[argument].dtype

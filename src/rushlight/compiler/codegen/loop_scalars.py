@@ -84,11 +84,24 @@ def is_float(dtype: DType) -> bool:
     return register_type(dtype).floating
 
 
+# Operations whose results are representable where their operands are: nothing is left to be rounded.
+_EXACT = frozenset(
+    {S.NEG, S.ABS, S.SIGN, S.MAXIMUM, S.MINIMUM, S.WHERE, S.COPYSIGN, S.FLOOR, S.CEIL, S.TRUNC, S.ROUND}
+)
+
+
+def rounded(b: Body, op: ScalarOp, value: Value, dtype: DType) -> Value:
+    """The result of ``op`` as a value of ``dtype``: float16 and bfloat16 are computed in float32 and rounded once for each
+    node, as ``ir.evaluate`` has it and as eager mode does, although nothing of it may reach memory."""
+    if dtype.name not in HALVES or op in _EXACT:
+        return value
+    return decode(b, encode(b, value, dtype), dtype)
+
+
 def cast(b: Body, value: Value, source: DType, target: DType) -> Value:
     """NumPy's ``astype`` where that is defined; some number elsewhere.
 
-    To float16 and bfloat16 it rounds, although the register stays a float: what was asked for by name is done, while values
-    that only pass through are rounded where they are stored. (From float64 it rounds to float32 before.)
+    To float16 and bfloat16 it rounds, although the register stays a float. (From float64 it rounds to float32 before.)
     """
     if target.name in HALVES and source != target:
         return decode(b, encode(b, _cast(b, value, source, target), target), target)

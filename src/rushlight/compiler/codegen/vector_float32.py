@@ -115,6 +115,24 @@ def log(b: Body, x: Value) -> Value:
     return log_edges(b, x, result)
 
 
+def log1p(b: Body, x: Value) -> Value:
+    """As ``log`` of 1 + x, with what rounding that sum loses added to the fraction; near 0 the fraction is x itself."""
+    above = x + 1.0
+    lost = x - (above - 1.0)
+    bits = above.bits()
+    exponent = (bits - 0x3F3504F3) >> 23
+    power = -(exponent << 23)
+    scale = b.intrinsic(
+        "smax", power + 0x3F800000, b.const(power.type, 0)
+    )  # of the largest numbers, which lose nothing
+    f = b.fma(lost, scale.float_of_bits(), (bits + power).float_of_bits() - 1.0)
+    k = exponent.convert("sitofp", "float")
+    square = f * f
+    tail = b.fma(b.polynomial(f, LOG) * f, square, square * -0.5)
+    result = b.fma(k, LN2_HIGH, f + b.fma(k, LN2_LOW, tail))
+    return b.select(x.same(0.0), x, log_edges(b, above, result))
+
+
 def log_edges(b: Body, x: Value, result: Value) -> Value:
     """The logarithm of infinity and NaN, zero, and negative numbers."""
     result = b.select(x < INFINITY, result, x)

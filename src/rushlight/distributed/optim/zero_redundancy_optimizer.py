@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from ...autograd.grad_mode import no_grad
+from ...core.device import CPU
 from ...core.tensor import Tensor
 from ...optim.optimizer import Optimizer
 from .. import exchanges, records, work as under_way
+from ..algorithms.join import Join, Joinable, JoinHook
 from ..collectives import write
 from ..object_collectives import gather_object
 from ..process_group import ProcessGroup, the_group
 from ..wire import as_bytes, contiguous
 
 
-class ZeroRedundancyOptimizer(Optimizer):
+class ZeroRedundancyOptimizer(Optimizer, Joinable):
     """Each rank keeps the state of, and updates, a part of the parameters, then sends them to the others.
 
     Args:
@@ -109,6 +111,7 @@ class ZeroRedundancyOptimizer(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None, **kwargs: Any) -> Any:
         """Update this rank's part, then give every rank all parameters; ``closure`` recomputes the loss, which is returned."""
+        Join.notify_join_context(self)
         for ours, inner in zip(self.param_groups, self.optim.param_groups, strict=True):
             for key, value in ours.items():
                 if key not in ("params", "param_names"):
@@ -120,6 +123,20 @@ class ZeroRedundancyOptimizer(Optimizer):
                 if key != "params":
                     ours[key] = value
         return loss
+
+    def join_hook(self, **kwargs: Any) -> JoinHook:
+        """What ``Join`` calls on a rank without inputs: a step, in which the rank's part of the parameters is updated too."""
+        return _StepsForOthers(self)
+
+    @property
+    def join_device(self) -> Any:
+        """The device of the parameters."""
+        return CPU
+
+    @property
+    def join_process_group(self) -> ProcessGroup:
+        """The group that the state is divided among."""
+        return self.process_group
 
     def _exchange(self) -> None:
         group = self.process_group
@@ -200,3 +217,11 @@ class ZeroRedundancyOptimizer(Optimizer):
             for key, value in ours.items():
                 if key not in ("params", "param_names"):
                     inner[key] = value
+
+
+class _StepsForOthers(JoinHook):
+    def __init__(self, optimizer: ZeroRedundancyOptimizer) -> None:
+        self._optimizer = optimizer
+
+    def main_hook(self) -> None:
+        self._optimizer.step()

@@ -9,14 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...core.tensor import Tensor
 from ...ops.creation import arange
 from ...ops.linalg import matmul
 
 _Signature = Callable[..., Any]
-_BLOCK = 128
+_BLOCK = _DEFAULT_SPARSE_BLOCK_SIZE = 128
+
+
+class AuxRequest(NamedTuple):
+    """What ``flex_attention`` should give beside its result: the logarithms of sums, the largest scores."""
+
+    lse: bool = False
+    max_scores: bool = False
+
+
+class AuxOutput(NamedTuple):
+    """What was asked for with an ``AuxRequest``; None for the rest."""
+
+    lse: Tensor | None = None
+    max_scores: Tensor | None = None
 
 
 def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
@@ -166,6 +180,7 @@ def flex_attention(
         score_mod: ``(score, b, h, q_idx, kv_idx)`` → the score to use.
         scale: 1/√E by default.
         return_lse: also give the logarithm of each query's sum of exponentials, (B, H, L).
+        return_aux: an ``AuxRequest``: also give an ``AuxOutput`` with what it asks for.
 
     A query that keeps nothing has the result 0. Raises ``ValueError`` for shapes that do not go together.
 
@@ -177,8 +192,6 @@ def flex_attention(
     """
     if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
         raise NotImplementedError("flex_attention: query, key and value must have 4 dimensions")
-    if return_aux is not None:
-        raise NotImplementedError("flex_attention: return_aux is not there; use return_lse=True")
     heads, shared = query.shape[1], key.shape[1]
     if heads != shared:
         if not enable_gqa:
@@ -208,4 +221,7 @@ def flex_attention(
     total = scores.logsumexp(-1)
     weights = (scores - total.masked_fill(total == -math.inf, 0.0).unsqueeze(-1)).exp()
     result: Tensor = matmul(weights.to(value.dtype), value)
+    if return_aux is not None:
+        largest = scores.amax(-1) if return_aux.max_scores else None
+        return result, AuxOutput(total if return_aux.lse else None, largest)
     return (result, total) if return_lse else result

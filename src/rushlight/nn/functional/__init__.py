@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from ...ops.activations import (
-    celu as celu,
-    elu as elu,
-    glu as glu,
     hardshrink as hardshrink,
-    hardsigmoid as hardsigmoid,
     hardtanh as hardtanh,
-    leaky_relu as leaky_relu,
-    logsigmoid as logsigmoid,
     prelu as prelu,
     relu as relu,
     relu6 as relu6,
     relu_ as relu_,
     rrelu as rrelu,
-    selu as selu,
     softplus as softplus,
     softshrink as softshrink,
     softsign as softsign,
@@ -54,7 +47,6 @@ from .convolution import (
 from .cross_entropy import cross_entropy as cross_entropy, nll_loss as nll_loss
 from .ctc import ctc_loss as ctc_loss
 from .distance import (
-    cosine_similarity as cosine_similarity,
     normalize as normalize,
 )
 from .fractional_pooling import (
@@ -64,12 +56,24 @@ from .fractional_pooling import (
     fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices,
 )
 from .fused import (
+    celu as celu,
+    cosine_similarity as cosine_similarity,
+    elu as elu,
     gelu as gelu,
+    glu as glu,
+    group_norm as group_norm,
+    hardsigmoid as hardsigmoid,
     hardswish as hardswish,
+    huber_loss as huber_loss,
+    layer_norm as layer_norm,
+    leaky_relu as leaky_relu,
+    logsigmoid as logsigmoid,
     mish as mish,
     rms_norm as rms_norm,
     scaled_dot_product_attention as scaled_dot_product_attention,
+    selu as selu,
     silu as silu,
+    smooth_l1_loss as smooth_l1_loss,
 )
 from .grid_sampling import affine_grid as affine_grid, grid_sample as grid_sample
 from .linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
@@ -77,12 +81,10 @@ from .loss import (
     binary_cross_entropy as binary_cross_entropy,
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
     gaussian_nll_loss as gaussian_nll_loss,
-    huber_loss as huber_loss,
     kl_div as kl_div,
     l1_loss as l1_loss,
     mse_loss as mse_loss,
     poisson_nll_loss as poisson_nll_loss,
-    smooth_l1_loss as smooth_l1_loss,
 )
 from .margin_loss import (
     cosine_embedding_loss as cosine_embedding_loss,
@@ -98,9 +100,7 @@ from .margin_loss import (
 from .multi_head_attention import multi_head_attention_forward as multi_head_attention_forward
 from .normalization import (
     batch_norm as batch_norm,
-    group_norm as group_norm,
     instance_norm as instance_norm,
-    layer_norm as layer_norm,
     local_response_norm as local_response_norm,
 )
 from .padding import pad as pad

@@ -9,6 +9,7 @@ from ...ops.dispatch import common_dtype, type_name, write_out
 from ...ops.joining import broadcast_tensors
 from ...ops.movement import cast, expand
 from ...ops.norms import vector_norm
+from ...ops.numpy_names import numpy_names
 from ...ops.pointwise import add, div, mul, sub
 from ...ops.reductions import sum as sum_of
 
@@ -32,6 +33,7 @@ def normalize(
     return result if out is None else write_out(out, result, "div")
 
 
+@numpy_names
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosines of the angles between vectors along ``dim`` (broadcast); lengths count as at least ``eps``.
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ...core.dtypes import FLOATS
-from ...core.tensor import Tensor, make_tensor
+from ...core.tensor import Tensor
 from ...ops.batching import for_each_example
 from ...ops.dispatch import not_implemented
 from ...ops.extrema import max as max_of
 from ...ops.movement import expand, reshape, squeeze, unsqueeze
+from ...ops.placement import tensor_beside
 from ...ops.random import rand
 from ...ops.scattering import gather
 from ...runtime.batched import Batched
@@ -75,7 +76,7 @@ def _pool(
         input = unsqueeze(input, 0)
     batch, channels = input._array.shape[:2]
     if samples is None:
-        samples = rand(batch, channels, dims, dtype=input.dtype)
+        samples = rand(batch, channels, dims, dtype=input.dtype, device=input.device)
     if type(samples._array) is Batched:
         result, places = for_each_example(_pool, (input, window, counts, None, samples, dims))
         return (squeeze(result, 0), squeeze(places, 0)) if single else (result, places)
@@ -84,7 +85,7 @@ def _pool(
         raise RuntimeError(
             f"{name}: expected _random_samples ({batch}, {channels}, {dims}), got {list(drawn.shape)}"
         )
-    index = make_tensor(_elements(drawn, input._array.shape, window, counts))
+    index = tensor_beside(input, _elements(drawn, input._array.shape, window, counts))
     count = int(np.prod(counts))
     flat = reshape(input, (batch, channels, 1, int(np.prod(input._array.shape[2:]))))
     windows = gather(expand(flat, batch, channels, count, flat._array.shape[-1]), 3, index)

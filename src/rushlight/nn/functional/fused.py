@@ -7,22 +7,47 @@ from typing import Any
 
 from ...autograd.fused import fused
 from ...core.tensor import Tensor
-from ...ops.activations import gelu as _gelu, hardswish as _hardswish, mish as _mish, silu as _silu
+from ...ops.activations import (
+    celu as _celu,
+    elu as _elu,
+    gelu as _gelu,
+    glu as _glu,
+    hardsigmoid as _hardsigmoid,
+    hardswish as _hardswish,
+    leaky_relu as _leaky_relu,
+    logsigmoid as _logsigmoid,
+    mish as _mish,
+    selu as _selu,
+    silu as _silu,
+)
 from .attention import scaled_dot_product_attention as _attention
-from .normalization import rms_norm as _rms_norm
+from .distance import cosine_similarity as _cosine_similarity
+from .loss import huber_loss as _huber_loss, smooth_l1_loss as _smooth_l1_loss
+from .normalization import group_norm as _group_norm, layer_norm as _layer_norm, rms_norm as _rms_norm
 
 gelu: Callable[..., Tensor] = fused(_gelu, name="gelu", from_size=4_096)
 rms_norm: Callable[..., Tensor] = fused(_rms_norm, name="fused_rms_norm", from_size=4_096)
+layer_norm: Callable[..., Tensor] = fused(_layer_norm, name="native_layer_norm", from_size=8_192)
+group_norm: Callable[..., Tensor] = fused(_group_norm, name="native_group_norm", from_size=8_192)
+glu: Callable[..., Tensor] = fused(_glu, name="glu", from_size=8_192)
+logsigmoid: Callable[..., Tensor] = fused(_logsigmoid, name="log_sigmoid", from_size=8_192)
+cosine_similarity: Callable[..., Tensor] = fused(
+    _cosine_similarity, name="cosine_similarity", from_size=8_192
+)
+smooth_l1_loss: Callable[..., Tensor] = fused(_smooth_l1_loss, name="smooth_l1_loss", from_size=8_192)
+huber_loss: Callable[..., Tensor] = fused(_huber_loss, name="huber_loss", from_size=8_192)
 
 
-def _or_in_place(function: Any, name: str) -> Callable[..., Tensor]:
+def _or_in_place(function: Any, name: str, place: int = 1) -> Callable[..., Tensor]:
+    """``function`` with large calls compiled, but for those in place; ``place``: where ``inplace`` is among the arguments."""
     import functools
 
     large = fused(function, name=name, from_size=8_192)
 
     @functools.wraps(function)
-    def activation(input: Tensor, inplace: bool = False) -> Tensor:
-        return function(input, True) if inplace else large(input)  # type: ignore[no-any-return]
+    def activation(*args: Any, **kwargs: Any) -> Tensor:
+        in_place = kwargs.get("inplace") or (len(args) > place and args[place])
+        return (function if in_place else large)(*args, **kwargs)  # type: ignore[no-any-return]
 
     return activation
 
@@ -30,6 +55,11 @@ def _or_in_place(function: Any, name: str) -> Callable[..., Tensor]:
 silu = _or_in_place(_silu, "silu")
 mish = _or_in_place(_mish, "mish")
 hardswish = _or_in_place(_hardswish, "hardswish")
+hardsigmoid = _or_in_place(_hardsigmoid, "hardsigmoid")
+selu = _or_in_place(_selu, "elu")
+elu = _or_in_place(_elu, "elu", 2)
+celu = _or_in_place(_celu, "elu", 2)
+leaky_relu = _or_in_place(_leaky_relu, "leaky_relu", 2)
 
 
 _large_attention: Callable[..., Tensor] = fused(
@@ -59,3 +89,11 @@ def _wrap_attention() -> Callable[..., Tensor]:
 
 
 scaled_dot_product_attention = _wrap_attention()
+
+# Each says where it is found, not where its formula is: pickle looks a function up by that.
+for _function in (
+    gelu, layer_norm, group_norm, rms_norm, glu, logsigmoid, cosine_similarity, smooth_l1_loss, huber_loss, silu, mish,
+    hardswish, hardsigmoid, selu, elu, celu, leaky_relu, scaled_dot_product_attention,
+):  # fmt: skip
+    _function.__module__, _function.__qualname__ = __name__, _function.__name__
+del _function

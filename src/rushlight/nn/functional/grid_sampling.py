@@ -265,6 +265,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         align_corners = False
     if theta._array.dtype not in FLOATS:
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    size = [int(n) for n in size]  # a library may give tensors
     dims = len(size) - 2
     if dims not in (2, 3):
         raise NotImplementedError(

@@ -115,7 +115,7 @@ def multi_head_attention_forward(
     k = _heads_of(k, static_k, "static_k", batch * num_heads, head_width)
     v = _heads_of(v, static_v, "static_v", batch * num_heads, head_width)
     if add_zero_attn:
-        none = zeros((batch * num_heads, 1, head_width), dtype=k.dtype)
+        none = zeros((batch * num_heads, 1, head_width), dtype=k.dtype, device=k.device)
         k, v = cat([k, none], 1), cat([v, none], 1)
         attn_mask, key_padding_mask = _one_more_column(attn_mask), _one_more_column(key_padding_mask)
     source = k.shape[1]

@@ -12,6 +12,7 @@ from ...core.tensor import Tensor, make_tensor
 from ...ops.batching import for_each_example
 from ...ops.creation import zeros
 from ...ops.indexing import embedding as _embedding, index_add
+from ...ops.placement import tensor_beside
 from ...ops.pointwise import div, mul
 from ...ops.scattering import gather
 from ...runtime.batched import Batched
@@ -149,18 +150,18 @@ def embedding_bag(
         limit_norms(weight, input, max_norm, norm_type)
     if padding >= 0:
         kept = make_tensor(np.flatnonzero(flat._array != padding))
-        flat, bag_of = flat[kept], bag_of[kept._array]
+        flat, bag_of = flat[kept], bag_of[on_host(kept._array)]
         per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
     rows = (_sparsely if sparse else _embedding)(weight, flat, padding, scale_grad_by_freq)
     if mode == "max":
         return _largest(rows, bag_of, bags)
     if per_sample_weights is not None:
         rows = mul(rows, per_sample_weights.unsqueeze(1))
-    start = zeros((bags, weight._array.shape[1]), dtype=weight.dtype)
-    result: Tensor = index_add(start, 0, make_tensor(bag_of), rows)
+    start = zeros((bags, weight._array.shape[1]), dtype=weight.dtype, device=weight.device)
+    result: Tensor = index_add(start, 0, tensor_beside(rows, bag_of), rows)
     if mode == "mean":
         counts = np.maximum(np.bincount(bag_of, minlength=bags), 1).astype(weight._array.dtype)
-        result = div(result, make_tensor(counts[:, None]))
+        result = div(result, tensor_beside(result, counts[:, None]))
     return result
 
 
@@ -202,15 +203,15 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
 
 
 def _largest(rows: Tensor, bag_of: Any, bags: int) -> Tensor:
-    values = rows._array
+    values = on_host(rows._array)
     if not len(values):
-        return zeros((bags, values.shape[1]), dtype=rows.dtype)  # type: ignore[no-any-return]
+        return zeros((bags, values.shape[1]), dtype=rows.dtype, device=rows.device)  # type: ignore[no-any-return]
     sizes = np.bincount(bag_of, minlength=bags)
     ends = np.cumsum(sizes)
     places = np.zeros((bags, values.shape[1]), np.int64)
     for bag in np.flatnonzero(sizes):
         start = ends[bag] - sizes[bag]
         places[bag] = start + values[start : ends[bag]].argmax(0)
-    result: Tensor = gather(rows, 0, make_tensor(places))
+    result: Tensor = gather(rows, 0, tensor_beside(rows, places))
     filled = (sizes > 0).astype(values.dtype)
-    return result if filled.all() else mul(result, make_tensor(filled[:, None]))
+    return result if filled.all() else mul(result, tensor_beside(result, filled[:, None]))

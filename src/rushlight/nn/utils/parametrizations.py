@@ -85,7 +85,7 @@ class _SpectralNorm(Module):
             self.n_power_iterations = n_power_iterations
             matrix = self._reshape_weight_to_matrix(weight)
             for buffer, size in zip(("_u", "_v"), matrix.shape, strict=True):
-                start = empty(size, dtype=matrix.dtype).normal_(0, 1)
+                start = empty(size, dtype=matrix.dtype, device=matrix.device).normal_(0, 1)
                 self.register_buffer(buffer, normalize(start, dim=0, eps=eps))
             self._power_method(matrix, 15)
 
@@ -199,7 +199,7 @@ class _Orthogonal(Module):
 
         x = x.tril()
         if n != k:
-            x = cat([x, zeros((*x.shape[:-2], n, n - k), dtype=x.dtype)], -1)
+            x = cat([x, zeros((*x.shape[:-2], n, n - k), dtype=x.dtype, device=x.device)], -1)
         a = x - x.mH
         if self.orthogonal_map is _OrthMaps.matrix_exp:
             q = matrix_exp(a)
@@ -234,7 +234,7 @@ class _Orthogonal(Module):
         if n == k:
             q = q.clone() if _is_orthogonal(q) else _make_orthogonal(q)
         else:
-            more = randn(*q.shape[:-2], n, n - k, dtype=q.dtype)
+            more = randn(*q.shape[:-2], n, n - k, dtype=q.dtype, device=q.device)
             q = _make_orthogonal(cat([q, more], -1))
         self.base = q
         minus_identity = zeros_like(given)

@@ -269,7 +269,7 @@ class RandomStructured(_Structured):
             return default_mask
         from ...ops.random import rand
 
-        scores = rand(t.shape[self.dim])
+        scores = rand(t.shape[self.dim], device=t.device)
         threshold = scores.kthvalue(count).values
         return self._keep(t, default_mask, scores > threshold)
 

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.device import on_host
 from ...core.shapes import count
 from ...core.tensor import Tensor, make_tensor
 from ...ops.creation import full
 from ...ops.indexing import index_copy, index_select
 from ...ops.joining import cat
 from ...ops.movement import narrow, reshape
+from ...ops.placement import tensor_beside
 
 
 class _PackedFields(NamedTuple):
@@ -130,9 +132,10 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """
     if permutation is None:
         return None
-    inverse = np.empty_like(permutation._array)
-    inverse[permutation._array] = np.arange(len(inverse))
-    return make_tensor(inverse)
+    order = on_host(permutation._array)
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(inverse))
+    return tensor_beside(permutation, inverse)
 
 
 def _starts(batch_sizes: Any) -> Any:
@@ -196,8 +199,11 @@ def pack_padded_sequence(
         sequence = order[sequence]
     rows = sequence * steps + step if batch_first else step * sequences + sequence
     flat = reshape(input, (sequences * steps, *shape[2:]))
-    data = index_select(flat, 0, make_tensor(rows))
-    return PackedSequence(data, make_tensor(batch_sizes), None if order is None else make_tensor(order))
+    data = index_select(flat, 0, tensor_beside(flat, rows))
+    # The sizes stay on the CPU, as in PyTorch.
+    return PackedSequence(
+        data, make_tensor(batch_sizes), None if order is None else tensor_beside(flat, order)
+    )
 
 
 def pad_packed_sequence(
@@ -231,13 +237,13 @@ def pad_packed_sequence(
     lengths = np.count_nonzero(batch_sizes[:, None] > np.arange(sequences), axis=0)
     step, number = _places(lengths, batch_sizes)
     if unsorted is not None:
-        lengths = lengths[unsorted._array]
-        number = np.argsort(unsorted._array)[number]
+        back = on_host(unsorted._array)
+        lengths, number = lengths[back], np.argsort(back)[number]
     shape = data._array.shape[1:]
     outer = (sequences, steps) if batch_first else (steps, sequences)
     rows = number * steps + step if batch_first else step * sequences + number
-    start = full((count(outer), *shape), padding_value, dtype=data.dtype)
-    filled = index_copy(start, 0, make_tensor(rows), data)
+    start = full((count(outer), *shape), padding_value, dtype=data.dtype, device=data.device)
+    filled = index_copy(start, 0, tensor_beside(data, rows), data)
     return reshape(filled, (*outer, *shape)), make_tensor(lengths)
 
 
@@ -276,10 +282,13 @@ def pad_sequence(
     else:
         rows = np.concatenate([step * len(parts) + i for i, step in enumerate(within)])
     parts = [part if part._array.shape[1:] == shape else part.expand(-1, *shape) for part in parts]
-    start = full((count(outer), *shape), padding_value, dtype=first.dtype)
+    start = full((count(outer), *shape), padding_value, dtype=first.dtype, device=first.device)
     joined = cat(parts)
     filled = index_copy(
-        start, 0, make_tensor(rows), joined if joined.dtype is first.dtype else joined.to(first.dtype)
+        start,
+        0,
+        tensor_beside(first, rows),
+        joined if joined.dtype is first.dtype else joined.to(first.dtype),
     )
     return reshape(filled, (*outer, *shape))
 

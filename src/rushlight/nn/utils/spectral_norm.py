@@ -80,8 +80,8 @@ class SpectralNorm:
                 "before applying spectral normalization"
             )
         rows, columns = hook.reshape_weight_to_matrix(weight.detach()).shape
-        u = normalize(empty(rows, dtype=weight.dtype).normal_(0, 1), dim=0, eps=eps)
-        v = normalize(empty(columns, dtype=weight.dtype).normal_(0, 1), dim=0, eps=eps)
+        u = normalize(empty(rows, dtype=weight.dtype, device=weight.device).normal_(0, 1), dim=0, eps=eps)
+        v = normalize(empty(columns, dtype=weight.dtype, device=weight.device).normal_(0, 1), dim=0, eps=eps)
         del module._parameters[name]
         module.register_parameter(name + "_orig", weight)
         setattr(module, name, weight.data)

@@ -78,6 +78,19 @@ def replaced(module: Module, tensors: dict[str, Any], *, tie_weights: bool, stri
                 table[key] = own[name]
 
 
+def _reparametrize_module(
+    module: Module,
+    parameters_and_buffers: dict[str, Any],
+    *,
+    tie_weights: bool = False,
+    strict: bool = False,
+    stack_weights: bool = False,
+) -> Any:
+    """A context in which ``parameters_and_buffers`` stand in the places of the module's own. Libraries use it under this
+    name of PyTorch's; ``stack_weights`` (the order of putting back) makes no difference here."""
+    return replaced(module, parameters_and_buffers, tie_weights=tie_weights, strict=strict)
+
+
 def _with_tied(named: Mapping[str, Any], tensors: dict[str, Any]) -> dict[str, Any]:
     """``tensors`` with the value of one name of a shared parameter under its other names, too."""
     groups: dict[int, list[str]] = {}

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from .collate import default_collate as default_collate, default_convert as default_convert
 from .dataset import Dataset as Dataset, IterableDataset as IterableDataset
-from .loader import DataLoader as DataLoader
+from .iteration import _BaseDataLoaderIter as _BaseDataLoaderIter, _DatasetKind as _DatasetKind
+from .loader import (
+    DataLoader as DataLoader,
+    _InfiniteConstantSampler as _InfiniteConstantSampler,
+    _SingleProcessDataLoaderIter as _SingleProcessDataLoaderIter,
+)
 from .sampler import (
     BatchSampler as BatchSampler,
     RandomSampler as RandomSampler,
     Sampler as Sampler,
     SequentialSampler as SequentialSampler,
 )
-from .worker import get_worker_info as get_worker_info
+from .worker import (
+    _MultiProcessingDataLoaderIter as _MultiProcessingDataLoaderIter,
+    get_worker_info as get_worker_info,
+)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
-from ...core.tensor import Tensor
 from .collate import default_collate, default_convert
-from .dataset import IterableDataset
+from .iteration import _BaseDataLoaderIter, _DatasetKind, kind_of, make_fetcher, pinned
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
+T_co = TypeVar("T_co", covariant=True)
+_FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
-class _Endless(Sampler):
+
+class _InfiniteConstantSampler(Sampler):
     """What stands for the sampler of an iterable dataset: it has no indices."""
 
     def __iter__(self) -> Iterator[None]:
@@ -19,7 +21,7 @@ class _Endless(Sampler):
             yield None
 
 
-class DataLoader:
+class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches.
 
     Args:
@@ -30,7 +32,9 @@ class DataLoader:
         called with the worker's number when it starts.   generator: the source of the order and of the workers' seeds.
         prefetch_factor: batches each worker loads ahead.   persistent_workers: keep workers between epochs.
 
-    Raises ``ValueError`` for options that exclude each other; an error in a worker is raised here with its traceback.
+    Raises ``ValueError`` for options that exclude each other, and for setting one of those that say what is read in which
+    order (``batch_size``, ``sampler``, ``dataset``, ...) on a loader that is made. An error in a worker is raised here with
+    its traceback.
 
     Example:
         >>> import rushlight as torch
@@ -38,6 +42,9 @@ class DataLoader:
         >>> [batch.tolist() for batch in loader]
         [[0, 1], [2, 3], [4]]
     """
+
+    _iterator: _BaseDataLoaderIter | None = None
+    __initialized = False
 
     def __init__(
         self,
@@ -75,7 +82,8 @@ class DataLoader:
             raise ValueError("prefetch_factor option should be non-negative")
         if persistent_workers and num_workers == 0:
             raise ValueError("persistent_workers option needs num_workers > 0")
-        iterable = isinstance(dataset, IterableDataset)
+        self._dataset_kind = kind_of(dataset)
+        iterable = self._dataset_kind == _DatasetKind.Iterable
         if iterable:
             if shuffle:
                 raise ValueError(
@@ -98,7 +106,7 @@ class DataLoader:
             )
         if sampler is None:
             if iterable:
-                sampler = _Endless()
+                sampler = _InfiniteConstantSampler()
             else:
                 sampler = (
                     RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
@@ -121,7 +129,24 @@ class DataLoader:
         self.persistent_workers = persistent_workers
         self.in_order = in_order
         self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
-        self._kept_workers: Any = None
+        self._IterableDataset_len_called: int | None = None
+        self.__initialized = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__initialized and name in _FIXED:
+            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
+        super().__setattr__(name, value)
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        """The context in which workers are started; a start method's name becomes the context of that name."""
+        return self.__context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        if context is not None:
+            context = _checked_context(context, self.num_workers)
+        self.__context = context
 
     @property
     def _auto_collation(self) -> bool:
@@ -132,93 +157,70 @@ class DataLoader:
         return self.batch_sampler if self._auto_collation else self.sampler
 
     def __iter__(self) -> Iterator[Any]:
-        from ...ops.random import draw_seed
+        if not (self.persistent_workers and self.num_workers):
+            return self._get_iterator()
+        if self._iterator is None:
+            self._iterator = self._get_iterator()
+        else:
+            self._iterator._reset(self)
+        return self._iterator
 
-        if self._kept_workers is not None:
-            return self._kept_workers.epoch(self, None, keep=True)  # type: ignore[no-any-return]
-        # Drawn by PyTorch for every new set of workers, also where there are none: the stream must agree.
-        seed = draw_seed(self.generator)
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        """A new iteration over the batches, made here or by workers of its own."""
         if self.num_workers == 0:
-            return _Here(self)
-        from .worker import WorkerPool
+            return _SingleProcessDataLoaderIter(self)
+        from .worker import _MultiProcessingDataLoaderIter
 
-        if self.persistent_workers:
-            self._kept_workers = WorkerPool(self)
-            return self._kept_workers.epoch(self, seed, keep=True)  # type: ignore[no-any-return]
-        return WorkerPool(self).epoch(self, seed, keep=False)
+        return _MultiProcessingDataLoaderIter(self)
+
+    def check_worker_number_rationality(self) -> None:
+        """Accepted, without effect: no advice on numbers of workers is given."""
 
     def __len__(self) -> int:
-        if isinstance(self.dataset, IterableDataset):
-            length = len(self.dataset)  # type: ignore[arg-type]
+        if self._dataset_kind == _DatasetKind.Iterable:
+            length = self._IterableDataset_len_called = len(self.dataset)
             if self.batch_size is None:
                 return length
             return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
         return len(self._index_sampler)
 
 
-class _Here:
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     """One epoch made in this process."""
 
-    def __init__(self, loader: DataLoader) -> None:
-        self._length = loader.__len__
-        self._pins = loader.pin_memory
-        self._indices = iter(loader._index_sampler)
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
         self._fetch = make_fetcher(
-            loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
+            self._dataset, self._dataset_kind, self._auto_collation, self._collate_fn, self._drop_last
         )
 
-    def __iter__(self) -> Iterator[Any]:
-        return self
+    def _next_data(self) -> Any:
+        batch = self._fetch(self._next_index())
+        return pinned(batch) if self._pin_memory else batch
 
     def __next__(self) -> Any:
-        batch = self._fetch(next(self._indices))
-        return pinned(batch) if self._pins else batch
-
-    def __len__(self) -> int:
-        return self._length()
+        return self._counted(self._next_data())
 
 
-def pinned(batch: Any) -> Any:
-    """A batch with its tensors in page-locked memory, where a GPU is in use; what has a method ``pin_memory`` uses that."""
-    if isinstance(batch, Tensor):
-        return batch.pin_memory()
-    if isinstance(batch, str | bytes):
-        return batch
-    if isinstance(batch, Mapping):
-        return type(batch)({key: pinned(item) for key, item in batch.items()})  # type: ignore[call-arg]
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*[pinned(item) for item in batch])
-    if isinstance(batch, list | tuple):
-        return type(batch)([pinned(item) for item in batch])
-    return batch.pin_memory() if hasattr(batch, "pin_memory") else batch
+def _checked_context(context: Any, num_workers: int) -> Any:
+    if num_workers == 0:
+        raise ValueError(
+            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+            f"num_workers={num_workers}"
+        )
+    import multiprocessing
 
-
-def make_fetcher(
-    dataset: Any, batched: bool, collate: Callable[[Any], Any], drop_last: bool
-) -> Callable[[Any], Any]:
-    """The function from what the index sampler gives to a batch; raises ``StopIteration`` at a stream's end."""
-    if isinstance(dataset, IterableDataset):
-        stream = iter(dataset)
-
-        def from_stream(indices: Any) -> Any:
-            if not batched:
-                return collate(next(stream))
-            samples = []
-            for _ in indices:
-                try:
-                    samples.append(next(stream))
-                except StopIteration:
-                    break
-            if not samples or (drop_last and len(samples) < len(indices)):
-                raise StopIteration
-            return collate(samples)
-
-        return from_stream
-    if not batched:
-        return lambda index: collate(dataset[index])
-
-    def from_map(indices: Any) -> Any:
-        several = getattr(dataset, "__getitems__", None)
-        return collate(several(indices) if callable(several) else [dataset[i] for i in indices])
-
-    return from_map
+    if isinstance(context, str):
+        methods = multiprocessing.get_all_start_methods()
+        if context not in methods:
+            raise ValueError(
+                f"multiprocessing_context option should specify a valid start method in {methods!r}, but got "
+                f"multiprocessing_context={context!r}"
+            )
+        return multiprocessing.get_context(context)
+    if not isinstance(context, multiprocessing.context.BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the start method, "
+            f"but got multiprocessing_context={context}"
+        )
+    return context

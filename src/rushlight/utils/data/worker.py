@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
+
+from .iteration import _BaseDataLoaderIter, make_fetcher, pinned
 
 _CHECK_SECONDS = 2.0
 
@@ -26,12 +27,13 @@ class WorkerInfo(NamedTuple):
     dataset: Any
 
 
-_info: list[WorkerInfo] = []
+# PyTorch's name for it: programs that load in threads of their own reset it.
+_worker_info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
     """In a worker: its ``id``, ``num_workers``, ``seed`` and copy of the ``dataset``. None in the main process."""
-    return _info[0] if _info else None
+    return _worker_info
 
 
 class _StreamEnded:
@@ -86,10 +88,9 @@ def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) 
     """The body of a worker process."""
     import signal
 
-    from .loader import make_fetcher
-
+    global _worker_info
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process decides what an interrupt means
-    dataset, batched, collate, drop_last, init = loader_parts
+    dataset, kind, batched, collate, drop_last, init = loader_parts
     fetch: Any = None
     broken: _Failure | None = None
     while True:
@@ -101,10 +102,10 @@ def _work(number: int, count: int, loader_parts: Any, tasks: Any, results: Any) 
             try:
                 if task[1] is not None:
                     _seed_everything(task[1] + number)
-                    _info[:] = [WorkerInfo(number, count, task[1] + number, dataset)]
+                    _worker_info = WorkerInfo(number, count, task[1] + number, dataset)
                 if init is not None and fetch is None:
                     init(number)
-                fetch = make_fetcher(dataset, batched, collate, drop_last)
+                fetch = make_fetcher(dataset, kind, batched, collate, drop_last)
             except Exception as error:
                 broken = _Failure(number, error)
             continue
@@ -134,7 +135,8 @@ class WorkerPool:
         self.results = context.Queue()
         self.tasks = [context.Queue() for _ in range(loader.num_workers)]
         parts = (
-            loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last, loader.worker_init_fn,
+            loader.dataset, loader._dataset_kind, loader._auto_collation, loader.collate_fn, loader.drop_last,
+            loader.worker_init_fn,
         )  # fmt: skip
         self.processes = []
         for number, tasks in enumerate(self.tasks):
@@ -144,15 +146,11 @@ class WorkerPool:
             process.start()
             self.processes.append(process)
 
-    def epoch(self, loader: Any, seed: int | None, keep: bool) -> Iterator[Any]:
-        """The batches of one epoch; the workers are stopped at its end unless ``keep``.
-
-        Without a ``seed``, for workers that have had one, their random streams go on.
-        """
+    def begin(self, seed: int | None) -> None:
+        """Begin an epoch. Without a ``seed``, for workers that have had one, their random streams go on."""
         self.epoch_number += 1
         for tasks in self.tasks:
             tasks.put(("epoch", seed))
-        return _Epoch(self, loader, keep)
 
     def receive(self, timeout: float) -> Any:
         """The next result; ``RuntimeError`` if a worker died or the time ran out."""
@@ -196,30 +194,37 @@ class WorkerPool:
             self.stop()
 
 
-class _Epoch:
-    """Deals tasks to the workers of a pool and hands their results on in order."""
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """Deals tasks to worker processes and hands their results on in order, for one epoch, or with persistent workers for
+    one after another."""
 
-    def __init__(self, pool: WorkerPool, loader: Any, keep: bool) -> None:
-        self.pool = pool
-        self.keep = keep
-        self.timeout = loader.timeout
-        self.number = pool.epoch_number
-        self.indices = iter(loader._index_sampler)
-        self.length = loader.__len__
-        self.running = list(range(loader.num_workers))  # workers whose stream has not ended
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
+        self._prefetch_factor: int = loader.prefetch_factor
+        self.pool = WorkerPool(loader)
+        self._begin(self._base_seed)
+
+    def _reset(self, loader: Any, first_iter: bool = False) -> None:
+        super()._reset(loader, first_iter)
+        self._begin(None)
+
+    def _begin(self, seed: int | None) -> None:
+        self.pool.begin(seed)
+        self.number = self.pool.epoch_number
+        self.running = list(range(self._num_workers))  # workers whose stream has not ended
         self.turn = 0
         self.sent = 0
         self.expected = 0
         self.arrived: dict[int, Any] = {}
         self.finished = False
-        for _ in range(loader.prefetch_factor * loader.num_workers):
+        for _ in range(self._prefetch_factor * self._num_workers):
             self._send()
 
     def _send(self) -> None:
         if not self.running:
             return
         try:
-            indices = next(self.indices)
+            indices = self._next_index()
         except StopIteration:
             return
         worker = self.running[self.turn % len(self.running)]
@@ -227,16 +232,10 @@ class _Epoch:
         self.pool.tasks[worker].put(("batch", self.number, self.sent, indices))
         self.sent += 1
 
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __len__(self) -> int:
-        return int(self.length())
-
-    def __next__(self) -> Any:
+    def _next_data(self) -> Any:
         while not self.finished and self.expected < self.sent:
             if self.expected not in self.arrived:
-                epoch, position, worker, result = self.pool.receive(self.timeout)
+                epoch, position, worker, result = self.pool.receive(self._timeout)
                 if epoch == self.number:
                     self.arrived[position] = (worker, result)
                 continue
@@ -251,14 +250,17 @@ class _Epoch:
             if isinstance(result, _Failure):
                 self._end()
                 result.reraise()
-            return result
+            return pinned(result) if self._pin_memory else result
         self._end()
         raise StopIteration
+
+    def __next__(self) -> Any:
+        return self._counted(self._next_data())
 
     def _end(self) -> None:
         if not self.finished:
             self.finished = True
-            if not self.keep:
+            if not self._persistent_workers:
                 self.pool.stop()
 
 

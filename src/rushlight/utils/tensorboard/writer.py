@@ -135,6 +135,21 @@ class SummaryWriter:
         """The folder."""
         return self.log_dir
 
+    @property
+    def file_writer(self) -> SummaryWriter:
+        """What takes summaries that are made already: this writer."""
+        return self
+
+    def _get_file_writer(self) -> SummaryWriter:
+        return self
+
+    def add_summary(
+        self, summary: Any, global_step: int | None = None, walltime: float | None = None
+    ) -> None:
+        """A Summary message, as bytes or as an object with ``SerializeToString``."""
+        message = summary if isinstance(summary, bytes) else summary.SerializeToString()
+        self._add(message, global_step, walltime)
+
     def _add(self, summary: bytes, step: Any, walltime: float | None, folder: str | None = None) -> None:
         folder = self.log_dir if folder is None else folder
         if folder not in self._files:

@@ -5,6 +5,17 @@
 
 from ...missing import lazily as _lazily
 from .alexnet import AlexNet as AlexNet, AlexNet_Weights as AlexNet_Weights, alexnet as alexnet
+from .densenet import (
+    DenseNet as DenseNet,
+    DenseNet121_Weights as DenseNet121_Weights,
+    DenseNet161_Weights as DenseNet161_Weights,
+    DenseNet169_Weights as DenseNet169_Weights,
+    DenseNet201_Weights as DenseNet201_Weights,
+    densenet121 as densenet121,
+    densenet161 as densenet161,
+    densenet169 as densenet169,
+    densenet201 as densenet201,
+)
 from .mobilenetv2 import (
     MobileNet_V2_Weights as MobileNet_V2_Weights,
     MobileNetV2 as MobileNetV2,

@@ -10,7 +10,7 @@ def _builders() -> dict[str, Any]:
 
     # By their full names: the package's attribute `alexnet` is the builder, not the module.
     found: dict[str, Any] = {}
-    for name in ("alexnet", "mobilenetv2", "resnet", "vgg"):
+    for name in ("alexnet", "densenet", "mobilenetv2", "resnet", "vgg"):
         module = import_module(f"{__package__}.{name}")
         found.update((builder, getattr(module, builder)) for builder in module.BUILDERS)
     return found

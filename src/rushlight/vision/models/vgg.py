@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ... import nn
@@ -19,7 +20,7 @@ VGG16_BN_Weights = weights_class("VGG16_BN_Weights", IMAGENET1K_V1="vgg16_bn-6c6
 VGG19_Weights = weights_class("VGG19_Weights", IMAGENET1K_V1="vgg19-dcbb9e9d.pth")
 VGG19_BN_Weights = weights_class("VGG19_BN_Weights", IMAGENET1K_V1="vgg19_bn-c79401a0.pth")
 
-# Channels of the convolutions in turn; 0 is a pooling.
+# Channels of the convolutions in turn; 0 (programs write "M") is a pooling.
 _CONFIGURATIONS = {
     11: (64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0),
     13: (64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0),
@@ -68,11 +69,12 @@ class VGG(nn.Module):
         return scores
 
 
-def _features(channels: tuple[int, ...], batch_norm: bool) -> nn.Sequential:
+def make_layers(cfg: Sequence[int | str], batch_norm: bool = False) -> nn.Sequential:
+    """Convolutions of 3 by 3 with these numbers of channels in turn; "M" (or 0) is a pooling to half the size."""
     layers: list[nn.Module] = []
     before = 3
-    for after in channels:
-        if not after:
+    for after in cfg:
+        if not after or isinstance(after, str):
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
             continue
         layers.append(nn.Conv2d(before, after, kernel_size=3, padding=1))
@@ -87,7 +89,7 @@ def _vgg(depth: int, batch_norm: bool, known: Any, weights: Any, options: dict[s
     weights = chosen(weights, options, known)
     if weights is not None:
         options["init_weights"] = False
-    return filled(VGG(_features(_CONFIGURATIONS[depth], batch_norm), **options), weights)
+    return filled(VGG(make_layers(_CONFIGURATIONS[depth], batch_norm), **options), weights)
 
 
 def vgg11(weights: Any = None, progress: bool = True, **options: Any) -> VGG:

@@ -33,3 +33,13 @@ def as_str_any(value: Any) -> str:
 
 
 as_str = as_text
+
+
+def dimension_value(dimension: Any) -> Any:
+    """The extent of a dimension as a number, or None."""
+    return getattr(dimension, "value", dimension)
+
+
+def dimension_at_index(shape: Any, index: int) -> Any:
+    """One dimension of a shape."""
+    return shape[index]

@@ -1,5 +1,8 @@
-"""PyTorch's private path to the collating functions, which programs import all the same."""
+"""PyTorch's private path to the collating functions and the workers, which programs import all the same."""
 
 from __future__ import annotations
 
+from .. import worker as worker
 from . import collate as collate
+
+MP_STATUS_CHECK_INTERVAL = 5.0

@@ -1,0 +1,165 @@
+"""Modules of PyTorch's that libraries import for a few names, and of which nothing is here.
+
+Each is made when a program imports it: its classes serve ``isinstance``, its functions raise ``NotImplementedError``
+with what to use instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any, Final
+
+from .absent import absent_class, absent_function
+from .missing import lazily
+
+_PARALLEL: Final = "DistributedDataParallel, or the collectives of torch.distributed"
+_SAVE: Final = "torch.save and torch.load of a state_dict"
+_LAUNCH: Final = "rushlight launch, or torch.multiprocessing.spawn"
+_COMPILE: Final = "torch.compile, which records operations without rewriting Python code"
+_CPP: Final = "Python: there is no C++ here"
+
+# Module (after rushlight.): what to use instead, and its names. Capitals are classes.
+TABLE: Final[dict[str, tuple[str, str]]] = {
+    "distributed._composable": (_PARALLEL, ""),
+    "distributed._composable.fsdp": (
+        _PARALLEL,
+        "fully_shard FSDPModule CPUOffloadPolicy MixedPrecisionPolicy OffloadPolicy",
+    ),
+    "distributed._functional_collectives": (
+        _PARALLEL,
+        "all_gather_tensor all_gather_tensor_autograd all_reduce all_to_all_single all_to_all_single_autograd "
+        "reduce_scatter_tensor reduce_scatter_tensor_autograd wait_tensor AsyncCollectiveTensor",
+    ),
+    "distributed.algorithms._checkpoint": ("torch.utils.checkpoint.checkpoint", ""),
+    "distributed.algorithms._checkpoint.checkpoint_wrapper": (
+        "torch.utils.checkpoint.checkpoint",
+        "apply_activation_checkpointing checkpoint_wrapper offload_wrapper CheckpointImpl CheckpointWrapper",
+    ),
+    "distributed.checkpoint": (
+        _SAVE,
+        "save load async_save save_state_dict load_state_dict FileSystemReader FileSystemWriter DefaultLoadPlanner "
+        "DefaultSavePlanner",
+    ),
+    "distributed.checkpoint._consolidate_hf_safetensors": (_SAVE, "consolidate_safetensors_files"),
+    "distributed.checkpoint.default_planner": (_SAVE, "DefaultLoadPlanner DefaultSavePlanner"),
+    "distributed.checkpoint.format_utils": (
+        _SAVE,
+        "dcp_to_torch_save torch_save_to_dcp _load_state_dict _EmptyStateDictLoadPlanner",
+    ),
+    "distributed.checkpoint.hf_storage": (_SAVE, "HuggingFaceStorageReader HuggingFaceStorageWriter"),
+    "distributed.checkpoint.state_dict": (
+        _SAVE,
+        "get_model_state_dict get_optimizer_state_dict get_state_dict set_model_state_dict set_optimizer_state_dict "
+        "set_state_dict StateDictOptions",
+    ),
+    "distributed.checkpoint.stateful": (_SAVE, "Stateful"),
+    "distributed.elastic": (_LAUNCH, ""),
+    "distributed.elastic.multiprocessing": (_LAUNCH, "start_processes"),
+    "distributed.elastic.multiprocessing.errors": (_LAUNCH, "record ChildFailedError"),
+    "distributed.launcher": (_LAUNCH, ""),
+    "distributed.launcher.api": (_LAUNCH, "elastic_launch LaunchConfig"),
+    "distributed.pipelining": (_PARALLEL, "pipeline PipelineStage Schedule1F1B ScheduleGPipe SplitPoint"),
+    "distributed.tensor.experimental._attention": (_PARALLEL, "context_parallel set_rotate_method"),
+    "distributed.tensor.parallel": (
+        _PARALLEL,
+        "parallelize_module loss_parallel ColwiseParallel RowwiseParallel SequenceParallel PrepareModuleInput "
+        "PrepareModuleOutput ParallelStyle",
+    ),
+    "distributed.algorithms.ddp_comm_hooks.post_localSGD_hook": (
+        _PARALLEL,
+        "post_localSGD_hook PostLocalSGDState",
+    ),
+    "distributed.algorithms.ddp_comm_hooks.powerSGD_hook": (
+        _PARALLEL,
+        "powerSGD_hook batched_powerSGD_hook PowerSGDState",
+    ),
+    "distributed.algorithms.model_averaging": (_PARALLEL, ""),
+    "distributed.algorithms.model_averaging.averagers": (_PARALLEL, "ModelAverager PeriodicModelAverager"),
+    "distributed.checkpoint.optimizer": (_SAVE, "load_sharded_optimizer_state_dict"),
+    "distributed.checkpoint.state_dict_loader": (_SAVE, "_load_state_dict load load_state_dict"),
+    "distributed.fsdp.api": (
+        _PARALLEL,
+        "BackwardPrefetch CPUOffload FullOptimStateDictConfig FullStateDictConfig LocalStateDictConfig MixedPrecision "
+        "ShardedOptimStateDictConfig ShardedStateDictConfig ShardingStrategy StateDictType",
+    ),
+    "distributed.autograd": (_PARALLEL, "backward context get_gradients DistAutogradContext"),
+    "distributed.rpc": (_PARALLEL, "init_rpc shutdown rpc_sync rpc_async remote RRef"),
+    "distributed.utils": (_PARALLEL, "_sync_module_states _verify_param_shape_across_processes"),
+    "_subclasses": (_COMPILE, "FakeTensorMode"),
+    "_subclasses.fake_tensor": (_COMPILE, "FakeTensor FakeTensorMode is_fake"),
+    "fx.experimental": (_COMPILE, ""),
+    "fx.experimental.proxy_tensor": (_COMPILE, "make_fx get_proxy_mode"),
+    "_inductor": (_COMPILE, "cudagraph_mark_step_begin"),
+    "jit._recursive": (_COMPILE, ""),
+    "nested": ("a list of tensors, or torch.nn.utils.rnn.pad_sequence", "nested_tensor as_nested_tensor"),
+    "onnx._internal": ("torch.save and torch.load", ""),
+    "onnx._internal.exporter": ("torch.save and torch.load", "ONNXProgram"),
+    "cuda.profiler": ("torch.profiler.profile", "profile init start stop"),
+    "utils.data.datapipes": ("torch.utils.data.IterableDataset", ""),
+    "utils.data.datapipes.iter": ("torch.utils.data.IterableDataset", "Batcher IterableWrapper"),
+    "utils.data.datapipes.iter.combinatorics": ("torch.utils.data.IterableDataset", "ShufflerIterDataPipe"),
+    "utils.data.graph_settings": ("torch.utils.data.IterableDataset", "apply_shuffle_settings"),
+    "export": (_COMPILE, "export save load Dim ExportedProgram"),
+    "numa": (_LAUNCH, ""),
+    "numa.binding": (_LAUNCH, "AffinityMode NumaOptions"),
+    "onnx": ("torch.save and torch.load, or safetensors", "export is_in_onnx_export ONNXProgram"),
+    "utils.cpp_extension": (_CPP, "load load_inline BuildExtension CppExtension CUDAExtension"),
+}
+
+
+def absent_module(name: str) -> ModuleType | None:
+    """The module that stands for ``name`` (``"rushlight.onnx"``), made where it is not there yet; None for a name without one.
+
+    Example:
+        >>> absent_module("rushlight.onnx").export(None)
+        Traceback (most recent call last):
+            ...
+        NotImplementedError: torch.onnx.export: Rushlight does not have it; use torch.save and torch.load, or safetensors
+    """
+    entry = TABLE.get(name.removeprefix("rushlight."))
+    if entry is None:
+        return None
+    present = sys.modules.get(name)
+    if present is not None:
+        return present
+    instead, names = entry
+    module = ModuleType(name, f"Names for imports: nothing of it is here. Use {instead}.")
+    module.__path__ = []  # its submodules are in the table
+    for each in names.split():
+        make = absent_class if each.lstrip("_")[0].isupper() else absent_function
+        setattr(module, each, make(name, each, instead))
+    for each, answer in _ANSWERS.get(name.removeprefix("rushlight."), {}).items():
+        setattr(module, each, answer)
+    vars(module)["__getattr__"] = lazily(name)
+    sys.modules[name] = module
+    parent, _, leaf = name.rpartition(".")
+    if parent in sys.modules:
+        setattr(sys.modules[parent], leaf, module)
+    return module
+
+
+def _no(*args: object) -> bool:
+    """False: nothing is exported or called in other processes, and no tensor is fake."""
+    return False
+
+
+def _none(*args: object) -> None:
+    """None: nothing is being traced."""
+
+
+# Questions that have a true answer also where nothing is there.
+_ANSWERS: Final[dict[str, dict[str, Any]]] = {
+    "onnx": {"is_in_onnx_export": _no},
+    "distributed.autograd": {"is_available": _no},
+    "distributed.rpc": {"is_available": _no},
+    "_subclasses.fake_tensor": {"is_fake": _no},
+    "fx.experimental.proxy_tensor": {"get_proxy_mode": _none},
+}
+
+
+# The modules that are attributes of torch without an import of their own.
+export, onnx = absent_module("rushlight.export"), absent_module("rushlight.onnx")
+nested = absent_module("rushlight.nested")
+PyTorchFileReader = absent_class("rushlight", "PyTorchFileReader", _SAVE)
+PyTorchFileWriter = absent_class("rushlight", "PyTorchFileWriter", _SAVE)

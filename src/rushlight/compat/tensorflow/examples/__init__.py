@@ -1,0 +1,1 @@
+"""``tensorflow.examples``: only the reader of the MNIST tutorials."""

@@ -1,0 +1,1 @@
+"""``tensorflow.examples.tutorials``: only the reader of the MNIST tutorials."""

@@ -1,0 +1,17 @@
+"""``tf.io``: files and texts under shorter names."""
+
+from __future__ import annotations
+
+from . import gfile as gfile
+from .meta_graph import write_graph as write_graph
+from .missing import getter
+from .python_function import read_file as read_file, write_file as write_file
+from .python_io import (
+    TFRecordCompressionType as TFRecordCompressionType,
+    TFRecordOptions as TFRecordOptions,
+    TFRecordWriter as TFRecordWriter,
+    tf_record_iterator as tf_record_iterator,
+)
+from .strings import decode_csv as decode_csv, decode_raw as decode_raw
+
+__getattr__ = getter(__name__)

@@ -1,0 +1,50 @@
+"""``FlopCounterMode`` against PyTorch's: totals and modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import rushlight
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+pytestmark = pytest.mark.parity
+
+
+def counts(module: Any) -> tuple[int, dict[str, dict[str, int]]]:
+    if module is torch:
+        from torch.utils.flop_counter import FlopCounterMode
+    else:
+        from rushlight.utils.flop_counter import FlopCounterMode
+    nn = module.nn
+    body = nn.Sequential(nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+    model = nn.Sequential(body, nn.Linear(3, 2, bias=False))
+    with FlopCounterMode(display=False) as counter:
+        model(module.ones(2, 1, 10)) @ module.ones(2, 5)
+    found = counter.get_flop_counts()
+    return counter.get_total_flops(), {
+        name: {str(operator): count for operator, count in each.items()}
+        for name, each in found.items()
+        if each
+    }
+
+
+def test_forward() -> None:
+    expected, given = counts(torch), counts(rushlight)
+    assert given[0] == expected[0]
+    assert {n: sum(f.values()) for n, f in given[1].items()} == {
+        n: sum(f.values()) for n, f in expected[1].items()
+    }
+
+
+def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    from rushlight.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(depth=1):
+        rushlight.nn.Sequential(rushlight.nn.Linear(4, 3))(rushlight.ones(2, 4))
+    printed = capsys.readouterr().out
+    assert "Global" in printed and "Sequential" in printed and "Sequential.0" not in printed
+    with pytest.raises(NotImplementedError, match="custom_mapping"):
+        FlopCounterMode(custom_mapping={1: 2})
