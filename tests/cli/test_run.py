@@ -53,7 +53,7 @@ def test_a_pytorch_program_trains(tmp_path: Path) -> None:
         """,
     )
     done = rushlight("run", "program.py", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "rushlight True\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "torch True\n", "")
 
 
 def test_the_program_sees_what_python_would_show_it(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_spawned_processes_run_under_rushlight_too(tmp_path: Path) -> None:
         """,
     )
     done = rushlight("run", "program.py", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "[('rushlight', 1), ('rushlight', 2)]\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "[('torch', 1), ('torch', 2)]\n"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from .ops_reduce import axes_argument, either, reduce_sum
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
     """``t`` with what is below ``clip_value_min`` or above ``clip_value_max`` set to that."""
-    with name_scope(name, "clip_by_value"):
+    with name_scope(name, "clip_by_value") as scope:
         value = convert_to_tensor(t)
-        result: Tensor = maximum(minimum(value, clip_value_max), clip_value_min)
+        result: Tensor = maximum(minimum(value, clip_value_max), clip_value_min, name=scope)
         value.shape.assert_is_compatible_with(result.shape)
         return result
 

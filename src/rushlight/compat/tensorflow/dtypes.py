@@ -149,8 +149,15 @@ _BY_PYTHON: Final[dict[Any, DType]] = {
 }
 
 
+# TensorFlow's own numbers of its types, which some programs write.
+_BY_NUMBER: Final = {
+    1: float32, 2: float64, 3: int32, 4: uint8, 5: int16, 6: int8, 7: string, 8: complex64, 9: int64, 10: bool_, 14: bfloat16,
+    18: complex128, 19: float16,
+}  # fmt: skip
+
+
 def as_dtype(value: Any) -> DType:
-    """The :class:`DType` for a DType, a NumPy type, a Python type or a name.
+    """The :class:`DType` for a DType, a NumPy type, a Python type, a name or TensorFlow's number of a type.
 
     Raises:
         TypeError: if there is no such type.
@@ -158,13 +165,16 @@ def as_dtype(value: Any) -> DType:
     if isinstance(value, DType):
         return value
     found = None
-    if isinstance(value, str):
+    if type(value) is int:
+        found = _BY_NUMBER.get(value)
+        value = str(value) if found is None else value
+    elif isinstance(value, str):
         found = _BY_NAME.get(value)
     elif isinstance(value, rl.dtype):
         found = _BY_RUSHLIGHT.get(value)
     elif isinstance(value, type) and value in _BY_PYTHON:
         found = _BY_PYTHON[value]
-    if found is None and value is not None:
+    if found is None and value is not None and not (isinstance(value, str) and value.isdigit()):
         try:
             numpy_type = np.dtype(value)
         except TypeError:

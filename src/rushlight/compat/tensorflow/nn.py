@@ -497,8 +497,8 @@ def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Ten
     """``matmul(x, weights) + biases``."""
     from .ops_math import matmul
 
-    with name_scope(name, "xw_plus_b"):
-        return bias_add(matmul(x, weights), biases)
+    with name_scope(name, "xw_plus_b") as scope:
+        return bias_add(matmul(x, weights), biases, name=scope)
 
 
 def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:

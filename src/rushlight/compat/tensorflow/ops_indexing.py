@@ -157,7 +157,7 @@ def one_hot(
         )
         return filled_in if at == -1 else rl.movedim(filled_in, -1, at)
 
-    return node("OneHot", kernel, [index], kind, known, name)
+    return node("OneHot", kernel, [index], kind, known, name or "one_hot")
 
 
 def sequence_mask(

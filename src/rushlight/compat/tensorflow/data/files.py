@@ -11,8 +11,10 @@ import numpy as np
 from .. import dtypes, errors
 from ..conversion import convert_to_tensor
 from ..tensor_shape import SCALAR
-from .dataset import Dataset, Element, Env, Start
+from .dataset import Dataset, Env, Start
 from .element import Part
+from .steps import Element
+from .steps import Element
 
 
 def _from_files(filenames: Any, read: Callable[[str], PythonIterator[bytes]]) -> Dataset:
