@@ -36,11 +36,6 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "torch.utils.checkpoint.checkpoint",
         "apply_activation_checkpointing checkpoint_wrapper offload_wrapper CheckpointImpl CheckpointWrapper",
     ),
-    "distributed.checkpoint": (
-        _SAVE,
-        "save load async_save save_state_dict load_state_dict FileSystemReader FileSystemWriter DefaultLoadPlanner "
-        "DefaultSavePlanner",
-    ),
     "distributed.checkpoint._consolidate_hf_safetensors": (_SAVE, "consolidate_safetensors_files"),
     "distributed.checkpoint.default_planner": (_SAVE, "DefaultLoadPlanner DefaultSavePlanner"),
     "distributed.checkpoint.format_utils": (
@@ -48,11 +43,6 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "dcp_to_torch_save torch_save_to_dcp _load_state_dict _EmptyStateDictLoadPlanner",
     ),
     "distributed.checkpoint.hf_storage": (_SAVE, "HuggingFaceStorageReader HuggingFaceStorageWriter"),
-    "distributed.checkpoint.state_dict": (
-        _SAVE,
-        "get_model_state_dict get_optimizer_state_dict get_state_dict set_model_state_dict set_optimizer_state_dict "
-        "set_state_dict StateDictOptions",
-    ),
     "distributed.checkpoint.stateful": (_SAVE, "Stateful"),
     "distributed.elastic": (_LAUNCH, ""),
     "distributed.elastic.multiprocessing": (_LAUNCH, "start_processes"),

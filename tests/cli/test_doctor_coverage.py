@@ -69,7 +69,9 @@ def test_the_command(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--coverage", program, "--json"], ["--json", "--coverage", program]):
         assert main(["doctor", *arguments]) == 1
         found = json.loads(capsys.readouterr().out)
-        assert len(found["used"]) == 13 and {entry["name"] for entry in found["missing"]} >= {"torch.optim.Adamw"}
+        assert len(found["used"]) == 13 and {entry["name"] for entry in found["missing"]} >= {
+            "torch.optim.Adamw"
+        }
 
 
 def test_a_program_with_everything_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

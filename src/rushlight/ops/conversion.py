@@ -61,7 +61,7 @@ def _get_data(self: Tensor) -> Tensor:
 def _set_data(self: Tensor, value: Tensor) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-    if self._node is not None and value._array.dtype not in INEXACT:
+    if self._node is not None and not (value.dtype.is_floating_point or value.dtype.is_complex):
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )

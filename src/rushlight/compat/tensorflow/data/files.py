@@ -14,7 +14,6 @@ from ..tensor_shape import SCALAR
 from .dataset import Dataset, Env, Start
 from .element import Part
 from .steps import Element
-from .steps import Element
 
 
 def _from_files(filenames: Any, read: Callable[[str], PythonIterator[bytes]]) -> Dataset:
