@@ -223,3 +223,17 @@ def test_dlpack_and_hooks_have_their_modules() -> None:
     y[0] = 7
     assert x[0] == 7
     assert isinstance(x.requires_grad_().register_hook(print), RemovableHandle)
+
+
+def test_handles_for_hooks_of_a_library_s_own() -> None:
+    from rushlight.utils.hooks import RemovableHandle
+
+    table: dict[int, object] = {}
+    other: dict[int, object] = {}
+    handle = RemovableHandle(table, extra_dict=other)
+    table[handle.id] = other[handle.id] = print
+    handle.remove()
+    assert table == other == {}
+    with RemovableHandle(table) as handle:
+        table[handle.id] = print
+    assert table == {}

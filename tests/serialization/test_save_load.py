@@ -98,6 +98,20 @@ def test_the_old_format_is_not_written():
         save(1, io.BytesIO(), _use_new_zipfile_serialization=False)
 
 
+def test_an_open_empty_file_is_filled(tmp_path):
+    path = tmp_path / "file.pt"
+    with open(path, "w+b") as file:
+        save({"a": tensor(np.arange(3.0))}, path)
+        assert load(file)["a"].tolist() == [0, 1, 2]
+    with open(path, "wb") as file:
+        save(4, file)
+        assert load(path) == 4  # flushed
+    before = path.stat().st_ino
+    save(5, path)  # one with content is replaced
+    assert path.stat().st_ino != before and load(path) == 5
+    assert [each.name for each in tmp_path.iterdir()] == ["file.pt"]
+
+
 def test_paths_and_mapping(tmp_path):
     path = tmp_path / "file.pt"
     save({"a": tensor(np.arange(1000.0))}, str(path))

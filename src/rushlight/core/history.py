@@ -276,17 +276,34 @@ class OutputNode(Node):
         self.order = parent.order + 1
 
 
+_GIVEN_LATER: Final = object()
+
+
 class RemovableHandle:
-    """Removes a hook: ``handle.remove()``, or leave its ``with`` block."""
+    """Removes a hook: ``handle.remove()``, or leave its ``with`` block.
+
+    Libraries that keep hooks of their own make one of their table alone, and put the hook into it under ``handle.id``;
+    ``extra_dict`` is a table, or a list of them, that the hook is also taken out of.
+    """
 
     next_id = 0
 
-    def __init__(self, hooks: dict[int, Any], hook: Any, extra: tuple[dict[int, Any], ...] = ()) -> None:
+    def __init__(
+        self,
+        hooks: dict[int, Any],
+        hook: Any = _GIVEN_LATER,
+        extra: tuple[Any, ...] = (),
+        *,
+        extra_dict: Any = None,
+    ) -> None:
         RemovableHandle.next_id += 1
         self.id = RemovableHandle.next_id
         self.hooks = hooks
+        if extra_dict is not None:
+            extra = tuple(extra_dict) if isinstance(extra_dict, list) else (extra_dict,)
         self.extra = extra
-        hooks[self.id] = hook
+        if hook is not _GIVEN_LATER:
+            hooks[self.id] = hook
 
     def remove(self) -> None:
         """Take the hook away; doing it twice is harmless."""

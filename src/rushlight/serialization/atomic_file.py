@@ -15,7 +15,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The bytes go to ``.rushlight-*.tmp`` in the same folder, are flushed to the disk, and take the path by one
     rename. A failure removes the temporary file; only a kill of the process leaves it behind. A symbolic link
     stays one, a replaced file's permissions stay, and a path that is no regular file (``/dev/null``, a pipe) is
-    written directly.
+    written directly. Into an empty file, which holds nothing to lose, the finished bytes are copied: a program that has
+    it open (``NamedTemporaryFile``) reads them there.
 
     Raises:
         RuntimeError: if the parent folder does not exist, or the path is a folder.
@@ -46,12 +47,30 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        if exists and os.path.getsize(target) == 0:
+            _fill(target, temporary)
+        else:
+            os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
     _flush_folder(folder)
+
+
+def _fill(target: str, temporary: str) -> None:
+    """Copy the finished file into the empty one, which is empty again if that fails."""
+    import shutil
+
+    with open(temporary, "rb") as source, open(target, "r+b") as file:
+        try:
+            shutil.copyfileobj(source, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(0)
+            raise
+    os.unlink(temporary)
 
 
 def _flush_folder(folder: str) -> None:

@@ -49,6 +49,9 @@ def write_checkpoint(target: Any, obj: Any, *, codec: TensorCodec) -> None:
             _write_records(file, pickled, reducer.storages)
     else:
         _write_records(target, pickled, reducer.storages)
+        # Whoever opens the file by its name next, while the program still has it open, finds all of it.
+        if callable(flush := getattr(target, "flush", None)):
+            flush()
 
 
 def _write_records(file: Any, pickled: bytes, storages: list[AnyArray]) -> None:
