@@ -87,8 +87,10 @@ def called(record, attrs):
     return lambda *operands: apply(record, operands, attrs)
 
 
-# Floating-point operands that have no gradient, in PyTorch either: weights of losses.
+# Floating-point operands that have no gradient, in PyTorch either: weights of losses; or whose gradient is, as in PyTorch, that
+# of a whole matrix of which half is read.
 CONSTANT_OPERANDS: dict[str, tuple[int, ...]] = {
+    "cholesky_solve": (0,),
     "binary_cross_entropy_with_logits": (2, 3),
 }
 
