@@ -558,3 +558,18 @@ def test_values_that_are_drawn_or_given_are_not_known():
     ):
         with pytest.raises(RuntimeError, match="value of a tensor is needed"):
             torch.compile(function, fullgraph=True)(torch.ones(1))
+
+
+def test_other_methods_are_compiled_with_a_module_s_options() -> None:
+    import rushlight as torch
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return x * 2
+
+        def training_step(self, x):
+            return self(x) + 1
+
+    net = Net()
+    compiled = torch.compile(net, fullgraph=True)
+    assert compiled.dynamo_ctx(net.training_step)(torch.ones(2)).tolist() == [3, 3]

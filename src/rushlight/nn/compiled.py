@@ -26,6 +26,12 @@ class OptimizedModule(Module):
         object.__setattr__(self, "_make", make)
         object.__setattr__(self, "_call", make(module.__call__))
 
+    @property
+    def dynamo_ctx(self) -> Callable[[Callable[..., Any]], Any]:
+        """What compiles a function with this module's options: libraries compile other methods of the module with it."""
+        make: Callable[[Callable[..., Any]], Any] = self._make
+        return make
+
     def __deepcopy__(self, memo: dict[int, Any]) -> OptimizedModule:
         """The copy compiles its own module."""
         from copy import deepcopy
