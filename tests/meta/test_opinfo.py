@@ -17,13 +17,14 @@ KNOWN: dict[str, str] = {
     **dict.fromkeys(
         ("allclose", "argwhere", "cov", "equal", "histogram", "histogramdd", "index_fill", "index_put", "item",
          "linspace", "logspace", "masked_scatter", "masked_select", "narrow", "nn.functional.rrelu", "nonzero",
-         "nonzero_static", "repeat_interleave", "tensor_split", "unique", "unique_consecutive"),
+         "nonzero_static", "repeat_interleave", "_segment_reduce", "tensor_split", "unique", "unique_consecutive"),
         VALUES,
     ),
     **dict.fromkeys(
         ("linalg.ldl_solve", "linalg.lstsq", "linalg.lu", "linalg.lu_factor",
-         "linalg.lu_factor_ex", "linalg.matrix_rank", "geqrf", "linalg.lu_solve", "linalg.pinv", "lu", "lu_solve", "lu_unpack",
-         "nn.functional.ctc_loss", "nn.functional.multilabel_margin_loss", "ravel", "resize_",
+         "linalg.lu_factor_ex", "linalg.matrix_rank", "geqrf", "linalg.lu_solve", "lu", "lu_solve", "lu_unpack",
+         "nn.functional.ctc_loss", "nn.functional.fractional_max_pool2d", "nn.functional.fractional_max_pool3d",
+         "nn.functional.multilabel_margin_loss", "ravel",
          ),
         NUMPY,
     ),

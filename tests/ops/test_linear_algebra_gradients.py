@@ -31,6 +31,8 @@ RECORDS = {
 }
 # These read one triangle of a Hermitian matrix: differences must change both.
 HERMITIAN = {"linalg_cholesky", "linalg_eigh"}
+# This reads one triangle, and its gradient is, as PyTorch's, that of the whole product of the factor with itself.
+TRIANGULAR = {"cholesky_solve"}
 # The gradient of the second result of lstsq (ranks) and the third (singular values) does not exist.
 FIRST_RESULT = {"linalg_lstsq", "linalg_lu_factor"}
 RNG = np.random.default_rng(0)
@@ -59,6 +61,8 @@ def function_of(record: Primitive, attrs: dict[str, Any], fixed: list[Any]) -> C
         operands = [None if operand is None else next(remaining) for operand in fixed]
         if record.name in HERMITIAN:
             operands[0] = (operands[0] + operands[0].mT) / 2
+        if record.name in TRIANGULAR:
+            operands[0] = operands[0].triu() if attrs["upper"] else operands[0].tril()
         result = apply(record, tuple(operands), attrs)
         if record.name == "linalg_eig":  # the vectors' phases are LAPACK's choice
             return result[0], result[1].abs()

@@ -36,6 +36,9 @@ from ..core.tensor import Tensor
 _PLAIN = (int, float, bool, str, bytes, complex, type(None))
 _CACHED: Final = type(lru_cache(len))
 _MISSING = object()
+# How Python copies and pickles is a matter of the classes: these modules' registries are no state of a program's, and other
+# libraries enter what they like in them.
+_REGISTRIES: Final = ("copy", "copyreg")
 _DEPTH = 12
 _LIMIT = 20_000  # entries: a larger state is not compared item by item on every call
 
@@ -330,6 +333,8 @@ class PythonState:
         self._keep.append(function)
         self._walked.add(function.__code__)
         self.functions.append((function, function.__code__, function.__defaults__, function.__kwdefaults__))
+        if function.__module__ in _REGISTRIES:
+            return
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
