@@ -168,6 +168,8 @@ class PythonState:
         """What the code names: globals, and attributes of the classes and Python modules that were met."""
         names: set[str] = set()
         for code, space in codes.items():
+            if space.get("__name__") in _REGISTRIES:
+                continue
             names.update(code.co_names)
             names.add(code.co_name)
             for name in globals_of(code):
