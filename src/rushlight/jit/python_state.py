@@ -622,7 +622,7 @@ def _slots_of(kind: type) -> tuple[str, ...]:
     names: list[str] = []
     for base in kind.__mro__[:-1]:
         slots = base.__dict__.get("__slots__")
-        if slots is None or not base.__flags__ & _MADE_BY_PYTHON:
+        if slots is None or not _made_by_python(base):
             return ()
         names += [slots] if isinstance(slots, str) else slots
     return tuple([name for name in names if name != "__weakref__" and not name.startswith("__")])
@@ -632,8 +632,24 @@ def _in_slots(value: Any) -> Any:
     return [id(getattr(value, name, None)) for name in _slots_of(type(value))]
 
 
-_MADE_BY_PYTHON: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_HEAP_TYPE: Final = 1 << 9
+_DESCRIPTORS_OF_C: Final = (
+    GetSetDescriptorType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    BuiltinFunctionType,
+)
 _WITHOUT_MORE: Final = (object, *_PLAIN, tuple, frozenset, list, dict)
+
+
+def _made_by_python(kind: type) -> bool:
+    """Whether a ``class`` statement made it. Later versions of Python make classes in C on the heap too: their members tell."""
+    return bool(kind.__flags__ & _HEAP_TYPE) and not any(
+        [
+            isinstance(member, _DESCRIPTORS_OF_C) and name not in ("__dict__", "__weakref__")
+            for name, member in vars(kind).items()
+        ]
+    )
 
 
 def _is_of_python(kind: type) -> bool:
@@ -641,7 +657,7 @@ def _is_of_python(kind: type) -> bool:
     return not hasattr(kind, "__next__") and all(
         [
             base in _WITHOUT_MORE
-            or (bool(base.__flags__ & _MADE_BY_PYTHON) and not base.__dict__.get("__slots__"))
+            or (_made_by_python(base) and not base.__dict__.get("__slots__"))
             or base in _WALKED
             for base in kind.__mro__
         ]
