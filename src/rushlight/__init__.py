@@ -818,6 +818,7 @@ else:
         {
             "_C": "._C",
             "__config__": ".__config__",
+            "__future__": ".__future__",
             "accelerator": ".accelerator",
             "Event": ".cuda.streams:Event",
             "Stream": ".cuda.streams:Stream",
@@ -825,6 +826,7 @@ else:
             "chalf": ".core.dtypes:complex32",
             "complex32": ".core.dtypes:complex32",
             "export": ".absent_modules:export",
+            "functional": ".functional",
             "futures": ".futures",
             "Future": ".futures:Future",
             "ScriptModule": ".nn.scripted:ScriptModule",

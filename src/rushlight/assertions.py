@@ -12,10 +12,18 @@ _UNSAID = (
 )
 
 
-def assert_true(condition: Any, message: Any) -> None:
-    """``assert condition, message``, as a function."""
+def assert_true(condition: Any, message: Any) -> Any:
+    """``assert condition, message``, as a function. A condition with a ``__torch_function__`` that is no tensor is asked."""
+    if not isinstance(condition, bool | Tensor) and hasattr(type(condition), "__torch_function__"):
+        from .overrides import handle_torch_function
+
+        return handle_torch_function(assert_true, (condition,), condition, message)
     if not condition:
         raise AssertionError(message)
+    return None
+
+
+assert_true.__name__ = assert_true.__qualname__ = "_assert"  # as torch._assert, which graphs of calls show
 
 
 def assert_async(input: Tensor, assert_msg: str | None = None) -> None:

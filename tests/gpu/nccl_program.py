@@ -25,6 +25,8 @@ import numpy as np
 
 import rushlight as torch
 import rushlight.distributed as dist
+import rushlight.distributed.nn.functional as dist_functional
+from rushlight.distributed.algorithms.ddp_comm_hooks import default_hooks
 from rushlight.nn.parallel import DistributedDataParallel
 
 RANK, SIZE = int(os.environ["PMI_RANK"]), int(os.environ["PMI_SIZE"])
@@ -260,16 +262,18 @@ def streams() -> None:
 
 
 def compiled() -> None:
-    """In the recorded mode a collective of CUDA tensors runs between two pieces; the static one refuses it."""
+    """Collectives of CUDA tensors are part of recorded and static graphs, in the program's order."""
     import host_cuda
 
     from rushlight.jit import witness
+    from rushlight.runtime.cuda_operations import HOST_TRIPS
 
     if host_cuda.COMPILER is None:  # the stand-in has nothing to compile kernels with
         return
     witness._BENEATH = witness._BENEATH | {"pretend_cupy", "pretend_cuda", "host_cuda", "pretend_nccl"}
+    total = SIZE * (SIZE - 1) / 2
 
-    def function(x: Any) -> Any:
+    def reductions(x: Any) -> Any:
         y = x * 2
         dist.all_reduce(y)
         work = dist.all_reduce(x, async_op=True)
@@ -277,30 +281,121 @@ def compiled() -> None:
         work.wait()
         return z, x * 1
 
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = model(x).sum()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
+    def every_kind(x: Any) -> Any:
+        group, found = dist.group.WORLD, []
+        parts = [torch.empty_like(x) for _ in range(SIZE)]
+        dist.all_gather(parts, x + 1)
+        found.append(torch.cat(parts))
+        first = x * 1
+        dist.broadcast(first, SIZE - 1)
+        dist.reduce(y := x * 3, 0)
+        found += [first, y, *dist_functional.all_gather(x)]
+        mean = x + 0.5
+        dist.all_reduce(mean, op=dist.ReduceOp.AVG)
+        own = torch.empty_like(x)
+        dist.reduce_scatter(own, [x + rank for rank in range(SIZE)])
+        swapped = [torch.empty_like(x) for _ in range(SIZE)]
+        dist.all_to_all(swapped, [x * (rank + 1) for rank in range(SIZE)])
+        dist.barrier(group)
+        on_the_cpu = torch.ones(2) * (RANK + 1)
+        dist.all_reduce(on_the_cpu)  # a part of the graph on another device
+        mine = torch.empty_like(x)
+        dist.scatter(mine, [first + rank for rank in range(SIZE)] if RANK == 0 else None, 0)
+        targets = [torch.empty_like(x) for _ in range(SIZE)] if RANK == 0 else None
+        dist.gather(x, targets, 0)
+        return [*found, mean, own, *swapped, mine, *(targets or ())], on_the_cpu
 
-    found = torch.compile(function)(torch.full((4,), float(RANK), device=DEVICE))
-    total = SIZE * (SIZE - 1) / 2
-    same(found[0], torch.full((4,), 2 * total + 1))
-    same(found[1], torch.full((4,), total))
-    model = DistributedDataParallel(torch.nn.Linear(4, 2).to(DEVICE))
-    optimizer = torch.optim.SGD(model.parameters(), 1.0)
-    before = model.module.weight.detach().cpu().clone()
-    torch.compile(step)(torch.full((2, 4), float(RANK), device=DEVICE))
-    moved = before - model.module.weight.detach().cpu()
-    np.testing.assert_allclose(moved.numpy(), np.full((2, 4), float(SIZE - 1)), rtol=1e-6)
-    for refused in (function, step):
+    def with_gradients(x: Any) -> Any:
+        x = x.detach().requires_grad_()
+        gathered = dist_functional.all_gather(dist_functional.all_reduce(x * 2))
+        (gathered[0] * 3).sum().backward()
+        return x.grad
+
+    for options in ({}, {"fullgraph": True}):
+        for function in (reductions, every_kind, with_gradients):
+            run = torch.compile(function, **options)
+            for salt in range(4):
+                x = torch.full((2, 3), float(RANK + salt), device=DEVICE)
+                HOST_TRIPS.clear()
+                expected = flat(function(x.clone()))
+                pretend_nccl.CALLS.clear()
+                for one, other in zip(flat(run(x)), expected, strict=True):
+                    assert one.device == other.device
+                    np.testing.assert_allclose(one.cpu().numpy(), other.cpu().numpy(), rtol=1e-6)
+                assert not HOST_TRIPS, HOST_TRIPS
+                assert bool(pretend_nccl.CALLS) == OVER_NCCL
+        found = torch.compile(reductions, **options)(torch.full((4,), float(RANK), device=DEVICE))
+        same(found[0], torch.full((4,), 2 * total + 1))
+        same(found[1], torch.full((4,), total))
         try:
-            torch.compile(refused, fullgraph=True)(torch.ones(2, 4, device=DEVICE))
-        except RuntimeError as error:
-            assert "on a GPU" in str(error) and "can't be part of a static graph" in str(error), error
+            torch.compile(reductions, **options)(torch.ones(2 + RANK, device=DEVICE))
+        except dist.RanksDisagree as error:
+            assert "float32 [2]" in str(error) and "float32 [3]" in str(error)
         else:
-            raise AssertionError
+            assert SIZE == 1
+    training_in_graphs()
+
+
+def flat(value: Any) -> list[Any]:
+    return [leaf for part in value for leaf in flat(part)] if isinstance(value, tuple | list) else [value]
+
+
+def training_in_graphs() -> None:
+    """A step of DDP, recorded and static, gives what it gives in eager mode."""
+    generator = torch.Generator().manual_seed(1)
+    batches = [(torch.randn(4, 6, generator=generator) + RANK).to(DEVICE) for _ in range(6)]
+    for dtype, options in (
+        (torch.float32, {}), (torch.float32, {"gradient_as_bucket_view": True}), (torch.float32, {"bucket_cap_mb": 1e-4}),
+        (torch.bfloat16, {}), (torch.float32, {"find_unused_parameters": True}), (torch.float32, {"hook": True}),
+    ):  # fmt: skip
+        weights, calls = [], []
+        hooked = options.pop("hook", False)
+        for how in (None, {}, {"fullgraph": True}):
+            torch.manual_seed(3)
+            net = torch.nn.Sequential(
+                torch.nn.Linear(6, 40), torch.nn.Tanh(), torch.nn.BatchNorm1d(40), torch.nn.Linear(40, 3)
+            )
+            model = DistributedDataParallel(net.to(DEVICE).to(dtype), **options)
+            if hooked:
+                model.register_comm_hook(None, default_hooks.fp16_compress_hook)
+            optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+
+            def step(x: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+                optimizer.zero_grad()
+                loss = model(x).square().mean()
+                loss.backward()
+                optimizer.step()
+                return loss.detach()
+
+            run = step if how is None else torch.compile(step, **how)
+            for x in batches:
+                pretend_nccl.CALLS.clear()
+                run(x.to(dtype))
+            calls.append(pretend_nccl.CALLS.count("allReduce"))
+            weights.append([value.cpu().float().numpy() for value in model.state_dict().values()])
+        assert calls == ([len(model.reducer.buckets)] * 3 if OVER_NCCL else [0] * 3), calls
+        for other in weights[1:]:
+            for a, b in zip(weights[0], other, strict=True):
+                np.testing.assert_allclose(a, b, *((5e-2, 5e-2) if dtype is torch.bfloat16 else (1e-5, 1e-6)))
+    whole = [(torch.randn(4 * SIZE, 6, generator=torch.Generator().manual_seed(9))).to(DEVICE) for _ in range(3)]
+    found = []
+    for parallel in (True, False):
+        torch.manual_seed(3)
+        net = torch.nn.Linear(6, 3).to(DEVICE)
+        optimizer = torch.optim.Adam(net.parameters(), 0.1)
+
+        def one(x: Any, net: Any = net, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = net(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach(), net(x)
+
+        train = dist.data_parallel_step(one, net) if parallel else one
+        results = [train(x) for x in whole]
+        found.append([*[t.detach().cpu().numpy() for pair in results for t in pair], net.weight.detach().cpu().numpy()])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,18 @@ import pytest
 
 import rushlight as torch
 
-from . import programs_with_python_objects, programs_with_python_state, programs_with_shared_memory
+from . import (
+    programs_with_ordinary_code,
+    programs_with_python_objects,
+    programs_with_python_state,
+    programs_with_shared_memory,
+)
 
 PROGRAMS = {
     **programs_with_python_state.PROGRAMS,
     **programs_with_python_objects.PROGRAMS,
     **programs_with_shared_memory.PROGRAMS,
+    **programs_with_ordinary_code.PROGRAMS,
 }
 MODES = {"recorded": {"options": {"replay": False}}, "replayed": {}, "static": {"fullgraph": True}}
 

@@ -35,6 +35,12 @@ BINARY = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Kinds of small calls are compiled at the second one, too."""
+    monkeypatch.setattr(large, "_PATIENCE", 0)
+
+
 def compiled(record, arrays, attrs):
     """The second call of a kind is the first that is compiled."""
     large._kinds.clear()

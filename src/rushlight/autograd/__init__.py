@@ -19,7 +19,9 @@ from .grad_mode import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
     no_grad as no_grad,
+    _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
     set_grad_enabled as set_grad_enabled,
+    set_multithreading_enabled as set_multithreading_enabled,
 )
 from .gradcheck import gradcheck as gradcheck, gradgradcheck as gradgradcheck
 from .variable import Variable as Variable
@@ -42,6 +44,7 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
     "variable",
 ]
 
@@ -50,4 +53,4 @@ if _TYPE_CHECKING:
 else:
     from ..missing import lazily as _lazily
 
-    __getattr__ = _lazily(__name__, {"profiler": ".profiler"})
+    __getattr__ = _lazily(__name__, {"profiler": ".profiler", "torch": ".."})

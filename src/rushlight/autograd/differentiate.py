@@ -184,7 +184,7 @@ def grad(
         )
     if materialize_grads:
         gradients = [
-            _zeros_for(item) if gradient is None else gradient
+            _materialized(item) if gradient is None else gradient
             for item, gradient in zip(chosen, gradients, strict=True)
         ]
     if isinstance(inputs, Mapping):
@@ -271,6 +271,13 @@ def _check_weight(i: int, weight: Tensor, shape: tuple[int, ...], dtype: Any) ->
             "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
             f"grad_output[{i}] has a dtype of {OF_NUMPY[array.dtype]} and output[{i}] has a dtype of {OF_NUMPY[dtype]}."
         )
+
+
+def _materialized(item: TensorOrEdge) -> Tensor:
+    """Zeros in place of no gradient; they can be differentiated again, to zeros."""
+    if isinstance(item, GradientEdge):
+        raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
+    return _zeros_for(item).requires_grad_()
 
 
 def _zeros_for(item: TensorOrEdge) -> Tensor:

@@ -23,7 +23,7 @@ import numpy as np
 from ..core.device import placed_beside
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
-from ..core.history import LeafNode, Node, OutputNode
+from ..core.history import AS_THE_LEAF, LeafNode, Node, OutputNode
 from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor, make_tensor
 from ..ops.dispatch import FloatingPointReport, held
@@ -87,7 +87,9 @@ def _run(
         shared = _shared_nodes(roots)
     else:
         shared, active, needed = _ways_to(targets, roots)
-        if not collect:
+        if collect:
+            needed.update(active.intersection(targets))  # as in PyTorch they run, hooks and all, though to no end
+        else:
             captured = dict.fromkeys(targets)
     if ANOMALY.enabled:
         for node in _reachable(roots):
@@ -143,7 +145,7 @@ def _run(
                         _accumulate(leaf, gradient)
                     if leaf.special:
                         _after_accumulate(leaf, gradient)
-            del gradient
+            del gradient, leaf
 
         while True:
             if not ready:
@@ -260,7 +262,7 @@ def _conform(gradient: Tensor, node: Node) -> Tensor:
     if gradient._array.shape != node.shape:
         gradient = sum_to_shape(gradient, node.shape)
     dtype = gradient._array.dtype
-    if dtype != node.dtype:
+    if dtype != node.dtype and not (node.special and type(node) is LeafNode and node.grad_dtype is not AS_THE_LEAF):
         if dtype in COMPLEXES and node.dtype not in COMPLEXES:
             gradient = real(gradient)
         gradient = cast(gradient, node.dtype)
@@ -363,6 +365,9 @@ def _accumulate(leaf: LeafNode, gradient: Tensor) -> None:
             if type(array) is Pending:
                 tensor._grad = held(make_tensor(array.copy()))
                 return
+            if leaf.special and leaf.grad_dtype is not AS_THE_LEAF:
+                tensor._grad = make_tensor(array.copy())
+                return
             if isinstance(array, SparseArray) or isinstance(like, SparseArray):
                 tensor._grad = make_tensor(array.alias() if isinstance(array, SparseArray) else array.copy())
                 return
@@ -378,7 +383,10 @@ def _after_accumulate(leaf: LeafNode, gradient: Tensor | None) -> None:
     if hooks:
         tensor = leaf.tensor_ref()
         for hook in list(hooks.values()) if tensor is not None else ():
-            _must_be_tensor(hook(tensor))
+            returned = hook(tensor)
+            _must_be_tensor(returned)
+            if returned is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
     if leaf.post_hooks:
         for node_hook in list(leaf.post_hooks.values()):
             node_hook((), (gradient,))
@@ -389,6 +397,8 @@ def _after_accumulate(leaf: LeafNode, gradient: Tensor | None) -> None:
 
 def _before(node: Node, gradient: Any) -> Any:
     """What the tensor's hooks make of its gradient, kept where ``retain_grad`` asked for it."""
+    if type(node) is LeafNode and node.grad_dtype not in (AS_THE_LEAF, None) and gradient is not None:
+        gradient = cast(gradient, node.grad_dtype.numpy)
     hooks = node.pre_hooks
     if hooks:
         for hook in list(hooks.values()):

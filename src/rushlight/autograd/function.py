@@ -43,6 +43,7 @@ class FunctionCtx:
         bool, ...
     ] = ()  # for each argument of apply: whether backward must give its gradient
     materialize_grads = True
+    _materialize_non_diff_grads = True  # whether outputs without gradient count as unused, too
     to_save: tuple[Any, ...] = ()
     saved_for_forward: tuple[Any, ...] = ()
     dirty_tensors: tuple[Any, ...] = ()
@@ -84,6 +85,17 @@ class FunctionCtx:
         return () if node is None else node.unpack()
 
 
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """An old name of ``saved_tensors``."""
+        import warnings
+
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
+
+
 class BackwardCFunction(FunctionCtx):
     """The base of every Function's own context class."""
 
@@ -111,6 +123,10 @@ class _Record:
             return _pushed(node, gradients)
         if ctx.materialize_grads and any(part is None for part in gradients):
             gradients = node.materialized(gradients)
+            if not ctx._materialize_non_diff_grads and node.outputs is not None:
+                gradients = tuple(
+                    [None if i in node.without_gradient else part for i, part in enumerate(gradients)]
+                )
         if function.backward is not Function.backward:
             if function.vjp is not Function.vjp:
                 raise RuntimeError(
@@ -213,12 +229,15 @@ class FunctionNode(Node):
     __slots__ = ()
 
     accepts_none = True  # backward runs with zeros if nothing arrived
+    without_gradient: tuple[int, ...] = ()  # of several results, those marked as not differentiable
     tensor_positions: tuple[int, ...]  # which arguments were tensors, where not all were
     result_nodes: dict[int, weakref.ref[Node]]  # of several results
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "_raw_saved_tensors":
+            return super().__getattr__(name)
         return getattr(self.attrs, name)
 
     @property
@@ -453,12 +472,11 @@ class Function(metaclass=FunctionMeta):
         if not any(isinstance(output, Tensor) for output in outputs):
             return result
         node = _make_node(cls, ctx, edges, args, outputs)
-        wrapped = tuple(
-            [
-                _with_history(output, i, node, ctx, args) if isinstance(output, Tensor) else output
-                for i, output in enumerate(outputs)
-            ]
-        )
+        made: dict[int, Any] = {}  # a tensor that is returned twice stays one tensor
+        for i, output in enumerate(outputs):
+            if isinstance(output, Tensor) and id(output) not in made:
+                made[id(output)] = _with_history(output, i, node, ctx, args)
+        wrapped = tuple([made.get(id(output), output) for output in outputs])
         if ctx.to_save:
             _save(ctx, node, outputs, wrapped)
         if ctx.dirty_tensors or ctx.non_differentiable:
@@ -531,6 +549,9 @@ def _make_node(
         node.tensor_positions = tuple([i for i, arg in enumerate(args) if isinstance(arg, Tensor)])
     if len(outputs) > 1:
         node.result_nodes = {}
+        if ctx.non_differentiable:
+            marked = ctx.non_differentiable
+            node.without_gradient = tuple([i for i, o in enumerate(outputs) if _holds(marked, o)])
         node.outputs = tuple(
             [(o._array.shape, o._array.dtype) if isinstance(o, Tensor) else None for o in outputs]
         )
@@ -551,6 +572,12 @@ def _with_history(
         own = OutputNode(node, i, array)
         node.result_nodes[i] = weakref.ref(own)
     if ctx.dirty_tensors and _holds(ctx.dirty_tensors, output):
+        if output._view is not None and node.outputs is not None:
+            raise RuntimeError(
+                "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return more "
+                "than one Tensor. You should either make sure the input is not a view (using .clone() for example) or make "
+                "your Function only return one Tensor (potentially splitting it into two Functions)."
+            )
         if isinstance(output._node, LeafNode):
             raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
         check_leaf(output)
@@ -571,10 +598,10 @@ def _with_history(
 
 
 def _save(ctx: FunctionCtx, node: FunctionNode, outputs: tuple[Any, ...], wrapped: tuple[Any, ...]) -> None:
-    node.saved = _saved_entries(ctx.to_save, outputs, wrapped)
+    to_save, ctx.to_save = ctx.to_save, ()  # a result among them would be a cycle
+    node.saved = _saved_entries(to_save, outputs, wrapped)
     node.site = program_site(sys._getframe(2))
     ctx._node = weakref.ref(node)
-    ctx.to_save = ()  # a result among them would be a cycle
 
 
 def _saved_entries(

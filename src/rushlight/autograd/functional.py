@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor
 from ..ops.batching import TRANSFORMED
 from ..ops.joining import stack
 from ..ops.placement import tensor_beside
@@ -90,7 +90,7 @@ def jacobian(
                 one = np.zeros(output._array.size, output._array.dtype)
                 one[j] = 1
                 parts = _gradients(
-                    (output,), xs, (make_tensor(one.reshape(output._array.shape)),), create_graph
+                    (output,), xs, (tensor_beside(output, one.reshape(output._array.shape)),), create_graph
                 )
                 for k, (part, x, column) in enumerate(zip(parts, xs, columns, strict=True)):
                     if part is None and strict:
@@ -128,7 +128,7 @@ def _units(tensors: Tensors) -> list[Tensor]:
         size = tensor._array.size
         array = np.zeros((total, size), tensor._array.dtype)
         array[start + np.arange(size), np.arange(size)] = 1
-        units.append(make_tensor(array.reshape(total, *tensor._array.shape)))
+        units.append(tensor_beside(tensor, array.reshape(total, *tensor._array.shape)))
         start += size
     return units
 
@@ -149,7 +149,7 @@ def _all_at_once(outputs: Tensors, xs: Tensors, weights: list[Tensor], create_gr
             is_grads_batched=True,
         )
     return [
-        make_tensor(np.zeros((count, *x._array.shape), x._array.dtype)) if part is None else part
+        tensor_beside(x, np.zeros((count, *x._array.shape), x._array.dtype)) if part is None else part
         for part, x in zip(found, xs, strict=True)
     ]
 
@@ -483,6 +483,8 @@ def _single_element(func: Function, xs: Tensors, name: str, strict: bool) -> Ten
 
 def _vectors(v: Any, like: Tensors, create_graph: bool, name: str) -> Tensors:
     _, vectors = _as_tensors(v, "v", name)
+    if len(vectors) != len(like) and len(like) == 1:
+        raise RuntimeError("The given v should contain a single Tensor.")
     if len(vectors) != len(like):
         raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(vectors)}.")
     for i, (vector, tensor) in enumerate(zip(vectors, like, strict=True)):

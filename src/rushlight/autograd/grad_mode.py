@@ -13,9 +13,9 @@ from typing import Any
 
 from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.storage import InferenceStorage
-from ..core.tensor import MARKING, Tensor
+from ..core.tensor import MARKING, Tensor, storage_of
 
-__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
 
 class _Mode:
@@ -185,6 +185,48 @@ class set_grad_enabled(_Mode):
         return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
     __repr__ = __str__
+
+
+class set_multithreading_enabled(_Mode):
+    """Whether backward may use several threads: accepted, in force at once and within the context; backward runs in the
+    thread that calls it either way.
+
+    Example:
+        >>> import rushlight as torch
+        >>> with torch.autograd.set_multithreading_enabled(False):
+        ...     torch.ones(1, requires_grad=True).backward()
+    """
+
+    _enabled = True
+
+    def __init__(self, mode: bool) -> None:
+        self.prev = set_multithreading_enabled._enabled
+        self.mode = mode
+        set_multithreading_enabled._enabled = mode
+
+    def _fresh(self) -> _Mode:
+        return set_multithreading_enabled(self.mode)
+
+    def __enter__(self) -> None:
+        set_multithreading_enabled._enabled = self.mode
+
+    def __exit__(self, *exc: object) -> None:
+        set_multithreading_enabled._enabled = self.prev
+
+
+class _unsafe_preserve_version_counter(_Mode):
+    """Within this context changes in place of these tensors are not counted, so backward does not notice them."""
+
+    def __init__(self, tensors: Tensor | tuple[Tensor, ...]) -> None:
+        self.tensors = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+        self.versions = [tensor._version for tensor in self.tensors]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        for tensor, version in zip(self.tensors, self.versions, strict=True):
+            storage_of(tensor).version = version
 
 
 class inference_mode(_Mode):

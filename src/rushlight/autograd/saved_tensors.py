@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from ..core.grad_mode import DECIDING, GRAD_MODE
-from ..core.history import RELEASED, Node, unwatch_nodes, watch_nodes
+from ..core.history import RELEASED, SAVED_BY_NAME, Node, unwatch_nodes, watch_nodes
 from ..core.tensor import Tensor, make_tensor
 
 Pack = Callable[[Tensor], Any]
@@ -24,15 +24,15 @@ class Packed:
 
     __slots__ = ("_content", "_node", "_unpack")
 
-    def __init__(self, tensor: Tensor, node: Node | None) -> None:
-        pack, self._unpack = HOOKS.get()[-1]
+    def __init__(self, tensor: Tensor, node: Node | None, hooks: tuple[Pack, Unpack] | None = None) -> None:
+        pack, self._unpack = HOOKS.get()[-1] if hooks is None else hooks
         self._node = node
         version = tensor._version
-        grad, hooks = GRAD_MODE.set(False), HOOKS.set(())
+        grad, outer = GRAD_MODE.set(False), HOOKS.set(())
         try:
             self._content = pack(tensor)
         finally:
-            HOOKS.reset(hooks)
+            HOOKS.reset(outer)
             GRAD_MODE.reset(grad)
         if tensor._version != version:
             raise RuntimeError(
@@ -98,12 +98,120 @@ class _PackedNode(Node):
             self.__dict__["packed_output"] = Packed(make_tensor(value[0]), None)
 
 
+_packed_classes: Final[dict[type[Node], type[Node]]] = {Node: _PackedNode}
+
+
+def _make_packed(node: Node) -> None:
+    """Change the node's class to one that unpacks what it saved; its name stays."""
+    kind = type(node)
+    if issubclass(kind, _PackedNode):
+        return
+    if kind not in _packed_classes:
+        _packed_classes[kind] = type(kind.__name__, (_PackedNode,), {"__slots__": (), "__module__": "builtins"})
+    node.__class__ = _packed_classes[kind]
+
+
 def _pack_saved(node: Node) -> None:
     if not HOOKS.get():
         return
     if type(node.saved) is tuple or getattr(node.operation, "saves_output", False):
-        node.__class__ = _PackedNode
+        _make_packed(node)
         node.saved = node.saved
+
+
+class SavedTensor:
+    """One tensor that a node keeps for backward: ``node._raw_saved_self`` and the like."""
+
+    def __init__(self, node: Node, position: int) -> None:
+        self._node = node
+        self._position = position
+
+    @property
+    def data(self) -> Tensor | None:
+        """What was saved, by its hooks' leave."""
+        return self._node.unpack()[self._position]  # type: ignore[no-any-return]
+
+    def register_hooks(self, pack_hook: Pack, unpack_hook: Unpack) -> None:
+        """Put what was saved through ``pack_hook`` now, and through ``unpack_hook`` when it is needed.
+
+        Raises ``TypeError`` for what can't be called, ``RuntimeError`` for None, for what was freed, and where there are
+        hooks already.
+        """
+        if not callable(pack_hook) or not callable(unpack_hook):
+            raise TypeError("register_hooks(): incompatible function arguments: both hooks must be callable")
+        node, position = self._node, self._position
+        saved = node.saved
+        if saved is RELEASED:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
+                "freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+                "through the graph a second time or if you need to access saved variables after calling backward."
+            )
+        entries = list(saved or ())
+        is_output = position == len(entries)
+        content = node.__dict__.get("packed_output") if is_output else entries[position]
+        of_function = type(content) is tuple
+        if isinstance(content, Packed) or (of_function and isinstance(content[0], Packed)):
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is "
+                "allowed at a time."
+            )
+        tensor = self.data
+        if tensor is None:
+            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
+        hooks = (pack_hook, unpack_hook)
+        if of_function:
+            index = content[3]
+            plain = tensor if index is None else make_tensor(tensor._array)
+            entries[position] = (Packed(plain, tensor._node if index is None else None, hooks), None, 0, index)
+            node.saved = tuple(entries)
+            return
+        if is_output:
+            packed = Packed(make_tensor(tensor._array), None, hooks)
+            _make_packed(node)
+            Node.output.__set__(node, None)  # type: ignore[attr-defined]
+            node.__dict__["packed_output"] = packed
+            return
+        entries[position] = Packed(tensor, tensor._node, hooks)
+        _make_packed(node)
+        _saved_slot.__set__(node, tuple(entries))
+
+
+# What PyTorch calls the operands, where it is not `self` and `other`.
+_OPERANDS: Final = {
+    "pow": ("self", "exponent"), "mm": ("self", "mat2"), "bmm": ("self", "mat2"), "mv": ("self", "vec"),
+    "dot": ("self", "tensor"), "where": ("condition",), "addcmul": ("self", "tensor1", "tensor2"),
+    "clamp": ("self", "min", "max"), "lerp": ("self", "end", "weight"), "gather": ("self", "index"),
+    "conv": ("input", "weight", "bias"),
+}  # fmt: skip
+
+
+def _saved_by_name(node: Node, name: str) -> Any:
+    """``node._saved_self``, ``_saved_other``, ``_saved_result``, ``_saved_dim``: what was saved, by PyTorch's names."""
+    raw = name.startswith("_raw_saved_")
+    wanted = name.removeprefix("_raw_saved_" if raw else "_saved_")
+    if raw and wanted == "tensors" and getattr(node, "saved_tensors", None) is not None:
+        node.unpack()
+        return tuple([SavedTensor(node, i) for i in range(len(node.saved or ()))])
+    operation = node.operation
+    saves = tuple(getattr(operation, "saves", None) or ())
+    position = None
+    if wanted == "result" and getattr(operation, "saves_output", False):
+        position = len(saves)
+    else:
+        operands = _OPERANDS.get(operation.name, ("self", "other"))
+        for i, (operand, *_) in enumerate(saves):
+            if operand < len(operands) and operands[operand] == wanted:
+                position = i
+    if position is not None:
+        return SavedTensor(node, position) if raw else node.unpack()[position]
+    attrs = node.attrs
+    if not raw and isinstance(attrs, dict) and wanted in attrs:
+        return attrs[wanted]
+    raise AttributeError(f"'{node.name()}' object has no attribute '{name}'", name=name, obj=node)
+
+
+SAVED_BY_NAME.append(_saved_by_name)
 
 
 class saved_tensors_hooks:

@@ -473,6 +473,7 @@ class _HostCallInto:
 
     def __init__(self, node: Node) -> None:
         record, self.literals, parameters = node.attrs
+        self.everywhere = getattr(record, "everywhere", False)  # whether it takes a GPU's arrays
         self.write = record.into
         self.parameters = dict(parameters)
 

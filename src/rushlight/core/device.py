@@ -169,7 +169,7 @@ def on_host(array: Any) -> Any:
     if backend is not None:
         return backend.to_host(array)
     if type(array) in STAND_INS and type(array.memory) in OF_ARRAYS:
-        return array.tape.moved(array, CPU)
+        return array.moved_to(CPU)
     return array
 
 

@@ -101,3 +101,14 @@ def _two_sum(a: Any, b: Any) -> tuple[Any, Any]:
     total = a + b
     b_part = total - a
     return total, (a - (total - b_part)) + (b - b_part)
+
+
+def sums_rounded_once(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+    """``x + y`` as float32 numbers, as if there were no float64 between."""
+    total = np.add(x, y)
+    halfway = np.equal(np.bitwise_and(total.view(np.int64), _DROPPED_BITS), _HALFWAY)
+    if halfway.any():
+        sums, error = _two_sum(x[halfway], y[halfway])
+        if error.any():
+            total[halfway] = np.where(error == 0.0, sums, np.nextafter(sums, np.copysign(np.inf, error)))
+    return total.astype(np.float32)

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .dtypes import OF_NUMPY
+from .shapes import Size
 from .storage import Site, Storage, describe_site
 from .switch import Switch
 
@@ -169,6 +171,12 @@ class Node:
         )
 
     @property
+    def _input_metadata(self) -> tuple[GradientMetadata, ...]:
+        """For each gradient that this node gets, what it is like."""
+        kinds = ((self.shape, self.dtype),) if self.outputs is None else self.outputs
+        return tuple([GradientMetadata(*kind) for kind in kinds if kind is not None])
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """A dictionary for the user's own notes on this node."""
         return self.__dict__.setdefault("_metadata", {})  # type: ignore[no-any-return]
@@ -194,8 +202,27 @@ class Node:
         self.special = True
         return RemovableHandle(self.pre_hooks, hook)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_saved_", "_raw_saved_")):
+            return SAVED_BY_NAME[0](self, name)
+        raise AttributeError(f"'{self.name()}' object has no attribute '{name}'", name=name, obj=self)
+
     def __repr__(self) -> str:
         return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
+
+
+# How `node._saved_self` and the like are found; ``autograd.saved_tensors`` says it.
+SAVED_BY_NAME: Final[list[Callable[[Node, str], Any]]] = []
+
+
+class GradientMetadata:
+    """What a gradient that arrives at a node is like."""
+
+    is_nested_tensor = is_cpp_nested_tensor = False
+
+    def __init__(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+        self.shape = Size(shape)
+        self.dtype = OF_NUMPY[kind]
 
 
 _named_classes: Final[dict[str, type[Node]]] = {}
@@ -220,6 +247,9 @@ class _Named:
         self.grad_name = grad_name
 
 
+AS_THE_LEAF: Final = object()
+
+
 class LeafNode(Node):
     """Collects the gradient of a leaf; made when the leaf starts to require one.
 
@@ -231,6 +261,8 @@ class LeafNode(Node):
     _operation = _Named("leaf", "torch::autograd::AccumulateGrad")
 
     post_accumulate_hooks: dict[int, Callable[[Any], Any]] | None = None
+    # The dtype that gradients are brought to, where the program asked for another than the leaf's; None for any.
+    grad_dtype: Any = AS_THE_LEAF
 
     def __init__(self, tensor: Tensor) -> None:
         array = tensor._array
@@ -247,6 +279,9 @@ class LeafNode(Node):
     def variable(self) -> Tensor | None:
         """The leaf tensor."""
         return self.tensor_ref()
+
+
+LeafNode.__name__ = LeafNode.__qualname__ = "AccumulateGrad"  # programs print type(node).__name__
 
 
 class UntrackedNode(LeafNode):
@@ -372,5 +407,6 @@ def watch_nodes(observer: Callable[[Node], None]) -> None:
 
 def unwatch_nodes(observer: Callable[[Node], None]) -> None:
     """Undo one ``watch_nodes``."""
-    _OBSERVERS.remove(observer)
-    NODE_INIT.turn_off()
+    if observer in _OBSERVERS:
+        _OBSERVERS.remove(observer)
+        NODE_INIT.turn_off()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtypes import OF_NUMPY, dtype
+from .dtypes import OF_NUMPY, TYPE_NAMES, dtype
 from .grad_mode import INFERENCE_MODE
-from .history import LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode, named_by_class
+from .history import AS_THE_LEAF, LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode, named_by_class
 from .shapes import Size, size_of
 from .storage import InferenceStorage, Storage
 from .switch import Switch
@@ -115,6 +115,10 @@ class Tensor:
             self._node = None
         return self
 
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
+
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor."""
@@ -164,15 +168,55 @@ class Tensor:
                 raise RuntimeError(
                     f"assigned grad has data of a different size: {list(value._array.shape)} for {list(self._array.shape)}"
                 )
-            if value._array.dtype != self._array.dtype:
+            node = self._node
+            allowed: Any = self.dtype
+            if isinstance(node, LeafNode) and node.grad_dtype is not AS_THE_LEAF:
+                allowed = node.grad_dtype
+            if allowed is not None and value.dtype is not allowed:
                 raise RuntimeError(
-                    f"assigned grad has data of a different type: {value.dtype} for a tensor of {self.dtype}"
+                    f"attempting to assign a gradient with dtype '{_cpp_name(value.dtype)}' to a tensor with grad_dtype "
+                    f"'{_cpp_name(allowed)}'. The gradient must match the tensor's grad_dtype (defaults to the "
+                    "tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
+                    "dtype."
                 )
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
+
+    @property
+    def grad_dtype(self) -> dtype | None:
+        """The dtype that this leaf's gradient is brought to: its own unless set; None leaves each gradient as it comes.
+
+        ``RuntimeError`` for tensors with a history, and on setting it while there is a ``grad`` of another dtype.
+        """
+        node = self._node
+        if node is None:
+            return self.dtype
+        if not isinstance(node, LeafNode):
+            raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+        return self.dtype if node.grad_dtype is AS_THE_LEAF else node.grad_dtype
+
+    @grad_dtype.setter
+    def grad_dtype(self, value: dtype | None) -> None:
+        node = self._node
+        if value is not None and not isinstance(value, dtype):
+            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value).__name__}")
+        if not isinstance(node, LeafNode):
+            raise RuntimeError(
+                "grad_dtype can only be set on leaf tensors."
+                if node is not None
+                else "grad_dtype: the tensor needs no gradient; call requires_grad_() first"
+            )
+        if value is not None and self._grad is not None and self._grad.dtype is not value:
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{_cpp_name(value)}' because there is already a gradient with dtype "
+                f"'{_cpp_name(self._grad.dtype)}'. Please clear the gradient (.grad = None) before changing grad_dtype, or "
+                "ensure the new grad_dtype matches the existing gradient's dtype."
+            )
+        node.grad_dtype = AS_THE_LEAF if value is self.dtype else value
+        node.special = True
 
     @property
     def _version(self) -> int:
@@ -275,6 +319,11 @@ class Tensor:
         def __int__(self) -> int: ...
         def __float__(self) -> float: ...
         def __index__(self) -> int: ...
+
+
+def _cpp_name(kind: dtype) -> str:
+    name = TYPE_NAMES[kind.name]
+    return name.lower() if name in ("Float", "Double") else name
 
 
 _new = object.__new__

@@ -21,6 +21,9 @@ from ..core.shapes import count
 from ..core.tensor import Array, Tensor, make_tensor, storage_of
 from ..jit.attempt import is_recording_statically
 from ..ops.creation import zeros_like
+from ..ops.joining import cat
+from ..ops.movement import cast, narrow, reshape
+from ..ops.pointwise import mul
 from ..runtime.pending import Pending
 from . import exchanges, records, stage, work as under_way
 from .collectives import write
@@ -43,8 +46,8 @@ class Bucket:
 
     # Slots, as process groups have: compiled functions are not looked through here for changes.
     __slots__ = (
-        "_memory", "_shapes", "_size", "backend", "begun", "dtype", "flat", "indices", "lends", "missing", "nbytes", "place",
-        "scale", "views", "work",
+        "_memory", "_shapes", "backend", "begun", "dtype", "flat", "indices", "lends", "missing", "nbytes", "place",
+        "scale", "size", "views", "work",
     )  # fmt: skip
 
     def __init__(self, indices: list[int], params: Sequence[Tensor]) -> None:
@@ -58,8 +61,8 @@ class Bucket:
         self.work: Any = None  # under way: a Work, or what a communication hook returned
         self._shapes = [array.shape for array in arrays]
         self.dtype = F32 if dtype in LOW_PRECISION else dtype
-        self._size = sum([array.size for array in arrays])
-        self.nbytes = self._size * self.dtype.itemsize
+        self.size = sum([array.size for array in arrays])
+        self.nbytes = self.size * self.dtype.itemsize
         self._memory: Array | None = None
         self.lends = (
             len(indices) == 1
@@ -76,7 +79,7 @@ class Bucket:
     def use_own_memory(self) -> None:
         """Make ``flat`` and ``views`` the bucket's own."""
         if self._memory is None:
-            self._memory = np.zeros(self._size, self.dtype)
+            self._memory = np.zeros(self.size, self.dtype)
             if self.backend is not None:
                 self._memory = self.backend.place(self._memory, self.place)
         elif self.flat is self._memory:
@@ -88,6 +91,14 @@ class Bucket:
             self.views[i] = self.flat[start : start + size].reshape(shape)
             start += size
 
+    def parts_of(self, flat: Tensor) -> list[Tensor]:
+        """The views of ``flat`` that are the gradients in their shapes."""
+        parts, start = [], 0
+        for shape in self._shapes:
+            parts.append(reshape(narrow(flat, 0, start, count(shape)), shape))
+            start += count(shape)
+        return parts
+
     def use_memory_of(self, gradient: Array) -> None:
         """Make ``flat`` and the only view a gradient's own, contiguous memory."""
         self.flat = gradient.reshape(-1)
@@ -97,9 +108,13 @@ class Bucket:
 class GradBucket:
     """What a communication hook gets: one bucket's gradients as one flat tensor."""
 
-    def __init__(self, bucket: Bucket, index: int, last: bool, params: Sequence[Tensor]) -> None:
-        self._tensor = make_tensor(bucket.flat)
+    def __init__(
+        self, bucket: Bucket, index: int, last: bool, params: Sequence[Tensor], recorded: Tensor | None = None
+    ) -> None:
+        """``recorded``: the gradients in a recording, in the place of the bucket's memory."""
+        self._tensor = make_tensor(bucket.flat) if recorded is None else recorded
         self._bucket = bucket
+        self._is_recorded = recorded is not None
         self._index = index
         self._last = last
         self._params = [params[i] for i in bucket.indices]
@@ -126,6 +141,8 @@ class GradBucket:
 
     def gradients(self) -> list[Tensor]:
         """The gradients in their shapes; views of the bucket's memory."""
+        if self._is_recorded:
+            return self._bucket.parts_of(self._tensor)
         return [make_tensor(self._bucket.views[i]) for i in self._bucket.indices]
 
 
@@ -242,21 +259,18 @@ class Reducer:
             bucket.work = bucket.begun = None
 
     def _arrived(self, index: int) -> None:
-        in_graph = False
-        if records.recording() is not None:
-            if self.find_unused:
-                records.complete(
-                    "the search for unused parameters (DistributedDataParallel(find_unused_parameters))"
-                )
-            elif self.hook is not None:
-                records.complete("a communication hook")
-            elif self._bucket_of[index].backend is not None:
-                records.complete("the averaging of gradients on a GPU (DistributedDataParallel)")
-            else:
-                in_graph = True
+        in_graph = records.recording() is not None
+        if in_graph and self.find_unused and not is_recording_statically():
+            # Which gradients there are depends on what the other ranks say.
+            records.complete("the search for unused parameters")
+            in_graph = False
         if not self._ready and self._unused:
             for i in self._unused:
-                if i != index:
+                if i == index:
+                    continue
+                if in_graph:
+                    self._record(i)
+                else:
                     self._mark(i)
         if index in self._ready:
             raise RuntimeError(
@@ -279,19 +293,47 @@ class Reducer:
         self._bucket_of[index].missing -= 1
         with no_grad():
             while self._next < len(self.buckets) and not self.buckets[self._next].missing:
-                bucket, attrs = self.buckets[self._next], {"bucket": self._averaging[self._next]}
-                gradients = [self._gradient_of(i) for i in bucket.indices]
-                bucket.begun = records.call(records.AVERAGE_BEGIN, gradients, attrs)
+                self._record_start(self._next)
                 self._next += 1
             if len(self._ready) == len(self.params):
+                checked = self._record_search() if self.find_unused else []
                 for bucket, averaging in zip(self.buckets, self._averaging, strict=True):
-                    assert bucket.begun is not None
-                    means = records.call(records.AVERAGE_END, [bucket.begun], {"bucket": averaging})
-                    for i, mean in zip(bucket.indices, means, strict=True):
-                        write(self._gradient_of(i), mean._array)
+                    for i, mean in zip(bucket.indices, self._means(bucket, averaging, checked), strict=True):
+                        if i not in self._unused:  # by no rank: its grad stays as it is, most often None
+                            write(self._gradient_of(i), mean._array)
                 self._begin_again()
                 if self.awaits_backward and is_recording_statically():
                     self.awaits_backward -= 1
+
+    def _record_start(self, number: int) -> None:
+        bucket = self.buckets[number]
+        gradients = [
+            zeros_like(self.params[i]) if i in self._unused else self._gradient_of(i) for i in bucket.indices
+        ]
+        if self.hook is None:
+            bucket.begun = records.call(records.AVERAGE_BEGIN, gradients, {"bucket": self._averaging[number]})
+            return
+        flat = cat([cast(reshape(gradient, (-1,)), bucket.dtype) for gradient in gradients])
+        given = GradBucket(bucket, number, number == len(self.buckets) - 1, self.params, flat)
+        bucket.work = self.hook(self.hook_state, given)
+        bucket.begun = flat
+
+    def _record_search(self) -> list[Tensor]:
+        """The check that the ranks use the same parameters, whose result stands for its having been made."""
+        used = [i not in self._unused for i in range(len(self.params))]
+        last = self.buckets[-1].begun
+        assert last is not None
+        attrs = {"group": self.group, "used": tuple(used), "names": tuple(self.names)}
+        return [records.call(records.SAME_USE, [last], attrs)]
+
+    def _means(self, bucket: Bucket, averaging: records.Averaging, checked: list[Tensor]) -> Sequence[Tensor]:
+        assert bucket.begun is not None
+        if self.hook is None:
+            return records.call(records.AVERAGE_END, [bucket.begun, *checked], {"bucket": averaging})  # type: ignore[no-any-return]
+        result = self._result_of_hook(bucket)
+        for check in checked:  # true: nothing is changed before it is known
+            result = mul(result, check)
+        return bucket.parts_of(reshape(result, (-1,)))
 
     def _gradient_of(self, index: int) -> Tensor:
         gradient = self.params[index]._grad
@@ -369,16 +411,21 @@ class Reducer:
         self._begin_again()
 
     def _await(self, bucket: Bucket) -> None:
+        if self.hook is None:
+            bucket.work.wait()
+            return
+        result = self._result_of_hook(bucket)
+        if result._array is not bucket.flat:
+            bucket.flat[...] = result._array.reshape(-1)
+
+    def _result_of_hook(self, bucket: Bucket) -> Tensor:
         found = bucket.work.wait()
-        if self.hook is not None:
-            result = found[0] if isinstance(found, list | tuple) else found
-            if not isinstance(result, Tensor) or result._array.size != bucket.flat.size:
-                raise RuntimeError(
-                    f"communication hook: its future gave {type(found).__name__}; it must give a tensor of {bucket.flat.size} "
-                    "elements"
-                )
-            if result._array is not bucket.flat:
-                bucket.flat[...] = result._array.reshape(-1)
+        result = found[0] if isinstance(found, list | tuple) else found
+        if not isinstance(result, Tensor) or result._array.size != bucket.size:
+            raise RuntimeError(
+                f"communication hook: its future gave {type(found).__name__}; it must give a tensor of {bucket.size} elements"
+            )
+        return result
 
     def _give(self, param: Tensor, view: Array) -> None:
         grad = param._grad

@@ -237,11 +237,14 @@ def _copy_from(group: ProcessGroup, tensors: Sequence[Tensor], root: int) -> Non
     if group.size() == 1 or not tensors:
         return
     if records.recording() is not None:
-        with no_grad():
-            copies = records.call(records.COPIES, tensors, {"group": group, "root": root})
-        if group.rank() != root:
-            for tensor, copy in zip(tensors, copies, strict=True):
-                write(tensor, copy._array)
+        places = [device_of(tensor._array) for tensor in tensors]
+        for place in dict.fromkeys(places):
+            here = [tensor for tensor, other in zip(tensors, places, strict=True) if other == place]
+            with no_grad():
+                copies = records.call(records.COPIES, here, {"group": group, "root": root})
+            if group.rank() != root:
+                for tensor, copy in zip(here, copies, strict=True):
+                    write(tensor, copy._array)
         return
     for tensor in tensors:
         if type(tensor._array) is not np.ndarray:  # a GPU's

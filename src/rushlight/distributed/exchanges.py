@@ -63,6 +63,19 @@ def _broadcast_on_device(group: ProcessGroup, array: Array, root: int) -> Steps:
     return (yield from nccl.broadcast(group, [array], root))[0]
 
 
+def broadcast_together(group: ProcessGroup, arrays: Sequence[Array], root: int) -> Steps:
+    """``root``'s arrays, which are on a GPU; in the arrays' own memory where that is contiguous."""
+    yield from agree(group, described("broadcast", *arrays, source=group.ranks[root]))
+
+    def over_mpi(group: ProcessGroup, arrays: Sequence[Array], root: int) -> Steps:
+        found = []
+        for array in arrays:
+            found.append((yield from broadcast(group, array, root)))
+        return found
+
+    return (yield from carried_out(group, nccl.broadcast, over_mpi, arrays, root, listed=True))
+
+
 def all_gather(group: ProcessGroup, array: Array, shapes: Sequence[tuple[int, ...]] | None = None) -> Steps:
     """Every rank's array, on every rank; ``shapes`` where they are not all alike."""
     if shapes is None or len(set(shapes)) == 1:

@@ -18,18 +18,26 @@ def at_once() -> Iterator[None]:
 
     A recording that holds a GPU's arrays would otherwise keep what is done with any array of that GPU for later.
     """
-    tape, thread = getattr(ACTIVE, "tape", None), get_ident()
+    tape = getattr(ACTIVE, "tape", None)
     with no_grad():
         if tape is None:
             yield
             return
         tape.flush()
-        every: list[dict[int, Any]] = [getattr(backend, "tapes", {}) for backend in OF_ARRAYS.values()]
-        held = [(tapes, tapes.pop(thread)) for tapes in every if thread in tapes]
-        ACTIVE.tape = None
-        try:
+        with set_aside():
             yield
-        finally:
-            ACTIVE.tape = tape
-            for tapes, own in held:
-                tapes[thread] = own
+
+
+@contextlib.contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside, this thread makes no recording; nothing of the one that it makes has run for that."""
+    tape, thread = getattr(ACTIVE, "tape", None), get_ident()
+    every: list[dict[int, Any]] = [getattr(backend, "tapes", {}) for backend in OF_ARRAYS.values()]
+    held = [(tapes, tapes.pop(thread)) for tapes in every if thread in tapes]
+    ACTIVE.tape = None
+    try:
+        yield
+    finally:
+        ACTIVE.tape = tape
+        for tapes, own in held:
+            tapes[thread] = own

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.device import device_of
+from ..core.device import CPU, OF_ARRAYS, device_of, empty_on, placed
 from ..core.dtypes import OF_NUMPY
 from ..core.history import Node
 from ..core.shapes import count
-from ..core.tensor import Array, Tensor
+from ..core.tensor import Array, Tensor, make_tensor
 from ..jit.attempt import is_recording_statically
 from ..jit.recorded import ACTIVE
 from ..ops.creation import zeros
@@ -27,6 +27,8 @@ from ..ops.define import Primitive
 from ..ops.dispatch import apply
 from ..runtime.pending import Pending
 from . import exchanges, work as under_way
+from .pausing import at_once, set_aside
+from .errors import RanksDisagree
 from .reduce_op import ReduceOp
 from .stage import Sum
 
@@ -38,10 +40,12 @@ SUM = ReduceOp.SUM
 
 class Collective(Primitive):
     """A primitive that talks to other processes. ``outline(*arrays, **attrs)``: arrays like its results, of any content.
-    ``into(results, *arrays, **attrs)``, where there is one, is ``impl`` for results whose memory is there already."""
+    ``into(results, *arrays, **attrs)``, where there is one, is ``impl`` for results whose memory is there already. Both take
+    the arrays of any device."""
 
     __slots__ = ("early", "into", "late", "outline")
     effects = True
+    everywhere = True  # runs on a GPU's arrays as they are, in one order on all devices together
 
     def __init__(
         self,
@@ -54,11 +58,30 @@ class Collective(Primitive):
         early: bool = False,
         late: bool = False,
     ) -> None:
-        super().__init__(f"distributed_{name}", impl, vjp, grad_name=grad_name)
-        self.outline = outline
-        self.into = into
+        super().__init__(f"distributed_{name}", _apart(impl), vjp, grad_name=grad_name)
+        self.outline = _of_any_device(outline)
+        self.into = None if into is None else _apart(into)
         # A pair: what one has begun the other waits for. A plan does the one as soon, the other as late as it can.
         self.early, self.late = early, late
+
+
+def _apart(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` run as if no recording were being made: while a piece of one runs, what it does is no part of the next."""
+
+    def run(*arrays: Any, device: str = "", **attrs: Any) -> Any:
+        if recording() is None and not OF_ARRAYS:
+            return function(*arrays, **attrs)
+        with set_aside():
+            return function(*arrays, **attrs)
+
+    return run
+
+
+def _of_any_device(outline: Callable[..., Any]) -> Callable[..., Any]:
+    def outlined(*arrays: Any, device: str = "", **attrs: Any) -> Any:
+        return outline(*arrays, **attrs)
+
+    return outlined
 
 
 # --- recordings -------------------------------------------------------------------------------------------------------
@@ -70,30 +93,33 @@ def recording() -> Any:
 
 
 def call(record: Collective, tensors: Sequence[Tensor], attrs: dict[str, Any]) -> Any:
-    """The tensors that ``record`` gives: now, or as part of the recording that is being made."""
+    """The tensors that ``record`` gives: now, or as part of the recording that is being made.
+
+    A recording holds the device as one more parameter, which the record's functions pass over.
+    """
     if joins(record.name.removeprefix("distributed_"), tensors):
         for tensor in tensors:
             if type(tensor._array) is not Pending:
                 recording().adopt(tensor)
+        where = device_of(tensors[0]._array) if tensors else CPU
+        attrs = {name: value for name, value in attrs.items() if name != "device"}
+        if where is not CPU:  # which a graph can't tell of operands that are constants
+            attrs["device"] = str(where)
     return apply(record, tuple(tensors), attrs)
 
 
 def joins(operation: str, tensors: Sequence[Tensor]) -> bool:
     """Whether ``operation`` on ``tensors`` becomes a part of a recording that is being made.
 
-    Not with tensors on a GPU: then what is recorded so far runs, and they get their real arrays. ``RuntimeError`` for those in
-    a static recording.
-    """
-    tape = recording()
-    if tape is None:
+    ``RuntimeError`` for tensors of two devices."""
+    if recording() is None:
         return False
-    if all(device_of(tensor._array).type == "cpu" for tensor in tensors):
-        return True
-    complete(f"{operation}() of tensors on a GPU")
-    for tensor in tensors:
-        if type(tensor._array) is Pending:
-            tensor._array = tensor._array.tape.share(tensor._array)
-    return False
+    places = {device_of(tensor._array) for tensor in tensors}
+    if len(places) > 1:
+        raise RuntimeError(
+            f"{operation}(): the tensors must be on one device, got {', '.join(sorted(map(str, places)))}"
+        )
+    return True
 
 
 def complete(what: str) -> None:
@@ -255,9 +281,10 @@ ALL_TO_ALL = Collective(
 
 
 def _complete(gradients: Sequence[Tensor | None], node: Node) -> tuple[Tensor, ...]:
+    where = next(device_of(gradient._array) for gradient in gradients if gradient is not None)
     return tuple(
         [
-            zeros(shape).to(OF_NUMPY[dtype]) if gradient is None else gradient
+            zeros(shape, device=where).to(OF_NUMPY[dtype]) if gradient is None else gradient
             for gradient, (shape, dtype) in zip(gradients, node.outputs or (), strict=True)
         ]
     )
@@ -282,6 +309,9 @@ BARRIER = Collective("barrier", _barrier_impl, None, lambda group: np.zeros((), 
 def _copies_impl(*xs: Array, group: ProcessGroup, root: int) -> tuple[Array, ...]:
     from .wire import as_bytes, contiguous
 
+    if type(xs[0]) is not np.ndarray:
+        copies = [x.copy() for x in xs]
+        return tuple(_run(group, "broadcast of a model", exchanges.broadcast_together(group, copies, root)))
     data = np.concatenate([as_bytes(contiguous(x)) for x in xs])
     _run(group, "broadcast of a model", exchanges.broadcast_bytes(group, data, root))
     found, start = [], 0
@@ -375,7 +405,8 @@ _STEPS = {
 def call_begun(record: Collective, tensors: Sequence[Tensor], attrs: dict[str, Any]) -> Any:
     """As ``call``, in a recording and without gradients: begun here, and waited for where the results are needed."""
     steps = _STEPS.get(record)
-    if steps is None:
+    # On a GPU nobody waits for a collective but the stream of the program: it begins and ends in its place.
+    if steps is None or any([device_of(tensor._array) is not CPU for tensor in tensors]):
         return call(record, tensors, attrs)
     outline = record.outline(*[tensor._array for tensor in tensors], **attrs)
     single = not isinstance(outline, tuple)
@@ -410,17 +441,23 @@ class Averaging:
         group = self.group
         scale = 1 / group.size()
         what = "gradients in a compiled step"
-        if exchanges.is_staged(group, self._size * self._summed_in.itemsize):
+        on_host = type(gradients[0]) is np.ndarray
+        if on_host and exchanges.is_staged(group, self._size * self._summed_in.itemsize):
             total = self._sum = Sum(self._summed_in)
             work = self._work = under_way.start(group, what, group.stage.put(total, gradients, scale))
             if not total.given:
                 under_way.wait_until(lambda: total.given or work._done, group.timeout, what, group)
             return
         self._sum = None
-        if self._flat is None:
-            self._flat = np.empty(self._size, self._summed_in)
+        where = device_of(gradients[0])
+        if self._flat is None or device_of(self._flat) != where:
+            self._flat = empty_on(where, (self._size,), self._summed_in)
         for gradient, place in zip(gradients, self._parts(), strict=True):
-            np.multiply(gradient, self._summed_in.type(scale), out=place, casting="same_kind")
+            if where is CPU:
+                np.multiply(gradient, self._summed_in.type(scale), out=place, casting="same_kind")
+            else:
+                with at_once():
+                    make_tensor(place).copy_(make_tensor(gradient)).mul_(scale)
         self._work = under_way.start(group, what, exchanges.sum_in_place(group, self._flat))
 
     def end(self, means: Sequence[Array]) -> None:
@@ -431,7 +468,11 @@ class Averaging:
             self.group.stage.take(self._sum, means)
             return
         for mean, part in zip(means, self._parts(), strict=True):
-            mean[...] = part
+            if type(mean) is np.ndarray:
+                mean[...] = part
+            else:
+                with at_once():
+                    make_tensor(mean).copy_(make_tensor(part))
 
     def _parts(self) -> list[Array]:
         assert self._flat is not None
@@ -444,7 +485,16 @@ class Averaging:
 
 def _average_begin_impl(*gradients: Array, bucket: Averaging) -> Array:
     bucket.begin(gradients)
-    return np.zeros((), np.bool_)
+    return _placeholder(gradients[0])
+
+
+def _placeholder(like: Array) -> Array:
+    """What stands for something that is under way: nobody looks at it."""
+    return (
+        np.zeros((), np.bool_)
+        if type(like) is np.ndarray
+        else empty_on(device_of(like), (), np.dtype(np.bool_))
+    )
 
 
 # What it gives stands for the bucket under way: AVERAGE_END needs it, and so comes later.
@@ -457,18 +507,36 @@ AVERAGE_BEGIN = Collective(
 )
 
 
-def _means(begun: Array, bucket: Averaging) -> tuple[Array, ...]:
+def _means(begun: Array, *checked: Array, bucket: Averaging) -> tuple[Array, ...]:
     return tuple([np.empty(shape, bucket.dtype) for shape in bucket.shapes])
 
 
-def _average_end_impl(begun: Array, bucket: Averaging) -> tuple[Array, ...]:
-    means = _means(begun, bucket)
+def _average_end_impl(begun: Array, *checked: Array, bucket: Averaging) -> tuple[Array, ...]:
+    where = device_of(begun)
+    means = tuple([empty_on(where, shape, bucket.dtype) for shape in bucket.shapes])
     bucket.end(means)
     return means
 
 
-def _average_end_into(results: Sequence[Array], begun: Array, bucket: Averaging) -> None:
+def _average_end_into(results: Sequence[Array], begun: Array, *checked: Array, bucket: Averaging) -> None:
     bucket.end(results)
 
 
 AVERAGE_END = Collective("average_end", _average_end_impl, None, _means, into=_average_end_into, late=True)
+
+
+def _same_use_impl(begun: Array, group: ProcessGroup, used: tuple[bool, ...], names: tuple[str, ...]) -> Array:
+    total = np.array(used, np.int32)
+    _run(group, "which parameters are used", exchanges.sum_in_place(group, total))
+    odd = [name for name, number in zip(names, total.tolist(), strict=True) if 0 < number < group.size()]
+    if odd:
+        raise RanksDisagree(
+            "compile(fullgraph=True): DistributedDataParallel(find_unused_parameters=True): in this step some ranks use "
+            f"{', '.join(odd)} and others do not; whether there is a gradient can't depend on other ranks in a static graph: "
+            "leave out fullgraph=True"
+        )
+    return placed(np.ones((), np.bool_), device_of(begun))
+
+
+# Raises where the ranks do not use the same parameters. ``begun`` says which bucket's exchange comes before.
+SAME_USE = Collective("same_use", _same_use_impl, None, lambda begun, **attrs: np.ones((), np.bool_))

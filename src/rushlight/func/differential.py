@@ -516,7 +516,7 @@ def _basis(leaves: list[Any]) -> list[Tensor]:
     for leaf, count in zip(leaves, counts, strict=True):
         array = np.zeros((total, count), leaf._array.dtype)
         array[start + np.arange(count), np.arange(count)] = 1
-        basis.append(make_tensor(array.reshape(total, *leaf._array.shape)))
+        basis.append(tensor_beside(leaf, array.reshape(total, *leaf._array.shape)))
         start += count
     return basis
 

@@ -15,11 +15,12 @@ from typing import Any, Final
 import numpy as np
 
 from ..core import random_streams
+from ..core.device import OF_ARRAYS
 from ..core.tensor import Tensor
 from ..ops import random as random_operations
 from ..ops.batching import ACTIVE, entered, left, levels_of, next_level
 from ..ops.joining import cat
-from ..runtime.batched import Batched, lined_up, wrap
+from ..runtime.batched import Batched, lined_up, stacked, wrap
 from .trees import broadcast_prefix, flatten, is_container, unflatten
 
 
@@ -261,6 +262,8 @@ class _Hook:
             return _DRAWING.get()[depth - 1].draw(depth - 1, function, source, args, kwargs)
         if self._before is not None:
             return self._before(function, source, args, kwargs)
+        if source.elsewhere:
+            return source.draw(function, *args, **kwargs)
         return function(source, *args, **kwargs)
 
 
@@ -305,7 +308,7 @@ class _Drawing:
             return self._of_arrays(function, drawn, args)
         if not args or not isinstance(args[0], tuple):  # randperm
             rows = [drawn(*args) for _ in range(self.size)]
-            return wrap(self.level, np.stack(rows))
+            return wrap(self.level, stacked(rows, function.__name__))
         shape = (self.size, *args[0])
         return wrap(self.level, drawn(shape, *args[1:]))
 
@@ -315,16 +318,20 @@ class _Drawing:
                 "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with "
                 "functorch"
             )
-        arrays = [a for a in args if type(a) is Batched or isinstance(a, np.ndarray)]
+        arrays = [a for a in args if type(a) is Batched or _is_plain(a)]
         ndim = max([a.ndim for a in arrays])
         values = [lined_up(a, ndim) if type(a) is Batched and a.level == self.level else a for a in args]
         first = values[0]
-        if not (type(args[0]) is Batched and args[0].level == self.level) and isinstance(first, np.ndarray):
+        if not (type(args[0]) is Batched and args[0].level == self.level) and _is_plain(first):
             values[0] = np.broadcast_to(first, (self.size, *first.shape))
         if function is random_streams.multinomial and first.ndim > 2:
             flat = first.reshape(-1, first.shape[-1])
             return wrap(self.level, drawn(flat, *values[1:]).reshape(*first.shape[:-1], -1))
         return wrap(self.level, drawn(*values))
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or type(value) in OF_ARRAYS
 
 
 def randomness_of(level: int) -> str:

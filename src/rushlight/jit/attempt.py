@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core.history import next_order
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
+from .calls import StaticCall
 from .recorded import ACTIVE
-from .static import StaticProgram
-from .static_tape import StaticTape, watching
+from .static_tape import StaticTape
 
 
 class NotStatic(Exception):
@@ -36,6 +35,9 @@ class _NoState:
     def knows(self, value: Any) -> bool:
         return False
 
+    def changed(self) -> str | None:
+        return None
+
     def unchanged(self) -> bool:
         return True
 
@@ -52,22 +54,14 @@ class Attempt:
         """Record and compile; raises ``NotStatic``. ``constants``: tensors that never change."""
         tensors = list(arguments)
         tape = StaticTape()
-        tape.take_arguments(tensors)
         for tensor in constants:
             tape.fix(tensor)
-        ACTIVE.tape = tape
-        first = next_order()
+        state: Any = _NoState()
         try:
-            try:
-                with watching(tape):
-                    result = function(*tensors)
-            finally:
-                ACTIVE.tape = None
+            call = StaticCall(function, tensors, {}, tensors, state, tape)
             if tape.rebound:
                 raise NotStatic(f"a tensor was given other memory at {tape.rebound[0]}")
-            state: Any = _NoState()
-            self._program = StaticProgram(tape, state, tensors, result, first)
-            self._program.prepare()
+            self._program = call.program()
         except Exception as error:
             tape.discard()
             raise NotStatic(str(error)) from error

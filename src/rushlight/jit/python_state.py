@@ -10,32 +10,37 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections import ChainMap, UserDict, UserList, UserString, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache, partial
-from types import (
-    BuiltinFunctionType,
-    CodeType,
-    FunctionType,
-    GetSetDescriptorType,
-    MappingProxyType,
-    MemberDescriptorType,
-    MethodDescriptorType,
-    MethodType,
-    ModuleType,
-    SimpleNamespace,
-    WrapperDescriptorType,
-)
-from typing import Any, Final, TypeVar
-
-import numpy as np
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
+from typing import Any, Final
 
 from ..core.tensor import Tensor
+from .comparable import (
+    IMMUTABLE,
+    PLAIN,
+    WALKED,
+    Keys,
+    Length,
+    attributes_of,
+    base_of,
+    is_library,
+    is_of_python,
+    is_ours,
+    never_changes,
+    parts_read,
+    read_dict,
+    read_list,
+    read_ordered,
+    reader_of,
+    slot_reader,
+    slots_of,
+)
 
-_PLAIN = (int, float, bool, str, bytes, complex, type(None))
 _CACHED: Final = type(lru_cache(len))
-_MISSING = object()
+_MISSING: Final = object()
 # How Python copies and pickles is a matter of the classes: these modules' registries are no state of a program's, and other
 # libraries enter what they like in them.
 _REGISTRIES: Final = ("copy", "copyreg")
@@ -62,6 +67,10 @@ _OF_MODULES: Final = frozenset(
 )
 
 
+def _same(now: Any, before: Any) -> bool:
+    return now is before or (type(now) is type(before) and type(now) in PLAIN and now == before)
+
+
 class PythonState:
     """A snapshot. ``changed()`` names the first difference from now, or None.
 
@@ -80,6 +89,9 @@ class PythonState:
             Any
         ] = []  # of classes and Python modules: which names of theirs matter is found out last
         self._walked: set[CodeType] = set()
+        self._ran: set[CodeType] | None = None  # the code that ran, once that is known
+        # Functions that did not run: what they read decides nothing.
+        self._skipped: dict[CodeType, list[tuple[FunctionType, str, int]]] = {}
         # Objects in C with the function that gives their content, and that: (object, function, content, name).
         self.contents: list[tuple[Any, Callable[[Any], Any], Any, str]] = []
         self._ours: list[Any] = []  # Python modules and classes of the library
@@ -138,17 +150,25 @@ class PythonState:
         self,
         codes: Mapping[CodeType, dict[str, Any]],
         library: Sequence[tuple[CodeType, dict[str, Any]]],
+        asked: set[str],
         before_the_call: bool,
     ) -> None:
-        """Take down as well what this code, which a call runs, names: the program's and the library's."""
+        """Take down as well what this code, which a call runs, names: the program's and the library's. ``asked``: names by
+        which it asked for attributes that are not in it."""
         known = len(self.tensors)
-        self._named(codes)
-        read = {name for code in (*codes, *[code for code, _ in library]) for name in code.co_names}
+        self._ran = {*codes, *[code for code, _ in library]}
+        for function, name, depth in [
+            skipped for code in self._ran for skipped in self._skipped.pop(code, ())
+        ]:
+            self._inside_of(function, name, depth)
+        self._named(codes, asked)
+        own = {name for code, space in codes.items() if space for name in code.co_names}
+        read = {name for code in (*codes, *[code for code, _ in library]) for name in code.co_names} | asked
         self.entries += [entry for entry in self._of_layers if entry[1] in read]
         self._of_layers = [entry for entry in self._of_layers if entry[1] not in read]
         if before_the_call:
             self._note_gradients(self.tensors[known:])
-        dynamic = not _READ_BY_ANY_NAME.isdisjoint(read)
+        dynamic = not _READ_BY_ANY_NAME.isdisjoint(own)
         for reason, path, way in self._not_compared:
             start = max([names for seen, names in way if seen in self._met_again], default=0)
             if dynamic or read.issuperset(path[start:]):
@@ -162,13 +182,22 @@ class PythonState:
         if id(hooks) not in self._seen:
             self._seen.add(id(hooks))
             self._keep.append(hooks)
-            self.lists.append((_Length(hooks), (None,) * len(hooks), name))
+            self.lists.append((Length(hooks), (None,) * len(hooks), name))
 
-    def _named(self, codes: Mapping[CodeType, dict[str, Any]]) -> None:
+    def note(self, witness: Any) -> None:
+        """Take down what a call was seen to ask for beside what its code names."""
+        for variable in witness.contexts:
+            self._visit(variable, f"the context variable {variable.name}", 1)
+        for of, name in witness.not_found:
+            for owner in [of] if isinstance(of, ModuleType) else of.__mro__:
+                if not is_ours(owner) and owner.__module__ != "builtins" and name not in vars(owner):
+                    self._absent(vars(owner), name)
+
+    def _named(self, codes: Mapping[CodeType, dict[str, Any]], asked: set[str]) -> None:
         """What the code names: globals, and attributes of the classes and Python modules that were met."""
-        names: set[str] = set()
+        names: set[str] = set(asked)
         for code, space in codes.items():
-            if space.get("__name__") in _REGISTRIES:
+            if not space or space.get("__name__") in _REGISTRIES:
                 continue
             names.update(code.co_names)
             names.add(code.co_name)
@@ -179,13 +208,13 @@ class PythonState:
                     self._absent(space, name)
                     if name in _BUILTINS:
                         self._entry(_BUILTINS, name, f"the builtin {name}")
-        for code in codes:
-            for module in _imported_by(code):
+        for code, space in codes.items():
+            for module in _imported_by(code) if space else ():
                 self._visit(module, module.__name__, 1)
         for of, name in self._spaces:  # which grows meanwhile
             missing: list[Any] = []  # classes before, whose attribute would come first
             for owner in [of] if isinstance(of, ModuleType) else of.__mro__:
-                if not _is_ours(owner) and getattr(owner, "__module__", None) != "builtins":
+                if not is_ours(owner) and getattr(owner, "__module__", None) != "builtins":
                     for attribute in names.intersection(vars(owner)):
                         if (id(owner), attribute) not in self._seen_entries:
                             self._seen_entries.add((id(owner), attribute))
@@ -252,9 +281,9 @@ class PythonState:
         for cell, value, _ in self.cells:
             tests.append(f"{named(cell)}.cell_contents is {named(value)}")
         for values, content, _ in self.lists:
-            if isinstance(values, _Keys):
+            if isinstance(values, Keys):
                 tests.append(f"[*{named(values.values)}] == {named(list(content))}")
-            elif isinstance(values, _Length):
+            elif isinstance(values, Length):
                 tests.append(
                     f"len({named(values.values)}) == {len(content)}"
                     if content
@@ -275,39 +304,48 @@ class PythonState:
 
     def changed(self) -> str | None:
         """The name of something that is not what it was; None if nothing is."""
+        for name, _ in self._differences():
+            return name
+        return None
+
+    def filled_only(self) -> bool:
+        """Whether all that is different are things that were not there, or None."""
+        return all([filled for _, filled in self._differences()])
+
+    def _differences(self) -> Iterator[tuple[str, bool]]:
+        """What is different: its name, and whether there was nothing before."""
         for dictionary, key, value, name in self.entries:
             now = dictionary.get(key, _MISSING)
-            if now is not value and not (type(now) is type(value) and type(now) in _PLAIN and now == value):
-                return name
+            if not _same(now, value):
+                yield name, value is None
         for cell, value, name in self.cells:
             try:
                 now = cell.cell_contents
             except ValueError:
                 now = _MISSING
-            if now is not value and not (type(now) is type(value) and type(now) in _PLAIN and now == value):
-                return name
+            if not _same(now, value):
+                yield name, value is None
         for values, content, name in self.lists:
             if len(values) != len(content):
-                return name
-            for now, value in zip(values, content, strict=True):
-                if now is not value and not (
-                    type(now) is type(value) and type(now) in _PLAIN and now == value
-                ):
-                    return name
+                grown = len(values) > len(content) and isinstance(values, Length)
+                yield name, grown and all(map(_same, values, content))
+            elif not all(map(_same, values, content)):
+                yield name, False
         for value, kind, name in self.classes:
             if type(value) is not kind:
-                return name
+                yield name, False
         for space, absent in self.absent:
             if absent in space:
-                return f"the global {absent}"
+                yield f"the global {absent}", True
         for of, read, content, name in self.contents:
-            if read(of) != content:
-                return name
+            now = read(of)
+            if now != content:
+                grown = (read is read_dict or read is read_ordered) and now[: len(content)] == content
+                yield name, grown
         for function, *parts in self.functions:
             now = [function.__code__, function.__defaults__, function.__kwdefaults__]
             if any([a is not b for a, b in zip(now, parts, strict=True)]):
-                return f"the function {function.__name__}"
-        return None
+                yield f"the function {function.__name__}", False
 
     def gradients_changed(self) -> bool:
         """Whether a tensor has a gradient now that had none, or the other way round."""
@@ -333,8 +371,18 @@ class PythonState:
             return
         self._seen.add(id(function))
         self._keep.append(function)
+        code = function.__code__
+        self.functions.append((function, code, function.__defaults__, function.__kwdefaults__))
+        if function.__dict__:
+            self._visit(function.__dict__, f"{function.__name__}.__dict__", depth + 1)
+        if self._ran is None or code in self._ran:
+            self._inside_of(function, name, depth)
+        else:
+            self._skipped.setdefault(code, []).append((function, name, depth))
+
+    def _inside_of(self, function: FunctionType, name: str, depth: int) -> None:
+        """What a function that runs reads."""
         self._walked.add(function.__code__)
-        self.functions.append((function, function.__code__, function.__defaults__, function.__kwdefaults__))
         if function.__module__ in _REGISTRIES:
             return
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -352,12 +400,10 @@ class PythonState:
                 self._absent(space, global_name)
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(value, f"a default of {function.__name__}", depth + 1)
-        if function.__dict__:
-            self._visit(function.__dict__, f"{function.__name__}.__dict__", depth + 1)
 
     def _visit(self, value: Any, name: str, depth: int) -> None:
         kind = type(value)
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return
         if id(value) in self._seen:
             self._met_again.add(id(value))
@@ -375,6 +421,8 @@ class PythonState:
             self._seen.add(id(value))
             self._keep.append(value)
             self.tensors.append(value)
+            if not is_ours(kind):
+                self._visit(kind, f"type({name})", depth)
             if value.__dict__:
                 self._dictionary(value.__dict__, name, depth, attributes=True)
             return
@@ -397,31 +445,38 @@ class PythonState:
         if isinstance(value, ModuleType | type):
             self._seen.add(id(value))
             self._keep.append(value)
-            if _is_ours(value):
+            if is_ours(value):
                 self._ours.append(value)
             else:
                 self._spaces.append((value, name))
             return
-        if isinstance(value, list | tuple):
+        if (base := base_of(value)) is not None:
+            self._container(value, kind, base, name, depth)
+            return
+        if kind is list or kind is tuple:
             self._seen.add(id(value))
             self._keep.append(value)
-            if isinstance(value, list):
+            if kind is list:
                 self.lists.append((value, tuple(value), name))
             for number, part in enumerate(value):
                 self._visit(part, f"{name}[{number}]", depth + 1)
             return
-        if isinstance(value, dict):
+        if value is sys.modules:
+            self._seen.add(id(value))
+            self.lists.append((Length(value), (None,) * len(value), name))
+            return
+        if isinstance(value, dict) and kind is not defaultdict:
             self._seen.add(id(value))
             self._keep.append(value)
             self._dictionary(value, name, depth)
             return
-        if (read := _reader_of(value)) is not None:
+        if (read := reader_of(value)) is not None:
             self._seen.add(id(value))
-            self._keep.append(value)
+            parts = parts_read(value)
+            self._keep += [value, parts]
             self.contents.append((value, read, read(value), name))
-            if kind is not np.ndarray:
-                for part in value if kind is not MappingProxyType else value.values():
-                    self._visit(part, name, depth + 1)
+            for part in parts:
+                self._visit(part, name, depth + 1)
             return
         if kind is partial:
             self._seen.add(id(value))
@@ -437,25 +492,29 @@ class PythonState:
             self._keep.append(value)
             self._function(value.__wrapped__, name, depth)
             return
-        ours = _is_ours(kind)
+        ours = is_ours(kind)
         self._visit(kind, f"type({name})", depth)
-        if kind is BuiltinFunctionType and not isinstance(value.__self__, ModuleType | None):
+        if (kind is BuiltinFunctionType and not isinstance(value.__self__, ModuleType | None)) or (
+            kind is MethodWrapperType
+        ):
             self._visit(value.__self__, name, depth + 1)
             return
-        attributes = _attributes_of(value)
-        if attributes is None or (_is_library(kind) and kind not in _WALKED):
-            if not ours and attributes is None and (slots := _slots_of(kind)):
+        if never_changes(kind):
+            return
+        attributes = attributes_of(value)
+        if attributes is None or (is_library(kind) and kind not in WALKED):
+            if not ours and attributes is None and (slots := slots_of(kind)):
                 self._seen.add(id(value))
                 self._keep.append(value)
-                self.contents.append((value, _in_slots, _in_slots(value), name))
+                self.contents.append((value, slot_reader(kind), slot_reader(kind)(value), name))
                 for slot in slots:
                     part = getattr(value, slot, None)
                     self._keep.append(part)
                     self._visit(part, f"{name}.{slot}", depth + 1)
-            elif not ours and not isinstance(value, _IMMUTABLE) and not _never_changes(kind):
+            elif not ours and not isinstance(value, IMMUTABLE):
                 self._not_all(f"{name} is of a kind that can't be compared ({kind.__name__})")
             return
-        if not ours and not _is_of_python(kind):
+        if not ours and not is_of_python(kind):
             self._not_all(f"{name} is of a kind that can't be compared ({kind.__name__})")
         self._seen.add(id(value))
         self._keep.append(value)
@@ -481,12 +540,40 @@ class PythonState:
             self.classes.append((value, kind, name))
         self._dictionary(attributes, name, depth, ours, attributes=True)
 
+    def _container(self, value: Any, kind: type, base: Any, name: str, depth: int) -> None:
+        """An object of a class that is derived from list, tuple or dict: its content, its class and its attributes."""
+        self._seen.add(id(value))
+        if issubclass(base, dict):
+            read = read_ordered if issubclass(base, OrderedDict) else read_dict
+            items = OrderedDict.items(value) if read is read_ordered else dict.items(value)
+            parts = [part for item in items for part in item]
+            self.contents.append((value, read, read(value), name))
+        else:
+            parts = [*base.__iter__(value)]
+            if base is list:
+                self.contents.append((value, read_list, read_list(value), name))
+        self._keep += [value, parts]
+        for number, part in enumerate(parts):
+            self._visit(part, f"{name}[{number}]", depth + 1)
+        if is_ours(kind):
+            return
+        self._visit(kind, f"type({name})", depth)
+        self.classes.append((value, kind, name))
+        attributes = attributes_of(value)
+        if attributes is not None:
+            self._dictionary(attributes, name, depth, attributes=True)
+        slots = [
+            s for owner in kind.__mro__ if owner is not base for s in owner.__dict__.get("__slots__", ())
+        ]
+        if slots and not issubclass(kind, tuple):
+            self._not_all(f"{name} is of a kind that can't be compared ({kind.__name__})")
+
     def _module(self, module: Any, attributes: dict[str, Any], name: str, depth: int, ours: bool) -> None:
         for kind in ("_parameters", "_buffers", "_modules"):
             if attributes[kind]:
-                self.lists.append((_Keys(attributes[kind]), tuple(attributes[kind]), name))
+                self.lists.append((Keys(attributes[kind]), tuple(attributes[kind]), name))
             else:
-                self.lists.append((_Length(attributes[kind]), (), name))
+                self.lists.append((Length(attributes[kind]), (), name))
             for key, value in attributes[kind].items():
                 self.entries.append((attributes[kind], key, value, f"{name}.{key}"))
                 # Parts of a model nest deeply and are all worth following.
@@ -504,16 +591,16 @@ class PythonState:
             self._path = (*path, key)
             self._visit(value, f"{name}.{key}", depth + 1)
         self._path = path
-        self.lists.append((_Length(attributes), (None,) * len(attributes), name))
+        self.lists.append((Length(attributes), (None,) * len(attributes), name))
 
     def _dictionary(
         self, values: dict[Any, Any], name: str, depth: int, private: bool = False, attributes: bool = False
     ) -> None:
         """A dictionary's entries and, unless they are an object's ``attributes``, their order."""
         if attributes:
-            self.lists.append((_Length(values), (None,) * len(values), name))
+            self.lists.append((Length(values), (None,) * len(values), name))
         else:
-            self.lists.append((_Keys(values), tuple(values), name))
+            self.lists.append((Keys(values), tuple(values), name))
         path = self._path
         for key, value in values.items():
             if private and isinstance(key, str) and key.startswith("_"):
@@ -525,31 +612,11 @@ class PythonState:
         self._path = path
 
 
-class _Length:
-    """Stands for a dictionary of which only the number of entries is compared here."""
-
-    def __init__(self, values: dict[Any, Any]) -> None:
-        self.values = values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __iter__(self) -> Any:
-        return iter((None,) * len(self.values))
-
-
-class _Keys(_Length):
-    """Stands for a dictionary of which the keys in their order are compared here."""
-
-    def __iter__(self) -> Any:
-        return iter(self.values)
-
-
 _GLOBALS_OF: Final[dict[CodeType, tuple[str, ...]]] = {}
 _BUILTINS: Final = vars(builtins)
-# Names by which code reads attributes whose names it does not have.
+# Names by which code reads attributes whose names it does not have. (What ``getattr`` is asked for, a witness notes.)
 _READ_BY_ANY_NAME: Final = frozenset(
-    ("getattr", "hasattr", "vars", "__dict__", "__getattribute__", "attrgetter", "dir")
+    ("vars", "__dict__", "__getattribute__", "attrgetter", "dir", "deepcopy", "__reduce_ex__", "__getstate__")
 )
 
 
@@ -590,147 +657,3 @@ def _globals_within(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             names |= _globals_within(constant)
     return names
-
-
-# Kinds of Python's own modules that are objects like those of programs.
-_WALKED: Final = (SimpleNamespace, UserDict, UserList, UserString, ChainMap)
-_LARGEST: Final = 1 << 14  # bytes or entries: what is larger is not compared on every call
-
-
-def _attributes_of(value: Any) -> Any:
-    """An object's own attributes, whatever its class answers to ``__dict__``; None if it has none."""
-    try:
-        attributes = object.__getattribute__(value, "__dict__")
-    except (AttributeError, TypeError):
-        return None
-    return attributes if type(attributes) is dict else None
-
-
-def _reader_of(value: Any) -> Callable[[Any], Any] | None:
-    """What gives the content of an object in C, to be compared; None for other kinds."""
-    kind = type(value)
-    if kind is np.ndarray:
-        return _content_of if value.nbytes <= _LARGEST and not value.dtype.hasobject else None
-    read = _READERS.get(kind)
-    if read is None or len(value) > _LARGEST or not all([type(part) in _PLAIN for part in value]):
-        return None
-    return read
-
-
-def _slots_of(kind: type) -> tuple[str, ...]:
-    """The slots of a class in Python; none if there is more to its objects."""
-    names: list[str] = []
-    for base in kind.__mro__[:-1]:
-        slots = base.__dict__.get("__slots__")
-        if slots is None or not _made_by_python(base):
-            return ()
-        names += [slots] if isinstance(slots, str) else slots
-    return tuple([name for name in names if name != "__weakref__" and not name.startswith("__")])
-
-
-def _in_slots(value: Any) -> Any:
-    return [id(getattr(value, name, None)) for name in _slots_of(type(value))]
-
-
-_HEAP_TYPE: Final = 1 << 9
-_DESCRIPTORS_OF_C: Final = (
-    GetSetDescriptorType,
-    MethodDescriptorType,
-    WrapperDescriptorType,
-    BuiltinFunctionType,
-)
-_WITHOUT_MORE: Final = (object, *_PLAIN, tuple, frozenset, list, dict)
-
-
-def _made_by_python(kind: type) -> bool:
-    """Whether a ``class`` statement made it. Later versions of Python make classes in C on the heap too: their members tell."""
-    return bool(kind.__flags__ & _HEAP_TYPE) and not any(
-        [
-            isinstance(member, _DESCRIPTORS_OF_C) and name not in ("__dict__", "__weakref__")
-            for name, member in vars(kind).items()
-        ]
-    )
-
-
-def _is_of_python(kind: type) -> bool:
-    """Whether objects of the class have nothing but their attributes."""
-    return not hasattr(kind, "__next__") and all(
-        [
-            base in _WITHOUT_MORE
-            or (_made_by_python(base) and not base.__dict__.get("__slots__"))
-            or base in _WALKED
-            for base in kind.__mro__
-        ]
-    )
-
-
-def _content_of(array: Any) -> Any:
-    return array.tobytes(), array.shape, array.dtype
-
-
-def _exact_parts(values: Any) -> Any:
-    return [(type(part), part) for part in values]
-
-
-def _entries_of(values: Any) -> Any:
-    return [(key, type(part), part) for key, part in values.items()]
-
-
-_READERS: Final[dict[type, Callable[[Any], Any]]] = {
-    set: lambda values: frozenset([(type(part), part) for part in values]),
-    deque: _exact_parts,
-    bytearray: bytes,
-    MappingProxyType: _entries_of,
-}
-
-
-# Objects without a dictionary that never change.
-_IMMUTABLE: Final = (
-    BuiltinFunctionType,
-    MemberDescriptorType,
-    GetSetDescriptorType,
-    WrapperDescriptorType,
-    MethodDescriptorType,
-    frozenset,
-    range,
-    slice,
-    type(Ellipsis),
-    type(NotImplemented),
-    np.generic,
-    np.dtype,
-    np.ufunc,
-    TypeVar,
-)
-
-
-# Kinds in modules that are imported only by those who use them.
-_NEVER_CHANGE: Final = frozenset(
-    (
-        "decimal.Decimal", "datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta",
-        "datetime.timezone", "fractions.Fraction",
-        "numpy._ArrayFunctionDispatcher", "uuid.UUID", "pathlib.PosixPath", "pathlib.WindowsPath", "re.Pattern",
-    )
-)  # fmt: skip
-
-
-def _never_changes(kind: type) -> bool:
-    return kind is object or f"{kind.__module__}.{kind.__qualname__}" in _NEVER_CHANGE
-
-
-def _is_ours(value: Any) -> bool:
-    """Whether a class or Python module is the library's."""
-    name = value.__name__ if isinstance(value, ModuleType) else value.__module__
-    return isinstance(name, str) and name.partition(".")[0] == "rushlight"
-
-
-def _is_library(kind: type) -> bool:
-    module = kind.__module__ or ""
-    return module.partition(".")[0] in (
-        "builtins",
-        "numpy",
-        "collections",
-        "functools",
-        "typing",
-        "types",
-        "re",
-    )

@@ -20,14 +20,15 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.device import RECORDED
-from ..core.history import next_order
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
-from .joint import NoJointGraph, record_backward
+from .calls import StaticCall
 from .python_state import PythonState
-from .recorded import ACTIVE
-from .static import ENGINE, VARIANTS, StaticProgram, key_of, python_randomness
-from .static_tape import StaticTape, watching
+from .signatures import key_of, python_randomness
+from .static import VARIANTS
+from .static_program import StaticProgram
+from .static_tape import StaticTape
+from .structures import leaves, same_leaves
 from .witness import Witness
 
 ndarray = np.ndarray
@@ -109,7 +110,8 @@ class Replay:
 
     def _watched(self, kind: _Kind, args: Any, kwargs: Any) -> Any:
         """A recorded call with a witness."""
-        randomness, before = python_randomness(), [_leaves(args), _leaves(kwargs)]
+        arguments = (args, kwargs)
+        randomness, before = python_randomness(), leaves(arguments)
         state = PythonState(self.function, (args, kwargs))
         with Witness() as witness:
             result, _ = self.run_recorded(args, kwargs)
@@ -119,10 +121,11 @@ class Replay:
             reason = "random numbers of Python or NumPy are drawn"
         if reason is None and (changed := state.changed()) is not None:
             reason = f"{changed} is changed"
-        if reason is None and [_leaves(args), _leaves(kwargs)] != before:
+        if reason is None and not same_leaves(before, leaves(arguments)):
             reason = "an argument that is no tensor is changed"
         if reason is None:
-            state.extend(witness.codes, witness.library, before_the_call=True)
+            state.note(witness)
+            state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
             reason = state.incomplete
         if reason is None:
             kind.witness = witness
@@ -138,32 +141,16 @@ class Replay:
         witness, kind.witness, kind.calm = kind.witness, None, 0
         assert witness is not None
         state = PythonState(self.function, (args, kwargs))
-        state.extend(witness.codes, witness.library, before_the_call=True)
+        state.note(witness)
+        state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
         known = [reference() for reference in list(self.met.values())]
         gradients = [(t, t._grad) for t in (*tensors, *state.tensors, *known) if t is not None]
-        randomness = python_randomness()
-        tape = StaticTape()
-        tape.take_arguments(tensors)
-        again = Witness()
-        ACTIVE.tape = tape
+        tape, again = StaticTape(), Witness()
         try:
-            try:
-                first = next_order()
-                with watching(tape), again:
-                    result = self.function(*args, **kwargs)
-                    ran_backward = again.saw(ENGINE)
-                    backward = record_backward(tape, tensors, result, first)
-                    if backward is not None and isinstance(backward.history, str):
-                        raise NoJointGraph(
-                            backward.history
-                        )  # Python's own history can be differentiated twice
-            finally:
-                ACTIVE.tape = None
-            if tape.rebound or again.reason is not None or python_randomness() != randomness:
+            call = StaticCall(self.function, args, kwargs, tensors, state, tape, again, second_order=True)
+            if tape.rebound or again.reason is not None or call.drew:
                 raise _NotAlike
-            changed = state.changed()
-            program = StaticProgram(tape, state, tensors, result, first, backward, ran_backward)
-            program.prepare()
+            program = call.program()
         except Exception:  # whatever it was: the recorded call that follows meets it too, or does not
             tape.discard()
             for tensor, gradient in gradients:
@@ -172,7 +159,7 @@ class Replay:
             return None
         finished = program.first_run()
         if (
-            changed is not None
+            call.changed is not None
             or program.stored
             or program.history_goes_on
             or program.not_again is not None
@@ -186,12 +173,3 @@ class Replay:
 
 class _NotAlike(Exception):
     """A call did something that the call before did not do."""
-
-
-def _leaves(value: Any) -> list[int]:
-    """The identities of everything in nested lists, tuples and dicts."""
-    if isinstance(value, list | tuple):
-        return [id(value), len(value), *[i for part in value for i in _leaves(part)]]
-    if isinstance(value, dict):
-        return [id(value), len(value), *[i for part in value.values() for i in _leaves(part)]]
-    return [id(value)]

@@ -67,3 +67,20 @@ def described(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join([f"{key!r}: {described(part)}" for key, part in value.items()]) + "}"
     return repr(value)
+
+
+def leaves(value: Any) -> list[Any]:
+    """Every container and what is in it, down through nested lists, tuples and dicts."""
+    if isinstance(value, list | tuple):
+        return [value, len(value), *[leaf for part in value for leaf in leaves(part)]]
+    if isinstance(value, dict):
+        inside = [leaf for key, part in value.items() for leaf in (key, *leaves(part))]
+        return [value, len(value), *inside]
+    return [value]
+
+
+def same_leaves(before: list[Any], now: list[Any]) -> bool:
+    """Whether nothing has been put in, taken out or exchanged."""
+    return len(before) == len(now) and all(
+        [a is b or (type(a) is type(b) is int and a == b) for a, b in zip(before, now, strict=True)]
+    )

@@ -63,11 +63,11 @@ class AlphaDropout(_Dropout):
     """Dropout for networks of SELUs: keeps mean 0 and variance 1. Klambauer et al., 2017."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.alpha_dropout(input, self.p, self.training, self.inplace)
+        return functional.alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_Dropout):
     """``AlphaDropout`` of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.feature_alpha_dropout(input, self.p, self.training, self.inplace)
+        return functional.feature_alpha_dropout(input, self.p, self.training)

@@ -13,6 +13,8 @@ FORWARD_WITH_KWARGS: Final[Hooks] = {}
 FORWARD_ALWAYS_CALLED: Final[Hooks] = {}
 BACKWARD: Final[Hooks] = {}
 BACKWARD_PRE: Final[Hooks] = {}
+# Whether the hooks in BACKWARD are full ones; None before the first one.
+KIND: Final[dict[str, bool | None]] = {"full": None}
 REGISTRATION: Final[dict[str, Hooks]] = {"buffer": {}, "module": {}, "parameter": {}}
 
 
@@ -38,12 +40,26 @@ def register_module_forward_hook(
 
 def register_module_full_backward_hook(hook: Any) -> RemovableHandle:
     """Call ``hook(module, grad_input, grad_output)`` in every module's backward."""
+    _choose(full=True)
     return RemovableHandle(BACKWARD, hook)
 
 
 def register_module_backward_hook(hook: Any) -> RemovableHandle:
-    """The same as ``register_module_full_backward_hook`` (PyTorch's older form gave unreliable inputs)."""
-    return register_module_full_backward_hook(hook)
+    """The older form: ``hook`` sees the gradients of the operation that made the result, which need not be the module's.
+
+    Raises ``RuntimeError`` where ``register_module_full_backward_hook`` was used before.
+    """
+    _choose(full=False)
+    return RemovableHandle(BACKWARD, hook)
+
+
+def _choose(*, full: bool) -> None:
+    if KIND["full"] is (not full):
+        raise RuntimeError(
+            "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of "
+            "them."
+        )
+    KIND["full"] = full
 
 
 def register_module_full_backward_pre_hook(hook: Any) -> RemovableHandle:

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import LOW_PRECISION
 from ..core.generator import Generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
+from ..ops.dispatch import not_implemented
 from ..ops.placement import tensor_beside
 from ..ops.random import randperm
 
@@ -279,6 +281,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor._array.size == 0:
         return tensor
+    if tensor._array.dtype in LOW_PRECISION:
+        raise not_implemented("geqrf", tensor._array.dtype)
     rows, columns = shape[0], count(shape) // shape[0]
     with _Unrecorded():
         drawn = (
@@ -303,7 +307,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     with _Unrecorded():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
-            chosen = randperm(rows, generator=generator)[:zeros]
+            chosen = randperm(rows)[:zeros]  # PyTorch draws the places from the default generator, whatever is given
             tensor[chosen, column] = 0
     return tensor
 

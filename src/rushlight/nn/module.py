@@ -15,6 +15,7 @@ from ..ops.conversion import cuda, dtype_from, parse_to
 from ..ops.movement import cast
 from ..ops.placement import moved
 from . import global_hooks
+from .conversion_settings import SETTINGS, exchange_parameter, fits_in_place, swap_tensors
 from .global_hooks import (
     register_module_backward_hook,
     register_module_buffer_registration_hook,
@@ -77,8 +78,11 @@ class Module(ModuleState):
         tensor([2., 2.])
     """
 
+    # Whether ``__init__`` passes its arguments on to the next class of a subclass with several bases.
+    call_super_init = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or kwargs:
+        if (args or kwargs) and not self.call_super_init:
             given = f"{len(args)} positional" if args else f"unexpected keyword '{next(iter(kwargs))}'"
             raise TypeError(
                 f"{type(self).__name__}.__init__(): takes no arguments for Module itself, but {given} given"
@@ -102,6 +106,8 @@ class Module(ModuleState):
         state["_state_dict_pre_hooks"] = OrderedDict()
         state["_load_state_dict_pre_hooks"] = OrderedDict()
         state["_load_state_dict_post_hooks"] = OrderedDict()
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     # --- calling ------------------------------------------------------------------------------------------------------
 
@@ -166,7 +172,14 @@ class Module(ModuleState):
                     if changed is not None:
                         args = changed if isinstance(changed, tuple) else (changed,)
             watcher = None
-            backward = [*_global_backward_hooks.values(), *self._backward_hooks.values()]
+            backward: list[Any] = []
+            older: list[Any] = []
+            if _global_backward_hooks or self._backward_hooks:
+                for full, hooks in (
+                    (global_hooks.KIND["full"], _global_backward_hooks),
+                    (self._is_full_backward_hook, self._backward_hooks),
+                ):
+                    (backward if full else older).extend(hooks.values())
             backward_pre = [*_global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()]
             if backward or backward_pre:
                 from .backward_hooks import BackwardWatcher
@@ -181,6 +194,10 @@ class Module(ModuleState):
                     result = changed
             if watcher is not None:
                 result = watcher.watch_outputs(result)
+            if older:
+                from .backward_hooks import watch_node
+
+                watch_node(self, older, args, result)
         except Exception:
             for key, hook in (*_global_forward_hooks.items(), *self._forward_hooks.items()):
                 always = key in self._forward_hooks_always_called or key in global_hooks.FORWARD_ALWAYS_CALLED
@@ -254,13 +271,19 @@ class Module(ModuleState):
         if isinstance(value, Buffer):
             if buffers is None:
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
+            if name in state and name not in state["_buffers"]:
+                raise KeyError(f"attribute '{name}' already exists")
             self._forget(name, keep="_buffers")
-            self.register_buffer(name, value, getattr(value, "persistent", True))
+            if type(self).register_buffer is Module.register_buffer:
+                self.register_buffer(name, value, getattr(value, "persistent", True))
+            else:  # whose signature may lack ``persistent``
+                self.register_buffer(name, value)
             return
         if buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{type_name_of(value)}' as buffer '{name}' (torch.Tensor or None expected)"
+                    f"cannot assign '{type_name_of(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
+                    "None expected)"
                 )
             buffers[name] = registered("buffer", self, name, value)
             return
@@ -332,9 +355,9 @@ class Module(ModuleState):
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under ``name``."""
-        self._check_name("module", name, "_modules")
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type_name_of(module)} is not a Module subclass")
+        self._check_name("module", name, "_modules")
         self._modules[name] = registered("module", self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -358,10 +381,14 @@ class Module(ModuleState):
         """Put ``module`` at a dotted path."""
         if not target:
             raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if strict and not hasattr(parent, name):
             raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
@@ -483,6 +510,15 @@ class Module(ModuleState):
         """Set evaluation mode here and below."""
         return self.train(False)
 
+    def _replicate_for_data_parallel(self) -> Any:
+        """A copy that shares everything but the tables of its members and has no parameters: those are set one by one."""
+        replica = self.__new__(type(self))
+        replica.__dict__ = self.__dict__.copy()
+        replica.__dict__.update(
+            _parameters={}, _buffers=self._buffers.copy(), _modules=self._modules.copy(), _is_replica=True
+        )
+        return replica
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set whether the parameters require gradients."""
         for parameter in self.parameters():
@@ -510,16 +546,13 @@ class Module(ModuleState):
                 module._apply(fn)
         token = GRAD_MODE.set(False)
         try:
-            for parameter in self._parameters.values():
+            for key, parameter in self._parameters.items():
                 if parameter is None:
                     continue
                 if is_lazy(parameter):
                     parameter.data = fn(parameter.data)
-                    continue
-                parameter.data = fn(parameter)
-                if parameter._grad is not None:
-                    requires = parameter._grad.requires_grad
-                    parameter._grad = fn(parameter._grad).requires_grad_(requires)
+                else:
+                    self._parameters[key] = self._converted(key, parameter, fn)
             for name, buffer in self._buffers.items():
                 if is_lazy(buffer):
                     buffer.data = fn(buffer.data)
@@ -529,9 +562,42 @@ class Module(ModuleState):
             GRAD_MODE.reset(token)
         return self
 
+    def _converted(self, key: str, parameter: Any, fn: Callable[[Any], Any]) -> Any:
+        """``parameter`` with ``fn`` of its values and of its gradient: itself, unless it can't take them."""
+        gradient = parameter._grad
+        converted = fn(parameter)
+        swap = SETTINGS["swap"]
+        if swap:
+            parameter._grad = None
+            try:
+                exchange_parameter(parameter, Parameter(converted, requires_grad=parameter.requires_grad))
+            except Exception as error:
+                parameter._grad = gradient
+                raise RuntimeError(f"_apply(): Couldn't swap {self._get_name()}.{key}") from error
+        elif fits_in_place(parameter, converted):
+            parameter.data = converted
+        else:
+            parameter = Parameter(converted, requires_grad=parameter.requires_grad)
+        if gradient is not None:
+            of_gradient = fn(gradient)
+            if swap:
+                swap_tensors(gradient, of_gradient.requires_grad_(gradient.requires_grad))
+            elif fits_in_place(gradient, of_gradient):
+                gradient.data = of_gradient
+            else:
+                gradient = of_gradient.requires_grad_(gradient.requires_grad)
+            parameter._grad = gradient
+        return parameter
+
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move and/or cast floating-point parameters and buffers: ``to(dtype)``, ``to(device)``, ``to(tensor)``."""
+        order = kwargs.get("memory_format")
+        if "copy" in kwargs:
+            raise RuntimeError(".to() does not accept copy argument")
         target, _, where = parse_to(args, dict(kwargs))
+        if order is not None:
+            # Only what has the rank for it: convolutions' weights, not biases.
+            self._apply(lambda t: t.to(memory_format=order) if t.ndim in (4, 5) else t)
         if target is None:
             return self if where is None else self._apply(lambda t: _moved(t, where))
         if not (target.is_floating_point or target.is_complex):
@@ -629,7 +695,9 @@ class Module(ModuleState):
         return handle
 
     def register_backward_hook(self, hook: Any) -> RemovableHandle:
-        """The same as ``register_full_backward_hook`` (PyTorch's older form gave unreliable inputs)."""
+        """The older form: ``hook(module, grad_input, grad_output)`` sees the gradients of the operation that made the result,
+        whose inputs need not be the module's. Raises ``RuntimeError`` where ``register_full_backward_hook`` was used before.
+        """
         self._choose_backward_hooks(full=False)
         return RemovableHandle(self._backward_hooks, hook)
 

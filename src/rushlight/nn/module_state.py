@@ -18,7 +18,7 @@ class _Keys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class IncompatibleKeys(_Keys):
+class _IncompatibleKeys(_Keys):
     """What ``load_state_dict(strict=False)`` found: keys it missed and keys it did not expect."""
 
     __slots__ = ()
@@ -29,6 +29,9 @@ class IncompatibleKeys(_Keys):
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
     __str__ = __repr__
+
+
+IncompatibleKeys = _IncompatibleKeys  # PyTorch's name, which shows in reprs, begins with the underscore
 
 
 class ModuleState:
@@ -68,6 +71,14 @@ class ModuleState:
     ) -> Any:
         """Parameters and persistent buffers by dotted name, in an ``OrderedDict``; they share memory with the module."""
         if args:
+            import warnings
+
+            warnings.warn(
+                "Positional args are being deprecated, use kwargs instead. Refer to "
+                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
+                FutureWarning,
+                stacklevel=2,
+            )
             destination = args[0] if destination is None else destination
             prefix = args[1] if len(args) > 1 else prefix
             keep_vars = args[2] if len(args) > 2 else keep_vars
@@ -86,6 +97,8 @@ class ModuleState:
         for hook in self._state_dict_hooks.values():
             changed = hook(self, destination, prefix, local)
             if changed is not None:
+                if getattr(hook, "_from_public_api", False):
+                    raise RuntimeError("state_dict post-hook must return None")
                 destination = changed
         return destination
 
@@ -116,7 +129,7 @@ class ModuleState:
             if not isinstance(given, Tensor):
                 error_msgs.append(
                     f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
-                    f"checkpoint but received {type_name_of(given)}"
+                    f"checkpoint but received {type(given)}"
                 )
                 continue
             if is_lazy(target):
@@ -131,11 +144,24 @@ class ModuleState:
                     f"current model is {target.shape}."
                 )
                 continue
+            if not assign and target.is_meta and not given.is_meta:
+                import warnings
+
+                warnings.warn(
+                    f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
+                    "which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their "
+                    "corresponding key in the module instead of copying them in place?)",
+                    UserWarning,
+                    stacklevel=3,
+                )
             token = GRAD_MODE.set(False)
             try:
                 if assign:
-                    if isinstance(target, Parameter) and not isinstance(given, Parameter):
-                        given = Parameter(given, requires_grad=target.requires_grad)
+                    if isinstance(target, Parameter):
+                        if isinstance(given, Parameter):
+                            given.requires_grad_(target.requires_grad)
+                        else:
+                            given = Parameter(given, requires_grad=target.requires_grad)
                     setattr(self, name, given)
                 else:
                     target.copy_(given)
@@ -163,7 +189,7 @@ class ModuleState:
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
+    ) -> _IncompatibleKeys:
         """Copy (or with ``assign`` put) the tensors of ``state_dict`` into this module.
 
         Raises ``RuntimeError`` listing every missing, unexpected (unless ``strict`` is false) and misfitting entry.
@@ -187,11 +213,12 @@ class ModuleState:
                 if child is not None:
                     below = prefix + name + "."
                     load(child, {k: v for k, v in local_entries.items() if k.startswith(below)}, below)
-            keys = IncompatibleKeys(missing, unexpected)
+            keys = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, keys) is not None:
                     raise AssertionError(
-                        "load_state_dict post hooks must return None; change the lists in place"
+                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new values, if "
+                        "incompatible_keys need to be modified, it should be done inplace."
                     )
 
         load(self, entries, "")
@@ -203,13 +230,20 @@ class ModuleState:
         if errors:
             listed = "\n\t".join(errors)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}")
-        return IncompatibleKeys(missing, unexpected)
+        return _IncompatibleKeys(missing, unexpected)
 
     def register_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after ``state_dict`` was made."""
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after ``state_dict`` was made; it returns nothing."""
+        hook._from_public_api = True
         return RemovableHandle(self._state_dict_hooks, hook)
 
-    _register_state_dict_hook = register_state_dict_post_hook
+    def _register_state_dict_hook(self, hook: Any) -> RemovableHandle:
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was previously registered via register_"
+                "state_dict_post_hook"
+            )
+        return RemovableHandle(self._state_dict_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before ``state_dict`` is made."""

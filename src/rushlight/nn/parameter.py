@@ -73,18 +73,34 @@ def parameter_class(kind: type[Tensor]) -> type[Parameter]:
     return found
 
 
-class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not learned; the same as ``register_buffer``."""
+class _KnownByMark(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
+
+
+class Buffer(Tensor, metaclass=_KnownByMark):
+    """A tensor that belongs to a module's state but is not learned; the same as ``register_buffer``.
+
+    As in PyTorch the result is a tensor of the given one's class, marked as a buffer, for which ``isinstance`` looks.
+
+    Example:
+        >>> import rushlight as torch
+        >>> module = torch.nn.Module()
+        >>> module.mean = torch.nn.Buffer(torch.zeros(2), persistent=False)
+        >>> dict(module.named_buffers()), len(module.state_dict())
+        ({'mean': tensor([0., 0.])}, 0)
+    """
 
     __slots__ = ()
 
-    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = make_tensor(np.empty(0, default_numpy()))
-        buffer: Buffer = object.__new__(cls)
-        _share(buffer, data)
-        buffer._node = data._node
-        buffer.persistent = persistent  # type: ignore[attr-defined]
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Buffer: expected a Tensor as data, got {type(data).__name__}")
+        buffer: Any = data.detach().requires_grad_(data.requires_grad)
+        buffer.persistent = persistent
+        buffer._is_buffer = True
         return buffer
 
 

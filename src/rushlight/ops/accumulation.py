@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.shapes import count
+from ..runtime import direct
 from ..runtime.batched import whole
 
 Array = NDArray[Any]
 # Below this many columns one flat pass beats sorting rows (measured: 100 rows × 8 columns to 50,000 × 256).
 _FEW_COLUMNS: Final = 32
+# From how many elements on a kernel of ours adds them.
+_NATIVE_FROM: Final = 4096
 
 
 def counted_from_front(index: Array, extent: int, wrap: bool = True, dim: int = 0) -> Array:
@@ -77,7 +80,9 @@ def update_at(target: Array, positions: Array, values: Array, ufunc: Any = np.ad
         wide = flat.astype(F32)
         ufunc.at(wide, positions, values.astype(F32))
         flat[...] = wide.astype(target.dtype)
-    else:
+    elif (
+        ufunc is not np.add or positions.size < _NATIVE_FROM or not direct.add_rows(flat, positions, values)
+    ):
         ufunc.at(flat, positions, values)
 
 
@@ -94,6 +99,8 @@ def add_rows(target: Array, index: Array, values: Array, fresh: bool = False) ->
         target[...] = wide.astype(target.dtype)
     elif columns == 1:
         update_at(target, index, values.reshape(-1))
+    elif values.size >= _NATIVE_FROM and direct.add_rows(target, index, values):
+        pass
     elif fresh and index.size > 64 and all_different(index, rows):
         target[index] = values
     elif columns < _FEW_COLUMNS or index.size < 8:

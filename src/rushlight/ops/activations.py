@@ -24,7 +24,7 @@ from .functions import abs, erf, sigmoid, tanh, widened
 from .inplace import overwrite
 from .movement import cast, narrow, reshape
 from .numpy_names import required_dim
-from .pointwise import div, in_float32, mul, neg, sub
+from .pointwise import div, in_float32, in_float32_vjp, mul, neg, sub
 from .powers import exp, square
 from .quick_inplace import wrote
 from .reductions import sum_dims
@@ -328,6 +328,8 @@ def _require_inexact(input: Tensor, name: str, kinds: str = _INEXACT_ONLY) -> No
 
 
 def _silu(self: Tensor) -> Tensor:
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(_silu, self)
     return mul(self, sigmoid(self))  # type: ignore[no-any-return]
 
 
@@ -338,6 +340,8 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def _mish(self: Tensor) -> Tensor:
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(_mish, self)
     return mul(self, tanh(softplus(self, 1.0, math.inf)))  # type: ignore[no-any-return]
 
 
@@ -376,6 +380,8 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
 
 
 def _hardswish(self: Tensor) -> Tensor:
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(_hardswish, self)
     return mul(self, relu6(self + 3)) / 6  # type: ignore[no-any-return]
 
 
@@ -386,6 +392,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def _hardsigmoid(self: Tensor) -> Tensor:
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(_hardsigmoid, self)
     return relu6(self + 3) / 6
 
 
@@ -410,6 +418,9 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     _require_inexact(input, "softshrink")
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    if input._array.dtype in LOW_PRECISION:
+        result = in_float32(softshrink, input, lambd)
+        return result if out is None else write_out(out, result, "softshrink")
     low = where(lt(input, -lambd), input + lambd, mul(input, 0.0))
     result = where(gt(input, lambd), input - lambd, low)
     return result if out is None else write_out(out, result, "softshrink")
@@ -424,6 +435,8 @@ def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of ``dim`` times the sigmoid of the second (Dauphin et al., 2016)."""
+    if input._array.dtype in LOW_PRECISION:
+        return in_float32(glu, input, dim)
     shape = input._array.shape
     if not shape:
         raise RuntimeError("glu does not support scalars because halving size must be even")
@@ -463,6 +476,19 @@ def _log_softmax_impl(x: Any, dim: int) -> Any:
     return result
 
 
+def _log_softmax_in_steps(x: Any, dim: int) -> Any:
+    """As PyTorch's kernel: along the last dimension of float16 and bfloat16 the sum and its logarithm are rounded too."""
+    kind = x.dtype
+    if kind not in LOW_PRECISION:
+        return _log_softmax_impl(x, dim)
+    wide = x.astype(F32)
+    if not x.size or dim not in (x.ndim - 1, -1) or x.ndim == 0:
+        return asarray(_log_softmax_impl(wide, dim)).astype(kind)
+    shifted = wide - _max_reduce(wide, dim, None, None, True)
+    total = _add_reduce(np.exp(shifted), dim, None, None, True).astype(kind).astype(F32)
+    return (shifted - np.log(total).astype(kind).astype(F32)).astype(kind)
+
+
 def _sum_along(g: Tensor, dim: int) -> Tensor:
     return sum_dims(g, (dim,), True) if g._array.ndim else g
 
@@ -478,9 +504,9 @@ def _log_softmax_vjp(g: Tensor, node: Node) -> Tensor:
     return sub(g, mul(exp(y), _sum_along(g, node.attrs["dim"])))  # type: ignore[no-any-return]
 
 
-SOFTMAX = Primitive("softmax", widened(_softmax_impl), _softmax_vjp, saves_output=True, refuses=_INEXACT_ONLY)
+SOFTMAX = Primitive("softmax", widened(_softmax_impl), in_float32_vjp(_softmax_vjp), saves_output=True, refuses=_INEXACT_ONLY)
 LOG_SOFTMAX = Primitive(
-    "log_softmax", widened(_log_softmax_impl), _log_softmax_vjp, saves_output=True, refuses=_INEXACT_ONLY
+    "log_softmax", _log_softmax_in_steps, in_float32_vjp(_log_softmax_vjp), saves_output=True, refuses=_INEXACT_ONLY
 )
 
 

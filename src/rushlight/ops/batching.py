@@ -11,8 +11,6 @@ import itertools
 from contextvars import ContextVar
 from typing import Any, Final
 
-import numpy as np
-
 from ..core.grad_mode import DECIDING
 from ..core.history import Node
 from ..core.storage import Storage
@@ -22,6 +20,7 @@ from ..runtime.pending import Pending
 from . import batching_arrays, batching_layers, batching_matrices, batching_recurrence
 from .batching_core import MODE, RULES, lined, looped, run_batched
 from .define import Primitive
+from .dispatch import as_array
 from .joining import stack
 from .movement import expand
 from .splitting import unbind
@@ -102,7 +101,7 @@ def _settled(tensor: Tensor) -> Any:
     array = tensor._array
     if type(array) is Pending:
         return array.memory if array.tape.finished else array
-    return array if type(array) is Batched or type(array) is np.ndarray else np.asarray(array)
+    return as_array(array)
 
 
 def for_each_example(function: Any, args: tuple[Any, ...], **kwargs: Any) -> Any:

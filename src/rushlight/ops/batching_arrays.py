@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import placed_beside
 from ..core.shapes import count
 from ..runtime import batched as arrays_of
 from ..runtime.batched import Batched, batch_size, lined_up, spread, wrap
@@ -186,7 +187,8 @@ def _counted(indices: Arrays, level: int, size: int) -> tuple[Arrays, int]:
     """The values of index arrays behind a count of the examples, and the rank of what they are for one example."""
     rank = max([index.ndim for index in indices])
     values = [lined_up(index, rank) if belongs(index, level) else index for index in indices]
-    return [np.arange(size).reshape(size, *(1,) * rank), *values], rank
+    count_of_examples = placed_beside(np.arange(size), values[0]).reshape(size, *(1,) * rank)
+    return [count_of_examples, *values], rank
 
 
 def _reading(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, Any]) -> Any:

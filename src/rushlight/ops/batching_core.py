@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS, device_of, placed
 from ..runtime import batched as arrays_of
 from ..runtime.batched import Batched, bottom, each, lined_up, top_level, wrap
 from ..runtime.pending import NOT_RECORDED, NeedsValues, Pending
@@ -28,7 +29,7 @@ def run_batched(record: Primitive, arrays: Any, attrs: dict[str, Any]) -> Any:
     level = top_level(arrays)
     if level < 0:
         for array in arrays:
-            if type(array) is Pending:
+            if type(array) is Pending or type(array) in OF_ARRAYS:
                 return run(record, arrays, attrs)
         return compute(record.impl, arrays, attrs)
     tape = _tape_under(arrays)
@@ -38,9 +39,31 @@ def run_batched(record: Primitive, arrays: Any, attrs: dict[str, Any]) -> Any:
 
 
 def _by_rule(record: Primitive, level: int, arrays: Any, attrs: dict[str, Any]) -> Any:
-    arrays = _without_repetition(list(arrays), level)
+    arrays = list(arrays)
+    if OF_ARRAYS:
+        arrays = _on_one_device(record, arrays)
+    arrays = _without_repetition(arrays, level)
     rule: Callable[..., Any] = RULES.get(record.name, looped)
     return rule(record, level, list(arrays), attrs)
+
+
+def _on_one_device(record: Primitive, arrays: Arrays) -> Arrays:
+    """The operands, with numbers and indices of the CPU on the device of the others, as ``cuda_operations`` has it; raises
+    ``RuntimeError`` for other operands of two devices."""
+    places = [device_of(bottom(a)) if hasattr(a, "ndim") else None for a in arrays]
+    if len({place for place in places if place is not None}) < 2:
+        return arrays
+    from ..runtime.device_recording import INDEXED, refuse_two_devices
+
+    where = next(place for place in places if place is not None and place.type != "cpu")
+    first_index = INDEXED.get(record.name, len(arrays))
+    for position, (array, place) in enumerate(zip(arrays, places, strict=True)):
+        if place is None or place == where:
+            continue
+        if place.type != "cpu" or (array.ndim and position < first_index):
+            refuse_two_devices(where, place)
+        arrays[position] = placed(array, where)
+    return arrays
 
 
 # --- in a recording ---------------------------------------------------------------------------------------------------
@@ -175,9 +198,7 @@ def _unwrapped(result: Any) -> tuple[tuple[bool, tuple[Any, ...]], list[Any]]:
     """How many results and their levels; and the arrays under these."""
     several = isinstance(result, tuple)
     parts = list(result) if several else [result]
-    return (several, tuple([_levels_of(part) for part in parts])), [
-        np.asarray(bottom(part)) for part in parts
-    ]
+    return (several, tuple([_levels_of(part) for part in parts])), [as_array(bottom(part)) for part in parts]
 
 
 def _frozen(value: Any) -> Any:

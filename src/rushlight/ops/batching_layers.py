@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.device import placed_beside
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.shapes import count
 from ..runtime.batched import batch_size, spread, whole, wrap
@@ -233,7 +234,8 @@ def _numbered(indices: Any, level: int, size: int, rows: int) -> Any:
     if numbers.size and (numbers.min() < 0 or numbers.max() >= rows):
         raise IndexError("index out of range in self")
     value = spread(indices, level, size).astype(np.int64, copy=False)
-    return value + np.arange(size).reshape(size, *(1,) * (value.ndim - 1)) * rows
+    starts = (np.arange(size) * rows).reshape(size, *(1,) * (value.ndim - 1))
+    return value + placed_beside(starts, value)
 
 
 def _embedding(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, Any]) -> Any:
@@ -301,7 +303,7 @@ def _class_shares(
 ) -> Any:
     """What each target's loss counts: its class's weight, or 1; 0 if it is ignored. ``shape``: that of the losses' input."""
     if weight is None:
-        ones: Any = np.broadcast_to(np.full((), -1, like.dtype), shape)
+        ones: Any = np.broadcast_to(placed_beside(np.full((), -1, like.dtype), like), shape)
     else:
         weight = weight.astype(like.dtype, copy=False)
         ones = np.broadcast_to(-weight.reshape((-1, *(1,) * (len(shape) - 2))), shape)
@@ -347,7 +349,7 @@ def _class_loss_gradient(record: Primitive, level: int, arrays: Arrays, attrs: d
         wide = wide / shares.sum()
     wide = np.where(shares == 0, wide.dtype.type(0), wide * shares).astype(kind)
     if not size * count(rows):
-        return wrap(level, np.zeros((size, *shape), kind))
+        return wrap(level, placed_beside(np.zeros((size, *shape), kind), g))
     inside = {"reduction": "none", "ignore_index": ignored, "shape": (size * rows[0], *rows[1:])}
     values = [_rows_folded(wide, level, size), _rows_folded(target, level, size), None]
     return wrap(level, run_batched(record, values, inside).reshape((size, *shape)))
@@ -367,7 +369,7 @@ def _fused_class_loss_gradient(record: Primitive, level: int, arrays: Arrays, at
     g, *rest = arrays
     if any([belongs(a, level) for a in rest]):
         return looped(record, level, arrays, attrs)
-    slope = run_batched(record, [np.ones(g.shape, g.dtype), *rest], attrs)
+    slope = run_batched(record, [placed_beside(np.ones(g.shape, g.dtype), g), *rest], attrs)
     if attrs["reduction"] == "none" and len(attrs["shape"]) > 1:
         g = g.reshape((g.shape[0], 1, *g.shape[1:]))
     return g * slope

@@ -23,11 +23,13 @@ from ..core.dtypes import (
 )
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode
+from ..core.memory_order import lies_channels_last, suggests_channels_last
 from ..core.shapes import Size, size_of, wrap_dim
 from ..core.sparse_arrays import SPOKEN, SparseArray, unsupported
 from ..core.tensor import Tensor, init_fields, make_tensor
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending, address
+from ..runtime.transposed_copy import contiguous as row_major
 from . import creation
 from .array_data import array_from
 from .define import Primitive
@@ -71,6 +73,10 @@ def _set_data(self: Tensor, value: Tensor) -> None:
         node.shape, node.dtype = value._array.shape, value._array.dtype
 
 
+def _keep_data(self: Tensor) -> None:
+    raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
+
 # --- dtype and device -------------------------------------------------------------------------------------------------
 
 
@@ -84,8 +90,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     result = self if where is None else moved(self, where)
     if target is not None:
         result = cast(result, target.numpy)
-    if order is not None and str(order) != "torch.preserve_format" and not is_contiguous(result, order):
-        return _in_order(result, order)
+    if order is not None and (copy or not _suggests(result, order)):
+        return _clone(result, memory_format=order) if result is self else _reordered(result, order)
     return clone(result) if copy and result is self else result
 
 
@@ -100,14 +106,22 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
     if kwargs:
         raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
     flags = []
-    for arg in args:
+    for place, arg in enumerate(args):
         if isinstance(arg, Tensor):
+            if place:
+                raise TypeError("to() received an invalid combination of arguments: a tensor after a device or dtype")
             other = arg
         elif isinstance(arg, dtype) or arg in (float, int, bool, complex):
             if target is not None:
                 raise TypeError("to() received an invalid combination of arguments: two dtypes")
             target = arg
         elif isinstance(arg, bool):
+            if place == 0 or (place == 1 and other is None and target is None):
+                given = ", ".join([type(a).__name__ for a in args])
+                raise TypeError(
+                    f"to() received an invalid combination of arguments - got ({given}); give a dtype, or None, before "
+                    "non_blocking and copy"
+                )
             flags.append(arg)
         elif isinstance(arg, str | device | int):
             where = arg
@@ -169,7 +183,8 @@ def _caster(target: dtype, name: str) -> Any:
     numpy_dtype = target.numpy
 
     def method(self: Tensor, memory_format: object = None) -> Tensor:
-        return cast(self, numpy_dtype)
+        result = cast(self, numpy_dtype)
+        return result if memory_format is None else _reordered(result, memory_format)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"``self`` cast to {target}; itself if it has that dtype."
@@ -178,7 +193,8 @@ def _caster(target: dtype, name: str) -> Any:
 
 def cpu(self: Tensor, memory_format: object = None) -> Tensor:
     """``self`` on the CPU."""
-    return moved(self, CPU)
+    result = moved(self, CPU)
+    return result if memory_format is None else _reordered(result, memory_format)
 
 
 def cuda(
@@ -193,7 +209,8 @@ def cuda(
         where = require_available(device)
         if where.type != "cuda":
             raise RuntimeError(f"Invalid device, must be cuda device, got {device}")
-    return moved(self, where)
+    result = moved(self, where)
+    return result if memory_format is None else _reordered(result, memory_format)
 
 
 def get_device(input: Tensor) -> int:
@@ -287,33 +304,65 @@ def element_size(self: Tensor) -> int:
 
 
 def is_contiguous(self: Tensor, memory_format: object = None) -> bool:
-    """Whether the elements lie in memory in row-major order."""
+    """Whether the elements lie densely in memory in row-major order, or in the order that ``memory_format`` names."""
     array = self._array
-    name = str(memory_format)
-    if name == "torch.channels_last":
-        return bool(array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous)
-    if name == "torch.channels_last_3d":
-        return bool(array.ndim == 5 and array.transpose(0, 2, 3, 4, 1).flags.c_contiguous)
-    return bool(array.flags.c_contiguous)
+    if memory_format is None or memory_format is contiguous_format:
+        return bool(array.flags.c_contiguous)
+    rank = _rank_of(memory_format, "is_contiguous")
+    return lies_channels_last(array, rank)
+
+
+def _rank_of(memory_format: object, name: str) -> int:
+    """4 for ``channels_last``, 5 for ``channels_last_3d``."""
+    if memory_format is channels_last:
+        return 4
+    if memory_format is channels_last_3d:
+        return 5
+    if memory_format is preserve_format:
+        raise RuntimeError(
+            f"{name}: unsupported memory format Preserve; it is for operations that make a new tensor"
+        )
+    raise TypeError(
+        f"{name}(): argument 'memory_format' must be torch.memory_format, not {type(memory_format).__name__}"
+    )
+
+
+def _suggests(tensor: Tensor, order: object) -> bool:
+    """Whether ``to(memory_format=order)`` leaves a tensor as it is: it goes by the order that strides suggest, dense or not."""
+    array = tensor._array
+    if order is preserve_format:
+        return True
+    last = bool(not array.flags.c_contiguous and suggests_channels_last(array))
+    if order is contiguous_format:
+        return not last
+    return last and array.ndim == _rank_of(order, "to")
+
+
+def _reordered(tensor: Tensor, order: object) -> Tensor:
+    return tensor if _suggests(tensor, order) else _in_order(tensor, order)
 
 
 def _in_order(tensor: Tensor, memory_format: object) -> Tensor:
-    laid_out = creation.laid_out(tensor._array, memory_format)
-    if np.may_share_memory(laid_out, tensor._array):
-        laid_out = laid_out.copy(order="K")
+    array = tensor._array
+    if memory_format is not contiguous_format:
+        laid_out = creation.laid_out(array, memory_format)
+    else:
+        laid_out = array.copy() if array.flags.c_contiguous else row_major(array)
     return attach(CLONE, (tensor,), {}, laid_out)  # type: ignore[no-any-return]
 
 
 def _contiguous(self: Tensor, memory_format: object = None) -> Tensor:
     """``self`` if its elements lie in memory in the given order (row-major unless given), else a copy that does."""
-    if memory_format is None:
+    if memory_format is None or memory_format is contiguous_format:
         return contiguous(self)
-    return self if is_contiguous(self, memory_format) else _in_order(self, memory_format)
+    if lies_channels_last(self._array, _rank_of(memory_format, "contiguous")):
+        return self
+    return _in_order(self, memory_format)
 
 
 def _clone(self: Tensor, *, memory_format: object = None) -> Tensor:
     """A copy with its own memory, in the given order (the tensor's own unless given); gradients flow through it."""
-    if memory_format is None or str(memory_format) == "torch.preserve_format":
+    if memory_format is None or memory_format is preserve_format:
         return clone(self)
     return _in_order(self, memory_format)
 
@@ -657,7 +706,7 @@ _CASTS = {
 METHODS: dict[str, Any] = {
     "detach": detach,
     "detach_": detach_,
-    "data": property(_get_data, _set_data, doc="The same memory without history and without the version counter."),
+    "data": property(_get_data, _set_data, _keep_data, doc="The same memory without history and without the version counter."),
     "to": to,
     "type": as_type,
     "type_as": type_as,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.dtypes import LOW_PRECISION
 from ..core.history import Node
+from ..core.memory_order import ordered_like
 from ..core.shapes import Shape
 from ..core.tensor import Tensor
 from ..runtime.conv_tiles import Pairs
@@ -48,7 +49,8 @@ def _bias_gradient(g: Tensor, node: Node) -> Tensor | None:
 
 
 def _forward_impl(x: Any, w: Any, bias: Any, output: Any = None, **window: Any) -> Any:
-    return _with_bias(conv_forward(x, w, **window, output_spatial_shape=output), bias)
+    result = _with_bias(conv_forward(x, w, **window, output_spatial_shape=output), bias)
+    return ordered_like(result, x, w)
 
 
 def _window(node: Node) -> dict[str, Any]:
@@ -71,7 +73,8 @@ def _forward_vjp(g: Tensor, node: Node) -> Any:
 
 
 def _input_gradient_impl(g: Any, w: Any, bias: Any, spatial: Any, **window: Any) -> Any:
-    return _with_bias(conv_input_gradient(g, w, spatial, **window), bias)
+    result = _with_bias(conv_input_gradient(g, w, spatial, **window), bias)
+    return ordered_like(result, g, w)
 
 
 def _input_gradient_vjp(h: Tensor, node: Node) -> Any:

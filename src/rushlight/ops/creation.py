@@ -35,9 +35,11 @@ from ..core.dtypes import (
     dtype,
     natural_dtype,
 )
-from ..core.fused_multiply_add import fused32, fused64
+from ..core.fused_multiply_add import fused32, fused64, sums_rounded_once
+from ..core.memory_order import in_channels_last
 from ..core.shapes import Size, as_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime import direct
 from ..runtime.batched import Batched
 from .array_data import LARGEST, array_from, check_memory, checked_shape, is_sequence, shape_of
 from .dispatch import type_name, write_out
@@ -45,6 +47,7 @@ from .movement import cast, clone
 from .placement import moved
 
 Dtype = dtype | None
+_SHORT = 1 << 31  # a range of fewer integers needs no checks
 
 
 def _finish(array: Any, requires_grad: bool, where: Device = CPU) -> Tensor:
@@ -194,11 +197,10 @@ def laid_out(array: Any, memory_format: Any) -> Any:
         return array
     if name == "torch.contiguous_format":
         return np.ascontiguousarray(array)
-    order = (0, 2, 3, 1) if name == "torch.channels_last" else (0, 2, 3, 4, 1)
-    if array.ndim != len(order):
-        raise RuntimeError(f"required rank {len(order)} tensor to use {name} format")
-    back = (0, len(order) - 1, *range(1, len(order) - 1))
-    return np.ascontiguousarray(array.transpose(order)).transpose(back)
+    rank = 4 if name == "torch.channels_last" else 5
+    if array.ndim != rank:
+        raise RuntimeError(f"required rank {rank} tensor to use {name.removeprefix('torch.')} format")
+    return in_channels_last(array)
 
 
 _SPARSE = {f"torch.{name}": name for name in ("sparse_coo", "sparse_csr", "sparse_csc")}
@@ -495,6 +497,8 @@ def arange(
     """
     where = require_available(device)
     if end is None:
+        if type(start) is int and 0 <= start < _SHORT and step is dtype is out is None:
+            return _finish(np.arange(start), requires_grad, where)
         if step is not None or start is None:
             raise TypeError("arange() received an invalid combination of arguments: the end is not given")
         start, end = 0, start
@@ -536,19 +540,30 @@ def arange(
         length = LARGEST
     if length > LARGEST // 64:
         raise RuntimeError(f"invalid size, possible overflow? arange would have {length} elements")
-    index = allocated(
-        lambda extents, kind: np.arange(extents[0], dtype=kind),
-        (length,),
-        I64 if wanted.kind in "iu" else F64,
-    )
-    if wanted.kind in "iu":
-        values = int(start) + int(step) * index
-    elif wanted == F64 and start:
-        values = fused64(index, float(step), float(start))
-    else:
-        values = start + step * index
-    with np.errstate(all="ignore"):
-        result = values.astype(wanted)
+    result = None
+    if wanted in (F32, F64) and length >= direct.RAMP_FROM:
+        result = allocated(np.empty, (length,), wanted)
+        # In float64 a start makes PyTorch's loop one of fused operations.
+        if not direct.ramp(result, 0, 1, float(step), float(start), wanted == F64 and bool(start)):
+            result = None
+    if result is None:
+        index = allocated(
+            lambda extents, kind: np.arange(extents[0], dtype=kind),
+            (length,),
+            I64 if wanted.kind in "iu" else F64,
+        )
+        if wanted.kind in "iu":
+            if int(step) != 1:
+                index *= int(step)
+            if int(start):
+                index += int(start)
+            values = index
+        elif wanted == F64 and start:
+            values = fused64(index, float(step), float(start))
+        else:
+            values = start + step * index
+        with np.errstate(all="ignore"):
+            result = values.astype(wanted, copy=False)
     return (
         _finish(result, requires_grad, where)
         if out is None
@@ -658,6 +673,22 @@ def _interval(start: Any, end: Any, steps: Any, name: str) -> tuple[Any, Any, in
     return _number_argument(start, name), _number_argument(end, name), steps
 
 
+def _short_linspace(start: float, end: float, steps: int) -> Any:
+    """``_linspace`` in float32 in few operations; None where the general way is needed."""
+    first, last = np.float32(start), np.float32(end)
+    step = (last - first) / np.float32(steps - 1)
+    if not math.isfinite(step):
+        return None
+    half = steps // 2
+    values = np.arange(steps, dtype=F64)
+    values[half:] -= steps - 1
+    values *= float(step)  # exact, as products of two float32 numbers are
+    ends = np.empty(steps)
+    ends[:half] = first
+    ends[half:] = last
+    return sums_rounded_once(values, ends)
+
+
 def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
     if wanted.kind == "c":
         start, end, part = complex(start), complex(end), F32 if wanted == C64 else F64
@@ -668,6 +699,10 @@ def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
     # Counted from both ends, as PyTorch does, so that the last value is exactly `end`; in the dtype itself, with sums and
     # products rounded once (integers: by way of float64).
     kind = F64 if wanted.kind in "iu" else wanted
+    if wanted == F32 and 1 < steps < direct.RAMP_FROM:
+        short = _short_linspace(float(start), float(end), steps)
+        if short is not None:
+            return short
     if wanted.kind in "iu":
         start, end = (int(np.array(int(value), I64).astype(wanted)) for value in (start, end))
     with np.errstate(all="ignore"):
@@ -677,6 +712,11 @@ def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
         if steps < 2:
             return ends[:steps].astype(wanted)
         step = (ends[1] - ends[0]) / kind.type(steps - 1)
+        if steps >= direct.RAMP_FROM and wanted in (F32, F64) and np.isfinite([*ends, step]).all():
+            values, half = np.empty(steps, wanted), steps // 2
+            if direct.ramp(values[:half], 0, 1, float(step), float(ends[0]), True):
+                direct.ramp(values[half:], steps - 1 - half, -1, -float(step), float(ends[1]), True)
+                return values
         near = np.arange(steps // 2).astype(kind)
         far = np.arange(steps - 1 - steps // 2, -1, -1).astype(kind)
         if kind in LOW_PRECISION:

@@ -20,11 +20,13 @@ from ..core.history import Node, OutputNode
 from ..core.return_types import maker
 from ..core.shapes import broadcast_shape, count
 from ..core.tensor import Tensor, make_tensor
+from ..runtime import lapack
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .linalg import batched, mH_of, mT_of
 from .movement import narrow, reshape, unsqueeze
 from .placement import tensor_beside
+from .rearranging import tril, triu
 
 Array = NDArray[Any]
 grad_enabled = GRAD_MODE.get
@@ -87,12 +89,16 @@ def masked(tensor: Tensor, mask: Array) -> Tensor:
 
 def lower_part(tensor: Tensor, diagonal: float = 1.0) -> Tensor:
     """The lower triangles; the diagonals scaled."""
+    if diagonal in (0.0, 1.0):
+        return tril(tensor, int(diagonal) - 1)
     rows, columns = tensor._array.shape[-2:]
     return masked(tensor, np.tri(rows, columns, -1) + diagonal * np.eye(rows, columns))
 
 
 def upper_part(tensor: Tensor, diagonal: float = 1.0) -> Tensor:
     """The upper triangles; the diagonals scaled."""
+    if diagonal in (0.0, 1.0):
+        return triu(tensor, 1 - int(diagonal))
     rows, columns = tensor._array.shape[-2:]
     return masked(tensor, np.tri(columns, rows, -1).T + diagonal * np.eye(rows, columns))
 
@@ -113,6 +119,8 @@ def with_history(node: Node, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 def lu_arrays(a: Array, pivot: bool) -> tuple[Array, Array]:
     """Both triangular factors in one array, and the row (from 1) that each step swapped in. ``a``: ``(..., m, n)``."""
+    if pivot and (factored := lapack.lu_factor(a)) is not None:
+        return factored
     lu = np.array(a, order="C")
     rows, columns = lu.shape[-2:]
     steps = min(rows, columns)
@@ -356,10 +364,17 @@ def _first_indefinite_minor(a: Array) -> int:
     return high
 
 
+# NumPy's call of the same routine costs less, its copies of the matrix and of the factor more.
+_OWN_CHOLESKY_FROM = 96
+
+
 def _cholesky_impl(a: Array, name: str = "linalg.cholesky", upper: bool = False) -> Any:
     """The lower factor, of a matrix whose lower or upper triangle is given."""
     if upper:
         a = np.conj(np.swapaxes(a, -2, -1))
+    factored = lapack.cholesky(a) if a.shape[-1] >= _OWN_CHOLESKY_FROM else None
+    if factored is not None and not factored[1].any():
+        return factored[0]
     try:
         return np.linalg.cholesky(a)
     except np.linalg.LinAlgError:
@@ -500,9 +515,17 @@ def _qr_tall(g_q: Tensor | None, g_r: Tensor | None, q: Tensor, r: Tensor) -> Te
     return mH_of(apply(SOLVE, (r, mH_of(middle))))  # middle R^-H
 
 
+def _qr_impl(a: Array, mode: str) -> tuple[Array, Array]:
+    factored = lapack.qr(a, mode == "complete")
+    if factored is None:
+        q, r = np.linalg.qr(a, "complete" if mode == "complete" else "reduced")
+        return q, r
+    return factored
+
+
 QR = Primitive(
     "linalg_qr",
-    lambda a, mode: tuple(np.linalg.qr(a, mode)),
+    _qr_impl,
     _qr_vjp,
     saves_output=(0, 1),
     samples=lambda: [((np.arange(6.0).reshape(3, 2) + np.eye(3, 2),), {"mode": "reduced"})],

@@ -161,6 +161,15 @@ def check_tensors(name: str, operands: tuple[Any, ...]) -> None:
             )
 
 
+_KEEPING_NUMBERS = frozenset({"mul", "div", "div_rounded", "floor_divide"})
+
+
+def keeps_numbers(record: Primitive, attrs: dict[str, Any]) -> bool:
+    """Whether PyTorch's kernel of the operation keeps a number (or a 0-dim tensor of another dtype) in float32 beside
+    float16 and bfloat16 operands; the others round it to the operands' dtype first."""
+    return record.name in _KEEPING_NUMBERS and attrs.get("rounding_mode") != "trunc"
+
+
 def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | None = None) -> Any:
     """Run ``record`` on tensors (numbers and None allowed among them) and record history where it is needed."""
     if attrs is None:
@@ -190,8 +199,10 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
         if rule is Rule.PROMOTE_FLOAT and dtype not in INEXACT:
             dtype = default_numpy()
         compute_dtype = dtype
-        if dtype in LOW_PRECISION and any(not isinstance(operand, Tensor) for operand in operands):
-            compute_dtype = F32  # numbers take part at full precision, as PyTorch's kernels have it
+        if dtype in LOW_PRECISION and keeps_numbers(record, attrs):
+            for operand in operands:
+                if not isinstance(operand, Tensor) or (not operand._array.ndim and operand._array.dtype != dtype):
+                    compute_dtype = F32
         arrays = []
         for operand in operands:
             if isinstance(operand, Tensor):
@@ -211,11 +222,12 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
 def _special(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
     """The operands, of which some are no NumPy arrays, and what computes with them: a recording, the rules of batches, or
     what ``computed_by`` was told for their type."""
-    if _FINDERS:
+    batched = any([isinstance(operand, Tensor) and type(operand._array) is Batched for operand in operands])
+    if _FINDERS and not batched:
         for operand in operands:
             if isinstance(operand, Tensor) and (find := _FINDERS.get(type(operand._array))) is not None:
                 return find(operands)
-    if any([isinstance(operand, Tensor) and type(operand._array) is Batched for operand in operands]):
+    if batched:
         from .batching import MODE, lifted  # its rules are built on this module
 
         for operand in operands:
@@ -378,6 +390,8 @@ def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         if type(array) is ndarray:
             continue
         if _FINDERS and (find := _FINDERS.get(type(array))) is not None:
+            if any([type(other) is Batched for other in arrays]):
+                continue  # whose rules decide
             result = find(())[1].call(record, arrays, attrs)
             if result is not NOT_RECORDED:
                 return result
@@ -393,6 +407,9 @@ def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
             if result is not NOT_RECORDED:
                 return result
             break
+    first = arrays[0]
+    if type(first) is ndarray and first.size >= record.large and first.dtype in FLOATS:
+        return run_large(record, arrays, attrs)
     return compute(record.impl, [np.asarray(a) if type(a) is Pending else a for a in arrays], attrs)
 
 

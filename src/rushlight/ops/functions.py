@@ -34,7 +34,7 @@ from .dispatch import (
     write_out,
 )
 from .movement import cast
-from .pointwise import BOTH, div, in_float32, mul, neg, require_tensor, sub
+from .pointwise import BOTH, div, in_float32, in_float32_vjp, mul, neg, require_tensor, sub
 from .powers import FLOAT, INPUT, by_derivative, by_inverse, exp, exp2, rsqrt, square
 from .quick_inplace import unary_inplace, wrote
 
@@ -77,7 +77,7 @@ ACOS = Primitive(
 ATAN = Primitive("atan", np.arctan, by_inverse(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
 SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
 COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
-TANH = Primitive("tanh", np.tanh, by_derivative(lambda y: 1 - square(y)), rule=FLOAT, saves_output=True)
+TANH = Primitive("tanh", np.tanh, in_float32_vjp(by_derivative(lambda y: 1 - square(y))), rule=FLOAT, saves_output=True)
 ASINH = Primitive("asinh", np.arcsinh, by_derivative(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
 ACOSH = Primitive("acosh", np.arccosh, by_derivative(_acosh_slope), rule=FLOAT, saves=INPUT)
 ATANH = Primitive("atanh", np.arctanh, by_inverse(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
@@ -188,7 +188,7 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
 
 
 SIGMOID = Primitive(
-    "sigmoid", _sigmoid_impl, by_derivative(lambda y: y * (1 - y)), rule=FLOAT, saves_output=True
+    "sigmoid", _sigmoid_impl, in_float32_vjp(by_derivative(lambda y: y * (1 - y))), rule=FLOAT, saves_output=True
 )
 LOGIT = Primitive("logit", _logit_impl, _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
 sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
@@ -235,6 +235,8 @@ def _round_method(self: Tensor, *, decimals: int = 0) -> Tensor:
         return ROUND.method(self)  # type: ignore[no-any-return]
     if self._array.dtype.kind in "biuc":
         raise not_implemented("round", self._array.dtype)
+    if self._array.dtype in LOW_PRECISION:
+        return in_float32(lambda x: _round_method(x, decimals=decimals), self)
     places = max(decimals, -decimals)
     scale = 10.0**places if places < 309 else math.inf
     if decimals > 0:
@@ -486,7 +488,7 @@ def _xlogy_impl(x: Any, y: Any) -> Any:
 
 
 XLOGY = Primitive(
-    "xlogy", widened(_xlogy_impl), _xlogy_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
+    "xlogy", _xlogy_impl, _xlogy_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
 )
 xlogy = binary(XLOGY, "x * log(y); 0 where x is 0, unless y is nan.", float_only=True)
 

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 
 def _drawn(function: Any, generator: Generator | None, *arrays: Any) -> Any:
     source = random._source(generator, device_of(arrays[0]))
-    if source.elsewhere:
+    if source.elsewhere and (random.DRAW is None or source.device.type == "meta"):
         return source.draw(function, *arrays)
     return function(source, *arrays) if random.DRAW is None else random.DRAW(function, source, arrays, {})
 

@@ -227,6 +227,11 @@ def rebase(self: Tensor, node: Node) -> None:
             base = view[0]
             view = base._view
         chain.reverse()
+        old = self._node
+        if old is not None and old.pre_hooks:
+            # The view's own history is not part of the base's new one: hooks of the view's old value are not called.
+            bare = Node(old.operation, old.edges, self._array, old.saved, old.attrs, old.site, old.versions)
+            node.edges = tuple([bare if edge is old else edge for edge in node.edges])
         attrs = {"chain": tuple(chain), "strides": base._array.strides}
         _set_history(base, Node(COPY_SLICES, (base._node, node), base._array, None, attrs))
     follow(base)

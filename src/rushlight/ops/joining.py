@@ -12,9 +12,11 @@ import numpy as np
 from ..core.dtypes import PROMOTED
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
+from ..core.memory_order import in_channels_last, suggests_channels_last
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
+from ..runtime.transposed_copy import contiguous as row_major
 from .define import Primitive
 from .dispatch import apply, arrays_of, common_dtype, held, run, type_name, write_out
 from .memory_overlap import check_apart
@@ -128,7 +130,9 @@ def cat(
         else:
             joined = np_concatenate(parts, dim)
         if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
-            joined = np.ascontiguousarray(joined) if type(joined) is ndarray else joined.copy()
+            joined = row_major(joined) if type(joined) is ndarray else joined.copy()
+        if ndim > 3 and type(joined) is ndarray and not parts[0].flags.c_contiguous:
+            joined = _ordered(joined, parts)
     except ValueError:
         _refuse_shapes(arrays, dim)
         raise
@@ -138,6 +142,11 @@ def cat(
         lengths = [a.shape[dim] if a.ndim == ndim else 0 for a in arrays]
         result._node = Node(CAT, edges, joined, None, {"dim": dim, "lengths": lengths})
     return result if out is None else _cat_out(out, result, arrays)
+
+
+def _ordered(joined: Any, parts: list[Any]) -> Any:
+    """``joined``, in channels-last order if all parts are."""
+    return in_channels_last(joined) if all([suggests_channels_last(part) for part in parts]) else joined
 
 
 def _edges(operands: Sequence[Tensor], joined: Any) -> tuple[Node | None, ...]:
@@ -268,7 +277,7 @@ def stack(
         inserted = (*shape[:dim], 1, *shape[dim:])
         joined = np_concatenate([array.reshape(inserted) for array in arrays], dim)
     if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
-        joined = np.ascontiguousarray(joined) if type(joined) is ndarray else joined.copy()
+        joined = row_major(joined) if type(joined) is ndarray else joined.copy()
     node = None
     if grad_enabled() and joined.dtype.kind not in "iub":
         edges = _edges(operands, joined)

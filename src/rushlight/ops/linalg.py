@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, FLOATS, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
 from ..core.shapes import broadcast_shape, count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.gemm import WORTH_ASKING, product
+from ..runtime.large import run_large
 from .complex_numbers import conj_of
 from .define import Primitive
-from .dispatch import FloatingPointReport, apply, compute, type_name, write_out
+from .dispatch import FloatingPointReport, apply, attach, compute, type_name, write_out
 from .movement import T, reshape, squeeze, t, transpose, unsqueeze, view_of
-from .pointwise import mul
+from .pointwise import MUL, mul
 
 Array = NDArray[Any]
 Number = bool | int | float | complex
@@ -686,7 +687,13 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     for name, tensor in (("self", input), ("vec2", vec2)):
         if tensor._array.ndim != 1:
             raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {tensor._array.ndim}-D")
-    result: Tensor = mul(unsqueeze(input, 1), vec2)
+    x, y = input._array, vec2._array
+    if x.dtype is y.dtype and x.dtype in FLOATS and x.size * y.size >= MUL.large and type(x) is ndarray is type(y):
+        # The product decides whether it is large, not its operands.
+        column = unsqueeze(input, 1)
+        result: Tensor = attach(MUL, (column, vec2), {}, run_large(MUL, (column._array, y), {}))
+    else:
+        result = mul(unsqueeze(input, 1), vec2)
     return result if out is None else write_out(out, result, "outer")
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..core.device import CPU, OF_ARRAYS, device, placed_beside
 from ..core.dtypes import OF_NUMPY, NumpyDType, dtype
+from ..core.history import LeafNode
+from ..core.memory_order import suggests_channels_last
 from ..core.shapes import as_shape
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
@@ -58,6 +60,12 @@ class UntypedStorage:
     def data_ptr(self) -> int:
         """The address of the first byte."""
         return int(self._root.__array_interface__["data"][0]) if self._root.size else 0
+
+    def is_shared(self) -> bool:
+        """Whether other processes see this memory."""
+        from .shared_memory import is_shared  # few programs have several processes
+
+        return is_shared(make_tensor(self._root))
 
     def nbytes(self) -> int:
         """The number of bytes."""
@@ -152,6 +160,10 @@ def set_(
     lead out of it.
     """
     kind = self._array.dtype
+    if isinstance(self._node, LeafNode):
+        self._node = LeafNode(
+            self
+        )  # what was computed from the old memory has nothing to do with this tensor any more
     if source is None:
         self._array, self._storage = np.empty(0, kind), None
         return self
@@ -201,7 +213,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
         raise RuntimeError("cannot resize variables that require grad")
     shape = checked_shape(sizes, "resize_")
     old = self._array
-    if old.shape == shape:
+    if memory_format is not None and str(memory_format) != "torch.contiguous_format":
+        return _resized_to_last(self, shape, str(memory_format))
+    if old.shape == shape and (memory_format is None or old.flags.c_contiguous):
         return self
     needed = 1
     for extent in shape:
@@ -236,9 +250,31 @@ def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
     return self
 
 
+def _resized_to_last(self: Tensor, shape: tuple[int, ...], order: str) -> Tensor:
+    if order == "torch.preserve_format":
+        raise RuntimeError(
+            "resize_: Unsupported memory formatPreserve; give contiguous_format or channels_last"
+        )
+    rank = 5 if order == "torch.channels_last_3d" else 4
+    if len(shape) != rank:
+        raise RuntimeError(f"required rank {rank} tensor to use {order.removeprefix('torch.')} format")
+    samples, channels, *spatial = shape
+    resize_(self, (samples, *spatial, channels), memory_format=None)
+    if not self._array.flags.c_contiguous:
+        resize_(self, (self._array.size,))
+        resize_(self, (samples, *spatial, channels))
+    self._array = self._array.transpose(0, rank - 1, *range(1, rank - 1))
+    return self
+
+
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: object = None) -> Tensor:
-    """``resize_`` to the shape of ``the_template``."""
-    return resize_(self, the_template._array.shape)
+    """``resize_`` to the shape of ``the_template``, in the order of memory ``memory_format``."""
+    array = the_template._array
+    if str(memory_format) == "torch.preserve_format":
+        last = type(array) is np.ndarray and not array.flags.c_contiguous and suggests_channels_last(array)
+        order = f"torch.channels_last{'_3d' if array.ndim == 5 else ''}" if last else None
+        return _resized_to_last(self, array.shape, order) if order else resize_(self, array.shape)
+    return resize_(self, array.shape, memory_format=memory_format)
 
 
 METHODS: dict[str, Any] = {

@@ -12,12 +12,14 @@ from ..core.device import OF_ARRAYS, strided
 from ..core.dtypes import F32, F64, FLOATS, OF_NUMPY, NumpyDType, dtype, dtype as Dtype, float8_e4m3fn
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode
+from ..core.memory_order import ordered_like
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
 from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.large import run_large
 from ..runtime.pending import Pending
+from ..runtime.transposed_copy import contiguous as row_major
 from .define import Primitive
 from .dispatch import apply, attach, held, named
 from .numpy_names import required_dim
@@ -96,7 +98,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         try:
             result = array.reshape(target, copy=False)
         except ValueError:
-            return attach(RESHAPED_COPY, (input,), {"shape": target}, array.reshape(target))  # type: ignore[no-any-return]
+            copied = (row_major(array) if type(array) is np.ndarray else array).reshape(target)
+            return attach(RESHAPED_COPY, (input,), {"shape": target}, copied)  # type: ignore[no-any-return]
     return make_view(VIEW, input, result, {"shape": result.shape})
 
 
@@ -386,7 +389,7 @@ def unsqueeze(input: Tensor, dim: int | None = None, *, axis: int | None = None)
 
 
 CLONE = Primitive("clone", lambda x: x.copy(), lambda g, node: g)
-CONTIGUOUS = Primitive("contiguous", np.ascontiguousarray, lambda g, node: g, grad_name="CloneBackward0")
+CONTIGUOUS = Primitive("contiguous", row_major, lambda g, node: g, grad_name="CloneBackward0")
 
 
 _E4M3 = float8_e4m3fn.numpy
@@ -425,12 +428,21 @@ def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
     return held(make_tensor(copied, Node(CLONE, (edge,), copied)))
 
 
+def ordered_as(result: Tensor, input: Tensor) -> Tensor:
+    """``result`` in the order of memory that PyTorch's operation on ``input`` gives: channels-last if ``input`` is."""
+    array = input._array
+    if array.ndim < 4 or type(array) is not np.ndarray or array.flags.c_contiguous:
+        return result
+    ordered = ordered_like(result._array, array)
+    return result if ordered is result._array else attach(CLONE, (result,), {}, ordered)  # type: ignore[no-any-return]
+
+
 def contiguous(self: Tensor, *, memory_format: object = None) -> Tensor:
     """``self`` if its elements lie in memory in row-major order, else a copy that does."""
     array = self._array
     if array.flags.c_contiguous:
         return self
-    copied = np.ascontiguousarray(array) if type(array) is np.ndarray else array.copy()
+    copied = row_major(array) if type(array) is np.ndarray else array.copy()
     return attach(CONTIGUOUS, (self,), {}, copied)  # type: ignore[no-any-return]
 
 

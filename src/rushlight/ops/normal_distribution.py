@@ -57,7 +57,7 @@ def ndtr(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         tensor([0.5000])
     """
     if input._array.dtype in LOW_PRECISION:
-        result = in_float32(ndtr, input)
+        result = mul(erf(mul(input, math.sqrt(0.5))) + 1, 0.5)  # every step rounded, as in PyTorch
     else:
         result = mul(erfc(mul(input, -math.sqrt(0.5))), 0.5)
     return result if out is None else write_out(out, result, "special_ndtr")

@@ -9,6 +9,7 @@ import numpy as np
 from ..core.dtypes import LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
+from ..core.memory_order import in_order_of_input, ordered_like
 from ..core.tensor import Tensor
 from ..runtime.normalization import normalize_forward, normalize_gradient, scale_and_shift
 from .define import Primitive
@@ -22,7 +23,10 @@ grad_enabled = GRAD_MODE.get
 
 
 def _forward_impl(x: Any, w: Any, b: Any, kind: str, **layout: Any) -> Any:
-    return normalize_forward(x, w, b, **layout)
+    result = normalize_forward(x, w, b, **layout)
+    if x.flags.c_contiguous or kind not in ("Batch", "Group"):
+        return result
+    return ordered_like(result[0], x), *result[1:]
 
 
 def _vjp(gradients: list[Tensor | None], node: Node) -> Any:
@@ -116,7 +120,7 @@ def _scale_vjp(g: Tensor, node: Node) -> Any:
 # Normalisation by statistics that are known, as in evaluation.
 SCALE_AND_SHIFT = Primitive(
     "scale_and_shift",
-    scale_and_shift,
+    in_order_of_input(scale_and_shift),
     _scale_vjp,
     saves=((0, (1,)), (1, (0,))),
     grad_name="NativeBatchNormBackward0",

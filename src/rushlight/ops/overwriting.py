@@ -20,6 +20,7 @@ from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending
+from ..runtime.transposed_copy import LARGE_FROM as TRANSPOSED_FROM, copy_into
 from . import creation
 from .define import Primitive
 from .dispatch import is_number, number_array
@@ -36,6 +37,7 @@ from .movement import cast
 from .placement import moved
 
 getframe = sys._getframe
+ndarray = np.ndarray
 
 
 def _copy_impl(old: Any, value: Any) -> Any:
@@ -73,7 +75,10 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             if storage is None:
                 storage = self._storage = Storage()
             storage.changed_by = "copy_"  # before anything is written: inference tensors may refuse
-            target[...] = source
+            if target.size < TRANSPOSED_FROM or type(target) is not ndarray or type(source) is not ndarray:
+                target[...] = source
+            else:
+                copy_into(target, source)
             storage.version += 1
             frame: Any = getframe(1)
             code = frame.f_code

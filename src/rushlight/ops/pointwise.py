@@ -24,6 +24,7 @@ from .dispatch import (
     named,
     named_in_place,
     not_implemented,
+    number_array,
     plain_number,
     unary,
     write_out,
@@ -125,6 +126,11 @@ def _with_alpha(record: Primitive, a: Any, b: Any, alpha: Any) -> Tensor:
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
     if dtype == BOOL:
         alpha = bool(alpha)
+    if dtype in LOW_PRECISION:  # the operands and alpha are rounded, their product is not
+        a, b, alpha = (
+            cast(cast(o, dtype), F32) if isinstance(o, Tensor) else float(number_array(o, dtype)) for o in (a, b, alpha)
+        )
+        return cast(apply(record, (a, mul(b, alpha) if isinstance(b, Tensor) else b * alpha)), dtype)
     scaled = mul(cast(b, dtype), alpha) if isinstance(b, Tensor) else b * alpha
     return cast(apply(record, (a, scaled)), dtype)
 
@@ -389,6 +395,34 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 
 
 # --- sums of products -------------------------------------------------------------------------------------------------
+
+
+def in_float32_vjp(vjp: Callable[[Tensor, Any], Any]) -> Callable[[Tensor, Any], Any]:
+    """A gradient's formula that float16 and bfloat16 go through in float32, to be rounded once at its end."""
+
+    def wide(g: Tensor, node: Any) -> Any:
+        if g._array.dtype.itemsize > 2:
+            return vjp(g, node)
+        return vjp(cast(g, F32), _Widened(node))
+
+    return wide
+
+
+class _Widened:
+    """A node whose saved values are float32."""
+
+    __slots__ = ("attrs", "edges", "node")
+
+    def __init__(self, node: Node) -> None:
+        self.node, self.attrs, self.edges = node, node.attrs, node.edges
+
+    def unpack(self) -> tuple[Any, ...]:
+        return tuple(
+            [
+                cast(v, F32) if isinstance(v, Tensor) and v._array.dtype in LOW_PRECISION else v
+                for v in self.node.unpack()
+            ]
+        )
 
 
 def in_float32(composite: Callable[..., Tensor], *operands: Any) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.history import Node
+from ..core.memory_order import in_order_of_input
 from ..core.tensor import Tensor
 from ..runtime import pooling as kernels
 from .define import Primitive
@@ -46,7 +47,7 @@ _SAMPLE = np.arange(16.0).reshape(1, 1, 4, 4) % 7
 _WINDOW = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0)}
 MAX_POOL = Primitive(
     "max_pool",
-    kernels.max_pool_forward,
+    in_order_of_input(kernels.max_pool_forward),
     _from_indices,
     saves_output=(1,),
     grad_name=lambda attrs: f"MaxPool{len(attrs['kernel'])}DWithIndicesBackward0",
@@ -54,7 +55,7 @@ MAX_POOL = Primitive(
 )
 ADAPTIVE_MAX_POOL = Primitive(
     "adaptive_max_pool",
-    kernels.adaptive_max_pool_forward,
+    in_order_of_input(kernels.adaptive_max_pool_forward, 4),
     _from_indices,
     saves_output=(1,),
     grad_name=lambda attrs: f"AdaptiveMaxPool{len(attrs['output'])}DBackward0",
@@ -77,7 +78,7 @@ GATHER = Primitive(
 )
 MAX_UNPOOL = Primitive(
     "max_unpool",
-    kernels.max_unpool_forward,
+    in_order_of_input(kernels.max_unpool_forward),
     _unpool_vjp,
     saves=_INDICES,
     samples=lambda: [((_SAMPLE[:, :, :2, :2], _PLACES), {"output": (4, 4)})],
@@ -91,7 +92,7 @@ UNPOOL_GATHER = Primitive(
 )
 AVG_POOL: Primitive = Primitive(
     "avg_pool",
-    kernels.avg_pool_forward,
+    in_order_of_input(kernels.avg_pool_forward, 4),
     lambda g, node: apply(AVG_POOL_GRADIENT, (g,), {**node.attrs, "input_shape": node.edges[0].shape}),
     grad_name=lambda attrs: f"AvgPool{len(attrs['kernel'])}DBackward0",
     samples=lambda: [
@@ -105,7 +106,7 @@ AVG_POOL_GRADIENT: Primitive = Primitive(
 )
 ADAPTIVE_AVG_POOL: Primitive = Primitive(
     "adaptive_avg_pool",
-    kernels.adaptive_avg_pool_forward,
+    in_order_of_input(kernels.adaptive_avg_pool_forward, 4),
     lambda g, node: apply(ADAPTIVE_AVG_POOL_GRADIENT, (g,), {"spatial": node.edges[0].shape[2:]}),
     grad_name=lambda attrs: f"AdaptiveAvgPool{len(attrs['output'])}DBackward0",
     samples=lambda: [((_SAMPLE,), {"output": (3, 2)})],

@@ -277,6 +277,8 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def _rsqrt(self: Tensor) -> Tensor:
+    if self._array.dtype in LOW_PRECISION:
+        return cast(reciprocal(SQRT.method(cast(self, F32))), self._array.dtype)
     return reciprocal(SQRT.method(self))  # type: ignore[no-any-return]
 
 

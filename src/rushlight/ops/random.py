@@ -17,7 +17,7 @@ from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending
 from .array_data import checked_shape, shape_of
-from .creation import check_layout, empty, empty_like, numpy_dtype, zeros, zeros_like
+from .creation import check_layout, empty, empty_like, laid_out, numpy_dtype, zeros, zeros_like
 from .define import Primitive
 from .dispatch import attach, compute, write_out
 from .inplace import check_leaf, check_no_overlap, commit
@@ -197,9 +197,15 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
         kind = array.dtype if dtype is None else numpy_dtype(dtype)
         if where is not CPU or type(array) in OF_ARRAYS:
             made: Tensor = empty_like(input, dtype=OF_NUMPY[kind], device=where)
+            if where.type == "cuda" and made._array.flags.c_contiguous:
+                drawn = draw(_source(generator, where), array.shape, kind)
+                return _finish(drawn, None, requires_grad, name + "_like")
             (uniform_ if name == "rand" else normal_)(made, generator=generator)
             return _finish(made._array, None, requires_grad, name + "_like")
-        target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")
+        if memory_format is None or str(memory_format) == "torch.preserve_format":
+            target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")
+        else:
+            target = laid_out(np.empty(array.shape, kind), memory_format)
         if target.flags.c_contiguous:
             target = draw(_source(generator), array.shape, kind)
         else:  # the numbers that the in-place method draws for such a layout
@@ -281,7 +287,11 @@ def randint_like(
     values = streams.random_integers(
         _source(generator, where), input._array.shape, kind, _whole(low, "randint"), _whole(high, "randint")
     )
-    return _finish(_ordered_like(input._array, values), None, requires_grad, "randint_like")
+    if memory_format is None or str(memory_format) == "torch.preserve_format":
+        values = _ordered_like(input._array, values)
+    else:
+        values = laid_out(values, memory_format)
+    return _finish(values, None, requires_grad, "randint_like")
 
 
 def randperm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,17 @@ from .numpy_names import numpy_names
 # --- triangles --------------------------------------------------------------------------------------------------------
 
 
+def _pattern(rows: int, columns: int, diagonal: int) -> Any:
+    return np.arange(rows)[:, None] >= np.arange(-diagonal, columns - diagonal)
+
+
+# Programs ask for small triangles again and again; making the pattern takes longer than using it.
+_kept_pattern = lru_cache(maxsize=128)(_pattern)
+
+
 def _below(x: Any, diagonal: int) -> Any:
     rows, columns = x.shape[-2:]
-    return np.arange(rows)[:, None] >= np.arange(-diagonal, columns - diagonal)
+    return (_kept_pattern if rows * columns <= 16384 else _pattern)(rows, columns, diagonal)
 
 
 def _tril_impl(x: Any, diagonal: int) -> Any:
@@ -146,7 +155,7 @@ BACKWARDS = slice(None, None, -1)
 
 
 def _flip_impl(x: Any, dims: tuple[int, ...]) -> Any:
-    return x[tuple([BACKWARDS if dim in dims else slice(None) for dim in range(x.ndim)])].copy()
+    return x[tuple([BACKWARDS if dim in dims else slice(None) for dim in range(x.ndim)])].copy("K")
 
 
 FLIP: Primitive = Primitive("flip", _flip_impl, lambda g, node: apply(FLIP, (g,), node.attrs))

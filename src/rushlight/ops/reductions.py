@@ -494,9 +494,15 @@ def prod(
 
 def _logsumexp_impl(x: Array, axis: tuple[int, ...], keepdims: bool) -> Any:
     dtype = x.dtype
-    if dtype in LOW_PRECISION:
-        x = x.astype(F32)
     real = x.real if dtype.kind == "c" else x
+    if dtype in LOW_PRECISION and x.size:  # every step is rounded, as in PyTorch
+        wide = x.astype(F32)
+        top = maximum_reduce(wide, axis, None, None, True)
+        top = np.where(np.isinf(top), F32.type(0), top)
+        powers = np.exp((wide - top).astype(dtype).astype(F32)).astype(dtype)
+        total = np.log(sum_array(powers.astype(F32), axis, True).astype(dtype).astype(F32)).astype(dtype)
+        result = (total.astype(F32) + top).astype(dtype)
+        return result if keepdims else result.reshape([n for i, n in enumerate(x.shape) if i not in axis])
     if not x.size:
         with np.errstate(divide="ignore"):
             return np.log(add_reduce(x, axis, None, None, keepdims)).astype(dtype)

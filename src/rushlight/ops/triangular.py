@@ -1,7 +1,8 @@
 """Triangular systems, and the LU decomposition by Gaussian elimination with partial pivoting.
 
-NumPy has neither: triangular systems go through its general solver (which eliminates nothing for them), and LU is a
-loop over the columns that treats a whole stack of matrices at once.
+NumPy has neither. Both are calls of LAPACK where NumPy brings OpenBLAS (``runtime/lapack.py``); without, triangular systems
+go through NumPy's general solver (which eliminates nothing for them), and LU is a loop over the columns that treats a whole
+stack of matrices at once.
 
 Source of the gradients: S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions with
 application in optimum experimental design", 2010.
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.device import on_host
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
+from ..runtime import lapack
 from ..runtime.batched import Batched, each, whole
 from .decompositions import (
     SOLVE,
@@ -41,6 +44,7 @@ from .movement import narrow
 from .placement import tensor_beside
 
 Array = NDArray[Any]
+grad_enabled = GRAD_MODE.get
 
 # --- triangular systems -----------------------------------------------------------------------------------------------
 
@@ -59,6 +63,9 @@ def _substitute(a: Array, b: Array, upper: bool) -> Array:
 
 
 def _solve_triangular_impl(a: Array, b: Array, upper: bool, unitriangular: bool) -> Any:
+    solved = lapack.solve_triangular(a, b, upper, unitriangular)
+    if solved is not None:
+        return solved
     a = np.triu(a) if upper else np.tril(a)
     if unitriangular:
         diagonal = np.einsum("...ii->...i", a)
@@ -225,6 +232,10 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
 # --- lu ---------------------------------------------------------------------------------------------------------------
 
 
+# Below that many matrices, swaps in lists are faster than in columns of arrays.
+_FEW = 64
+
+
 def permutation_of(pivots: Any, rows: int) -> Any:
     """``p`` with ``A[i] = (L U)[p^-1[i]]``: the rows of ``A`` in the order in which the factors have them."""
     if type(pivots) is Batched:
@@ -232,6 +243,14 @@ def permutation_of(pivots: Any, rows: int) -> Any:
     pivots = on_host(pivots)
     batch = pivots.shape[:-1]
     flat = pivots.reshape(count(batch), pivots.shape[-1])
+    if len(flat) < _FEW:
+        orders = []
+        for swaps in flat.tolist():
+            places = list(range(rows))
+            for k, other in enumerate(swaps):
+                places[k], places[other - 1] = places[other - 1], places[k]
+            orders.append(places)
+        return np.array(orders, np.intp).reshape(*batch, rows)
     order = np.broadcast_to(np.arange(rows), (len(flat), rows)).copy()
     every = np.arange(len(order))
     for k in range(flat.shape[1]):
@@ -247,6 +266,10 @@ def permutation_matrix(pivots: Any, rows: int, dtype: Any) -> Any:
     if type(pivots) is Batched:
         return each(permutation_matrix, (pivots, rows, dtype), {})
     order = permutation_of(pivots, rows)
+    if order.ndim == 1:
+        matrix = np.zeros((rows, rows), dtype)
+        matrix[order, np.arange(rows)] = 1
+        return matrix
     return np.swapaxes(np.eye(rows, dtype=dtype)[order], -2, -1)
 
 
@@ -309,7 +332,10 @@ def _factors(A: Tensor, pivot: bool, name: str) -> tuple[Tensor, Tensor]:
 
 def _zero_pivot_info(factors: Tensor) -> Array:
     """For each matrix the place (from 1) of the first zero on U's diagonal; 0 where there is none."""
-    zero = np.diagonal(factors._array, axis1=-2, axis2=-1) == 0
+    diagonal = factors._array.diagonal(0, -2, -1)
+    if type(diagonal) is np.ndarray and diagonal.all():
+        return np.zeros(diagonal.shape[:-1], np.int32)
+    zero = diagonal == 0
     return (
         np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
         if zero.size
@@ -384,7 +410,10 @@ def _unpack(factors: Tensor, pivots: Tensor | None) -> tuple[Tensor, Tensor, Ten
     upper = upper_part(narrow(factors, -2, 0, k))
     if pivots is None:
         return tensor_beside(factors, np.empty((0,), dtype)), lower, upper
-    return tensor_beside(factors, permutation_matrix(pivots._array, rows, dtype).copy()), lower, upper
+    permutation = permutation_matrix(pivots._array, rows, dtype)
+    if permutation.ndim > 2:
+        permutation = permutation.copy()
+    return tensor_beside(factors, permutation), lower, upper
 
 
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
@@ -460,6 +489,13 @@ def linalg_lu_solve(
     if not left:  # X A = B is A^H X^H = B^H
         result = mH_of(linalg_lu_solve(LU, pivots, mH_of(B), adjoint=not adjoint))
         return result if out is None else write_out(out, result, "linalg_lu_solve")
+    if (LU._node is None and B._node is None) or not grad_enabled():
+        arrays = (LU._array, pivots._array, B._array)
+        if all([type(array) is np.ndarray for array in arrays]):
+            solved = lapack.lu_solve(*arrays, "C" if adjoint else "N")
+            if solved is not None:
+                result = make_tensor(solved)
+                return result if out is None else write_out(out, result, "linalg_lu_solve")
     permutation = tensor_beside(LU, permutation_matrix(pivots._array, LU._array.shape[-1], LU._array.dtype))
     if adjoint:
         half = apply(SOLVE_TRIANGULAR, (mH_of(LU), B), {"upper": False, "unitriangular": False})

@@ -571,6 +571,8 @@ METHODS: dict[str, Any] = {
     "H": property(_hermitian, doc="The conjugate transpose of a matrix."),
     "mH": property(_matrix_adjoint, doc="The conjugate transpose of the last two dimensions."),
     "adjoint": adjoint,
+    # PyTorch's address of the tensor itself (not of its memory), by which libraries ask whether two are one.
+    "_cdata": property(id),
     "diagonal": diagonal,
     "diag": diag,
     "diag_embed": diag_embed,

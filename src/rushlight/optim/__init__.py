@@ -9,3 +9,24 @@ from .lbfgs import LBFGS as LBFGS
 from .matrix import Adafactor as Adafactor, Muon as Muon
 from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD
+
+
+def _name_older_places() -> None:
+    """PyTorch has a module for each optimizer: ``from torch.optim.adadelta import Adadelta``."""
+    import sys
+
+    from . import adam, adam_variants, adaptive, averaged, matrix
+
+    for module, names in (
+        (adam, ("adamw",)),
+        (adam_variants, ("adamax", "nadam", "radam", "sparse_adam")),
+        (adaptive, ("adadelta", "adagrad", "rmsprop")),
+        (averaged, ("asgd", "rprop")),
+        (matrix, ("_adafactor", "_muon")),
+    ):
+        for name in names:
+            sys.modules[f"{__name__}.{name}"] = module
+
+
+_name_older_places()
+del _name_older_places

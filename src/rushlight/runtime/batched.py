@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..core.device import OF_ARRAYS, as_dtype, device_of, empty_on, placed, placed_beside, strided
 from .pending import Pending
 
 ndarray = np.ndarray
@@ -141,7 +142,7 @@ class Batched(NDArrayOperatorsMixin):
         if part.size:
             array: Any = _placed(part, (*extents, *part.shape), (*steps, *part.strides), self.memory)
         else:
-            array = np.empty((*extents, *part.shape), part.dtype)
+            array = empty_on(device_of(part), (*extents, *part.shape), part.dtype)
         for level in reversed(levels):
             array = wrap(level, array)
         return array
@@ -247,7 +248,14 @@ class Batched(NDArrayOperatorsMixin):
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", copy: bool = True) -> Any:
         if not copy and np.dtype(dtype) == self.dtype:
             return self
-        return wrap(self.level, self.value.astype(dtype, order="C"))
+        value = self.value
+        if type(value) in OF_ARRAYS:
+            return wrap(self.level, as_dtype(value, dtype))
+        return wrap(self.level, value.astype(dtype, order="C"))
+
+    def moved_to(self, where: Any) -> Batched:
+        """The examples on another device."""
+        return wrap(self.level, placed(self.value, where))
 
     def copy(self, order: str = "C") -> Any:
         value = self.value
@@ -430,7 +438,7 @@ def _blank(value: Any, level: int) -> Any:
         ndim = value.ndim
         # Matrices that can be inverted and decomposed.
         one = np.eye(*value.shape[-2:], dtype=value.dtype) if ndim > 1 else np.ones((), value.dtype)
-        return np.broadcast_to(one, value.shape).copy()
+        return np.broadcast_to(placed_beside(one, bottom(value)), value.shape).copy()
     if isinstance(value, tuple | list):
         return type(value)([_blank(part, level) for part in value])
     return {k: _blank(v, level) for k, v in value.items()} if isinstance(value, dict) else value
@@ -454,7 +462,10 @@ def each(function: Any, args: Any, kwargs: Any, written: Any = None) -> Any:
 def _emptied(level: int, result: Any) -> Any:
     if isinstance(result, tuple | list):
         return type(result)([_emptied(level, part) for part in result])
-    return None if result is None else wrap(level, np.empty((0, *np.shape(result)), np.asarray(result).dtype))
+    if result is None:
+        return None
+    array = _as_array(result)
+    return wrap(level, empty_on(device_of(array), (0, *array.shape), array.dtype))
 
 
 def _joined(level: int, results: list[Any], name: str) -> Any:
@@ -473,7 +484,7 @@ def stacked(arrays: list[Any], name: str) -> Any:
         raise dynamic_shape(name)
     level = top_level(arrays)
     if level < 0:
-        return np.stack([a if type(a) is Pending else np.asarray(a) for a in arrays])
+        return _stacked([_as_array(a) for a in arrays])
     size = batch_size(arrays, level)
     values = [spread(a, level, size) for a in arrays]
     joined = stacked([value.swapaxes(0, 0) for value in values], name)
@@ -490,9 +501,22 @@ def spread(array: Any, level: int, size: int) -> Any:
         return wrap(array.level, inside.swapaxes(0, 1))
     if type(array) is Batched:
         return wrap(array.level, spread_value(array.value, size))
-    if type(array) is not Pending:
-        array = np.asarray(array)
+    array = _as_array(array)
     return np.broadcast_to(array, (size, *array.shape))
+
+
+def _as_array(value: Any) -> Any:
+    return value if type(value) is Pending or type(value) in OF_ARRAYS else np.asarray(value)
+
+
+def _stacked(arrays: list[Any]) -> Any:
+    like = next((a for a in arrays if type(a) in OF_ARRAYS), None)
+    if like is None:
+        return np.stack(arrays)
+    arrays = [placed_beside(a, like) for a in arrays]
+    if like.dtype.kind != "V":
+        return np.stack(arrays)
+    return np.stack([a.view(np.uint16) for a in arrays]).view(like.dtype)  # bfloat16: its bits
 
 
 def spread_value(value: Any, size: int) -> Any:
@@ -512,6 +536,8 @@ def _placed(start: Any, shape: tuple[int, ...], strides: tuple[int, ...], base: 
     """A view that begins where ``start`` does, in the memory of ``base``."""
     if type(start) is Pending:
         return start.part(_placed(start.memory, shape, strides, start.memory))
+    if type(start) in OF_ARRAYS:
+        return strided(start, shape, strides)
     interface = dict(start.__array_interface__)
     interface["shape"], interface["strides"] = shape, strides
     array = np.asarray(_Place(interface, base))

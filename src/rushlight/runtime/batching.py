@@ -7,7 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from .batched import Batched, _in_place, batch_size, dynamic_shape, each, lined_up, spread, top_level, wrap
+from ..core.device import OF_ARRAYS
+from .batched import (
+    Batched,
+    _in_place,
+    batch_size,
+    bottom,
+    dynamic_shape,
+    each,
+    lined_up,
+    spread,
+    top_level,
+    wrap,
+)
 from .pending import Pending
 
 ndarray = np.ndarray
@@ -16,7 +28,9 @@ ndarray = np.ndarray
 def pointwise(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """``function``, which takes arrays element by element, with the dimensions lined up."""
     level = top_level(args)
-    arrays = [a for a in args if type(a) is Batched or isinstance(a, ndarray | Pending)]
+    arrays = [
+        a for a in args if type(a) is Batched or isinstance(a, ndarray | Pending) or type(a) in OF_ARRAYS
+    ]
     ndim = max([a.ndim for a in arrays])
     values = [lined_up(a, ndim) if type(a) is Batched and a.level == level else a for a in args]
     return _wrapped(level, function(*values, **kwargs))
@@ -333,4 +347,10 @@ def method_call(array: Any, name: str, args: Any, kwargs: Any) -> Any:
     if name == "dot":
         return _RULES[np.dot](array, *args)
     written = array if name in _IN_PLACE else kwargs.get("out")
-    return each(getattr(ndarray, name), (array, *args), kwargs, written=written)
+    return each(getattr(_kind(array), name), (array, *args), kwargs, written=written)
+
+
+def _kind(array: Any) -> type:
+    """The type whose methods are those of an example."""
+    kind = type(bottom(array))
+    return kind if kind in OF_ARRAYS else ndarray

@@ -16,6 +16,7 @@ import numpy as np
 from ..core.device import OF_ARRAYS, RECORDED, STAND_INS, device, device_of
 from ..core.errors import OutOfMemoryError
 from ..core.generator import SEEDS_ELSEWHERE
+from .batched import Batched
 from .pending import Pending
 
 INSTALL: Final = "pip install 'rushlight[cuda]'"
@@ -89,6 +90,8 @@ class Cuda:
                 return array
             array.tape.on_devices()
             return array.tape.moved(array, where)
+        if type(array) is Batched:
+            return array.moved_to(where)
         if type(array) is self.ndarray:
             if array.data.device_id == where.index:
                 return array
@@ -302,7 +305,7 @@ def _start() -> None:
     found = Cuda(cupy, count)
     OF_ARRAYS[cupy.ndarray] = found
     RECORDED.add(cupy.ndarray)
-    STAND_INS.add(Pending)
+    STAND_INS.update((Pending, Batched))
     _found.append(found)
     allow_tf32(_TF32[0])
 

@@ -323,7 +323,11 @@ class CudaProgram:
             number = place.number if place.space is Space.INPUT else len(self.inputs) + place.number
             return engine.view(memories[number], place.offset, shape, dtype)
 
-        results = engine.called(line.function, [array_of(*operand) for operand in line.operands])
+        operands = [array_of(*operand) for operand in line.operands]
+        if getattr(line.function, "everywhere", False):
+            line.function.into([array_of(*described) for described in line.results], operands)  # type: ignore[attr-defined]
+            return
+        results = engine.called(line.function, operands)
         if results is NotImplemented:
             self._host(line, addresses)
             return

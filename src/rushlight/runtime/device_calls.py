@@ -61,6 +61,8 @@ def where_computed(function: Any) -> str:
     record = node.attrs[0]
     if is_control_flow(record):
         return "sub-graphs"
+    if getattr(record, "everywhere", False):
+        return "other ranks"
     from .cuda_rules import DIRECT, RULES, UFUNCS
 
     return "CuPy" if record.name in RULES or record.name in UFUNCS or record.name in DIRECT else "NumPy"

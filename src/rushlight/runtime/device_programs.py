@@ -168,6 +168,7 @@ class _Cut:
         self.levels: list[int] = []
         self.origin: list[int] = []  # the node that a move copies, seen through all moves
         drawn = {True: 0, False: 0}  # the level of the last random numbers: drawn on a device, or on the CPU
+        told: tuple[int, device | None] = (0, None)  # the level and the device of the last collective
         for number, node in enumerate(self.nodes):
             self.origin.append(self._origin(number, node))
             home = self._home(node)
@@ -183,6 +184,9 @@ class _Cut:
             if drawing or (getattr(record, "source", None) is not None and number not in self.in_kernels):
                 level = max(level, drawn[drawing])
                 drawn[drawing] = level
+            if getattr(record, "everywhere", False):  # all ranks make these calls in one order
+                level = max(level, told[0] + (told[1] not in (None, home)))
+                told = (level, home)
             self.homes.append(home)
             self.levels.append(level)
         fresh = iter(outputs)
@@ -202,6 +206,8 @@ class _Cut:
             if type(record) is Move:
                 target: device = record.target
                 return target
+            if getattr(record, "everywhere", False):
+                return next((device(value) for name, value in node.attrs[2] if name == "device"), CPU)
             drawn = drawn_on(record)
             if drawn is not None:
                 return drawn
@@ -280,6 +286,13 @@ class _Builder:
             late = min(later)
             if any([key != late and key[0] <= late[0] for key in readers[early]]):
                 continue
+            if self._tells(early) and any(
+                [
+                    key[1] != early[1] and early[0] <= key[0] <= late[0] and self._tells(key)
+                    for key in self.members
+                ]
+            ):
+                continue  # a collective of another device comes in between
             self.members[late] = sorted([*self.members[late], *self.members.pop(early)])
             for number in self.members[late]:
                 self.part_of[number] = late
@@ -288,6 +301,12 @@ class _Builder:
                 if early in found:
                     found.remove(early)
                     found.add(late)
+
+    def _tells(self, key: _Key) -> bool:
+        """Whether a part has a collective."""
+        nodes = self.cut.nodes
+        calls = [nodes[n].attrs[0] for n in self.members[key] if nodes[n].kind is Kind.CALL]
+        return any([getattr(record, "everywhere", False) for record in calls])
 
     def _sources_of(self, number: int) -> set[_Key]:
         """The parts that a node's operands come from."""

@@ -4,6 +4,9 @@ NumPy computes pointwise operations on one core, its float32 ``exp`` and ``tanh`
 several steps (softmax, layer norm, gelu) makes a pass over memory for each. From a measured size on an operation therefore
 runs as a compiled program of the same record, that is, of the same formula. The first call of its kind is NumPy's, so that
 operations that happen once are never compiled; a kind that the compiler has no kernel for stays NumPy's.
+
+What takes NumPy several steps gains on arrays of any size. On small ones a kernel is used from the hundredth call of a kind, and
+only where its results have the bits of NumPy's: a program that does the same twice shall see the same.
 """
 
 from __future__ import annotations
@@ -17,12 +20,18 @@ import numpy as np
 
 from ..core.dtypes import BF16
 from ..core.native_draws import LOADERS, NativeDraws
-from ..ir.graph import Graph, Kind, Node, Output
+from ..ir.graph import Graph, Kind, Node, Output, contiguous_strides
+from .pending import address
 from .programs import native_program
 
 ndarray = np.ndarray
+empty = np.empty
 NEVER: Final = 1 << 62
 _KEPT: Final = 1024
+# A program takes half a millisecond to make. On a small array it saves some microseconds a call, so that it is made for
+# kinds that come again and again.
+_SMALL: Final = 2_048
+_PATIENCE: Final = 100
 
 
 def _numpy_has_vector_functions() -> bool:
@@ -48,6 +57,15 @@ LARGE_FROM: Final[dict[str, int]] = {
         _IN_FLOAT64,
     ),
     **dict.fromkeys(("clamp", "maximum", "minimum"), 16_384),
+    # The same bits as NumPy's, at any size.
+    **dict.fromkeys(
+        (
+            "max_pool", "max_pool_gradient", "max_pool_gather", "adaptive_max_pool", "avg_pool_gradient",
+            "adaptive_avg_pool_gradient", "constant_pad_nd", "embedding_dense_backward", "cummax", "cummin",
+        ),
+        1,
+    ),
+    **dict.fromkeys(("gather", "scatter"), 256),
     **dict.fromkeys(("amax", "amin"), 65_536),
     # What NumPy computes element by element, or in several passes.
     **dict.fromkeys(
@@ -66,8 +84,8 @@ LARGE_FROM: Final[dict[str, int]] = {
     ),
     **dict.fromkeys(
         (
-            "convolution", "convolution_input_gradient", "convolution_weight_gradient", "avg_pool", "avg_pool_gradient",
-            "adaptive_avg_pool", "adaptive_avg_pool_gradient", "max_pool", "max_pool_gradient", "max_pool_gather",
+            "convolution", "convolution_input_gradient", "convolution_weight_gradient", "avg_pool",
+            "adaptive_avg_pool",
             "lstm_layer", "lstm_layer_gradient", "gru_layer", "gru_layer_gradient", "rnn_layer", "rnn_layer_gradient",
         ),
         _WINDOWS,
@@ -92,14 +110,16 @@ LOADERS.append(_native_draws)
 
 
 class _Compiled:
-    """What is known of one kind of call: its program, once it has been seen twice, and the types of its results."""
+    """What is known of one kind of call: its program, once it has been seen often enough, and the types of its results."""
 
-    __slots__ = ("program", "several", "types")
+    __slots__ = ("patience", "program", "run", "several", "types")
 
-    def __init__(self, results: tuple[Any, ...], several: bool) -> None:
+    def __init__(self, results: tuple[Any, ...], several: bool, patience: int) -> None:
         self.program: Any = None
+        self.run: Any = None
         self.several = several
         self.types = [(result.shape, result.dtype) for result in results]
+        self.patience = patience
 
 
 _kinds: OrderedDict[Any, Any] = OrderedDict()
@@ -109,48 +129,130 @@ _lock = _thread.allocate_lock()
 def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """``record.impl(*arrays, **attrs)``, by a compiled kernel where there is one for this kind of call."""
     try:
-        key = (
-            record.name,
-            tuple([(a.shape, a.dtype) if type(a) is ndarray else (type(a), a) for a in arrays]),
-            tuple(attrs.items()) if attrs else (),
-        )
+        if len(arrays) == 1:
+            first = arrays[0]
+            key: Any = (record.name, first.shape, first.dtype, tuple(attrs.items()) if attrs else None)
+        else:
+            key = (
+                record.name,
+                tuple([(a.shape, a.dtype) if type(a) is ndarray else (type(a), a) for a in arrays]),
+                tuple(attrs.items()) if attrs else None,
+            )
         known = _kinds.get(key)
     except TypeError:  # a parameter that can't be compared
         return _by_numpy(record, arrays, attrs)
-    if known is None:
-        result = _by_numpy(record, arrays, attrs)
-        several = type(result) is tuple
-        results = result if several else (result,)
-        if all(
-            [type(r) is ndarray and (r.dtype.kind in "fbi" or r.dtype == BF16) for r in results]
-        ) and _suits(arrays):
-            _remember(key, _Compiled(results, several))
-        return result
-    if known is NEVER or not _suits(arrays):
+    if known is NEVER:
         return _by_numpy(record, arrays, attrs)
-    if known.program is None:
+    if not _suits(arrays):
+        return _of_parts(key, record, arrays, attrs)
+    if known is None:
+        return _first(key, record, arrays, attrs)
+    run = known.run
+    if run is None:
+        if known.patience:
+            known.patience -= 1
+            return _by_numpy(record, arrays, attrs)
         program = _compile(record, arrays, attrs, known)
         if program is None:
             _remember(key, NEVER)
             return _by_numpy(record, arrays, attrs)
         known.program = program
-    outs = [np.empty(shape, dtype) for shape, dtype in known.types]
-    known.program.run([array for array in arrays if type(array) is ndarray], outs)
-    return tuple(outs) if known.several else outs[0]
+        run = known.run = program.run
+    if known.several:
+        several = [empty(shape, dtype) for shape, dtype in known.types]
+        run([array for array in arrays if type(array) is ndarray], several)
+        return tuple(several)
+    shape, dtype = known.types[0]
+    out = empty(shape, dtype)
+    run(arrays if len(arrays) == 1 else [array for array in arrays if type(array) is ndarray], (out,))
+    return out
+
+
+def _first(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """The first call of a kind: by NumPy, which also tells what the results are like."""
+    result = _by_numpy(record, arrays, attrs)
+    several = type(result) is tuple
+    results = result if several else (result,)
+    if all([type(r) is ndarray and (r.dtype.kind in "fbi" or r.dtype == BF16) for r in results]):
+        small = max([array.size for array in (*arrays, *results) if type(array) is ndarray]) < _SMALL
+        _remember(key, _Compiled(results, several, _PATIENCE if small else 0))
+    return result
+
+
+def _of_parts(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """The same for arrays of which some are parts of contiguous ones (``x[:, 1:]``): the program reads those through strides."""
+    bases: list[Any] = []
+    places: list[Any] = []
+    for array in arrays:
+        if type(array) is not ndarray:
+            places.append(None)
+            continue
+        place = _place_in_memory(array)
+        if place is None:
+            return _by_numpy(record, arrays, attrs)
+        base, steps, offset = place
+        for number, known_base in enumerate(bases):
+            if known_base is base:
+                break
+        else:
+            number = len(bases)
+            bases.append(base)
+        places.append((number, base.size, steps, offset))
+    key = (key, tuple(places))
+    known = _kinds.get(key)
+    if known is NEVER:
+        return _by_numpy(record, arrays, attrs)
+    if known is None:
+        result = _by_numpy(record, arrays, attrs)
+        fits = type(result) is ndarray and result.flags.c_contiguous and result.dtype.kind in "fbi"
+        _remember(key, _Compiled((result,), False, 0) if fits else NEVER)
+        return result
+    if known.run is None:
+        program = _compile(record, arrays, attrs, known, places)
+        if program is None:
+            _remember(key, NEVER)
+            return _by_numpy(record, arrays, attrs)
+        known.program, known.run = program, program.run
+    shape, dtype = known.types[0]
+    out = empty(shape, dtype)
+    known.run([base.reshape(-1) for base in bases], (out,))
+    return out
+
+
+def _place_in_memory(array: Any) -> Any:
+    """(contiguous array, steps in elements, offset in elements) of a part whose rows are runs of neighbours, in order."""
+    if array.flags.c_contiguous:
+        base, steps, offset = array, contiguous_strides(array.shape), 0
+    else:
+        base, item, strides = array.base, array.itemsize, array.strides
+        if type(base) is not ndarray or base.dtype is not array.dtype or not base.flags.c_contiguous:
+            return None
+        if strides[-1] != item or any([step % item or step < item for step in strides]):
+            return None
+        if any([strides[i] < strides[i + 1] * array.shape[i + 1] for i in range(len(strides) - 1)]):
+            return None  # another order of dimensions, in which the result would be, too
+        steps = tuple([step // item for step in strides])
+        offset, rest = divmod(address(array) - address(base), item)
+        if rest:
+            return None
+    return (base, steps, offset) if base.flags.aligned and base.dtype.isnative else None
 
 
 def _by_numpy(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
-    with np.errstate(all="ignore"):
+    try:
         return record.impl(*arrays, **attrs)
+    except (RuntimeWarning, FloatingPointError):  # the program made errors of NumPy's reports
+        with np.errstate(all="ignore"):
+            return record.impl(*arrays, **attrs)
 
 
 def _suits(arrays: Sequence[Any]) -> bool:
-    return all(
-        [
-            type(a) is not ndarray or (a.flags.c_contiguous and a.dtype.isnative and a.flags.aligned)
-            for a in arrays
-        ]
-    )
+    for array in arrays:
+        if type(array) is ndarray:
+            flags = array.flags
+            if not (flags.c_contiguous and flags.aligned and array.dtype.isnative):
+                return False
+    return True
 
 
 def _remember(key: Any, kind: Any) -> None:
@@ -160,22 +262,36 @@ def _remember(key: Any, kind: Any) -> None:
             _kinds.popitem(last=False)
 
 
-def _compile(record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _Compiled) -> Any:
-    """A program that is all native code; None if there is none."""
+def _compile(
+    record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _Compiled, places: Sequence[Any] = ()
+) -> Any:
+    """A program that is all native code; None if there is none. ``places``: of each array in an input, by ``_of_parts``."""
     nodes: list[Node] = []
     literals = []
-    for position, array in enumerate(arrays):
-        if type(array) is ndarray:
-            nodes.append(Node(Kind.INPUT, (), (len(nodes),), array.shape, array.dtype))
-        else:
-            literals.append((position, array))
+    if places:
+        sizes = {place[0]: (place[1], array.dtype) for place, array in zip(places, arrays, strict=True) if place}
+        for number in range(len(sizes)):
+            size, dtype = sizes[number]
+            nodes.append(Node(Kind.INPUT, (), (number,), (size,), dtype))
     inputs = tuple(range(len(nodes)))
+    operands = []
+    for position, array in enumerate(arrays):
+        if type(array) is not ndarray:
+            literals.append((position, array))
+            continue
+        operands.append(len(nodes))
+        if places:
+            number, _, steps, offset = places[position]
+            nodes.append(Node(Kind.VIEW, (number,), (steps, offset), array.shape, array.dtype))
+        else:
+            nodes.append(Node(Kind.INPUT, (), (len(nodes),), array.shape, array.dtype))
+    inputs = inputs or tuple(operands)
     attributes = (record, tuple(literals), tuple(attrs.items()))
     call = len(nodes)
     if kind.several:
-        nodes.append(Node(Kind.CALL, inputs, attributes, cast(Any, None), cast(Any, None)))
+        nodes.append(Node(Kind.CALL, tuple(operands), attributes, cast(Any, None), cast(Any, None)))
         nodes += [Node(Kind.ITEM, (call,), (i,), *type_) for i, type_ in enumerate(kind.types)]
     else:
-        nodes.append(Node(Kind.CALL, inputs, attributes, *kind.types[0]))
+        nodes.append(Node(Kind.CALL, tuple(operands), attributes, *kind.types[0]))
     outputs = tuple([Output(number, -1) for number in range(call + kind.several, len(nodes))])
     return native_program(lambda: Graph(tuple(nodes), inputs, outputs))

@@ -207,6 +207,10 @@ class Pending(LaidOut):
 
     # --- tensors --------------------------------------------------------------------------------------------------
 
+    def moved_to(self, where: Any) -> Any:
+        """The array on another device: a node of the recording."""
+        return self.tape.moved(self, where)
+
     def held_by(self, tensor: Any) -> None:
         """Remember a tensor that holds this, which gets the real array when the recording ends."""
         self.tape.holders.append(_weak(tensor))

@@ -363,7 +363,7 @@ class Tape:
             record = _UFUNCS[ufunc] = UfuncRecord(ufunc)
         arrays = []
         for value in inputs:
-            if type(value) is Pending or type(value) is ndarray:
+            if type(value) is Pending or type(value) is ndarray or type(value) in RECORDED:
                 arrays.append(value)
             elif isinstance(value, bool | int | float | complex):
                 arrays.append(_weak_number(value, inputs))
@@ -672,7 +672,7 @@ def _result_types(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> 
         return _types_of(outline(*arrays, **attrs))
     dummies = []
     for array in arrays:
-        if type(array) is Pending or type(array) is ndarray:
+        if type(array) is Pending or type(array) is ndarray or type(array) in RECORDED:
             make = np.zeros if array.dtype.kind in "iub" else np.ones
             dummies.append(make(array.shape, array.dtype))
         else:

@@ -115,7 +115,7 @@ class _Product:
 
     def split(self, x: Array) -> Array:
         """``x`` (rows, columns) as (rows, blocks, columns of a block)."""
-        return x.reshape(len(x), x.shape[1] // self.width, self.width)
+        return x.reshape(len(x), x.shape[1] // self.width if self.width else 1, self.width)
 
 
 def _wide(*arrays: Array) -> list[Array]:

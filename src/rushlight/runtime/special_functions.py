@@ -26,9 +26,18 @@ def in_float64(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     def rounded(x: Array) -> Array:
         flat = x.reshape(-1)  # a row has elements that can be assigned, which a 0-dim result has not
         result = function(flat if x.dtype is F64 else flat.astype(F64))
-        return result.astype(x.dtype, copy=False).reshape(x.shape)
+        return in_order_of(x, result.astype(x.dtype, copy=False).reshape(x.shape))
 
     return rounded
+
+
+def in_order_of(x: Array, result: Array) -> Array:
+    """``result`` in the order of memory that ``x`` has, as NumPy's own functions give it."""
+    if x.flags.c_contiguous:
+        return result
+    ordered = np.empty_like(x, result.dtype, subok=False)
+    ordered[...] = result
+    return ordered
 
 
 def polynomial(x: Array, coefficients: Sequence[Any]) -> Array:
@@ -176,7 +185,7 @@ def erf_float32(x: Array) -> Array:
         center += z
         np.copyto(center, tail, where=large)
         result[start : start + _BLOCK] = center
-    return result.reshape(x.shape)
+    return in_order_of(x, result.reshape(x.shape))
 
 
 # --- the inverse error function ---------------------------------------------------------------------------------------

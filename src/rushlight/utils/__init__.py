@@ -9,4 +9,11 @@ if _TYPE_CHECKING:
 else:
     from ..missing import lazily as _lazily
 
-    __getattr__ = _lazily(__name__, {"benchmark": ".benchmark", "tensorboard": ".tensorboard"})
+    __getattr__ = _lazily(
+        __name__,
+        {
+            "benchmark": ".benchmark",
+            "swap_tensors": "..nn.conversion_settings:swap_tensors",
+            "tensorboard": ".tensorboard",
+        },
+    )

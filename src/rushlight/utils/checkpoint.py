@@ -18,6 +18,7 @@ from ..core.tensor import Tensor
 from ..missing import lazily as _lazily
 
 _early_stop = True
+_DEBUG: dict[str, bool | None] = {"enabled": None}
 
 
 class CheckpointError(RuntimeError):
@@ -46,16 +47,33 @@ class set_checkpoint_early_stop:
 
 
 class set_checkpoint_debug_enabled:
-    """Accepted within this context; errors say what differs in any case."""
+    """Within this context: what ``debug`` is of every ``checkpoint``, or (None) what each call says."""
 
     def __init__(self, enabled: bool | None) -> None:
         self.enabled = enabled
+        self._previous: bool | None = None
 
     def __enter__(self) -> None:
-        return None
+        self._previous, _DEBUG["enabled"] = _DEBUG["enabled"], self.enabled
 
     def __exit__(self, *exc: object) -> None:
-        return None
+        _DEBUG["enabled"] = self._previous
+
+
+class DefaultDeviceType:
+    """The kind of device whose generators ``checkpoint`` keeps where no argument is on one."""
+
+    _default_device_type = "cuda"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Set it."""
+        DefaultDeviceType._default_device_type = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """What it is."""
+        return DefaultDeviceType._default_device_type
 
 
 def check_backward_validity(inputs: Sequence[Any]) -> None:
@@ -160,6 +178,14 @@ class CheckpointFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
+        from ..autograd.running import collects_everything
+
+        if not collects_everything():
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter "
+                "to .backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() without "
+                "passing the `inputs` argument."
+            )
         inputs = list(ctx.others)
         for place, tensor in zip(ctx.places, ctx.saved_tensors, strict=True):
             inputs[place] = tensor
@@ -197,6 +223,7 @@ class _Recomputation:
         self.values: dict[int, Tensor] = {}
         self.early_stop = _early_stop
         self.check = True
+        self.debug = False
 
     def pack(self, tensor: Tensor) -> int:
         self.described.append((tensor.shape, tensor.dtype, tensor.device))
@@ -204,7 +231,16 @@ class _Recomputation:
 
     def unpack(self, number: int) -> Tensor:
         if number not in self.values:
-            self._compute_again()
+            try:
+                self._compute_again()
+            except CheckpointError as error:
+                if not self.debug:
+                    raise
+                saved = "\n".join([f"tensor {i}: {then}" for i, then in enumerate(self.described)])
+                raise CheckpointError(
+                    "An error happened while unpacking tensors; dumping logs of latest computation because you passed "
+                    f"`debug=True` to `torch.utils.checkpoint.checkpoint()`.\nSaved by the original forward:\n{saved}\n{error}"
+                ) from error
         if number not in self.values:
             raise CheckpointError(
                 "torch.utils.checkpoint: Unpack is being triggered for a tensor that was either never recomputed, or already "
@@ -318,6 +354,7 @@ def checkpoint(
     recomputation = _Recomputation(lambda: function(*args, **kwargs), again_context, _RandomState(preserve))
     recomputation.early_stop = early_stop and _early_stop
     recomputation.check = determinism_check == "default"
+    recomputation.debug = debug if _DEBUG["enabled"] is None else _DEBUG["enabled"]
     with saved_tensors_hooks(recomputation.pack, recomputation.unpack), forward_context:
         return function(*args, **kwargs)
 
@@ -363,6 +400,7 @@ def checkpoint_sequential(
 __all__ = [
     "CheckpointError",
     "CheckpointFunction",
+    "DefaultDeviceType",
     "check_backward_validity",
     "checkpoint",
     "checkpoint_sequential",

@@ -8,6 +8,7 @@ from typing import Any
 import rushlight as torch
 import rushlight.distributed as dist
 from rushlight import nn
+from rushlight.distributed.algorithms.ddp_comm_hooks import default_hooks
 from rushlight.distributed.nn import functional as differentiable
 from rushlight.distributed.optim import ZeroRedundancyOptimizer
 from rushlight.jit.explain import explain
@@ -359,13 +360,124 @@ def accumulated() -> None:
             statistics.append(net[1].running_var)
             torch.testing.assert_close(statistics[-1], statistics[0], rtol=1e-9, atol=1e-11)
 
-    def find_unused(x: Any) -> None:
-        searching(x).sum().backward()
 
-    searching = DDP(mlp(), find_unused_parameters=True)
-    torch.compile(find_unused)(X[MINE])
-    assert searching.module[0].weight.grad is not None
-    refused(RuntimeError, "find_unused_parameters", torch.compile(find_unused, fullgraph=True), X[MINE])
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.never = (nn.Linear(8, 4).double() for _ in range(3))
+
+    def forward(self, x: Any, both: bool) -> Any:
+        return self.first(x) + self.second(x) if both else self.first(x)
+
+
+def unused() -> None:
+    """The search for unused parameters is part of a static graph where the ranks use the same ones."""
+    for settings in ({"find_unused_parameters": True}, {"static_graph": True}, {"find_unused_parameters": True, "hook": 1}):
+        results = []
+        for options in (None, *MODES):
+            torch.manual_seed(0)
+            settings = dict(settings)
+            hook = settings.pop("hook", None)
+            model = DDP(Branches(), bucket_cap_mb=0.0002, **settings)
+            if hook:
+                model.register_comm_hook(None, default_hooks.allreduce_hook)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+
+            def step(x: Any, both: bool, model: Any = model, optimizer: Any = optimizer) -> Any:
+                optimizer.zero_grad()
+                loss = model(x, both).square().mean()
+                loss.backward()
+                optimizer.step()
+                return loss.detach()
+
+            run = step if options is None else torch.compile(step, **options)
+            for number in range(12):
+                run(X[MINE] + number, number % 4 != 1)
+            assert model.module.never.weight.grad is None
+            assert model.module.never.weight not in optimizer.state
+            # Kept where it was not made anew: not used by any rank, left alone.
+            for parameter in model.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            again = run if options is None else torch.compile(lambda x, m=model: m(x, False).sum().backward(), **options)
+            again(X[MINE]) if options is not None else model(X[MINE], False).sum().backward()
+            assert torch.equal(model.module.never.weight.grad, torch.ones(4, 8).double())
+            results.append([p.detach().clone() for p in model.parameters()])
+        for other in results[1:]:
+            for one, expected in zip(other, results[0], strict=True):
+                torch.testing.assert_close(one, expected, rtol=1e-12, atol=1e-14)
+    # Ranks that do not use the same: known in eager and recorded mode; a static graph says what to do, and changes nothing.
+    for options in MODES:
+        torch.manual_seed(0)
+        model = DDP(Branches(), find_unused_parameters=True)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        before = model.module.first.weight.detach().clone()
+
+        def uneven(x: Any, model: Any = model, optimizer: Any = optimizer) -> None:
+            model(x, RANK == 0).sum().backward()
+            optimizer.step()
+
+        if SIZE > 1 and options:
+            refused(dist.RanksDisagree, "some ranks use second.weight, second.bias", torch.compile(uneven, **options), X[MINE])
+            assert torch.equal(before, model.module.first.weight)
+        else:
+            torch.compile(uneven, **options)(X[MINE])
+            assert (model.module.second.weight.grad is not None) and not torch.equal(before, model.module.first.weight)
+
+
+def hooks() -> None:
+    """Communication hooks are traced like the rest of the step."""
+
+    def nothing(state: Any, bucket: Any) -> Any:
+        future: Any = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    def scaled(state: Any, bucket: Any) -> Any:
+        for gradient in bucket.gradients():
+            gradient.mul_(2)
+        assert sum(g.numel() for g in bucket.gradients()) == bucket.buffer().numel()
+        assert [p.shape for p in bucket.parameters()] == [g.shape for g in bucket.gradients()]
+        future = dist.all_reduce(bucket.buffer(), group=state, async_op=True).get_future()
+        return future.then(lambda done: done.value()[0] / SIZE)
+
+    def counting(state: Any, bucket: Any) -> Any:
+        state.append(bucket.index())
+        return default_hooks.allreduce_hook(None, bucket)
+
+    for hook, state in (
+        (default_hooks.allreduce_hook, None), (default_hooks.allreduce_hook, dist.group.WORLD),
+        (default_hooks.fp16_compress_hook, None), (default_hooks.bf16_compress_hook, None), (scaled, dist.group.WORLD),
+    ):  # fmt: skip
+        results = []
+        for options in (None, *MODES):
+            own = mlp()
+            model = DDP(own, bucket_cap_mb=0.0002)
+            model.register_comm_hook(state, hook)
+            train(model, options, X[MINE], Y[MINE], lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9))
+            results.append([p.detach() for p in own.parameters()])
+        for other in results[1:]:
+            for one, expected in zip(other, results[0], strict=True):
+                torch.testing.assert_close(one, expected, rtol=1e-7, atol=1e-8)
+    # A future of one's own has a lock, which a static graph refuses; what a hook keeps in Python too.
+    model = DDP(mlp(), bucket_cap_mb=0.0002)
+    model.register_comm_hook(None, nothing)
+    recorded = torch.compile(lambda x: model(x).sum().backward())
+    for _ in range(3):
+        model.zero_grad()
+        recorded(X[MINE])
+    alone = mlp()
+    alone(X[MINE]).sum().backward()
+    for one, expected in zip(model.module.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, expected.grad, rtol=1e-12, atol=1e-14)
+    model, seen = DDP(mlp(), bucket_cap_mb=0.0002), []
+    model.register_comm_hook(seen, counting)
+    step = torch.compile(lambda x: model(x).sum().backward())
+    for _ in range(20):
+        step(X[MINE])
+    assert len(seen) == 20 * len(model.reducer.buckets)
+    static = torch.compile(lambda x: model(x).sum().backward(), fullgraph=True)
+    refused(RuntimeError, "Python's state", static, X[MINE])
 
 
 def sharded() -> None:
@@ -387,6 +499,8 @@ for check in (
     disagreement,
     data_parallel,
     accumulated,
+    unused,
+    hooks,
     sharded,
 ):
     if len(sys.argv) < 2 or check.__name__ in sys.argv[1:]:

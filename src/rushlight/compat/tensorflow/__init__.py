@@ -159,7 +159,7 @@ from .linalg import (
     triangular_solve as matrix_triangular_solve,
 )
 from .loops import foldl as foldl, foldr as foldr, map_fn as map_fn, scan as scan
-from .meta_graph import GraphDef as GraphDef, import_graph_def as import_graph_def
+from .meta_graph import GraphDef as GraphDef, NodeDef as NodeDef, import_graph_def as import_graph_def
 from .missing import getter as _getter
 from .ops_array import (
     broadcast_to as broadcast_to,
@@ -393,6 +393,14 @@ from .ops_segments import (
     unsorted_segment_sqrt_n as unsorted_segment_sqrt_n,
     unsorted_segment_sum as unsorted_segment_sum,
 )
+from .parsing import (
+    FixedLenFeature as FixedLenFeature,
+    FixedLenSequenceFeature as FixedLenSequenceFeature,
+    VarLenFeature as VarLenFeature,
+    parse_example as parse_example,
+    parse_single_example as parse_single_example,
+    parse_single_sequence_example as parse_single_sequence_example,
+)
 from .placement import DeviceSpec as DeviceSpec
 from .python_function import (
     numpy_function as numpy_function,
@@ -405,6 +413,15 @@ from .queues import (
     FIFOQueue as FIFOQueue,
     QueueBase as QueueBase,
     RandomShuffleQueue as RandomShuffleQueue,
+)
+from .readers import (
+    FixedLengthRecordReader as FixedLengthRecordReader,
+    IdentityReader as IdentityReader,
+    ReaderBase as ReaderBase,
+    TextLineReader as TextLineReader,
+    TFRecordReader as TFRecordReader,
+    WholeFileReader as WholeFileReader,
+    matching_files as matching_files,
 )
 from .scopes import (
     add_to_collection as add_to_collection,

@@ -45,16 +45,20 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
         place += size
 
 
-def read_scalars(summary: bytes) -> list[tuple[str, float]]:
-    """The tag and number of each value of a Summary message; 0 for values that are no numbers."""
+_KINDS = {2: "simple_value", 4: "image", 5: "histo", 6: "audio", 8: "tensor"}
+
+
+def read_values(summary: bytes) -> list[tuple[str, float, str | None]]:
+    """The tag, number and kind of each value of a Summary message; 0 for values that are no numbers."""
     found = []
     for number, value in _fields(summary):
         if number == 1:
-            tag, scalar = "", 0.0
+            tag, scalar, kind = "", 0.0, None
             for inner, data in _fields(value):
+                kind = _KINDS.get(inner, kind)
                 if inner == 1:
                     tag = data.decode()
                 elif inner == 2:
                     (scalar,) = struct.unpack("<f", data)
-            found.append((tag, scalar))
+            found.append((tag, scalar, kind))
     return found

@@ -7,7 +7,9 @@ Rushlight tensors of the session's variables, which it changes in place, and the
 
 Order. An operation runs after its inputs and its control inputs; of those that are ready, whatever changes a variable
 runs last, and otherwise the older one first. So gradients, and whatever else reads a variable, see the value from before
-the update unless control dependencies say otherwise; TensorFlow leaves that to chance.
+the update unless control dependencies say otherwise; TensorFlow leaves that to chance. Of changes, the one that waits for
+the fewest operations comes first, as it would in TensorFlow: ``sess.run([train, [w.assign(tf.clip_by_value(w, -1, 1))]])``
+computes the clipped value before the step, and must not put it over the result of the step.
 
 Gradients. Between the tensors that a gradient is taken for and those that it is taken of, operations run with autograd
 recording; a gradient operation asks autograd for what it needs, so the forward values are computed once, for whoever
@@ -102,16 +104,19 @@ def _in_order(ops: Sequence[Operation], given: set[Tensor]) -> list[Operation]:
         waits[op] = len(before)
         for earlier in before:
             followers.setdefault(earlier, []).append(op)
-    ready = [(bool(op.writes), op.number, op) for op in ops if not waits[op]]
+    depths = dict.fromkeys(ops, 0)
+    ready = [(bool(op.writes), 0, op.number, op) for op in ops if not waits[op]]
     heapq.heapify(ready)
     order = []
     while ready:
-        op = heapq.heappop(ready)[2]
+        op = heapq.heappop(ready)[3]
         order.append(op)
         for follower in followers.get(op, ()):
+            depths[follower] = max(depths[follower], depths[op] + 1)
             waits[follower] -= 1
             if not waits[follower]:
-                heapq.heappush(ready, (bool(follower.writes), follower.number, follower))
+                depth = depths[follower] if follower.writes else 0
+                heapq.heappush(ready, (bool(follower.writes), depth, follower.number, follower))
     return order
 
 
@@ -434,7 +439,7 @@ class Plan:
             except errors.OpError:
                 raise
             except Exception as error:
-                raise translated(error, file, ops) from error
+                raise translated(error, file, source, ops) from error
 
         return run
 

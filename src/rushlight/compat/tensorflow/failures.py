@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FrameType, TracebackType
+from types import FrameType
 
 import rushlight as rl
 
@@ -18,49 +18,37 @@ _BROADCASTS = frozenset(
 )  # fmt: skip
 
 
-def translated(error: Exception, file: str, ops: dict[int, Operation]) -> Exception:
-    """The ``OpError`` for an exception raised in a step, whose lines belong to ``ops``.
+def translated(error: Exception, file: str, source: str, ops: dict[int, Operation]) -> Exception:
+    """The ``OpError`` for an exception raised in a step, made of ``source``, whose lines belong to ``ops``.
 
     Failures that are no matter of the values, and those of other kinds than Rushlight's operations raise, come back as
     they are.
     """
-    op, frames = _where(error.__traceback__, file, ops)
-    if op is None or not isinstance(
-        error, RuntimeError | ValueError | IndexError | TypeError | ZeroDivisionError
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != file:
+        trace = trace.tb_next
+    op = None if trace is None else ops.get(trace.tb_lineno)
+    if (
+        trace is None
+        or op is None
+        or not isinstance(error, RuntimeError | ValueError | IndexError | TypeError | ZeroDivisionError)
     ):
         return error
-    text = _worded(op, error, frames)
+    text = f"{op.type}: {error}"
+    if op.type in _BROADCASTS:
+        shapes = _operand_shapes(source.splitlines()[trace.tb_lineno - 1], trace.tb_frame)
+        if len(shapes) == 2 and not _fit(*shapes):
+            text = f"Incompatible shapes: {_text(shapes[0])} vs. {_text(shapes[1])}"
     return errors.InvalidArgumentError(
         None, op, f"{text}\n\t [[node {op.name} (defined at {op.defined_at}) ]]"
     )
 
 
-def _where(
-    trace: TracebackType | None, file: str, ops: dict[int, Operation]
-) -> tuple[Operation | None, list[FrameType]]:
-    """The operation whose line failed, and the frames that it called, outermost first."""
-    while trace is not None and trace.tb_frame.f_code.co_filename != file:
-        trace = trace.tb_next
-    if trace is None:
-        return None, []
-    op, frames = ops.get(trace.tb_lineno), []
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-        frames.append(trace.tb_frame)
-    return op, frames
-
-
-def _worded(op: Operation, error: Exception, frames: list[FrameType]) -> str:
-    if op.type in _BROADCASTS:
-        # The operands are arguments of one of the calls, by name or gathered in a tuple: some operations have a short
-        # way in front of the long one.
-        for frame in frames:
-            values = frame.f_locals.values()
-            gathered = [part for value in values if type(value) is tuple for part in value]
-            shapes = [list(each.shape) for each in (*values, *gathered) if isinstance(each, rl.Tensor)][:2]
-            if len(shapes) == 2 and not _fit(*shapes):
-                return f"Incompatible shapes: {_text(shapes[0])} vs. {_text(shapes[1])}"
-    return f"{op.type}: {error}"
+def _operand_shapes(line: str, frame: FrameType) -> list[list[int]]:
+    """The shapes of the tensors that ``name = function(operand, operand)``, a line of a step, hands over."""
+    operands = line.partition("(")[2].rstrip().removesuffix(")")
+    values = eval(f"({operands},)", frame.f_globals, frame.f_locals)
+    return [list(value.shape) for value in values if isinstance(value, rl.Tensor)]
 
 
 def _fit(a: list[int], b: list[int]) -> bool:

@@ -227,9 +227,11 @@ class Operation:
         return self.type
 
     @property
-    def node_def(self) -> Operation:
-        """The operation, which describes itself."""
-        return self
+    def node_def(self) -> Any:
+        """The operation as a file shows it: ``name``, ``op`` (its kind), ``input`` and ``device``."""
+        from .meta_graph import NodeDef
+
+        return NodeDef.of(self)
 
     def values(self) -> tuple[Tensor, ...]:
         """The results."""

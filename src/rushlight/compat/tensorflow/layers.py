@@ -71,6 +71,8 @@ class Layer:
             self._scope if self._scope is not None else scope if scope is not None else self._given_name
         )
         reuse = True if self._built else self._reuse
+        if opened is None and reuse is True:
+            opened = self.base_name  # what is used again has no number behind its name
         with variable_scope(
             opened, default_name=self.base_name, reuse=reuse, auxiliary_name_scope=True
         ) as found:

@@ -37,6 +37,12 @@ class NodeDef(NamedTuple):
     input: list[str]
     device: str
 
+    @classmethod
+    def of(cls, op: Operation) -> NodeDef:
+        """What there is to say of ``op``."""
+        inputs = [t.op.name if t.value_index == 0 else f"{t.op.name}:{t.value_index}" for t in op.inputs]
+        return cls(op.name, op.type, inputs + [f"^{c.name}" for c in op.control_inputs], op.device)
+
 
 class GraphDef:
     """The operations of a graph by name, type and inputs. It is no program: it can't be imported elsewhere."""
@@ -44,10 +50,7 @@ class GraphDef:
     def __init__(self, graph: Graph | None = None) -> None:
         self.node: list[NodeDef] = []
         for op in graph.get_operations() if graph is not None else ():
-            inputs = [t.op.name if t.value_index == 0 else f"{t.op.name}:{t.value_index}" for t in op.inputs]
-            self.node.append(
-                NodeDef(op.name, op.type, inputs + [f"^{c.name}" for c in op.control_inputs], op.device)
-            )
+            self.node.append(NodeDef.of(op))
 
     def SerializeToString(self) -> bytes:
         """The list as TensorBoard reads it."""

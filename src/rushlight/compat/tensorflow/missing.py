@@ -17,21 +17,12 @@ _WHY: Final = {
     "lookup": "there are no tables; translate with a dict before feeding, or with tf.py_func",
     "GradientTape": "this module has graphs only: use tf.gradients; `import rushlight as torch` differentiates eagerly",
     "function": "this module has graphs only, so there is nothing to trace; call the function",
-    "TFRecordReader": "files are read with tf.data.TFRecordDataset",
-    "TextLineReader": "files are read with tf.data.TextLineDataset",
-    "WholeFileReader": "files are read with tf.py_func or before feeding",
-    "FixedLengthRecordReader": "files are read with tf.data.FixedLengthRecordDataset",
-    "parse_single_example": "there are no tf.train.Example records; keep arrays in NumPy's files and use tf.data",
-    "parse_example": "there are no tf.train.Example records; keep arrays in NumPy's files and use tf.data",
     "RegisterGradient": "gradients are Rushlight's autograd's, by no table of types; use tf.custom_gradient",
     "quantization": "there is no quantization here",
     "autograph": "graphs are not made from Python's control flow; use tf.cond and tf.while_loop",
     "Server": "a session runs in this process alone; several processes work together through rushlight.distributed",
     "ClusterSpec": "a session runs in this process alone; several processes work together through rushlight.distributed",
     "SyncReplicasOptimizer": "several processes work together through rushlight.distributed",
-    "Example": "there are no tf.train.Example records; keep arrays in NumPy's files and use tf.data",
-    "Features": "there are no tf.train.Example records; keep arrays in NumPy's files and use tf.data",
-    "Feature": "there are no tf.train.Example records; keep arrays in NumPy's files and use tf.data",
 }
 
 

@@ -276,10 +276,16 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     return broadcast_to(x, dims, name or "Fill")
 
 
+def _empty_texts(value: Any) -> Any:
+    return np.full(tuple(value.shape), b"", dtype=object)
+
+
 def _like(kind: str, number: int, function: Callable[..., Any]) -> Callable[..., Tensor]:
     def public(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
         x = convert_to_tensor(tensor)
         target = x.dtype if dtype is None else as_dtype(dtype)
+        if target is dtypes.string and number == 0:
+            return node(kind, _empty_texts, [x], target, x.shape, name)
         if x.shape.is_fully_defined():
             return filled(x.shape, number, target, kind, name)
         return node(kind, lambda value: function(value, dtype=target.rushlight), [x], target, x.shape, name)
@@ -430,7 +436,7 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
     op = x.graph.create_op(
         "Unpack", [x], [(x.dtype, rest)] * num, lambda v: tuple(rl.unbind(v, axis)), name=name
     )
-    return op.outputs
+    return list(op.outputs)
 
 
 def split(
@@ -471,7 +477,9 @@ def split(
         )
         for s in sizes
     ]
-    return x.graph.create_op("Split", [x], [(x.dtype, shape) for shape in shapes], kernel, name=name).outputs
+    return list(
+        x.graph.create_op("Split", [x], [(x.dtype, shape) for shape in shapes], kernel, name=name).outputs
+    )
 
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:

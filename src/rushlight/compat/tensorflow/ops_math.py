@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 import rushlight as rl
 
 from . import dtypes, shape_rules
@@ -56,10 +58,22 @@ def _binary(
                     f"Value passed to parameter 'x' has DataType string not in list of allowed values for {kind}"
                 )
             shape = shape_rules.broadcast(kind, scope[:-1], (a, b))
+            if a.dtype is dtypes.string:
+                return node(kind, _of_texts(function, result), [a, b], result or a.dtype, shape, scope)
             attributes = {TAKES_NUMBERS: True} if takes_numbers else None
             return node(kind, function, [a, b], result or a.dtype, shape, scope, attributes=attributes)
 
     return _described(public, default, doc)
+
+
+def _of_texts(function: Callable[..., Any], result: DType | None) -> Callable[..., Any]:
+    """An operation on texts, which are arrays of objects: NumPy's own results may be single objects."""
+
+    def kernel(x: Any, y: Any) -> Any:
+        value = np.asarray(function(x, y), dtype=object if result is None else bool)
+        return value if result is None else rl.from_numpy(np.array(value))
+
+    return kernel
 
 
 def _described(function: Any, name: str, doc: str) -> Any:

@@ -144,7 +144,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     op = x.graph.create_op(
         "DynamicPartition", [x, ids], results, kernel, name=name, attributes={"many": True}
     )
-    return op.outputs
+    return list(op.outputs)
 
 
 def dynamic_stitch(indices: Sequence[Any], data: Sequence[Any], name: str | None = None) -> Tensor:

@@ -123,9 +123,7 @@ class QueueBase:
         attributes: dict[str, Any] = {"many": True}
         if draws:
             attributes["draw"] = lambda state, *values: run(self._store(state), *values)
-        return self._graph.create_op(
-            QUEUE, inputs, results, bind=bind, name=f"{self._name}_{name}", attributes=attributes
-        )
+        return self._graph.create_op(QUEUE, inputs, results, bind=bind, name=name, attributes=attributes)
 
     def _operands(self, vals: Any) -> list[Tensor]:
         if isinstance(vals, dict):
@@ -150,7 +148,7 @@ class QueueBase:
             store.put([_kept(value) for value in values], self._name)
             return ()
 
-        return self._operation(operands, [], run, name or "enqueue")
+        return self._operation(operands, [], run, name or f"{self._name}_enqueue")
 
     def enqueue_many(self, vals: Any, name: str | None = None) -> Operation:
         """An operation that appends the slices of tensors along their first axis."""
@@ -161,12 +159,12 @@ class QueueBase:
                 store.put([_kept(value[i]) for value in values], self._name)
             return ()
 
-        return self._operation(operands, [], run, name or "EnqueueMany")
+        return self._operation(operands, [], run, name or f"{self._name}_EnqueueMany")
 
     def _packed(self, op: Operation) -> Any:
         if self._names is not None:
             return dict(zip(self._names, op.outputs, strict=True))
-        return op.outputs[0] if len(op.outputs) == 1 else op.outputs
+        return op.outputs[0] if len(op.outputs) == 1 else list(op.outputs)
 
     def dequeue(self, name: str | None = None) -> Any:
         """The next element; waits for one. ``OutOfRangeError`` when the queue is closed and empty."""
@@ -175,7 +173,7 @@ class QueueBase:
             return tuple(store.take(self._name, 1, True)[0])
 
         results = list(zip(self._dtypes, self._shapes, strict=True))
-        return self._packed(self._operation([], results, run, name or "Dequeue", draws=True))
+        return self._packed(self._operation([], results, run, name or f"{self._name}_Dequeue", draws=True))
 
     def _many(self, n: Any, exactly: bool, name: str) -> Any:
         count = convert_to_tensor(n, dtypes.int32)
@@ -194,11 +192,11 @@ class QueueBase:
 
     def dequeue_many(self, n: Any, name: str | None = None) -> Any:
         """The next ``n`` elements, stacked."""
-        return self._many(n, True, name or "DequeueMany")
+        return self._many(n, True, name or f"{self._name}_DequeueMany")
 
     def dequeue_up_to(self, n: Any, name: str | None = None) -> Any:
         """The next ``n`` elements, or what there is when the queue is closed, stacked."""
-        return self._many(n, False, name or "DequeueUpTo")
+        return self._many(n, False, name or f"{self._name}_DequeueUpTo")
 
     def size(self, name: str | None = None) -> Tensor:
         """The number of elements in the queue."""
@@ -206,7 +204,7 @@ class QueueBase:
         def run(store: _Store) -> tuple[Any, ...]:
             return (rl.tensor(len(store.items), dtype=rl.int32),)
 
-        return self._operation([], [(dtypes.int32, SCALAR)], run, name or "Size").outputs[0]
+        return self._operation([], [(dtypes.int32, SCALAR)], run, name or f"{self._name}_Size").outputs[0]
 
     def is_closed(self, name: str | None = None) -> Tensor:
         """Whether the queue was closed."""
@@ -214,7 +212,9 @@ class QueueBase:
         def run(store: _Store) -> tuple[Any, ...]:
             return (rl.tensor(store.closed),)
 
-        return self._operation([], [(dtypes.bool_, SCALAR)], run, name or "is_closed").outputs[0]
+        return self._operation([], [(dtypes.bool_, SCALAR)], run, name or f"{self._name}_is_closed").outputs[
+            0
+        ]
 
     def close(self, cancel_pending_enqueues: bool = False, name: str | None = None) -> Operation:
         """An operation after which nothing can be appended; what is there can still be taken."""
@@ -225,7 +225,7 @@ class QueueBase:
                 store.changed.notify_all()
             return ()
 
-        return self._operation([], [], run, name or "Close")
+        return self._operation([], [], run, name or f"{self._name}_Close")
 
 
 def _kept(value: Any) -> Any:
@@ -233,9 +233,7 @@ def _kept(value: Any) -> Any:
 
 
 def _joined(column: Sequence[Any]) -> Any:
-    return (
-        rl.stack(list(column)) if isinstance(column[0], rl.Tensor) else np.array(list(column), dtype=object)
-    )
+    return rl.stack(list(column)) if isinstance(column[0], rl.Tensor) else np.stack(list(column))
 
 
 class FIFOQueue(QueueBase):
@@ -519,13 +517,19 @@ def slice_input_producer(
 
 
 def _batched(
-    tensors: Any, queue: QueueBase, batch_size: int, num_threads: int, enqueue_many: bool, smaller: bool
+    tensors: Any,
+    queue: QueueBase,
+    batch_size: int,
+    num_threads: int,
+    enqueue_many: bool,
+    smaller: bool,
+    name: str,
 ) -> Any:
     parts, pack = _flat(tensors)
     put = queue.enqueue_many if enqueue_many else queue.enqueue
     operand: Any = parts if len(parts) > 1 else [parts[0]]
     add_queue_runner(QueueRunner(queue, [put(operand)] * max(1, num_threads)))
-    found = queue.dequeue_up_to(batch_size) if smaller else queue.dequeue_many(batch_size)
+    found = queue.dequeue_up_to(batch_size, name) if smaller else queue.dequeue_many(batch_size, name)
     return pack(found if isinstance(found, list) else [found])
 
 
@@ -550,9 +554,11 @@ def batch(
 ) -> Any:
     """Batches of what ``tensors`` are in each run of a thread that fills a queue."""
     parts, _ = _flat(tensors)
-    with name_scope(name, "batch"):
+    with name_scope(name, "batch") as scope:
         queue = FIFOQueue(capacity, [p.dtype for p in parts], _shapes(parts, shapes, enqueue_many))
-        return _batched(tensors, queue, batch_size, num_threads, enqueue_many, allow_smaller_final_batch)
+        return _batched(
+            tensors, queue, batch_size, num_threads, enqueue_many, allow_smaller_final_batch, scope
+        )
 
 
 def shuffle_batch(
@@ -570,7 +576,7 @@ def shuffle_batch(
 ) -> Any:
     """Like :func:`batch`, in random order."""
     parts, _ = _flat(tensors)
-    with name_scope(name, "shuffle_batch"):
+    with name_scope(name, "shuffle_batch") as scope:
         queue = RandomShuffleQueue(
             capacity,
             min_after_dequeue,
@@ -578,4 +584,6 @@ def shuffle_batch(
             _shapes(parts, shapes, enqueue_many),
             seed=seed,
         )
-        return _batched(tensors, queue, batch_size, num_threads, enqueue_many, allow_smaller_final_batch)
+        return _batched(
+            tensors, queue, batch_size, num_threads, enqueue_many, allow_smaller_final_batch, scope
+        )

@@ -323,16 +323,18 @@ def bidirectional_dynamic_rnn(
         return reverse_sequence(x, sequence_length, time_axis, batch_axis)
 
     with variable_scope(scope or "bidirectional_rnn"):
-        forwards, state_fw = dynamic_rnn(
-            cell_fw, inputs, sequence_length, initial_state_fw, dtype, time_major=time_major, scope="fw"
-        )
-        backwards, state_bw = dynamic_rnn(
-            cell_bw,
-            turned(convert_to_tensor(inputs)),
-            sequence_length,
-            initial_state_bw,
-            dtype,
-            time_major=time_major,
-            scope="bw",
-        )
+        with variable_scope("fw") as inner:
+            forwards, state_fw = dynamic_rnn(
+                cell_fw, inputs, sequence_length, initial_state_fw, dtype, time_major=time_major, scope=inner
+            )
+        with variable_scope("bw") as inner:
+            backwards, state_bw = dynamic_rnn(
+                cell_bw,
+                turned(convert_to_tensor(inputs)),
+                sequence_length,
+                initial_state_bw,
+                dtype,
+                time_major=time_major,
+                scope=inner,
+            )
         return (forwards, turned(backwards)), (state_fw, state_bw)

@@ -56,6 +56,8 @@ class RNNCell:
                 return self.call(inputs, state)
         if scope is None and self._name is not None:
             scope = self._name
+        if scope is None and self._reuse:
+            scope = self.base_name  # what is used again has no number behind its name
         with variable_scope(scope, default_name=self.base_name, reuse=self._reuse):
             if not self._built:
                 self.build(convert_to_tensor(inputs).shape if not isinstance(inputs, list | tuple) else None)

@@ -350,3 +350,48 @@ def load_variable(ckpt_dir_or_file: str, name: str) -> NDArray[Any]:
     """One value of a checkpoint (of a folder: the latest)."""
     path = latest_checkpoint(ckpt_dir_or_file) if os.path.isdir(ckpt_dir_or_file) else ckpt_dir_or_file
     return NewCheckpointReader(path or ckpt_dir_or_file).get_tensor(name.removesuffix(":0"))
+
+
+def init_from_checkpoint(ckpt_dir_or_file: str, assignment_map: dict[str, Any]) -> None:
+    """Have variables initialised with values of a checkpoint rather than with their own initial values.
+
+    Args:
+        ckpt_dir_or_file: a checkpoint, or a folder, of which the latest is taken.
+        assignment_map: from names in the checkpoint to variables or their names; from scopes ending in ``/`` (``"/"``: all) to
+            scopes, for all variables in them.
+
+    Raises ``ValueError`` for a variable or a name that is not there, or of another shape.
+    """
+    path = latest_checkpoint(ckpt_dir_or_file) if os.path.isdir(ckpt_dir_or_file) else ckpt_dir_or_file
+    reader = NewCheckpointReader(path or ckpt_dir_or_file)
+    own = {v.op.name: v for v in get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)}
+    for source, target in assignment_map.items():
+        if not source.endswith("/"):
+            name = getattr(getattr(target, "op", None), "name", target)
+            if name not in own:
+                raise ValueError(f"Assignment map with name {name} does not exist in graph")
+            _initialise_from(reader, source, own[name], ckpt_dir_or_file)
+            continue
+        scope = str(getattr(target, "name", target))
+        scope = f"{scope.rstrip('/')}/" if scope.strip("/") else ""
+        inside = [name for name in own if name.startswith(scope)]
+        if not inside:
+            raise ValueError(f"Assignment map with scope only name {scope} should map to scope only {source}")
+        for name in inside:
+            _initialise_from(
+                reader, source.lstrip("/") + name.removeprefix(scope), own[name], ckpt_dir_or_file
+            )
+
+
+def _initialise_from(reader: NewCheckpointReader, source: str, variable: Variable, where: str) -> None:
+    if not reader.has_tensor(source):
+        raise ValueError(
+            f"Tensor {source} is not found in {where} checkpoint {reader.get_variable_to_shape_map()}"
+        )
+    value = reader.get_tensor(source)
+    if not variable.shape.is_compatible_with(value.shape):
+        raise ValueError(
+            f"Shape of variable {variable.op.name} ({variable.shape}) doesn't match with shape of tensor {source} "
+            f"({list(value.shape)}) from checkpoint reader."
+        )
+    variable.initialise_with(value)

@@ -28,7 +28,9 @@ _KEPT_EAGER: Final = frozenset(
         "Print",
         "PrintV2",
         "PyFunc",
+        "MatchingFiles",
         "QueueOp",
+        "ReaderReadV2",
         "ReportUninitialized",
         "TensorArrayV3",
     )

@@ -305,7 +305,7 @@ def decode_csv(
         return tuple(columns)
 
     results = [(tensor.dtype, x.shape) for tensor in defaults]
-    return x.graph.create_op("DecodeCSV", [x, *defaults], results, kernel, name=name).outputs
+    return list(x.graph.create_op("DecodeCSV", [x, *defaults], results, kernel, name=name).outputs)
 
 
 def _column(fields: Sequence[str], tensor: Tensor, default: Any, missing: str, shape: Any) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ import rushlight as rl
 from . import dtypes, event_file
 from .conversion import convert_to_tensor
 from .graph import Graph, GraphKeys, Tensor, get_default_graph, name_scope, node
+from .records import fields
 
 
 def _message(data: bytes) -> Any:
@@ -264,10 +266,20 @@ class Summary:
     """A summary made by hand: ``tf.Summary(value=[tf.Summary.Value(tag="loss", simple_value=0.5)])``."""
 
     class Value:
-        """One number under a tag."""
+        """One number under a tag. ``HasField("simple_value")`` is false for what a file has of other kinds."""
 
-        def __init__(self, tag: str = "", simple_value: float = 0.0) -> None:
-            self.tag, self.simple_value = tag, simple_value
+        def __init__(
+            self, tag: str = "", simple_value: float = 0.0, kind: str | None = "simple_value"
+        ) -> None:
+            self.tag, self.simple_value, self._kind = tag, simple_value, kind
+
+        def WhichOneof(self, oneof_group: str = "value") -> str | None:
+            """What the value is: ``simple_value``, ``histo``, ``image`` or ``tensor``."""
+            return self._kind
+
+        def HasField(self, field_name: str) -> bool:
+            """Whether the value is of that kind."""
+            return field_name == self._kind or (field_name == "tag" and bool(self.tag))
 
     class _Values(list[Any]):
         def add(self, tag: str = "", simple_value: float = 0.0) -> Summary.Value:
@@ -280,7 +292,7 @@ class Summary:
     def ParseFromString(self, data: bytes) -> None:
         """Read the numbers of a summary's value; other kinds of summaries keep their tag alone."""
         self.value = Summary._Values(
-            [Summary.Value(tag, number) for tag, number in event_file.read_scalars(bytes(data))]
+            [Summary.Value(tag, number, kind) for tag, number, kind in event_file.read_values(bytes(data))]
         )
 
     @classmethod
@@ -293,6 +305,44 @@ class Summary:
     def SerializeToString(self) -> bytes:
         """The summary as a file holds it."""
         return b"".join(event_file.scalar_summary(item.tag, float(item.simple_value)) for item in self.value)
+
+
+class Event:
+    """One record of an event file: ``wall_time`` in seconds, ``step``, ``summary``, and ``file_version`` in the first one."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.wall_time, self.step, self.file_version = 0.0, 0, ""
+        self.summary = Summary()
+        for number, value in fields(data):
+            if number == 1:
+                (self.wall_time,) = struct.unpack("<d", value)
+            elif number == 2:
+                self.step = value
+            elif number == 3:
+                self.file_version = value.decode()
+            elif number == 5:
+                self.summary.ParseFromString(value)
+
+
+def summary_iterator(path: str | os.PathLike[str]) -> Iterator[Event]:
+    """The events of a file that a ``FileWriter`` wrote.
+
+    Example:
+        >>> import glob, tempfile
+        >>> import rushlight.compat.tensorflow as tf
+        >>> folder = tempfile.mkdtemp()
+        >>> writer = tf.summary.FileWriter(folder)
+        >>> writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag="loss", simple_value=0.5)]), 3)
+        >>> writer.close()
+        >>> for event in tf.train.summary_iterator(glob.glob(folder + "/*")[0]):
+        ...     for value in event.summary.value:
+        ...         print(event.step, value.tag, value.simple_value)
+        3 loss 0.5
+    """
+    from .python_io import tf_record_iterator
+
+    for data in tf_record_iterator(path):
+        yield Event(data)
 
 
 SummaryWriter = FileWriter

@@ -72,17 +72,30 @@ from .queues import (
     start_queue_runners as start_queue_runners,
     string_input_producer as string_input_producer,
 )
+from .readers import match_filenames_once as match_filenames_once
+from .records import (
+    BytesList as BytesList,
+    Example as Example,
+    Feature as Feature,
+    FeatureList as FeatureList,
+    FeatureLists as FeatureLists,
+    Features as Features,
+    FloatList as FloatList,
+    Int64List as Int64List,
+    SequenceExample as SequenceExample,
+)
 from .saver import (
     CheckpointState as CheckpointState,
     NewCheckpointReader as NewCheckpointReader,
     Saver as Saver,
     checkpoint_exists as checkpoint_exists,
     get_checkpoint_state as get_checkpoint_state,
+    init_from_checkpoint as init_from_checkpoint,
     latest_checkpoint as latest_checkpoint,
     list_variables as list_variables,
     load_variable as load_variable,
     remove_checkpoint as remove_checkpoint,
     update_checkpoint_state as update_checkpoint_state,
 )
-from .summary import FileWriter as SummaryWriter
+from .summary import FileWriter as SummaryWriter, summary_iterator as summary_iterator
 from .supervisor import Supervisor as Supervisor

@@ -106,6 +106,11 @@ class Variable(Operand):
         graph.variables_by_op[self.op] = self
         graph.add_to_collections(collections, self)
 
+    def initialise_with(self, value: Any) -> None:
+        """Have the initializer set ``value`` rather than the initial value."""
+        with self.graph.as_default(), self.graph.inside(None), self.graph.control_dependencies(None):
+            self.initializer = _assignment(self, convert_to_tensor(value, self._dtype), None).op
+
     # --- what it is ---
 
     @property

@@ -34,6 +34,13 @@ def _numbers(lanes: int) -> Any:
     return ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
 
 
+def _alignment(type_: Any) -> int:
+    """What memory of elements of this type is aligned to, in bytes."""
+    if isinstance(type_, ir.IntType):
+        return max(1, int(type_.width) // 8)
+    return 4 if type_ == F32 else 8
+
+
 def _suffix(type_: Any) -> str:
     """A type's name inside an intrinsic's."""
     if isinstance(type_, ir.IntType):
@@ -256,7 +263,7 @@ class Function:
         """``lanes`` elements from ``base[index]`` on; those that the mask leaves out are not read and are zero."""
         vector = ir.VectorType(type_, lanes)
         address = self.at(type_, base, index)
-        align = 8 if type_ in (F64, I64) else 4
+        align = _alignment(type_)
         if mask is None:
             return self.b.load(address, typ=vector, align=align)
         zero = ir.Constant(vector, None)
@@ -270,7 +277,7 @@ class Function:
         """The lanes of ``value`` (those in the mask) to ``base[index]`` and what follows."""
         type_, lanes = value.type.element, value.type.count
         address = self.at(type_, base, index)
-        align = 8 if type_ in (F64, I64) else 4
+        align = _alignment(type_)
         if mask is None:
             self.b.store(value, address, align=align)
         else:

@@ -40,6 +40,8 @@ MAKERS: Final[dict[str, Maker]] = {
     "scatter": indexing.scatter,
     "cumsum": scans.cumsum,
     "cumprod": scans.cumprod,
+    "cummax": scans.cummax,
+    "cummin": scans.cummin,
 }
 
 

@@ -1,4 +1,4 @@
-"""Running sums and products along one dimension, in double precision as in eager mode."""
+"""Running sums and products along one dimension, in double precision as in eager mode, and running extrema."""
 
 from __future__ import annotations
 
@@ -72,3 +72,62 @@ def cumprod(
 ) -> tuple[KernelCall, ...] | None:
     """``cumprod`` of float32, float64 and int64."""
     return _scan(shapes, dtypes, parameters, True, "cumprod")
+
+
+@lru_cache(maxsize=16)
+def _extrema_text(dtype: np.dtype[Any], greatest: bool, lanes: int) -> str:
+    """Units: (lead, block of ``lanes`` columns). ints: extent, columns, blocks. Results: the extrema, and the place of the last
+    element that each comes from; from a nan on, those of the last nan."""
+    f = Function("kernel", as_written=True)
+    element = _TYPES[dtype]
+    extent, columns, blocks = [f.int_(i) for i in range(3)]
+    order = ">=" if greatest else "<="
+    with f.loop(f.begin, f.end) as unit:
+        first = f.mul(f.remainder(unit, blocks), lanes)
+        start = f.add(f.mul(f.mul(f.divide(unit, blocks), extent), columns), first)
+        mask = None if lanes == 1 else f.lanes_below(f.sub(columns, first), lanes)
+        begin = f.load_vector(element, lanes, f.pointer(0), start, mask)
+        nowhere = ir.Constant(ir.VectorType(I64, lanes), [0] * lanes)
+        with f.carried(0, extent, [begin, nowhere]) as (i, current):
+            at = f.add(start, f.mul(i, columns))
+            x = f.load_vector(element, lanes, f.pointer(0), at, mask)
+            if element == I64:
+                new = f.b.icmp_signed(order, x, current[0])
+            else:
+                new = f.b.or_(f.b.fcmp_ordered(order, x, current[0]), f.b.fcmp_unordered("uno", x, x))
+            current[0] = f.b.select(new, x, current[0])
+            current[1] = f.b.select(new, f.splat(i, lanes), current[1])
+            f.store_vector(current[0], f.pointer(1), at, mask)
+            f.store_vector(current[1], f.pointer(2), at, mask)
+    return f.finish()
+
+
+def _extrema(shapes: Any, dtypes: Any, parameters: dict[str, Any], greatest: bool) -> tuple[KernelCall, ...] | None:
+    shape = shapes[0]
+    if dtypes[0] not in _TYPES or not shape or not prod(shape):
+        return None
+    dim = parameters["dim"]
+    columns = prod(shape[dim + 1 :])
+    lanes = 1 if columns == 1 else _LANES
+    blocks = -(-columns // lanes)
+    return (
+        KernelCall(
+            _extrema_text(dtypes[0], greatest, lanes), "kernel", (shape[dim], columns, blocks),
+            (Pointer(Role.OPERAND, 0), Pointer(Role.RESULT, 0), Pointer(Role.RESULT, 1)), prod(shape[:dim]) * blocks,
+            max(1, 4096 // (shape[dim] * lanes)), label="cummax" if greatest else "cummin",
+        ),
+    )  # fmt: skip
+
+
+def cummax(
+    shapes: Any, dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
+) -> tuple[KernelCall, ...] | None:
+    """``cummax`` of float32, float64 and int64."""
+    return _extrema(shapes, dtypes, parameters, True)
+
+
+def cummin(
+    shapes: Any, dtypes: Any, results: Any, parameters: dict[str, Any], literals: Any
+) -> tuple[KernelCall, ...] | None:
+    """``cummin`` of float32, float64 and int64."""
+    return _extrema(shapes, dtypes, parameters, False)

@@ -465,6 +465,9 @@ def cross_entropy(
         raise not_implemented("log_softmax_lastdim_kernel_impl", x.dtype)
     target = _checked_target("cross_entropy_loss", input, target, weight)
     if label_smoothing <= 0:
+        if x.dtype in LOW_PRECISION:  # rounded where PyTorch rounds
+            attrs = {"reduction": reduction, "ignore_index": ignore_index}
+            return apply(NLL, (log_softmax(input, 1 if x.ndim > 1 else 0), target, weight), attrs)  # type: ignore[no-any-return]
         return _fused(input, target, weight, ignore_index, reduction)
     return _smoothed(input, target, weight, ignore_index, reduction, label_smoothing)
 

@@ -22,7 +22,7 @@ from ...ops.dispatch import FloatingPointReport, apply, common_dtype, compute, n
 from ...ops.functions import abs as abs_of, sigmoid, xlogy
 from ...ops.movement import cast, unsqueeze
 from ...ops.placement import tensor_beside
-from ...ops.pointwise import SUB, add, div, mul, neg, sub
+from ...ops.pointwise import SUB, add, div, in_float32, mul, neg, sub
 from ...ops.powers import exp, log, square
 from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
 from ...runtime.batched import whole
@@ -102,6 +102,10 @@ def _mse(input: Tensor, target: Tensor, reduction: str) -> Tensor:
         if common not in FLOATS:
             raise not_implemented("mse", common)
         if common in LOW_PRECISION:
+            # Each square is rounded where they stay, and only their sum where they do not.
+            difference = cast(sub(input, target), F32) if reduction == "none" else None
+            if difference is not None:
+                return cast(mul(difference, difference), common)
             return cast(_mse(cast(input, F32), cast(target, F32), reduction), common)
         if x.dtype != common or y.dtype != common:
             return _mse(cast(input, common), cast(target, common), reduction)
@@ -206,10 +210,16 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     _refuse_exact("smooth_l1", input, target)
+    if input._array.dtype in LOW_PRECISION and input._array.dtype == target._array.dtype:
+        return reduced(in_float32(_smooth_l1, input, target, beta), reduction)
+    return reduced(_smooth_l1(input, target, beta), reduction)
+
+
+def _smooth_l1(input: Tensor, target: Tensor, beta: float) -> Tensor:
     difference = sub(input, target)
     size = abs_of(difference)
     near = mul(square(difference), 0.5 / beta)
-    return reduced(where(lt(size, beta), near, sub(size, 0.5 * beta)), reduction)
+    return where(lt(size, beta), near, sub(size, 0.5 * beta))  # type: ignore[no-any-return]
 
 
 def huber_loss(

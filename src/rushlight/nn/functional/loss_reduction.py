@@ -31,6 +31,12 @@ def check_reduction(reduction: str) -> None:
         raise ValueError(f"{reduction} is not a valid value for reduction")
 
 
+def check_weighted_reduction(reduction: str) -> None:
+    """The same in the words of the losses with a ``weight``."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
+
+
 def reduced(losses: Tensor, reduction: str) -> Tensor:
     """``losses`` as ``reduction`` says: their mean, their sum, or themselves."""
     if reduction == "mean":
@@ -45,6 +51,7 @@ def weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:
     """``losses`` times ``weight``; their mean is divided by the sum of the weights."""
     if weight._array.shape != losses._array.shape:
         raise ValueError("Weights and input must have the same size.")
+    check_weighted_reduction(reduction)
     losses = mul(losses, weight)
     if reduction == "mean":
         return div(sum_of(losses), sum_of(weight))

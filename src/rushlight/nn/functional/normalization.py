@@ -10,7 +10,7 @@ from ...core.grad_mode import GRAD_MODE
 from ...core.shapes import Shape, count
 from ...core.tensor import Tensor
 from ...ops.dispatch import apply, not_implemented
-from ...ops.movement import reshape
+from ...ops.movement import ordered_as, reshape
 from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize
 from ...runtime.batched import Batched
 
@@ -307,4 +307,4 @@ def local_response_norm(
     padded = pad(squares, (0, 0, size // 2, (size - 1) // 2))
     means = reshape(avg_pool2d(padded, (size, 1), 1), shape)
     divided: Any = input / (means * alpha + k) ** beta
-    return divided  # type: ignore[no-any-return]
+    return ordered_as(divided, input)

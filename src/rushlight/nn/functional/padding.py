@@ -10,12 +10,13 @@ import numpy as np
 
 from ...core.dtypes import I64
 from ...core.history import Node
+from ...core.memory_order import in_order_of_input
 from ...core.shapes import Shape
 from ...core.tensor import Tensor, make_tensor
 from ...ops.define import Primitive
 from ...ops.dispatch import apply, not_implemented
 from ...ops.indexing import index_select
-from ...ops.movement import clone
+from ...ops.movement import clone, ordered_as
 
 Pads = tuple[
     tuple[int, int], ...
@@ -44,7 +45,7 @@ def _constant_vjp(g: Tensor, node: Node) -> Tensor:
 
 CONSTANT_PAD = Primitive(
     "constant_pad_nd",
-    _constant_impl,
+    in_order_of_input(_constant_impl),
     _constant_vjp,
     grad_name="ConstantPadNdBackward0",
     samples=lambda: [((np.arange(6.0).reshape(2, 3),), {"pads": ((0, 1), (2, -1)), "value": 7})],
@@ -130,6 +131,7 @@ _AXES = "WHD"
 
 
 def _pad_with_itself(input: Tensor, amounts: list[int], mode: str) -> Tensor:
+    given = input
     array = input._array
     shape = array.shape
     count = len(amounts) // 2
@@ -149,7 +151,9 @@ def _pad_with_itself(input: Tensor, amounts: list[int], mode: str) -> Tensor:
         if before or after:
             dim = len(shape) - 1 - i
             input = index_select(input, dim, make_tensor(_SOURCES[mode](shape[dim], before, after)))
-    return clone(input) if input._array is array else input
+    if input._array is array:
+        return clone(input)
+    return ordered_as(input, given) if mode != "circular" else input
 
 
 def _check_extents(shape: Shape, amounts: list[int], mode: str) -> None:

@@ -175,8 +175,8 @@ def _alpha_dropout(input: Tensor, p: float, training: bool, inplace: bool, *, ch
         zero = tensor_beside(input, np.zeros((), input._array.dtype))
         return input.mul_(zero) if inplace else mul(input, zero)  # type: ignore[no-any-return]
     drawn = (_channel_noise if channels else _noise)(input, p)._array
-    kept = (drawn != 0).astype(drawn.dtype)
+    chosen = make_tensor((drawn != 0).astype(drawn.dtype))
     scale = 1.0 / math.sqrt((_SATURATION * _SATURATION * p + 1) * (1 - p))
-    shift = (kept - 1) * (_SATURATION * scale) + _SATURATION * scale * p
-    kept, shift = make_tensor(kept * scale), make_tensor(shift)
+    shift = add(mul(add(chosen, -1), _SATURATION * scale), _SATURATION * scale * p)
+    kept = mul(chosen, scale)
     return input.mul_(kept).add_(shift) if inplace else add(mul(input, kept), shift)  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ from ...ops.creation import zeros
 from ...ops.dispatch import not_implemented
 from ...ops.indexing import index_add, index_select
 from ...ops.linalg import matmul
-from ...ops.movement import cast, clone, permute, reshape
+from ...ops.movement import cast, clone, contiguous, ordered_as, permute, reshape
 from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
 from .padding import pad
@@ -88,13 +88,16 @@ def interpolate(
         pool: Any = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1]
         return pool(input, sizes)  # type: ignore[no-any-return]
     _check_extents(input, sizes, mode)
+    given_input = input
     for i, out in enumerate(sizes):
         given = None if scales is None else scales[i]
         if mode in ("nearest", "nearest-exact"):
             input = _nearest(input, 2 + i, out, given, 0.5 if mode == "nearest-exact" else 0.0)
     if mode in _SMOOTH:
         input = _smooth(input, sizes, scales, mode, bool(align_corners), antialias)
-    return input
+        if antialias and given_input._array.flags.c_contiguous:
+            input = contiguous(input)
+    return ordered_as(input, given_input)
 
 
 def _unsupported(ndim: int, mode: str) -> NotImplementedError:
@@ -337,7 +340,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
                 f"divisible by {r}"
             )
     parts = reshape(input, (count(batch), channels, height // r, r, width // r, r))
-    return reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*batch, channels * r * r, height // r, width // r))
+    result = reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*batch, channels * r * r, height // r, width // r))
+    return ordered_as(result, input)
 
 
 def _check_images(name: str, argument: str, shape: tuple[int, ...], factor: int) -> None:
@@ -368,7 +372,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
         )
     order = np.arange(shape[1]).reshape(groups, -1).T.reshape(-1)
-    return index_select(input, 1, tensor_beside(input, np.ascontiguousarray(order)))
+    return ordered_as(index_select(input, 1, tensor_beside(input, np.ascontiguousarray(order))), input)
 
 
 # --- sliding blocks ---------------------------------------------------------------------------------------------------

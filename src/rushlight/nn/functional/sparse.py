@@ -126,25 +126,37 @@ def embedding_bag(
             embedding_bag, (input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse),
             per_sample_weights=per_sample_weights, include_last_offset=include_last_offset, padding_idx=padding_idx,
         )  # fmt: skip
+    if per_sample_weights is not None and per_sample_weights._array.shape != input._array.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same shape "
+            f"as the input ({input.shape})"
+        )
     flat, bag_of, bags = _bags(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum or mean")
+    if flat._array.dtype.kind not in "iu":
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"{input.type()} instead (while checking arguments for embedding_bag)"
+        )
     if per_sample_weights is not None:
         if mode != "sum":
             raise NotImplementedError(
                 "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
                 f"(got mode='{mode}'). Please open a feature request on GitHub."
             )
-        if per_sample_weights._array.shape != input._array.shape:
-            raise ValueError(
-                f"embedding_bag: If per_sample_weights ({tuple(per_sample_weights.shape)}) is not None, then it must have "
-                f"the same shape as the input ({tuple(input.shape)})"
+        if per_sample_weights._array.dtype != weight._array.dtype:
+            raise RuntimeError(
+                "Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 "
+                f"'per_sample_weights'; but type {weight.type()} does not equal {per_sample_weights.type()} (while checking "
+                "arguments for embedding_bag)"
             )
         per_sample_weights = per_sample_weights.reshape(-1)
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     if mode == "max" and sparse:
         raise ValueError("max mode does not support sparse weights")
+    _check_rows(flat, weight._array.shape[0])
     padding = -1 if padding_idx is None else _row(padding_idx, weight)
     if max_norm is not None:
         limit_norms(weight, input, max_norm, norm_type)
@@ -165,6 +177,17 @@ def embedding_bag(
     return result
 
 
+def _check_rows(flat: Tensor, rows: int) -> None:
+    indices = flat._array
+    if type(indices) is np.ndarray and indices.size:
+        wrong = (indices < 0) | (indices >= rows)
+        if wrong.any():
+            place = int(wrong.argmax())
+            raise RuntimeError(
+                f"Index {place} of input takes value {indices[place]} which is not in the valid range [0, {rows})"
+            )
+
+
 def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, Any, int]:
     """All row numbers in sequence, the number of the bag of each, and how many bags there are."""
     ndim = input._array.ndim
@@ -175,6 +198,8 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
                 f"However, found offsets of type {type(offsets)}"
             )
         bags, length = input._array.shape
+        if not length and bags:
+            raise RuntimeError("step must be nonzero: embedding_bag got bags without entries")
         return input.reshape(-1), np.repeat(np.arange(bags), length), bags
     if ndim != 1:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {ndim}")
@@ -205,7 +230,8 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
 def _largest(rows: Tensor, bag_of: Any, bags: int) -> Tensor:
     values = on_host(rows._array)
     if not len(values):
-        return zeros((bags, values.shape[1]), dtype=rows.dtype, device=rows.device)  # type: ignore[no-any-return]
+        start = zeros((bags, values.shape[1]), dtype=rows.dtype, device=rows.device)
+        return index_add(start, 0, tensor_beside(rows, bag_of), rows)  # nothing, but with history
     sizes = np.bincount(bag_of, minlength=bags)
     ends = np.cumsum(sizes)
     places = np.zeros((bags, values.shape[1]), np.int64)

@@ -73,7 +73,8 @@ class BasePruningMethod(ABC):
         original = getattr(module, name)
         if importance_scores is not None and importance_scores.shape != original.shape:
             raise AssertionError(
-                f"importance_scores should have the same shape as parameter {name} of {module}"
+                f"importance_scores should have the same shape as parameter {name} of {module}, got "
+                f"{importance_scores.shape} vs {original.shape}"
             )
         scores = original if importance_scores is None else importance_scores
         first = not present
@@ -200,7 +201,7 @@ class RandomUnstructured(BasePruningMethod):
         self.amount = amount
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        count = _number_to_prune(self.amount, t.numel())
+        count = _compute_nparams_toprune(self.amount, t.numel())
         mask = default_mask.clone()
         if count:
             lowest = rand_like(t).reshape(-1).topk(count).indices
@@ -222,7 +223,7 @@ class L1Unstructured(BasePruningMethod):
         self.amount = amount
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        count = _number_to_prune(self.amount, t.numel())
+        count = _compute_nparams_toprune(self.amount, t.numel())
         mask = default_mask.clone()
         if count:
             lowest = t.abs().reshape(-1).topk(count, largest=False).indices
@@ -245,7 +246,7 @@ class _Structured(BasePruningMethod):
         _validate_structured_pruning(t)
         if self.dim >= t.dim():
             raise IndexError(f"Invalid index {self.dim} for tensor of size {t.shape}")
-        return _number_to_prune(self.amount, t.shape[self.dim])
+        return _compute_nparams_toprune(self.amount, t.shape[self.dim])
 
     def _keep(self, t: Tensor, default_mask: Tensor, kept: Tensor) -> Tensor:
         mask = zeros_like(t)
@@ -442,12 +443,18 @@ def _validate_pruning_amount_init(amount: Any) -> None:
         )
 
 
-def _number_to_prune(amount: Any, size: int) -> int:
+def _compute_nparams_toprune(amount: Any, tensor_size: int) -> int:
     if not isinstance(amount, numbers.Integral):
-        return round(float(amount) * size)
-    if int(amount) > size:
-        raise ValueError(f"amount={amount} should be smaller than the number of parameters to prune={size}")
+        return round(float(amount) * tensor_size)
+    _validate_pruning_amount(amount, tensor_size)
     return int(amount)
+
+
+def _validate_pruning_amount(amount: Any, tensor_size: int) -> None:
+    if isinstance(amount, numbers.Integral) and int(amount) > tensor_size:
+        raise ValueError(
+            f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}"
+        )
 
 
 def _validate_structured_pruning(t: Tensor) -> None:

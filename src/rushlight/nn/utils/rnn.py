@@ -15,6 +15,7 @@ from ...core.device import on_host
 from ...core.shapes import count
 from ...core.tensor import Tensor, make_tensor
 from ...ops.creation import full
+from ...ops.dispatch import type_name
 from ...ops.indexing import index_copy, index_select
 from ...ops.joining import cat
 from ...ops.movement import narrow, reshape
@@ -166,7 +167,8 @@ def pack_padded_sequence(
     given = lengths._array if isinstance(lengths, Tensor) else np.asarray(lengths)
     if given.ndim != 1:
         raise RuntimeError(
-            f"'lengths' argument should be a 1D CPU int64 tensor, but got {given.ndim}D {given.dtype} tensor"
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {given.ndim}D cpu "
+            f"{type_name(given.dtype)} tensor"
         )
     sizes = given.astype(np.int64)
     order = None

@@ -89,11 +89,43 @@ class SpectralNorm:
         module.register_buffer(name + "_v", v)
         module.register_forward_pre_hook(hook)
         module._register_state_dict_hook(hook.note_version)
+        module._register_load_state_dict_pre_hook(hook.complete_old_state)
         return hook
 
     def note_version(self, module: Module, state_dict: Any, prefix: str, local_metadata: Any) -> None:
         """Leave PyTorch's mark of the layout in the metadata."""
         local_metadata.setdefault("spectral_norm", {})[self.name + ".version"] = 1
+
+    def complete_old_state(
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """States of PyTorch before 1.0 have the weight itself in place of the vector ``v``: the least-squares one is found."""
+        if local_metadata.get("spectral_norm", {}).get(self.name + ".version"):
+            return
+        key = prefix + self.name
+        if key not in state_dict and all([key + ending in state_dict for ending in ("_orig", "_u", "_v")]):
+            return  # made by hand, without metadata
+        missing = [key + ending for ending in ("_orig", "", "_u") if key + ending not in state_dict]
+        if missing:
+            if strict:
+                missing_keys.extend(missing)
+            return
+        token = GRAD_MODE.set(False)
+        try:
+            original, weight, u = state_dict[key + "_orig"], state_dict.pop(key), state_dict[key + "_u"]
+            matrix = self.reshape_weight_to_matrix(original)
+            v = matrix.t().mm(matrix).pinverse().mv(matrix.t().mv(u))
+            v.mul_((original / weight).mean() / u.dot(matrix.mv(v)))
+            state_dict[key + "_v"] = v
+        finally:
+            GRAD_MODE.reset(token)
 
 
 def spectral_norm(
@@ -128,8 +160,9 @@ def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
             break
     else:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
-    for key, state_hook in module._state_dict_hooks.items():
-        if getattr(state_hook, "__self__", None) is hook:
-            del module._state_dict_hooks[key]
-            break
+    for hooks in (module._state_dict_hooks, module._load_state_dict_pre_hooks):
+        for key, state_hook in hooks.items():
+            if getattr(state_hook, "__self__", None) is hook:
+                del hooks[key]
+                break
     return module

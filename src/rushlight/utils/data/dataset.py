@@ -63,7 +63,9 @@ class StackDataset(Dataset):
     """Several datasets of one length side by side: samples are tuples, or dictionaries for datasets given by name."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if bool(args) == bool(kwargs):
+        if not args and not kwargs:
+            raise ValueError("At least one dataset should be passed")
+        if args and kwargs:
             raise ValueError(
                 "Supported either ``tuple``- (via ``args``) or ``dict``- (via ``kwargs``) like input/output"
             )
@@ -77,6 +79,21 @@ class StackDataset(Dataset):
         if isinstance(self.datasets, dict):
             return {name: dataset[index] for name, dataset in self.datasets.items()}
         return tuple([dataset[index] for dataset in self.datasets])
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        columns = []
+        for dataset in self.datasets.values() if isinstance(self.datasets, dict) else self.datasets:
+            fetch = getattr(dataset, "__getitems__", None)
+            column = fetch(indices) if callable(fetch) else [dataset[i] for i in indices]
+            if len(column) != len(indices):
+                raise ValueError(
+                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}"
+                )
+            columns.append(column)
+        rows = zip(*columns, strict=True)
+        if isinstance(self.datasets, dict):
+            return [dict(zip(self.datasets, row, strict=True)) for row in rows]
+        return list(rows)
 
     def __len__(self) -> int:
         return self._length
@@ -112,7 +129,10 @@ class ChainDataset(IterableDataset):
         self.datasets = datasets
 
     def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(self.datasets)  # type: ignore[arg-type]
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise AssertionError("ChainDataset only supports IterableDataset")
+            yield from dataset
 
     def __len__(self) -> int:
         lengths: list[int] = [len(dataset) for dataset in self.datasets]  # type: ignore[arg-type]
@@ -158,6 +178,13 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
             counts.append(math.floor(total * fraction))
         for i in range(total - int(sum(counts))):
             counts[i % len(counts)] += 1
+        for i, count in enumerate(counts):
+            if not count:
+                import warnings
+
+                warnings.warn(
+                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
+                )
     if sum(counts) != total:
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     order = randperm(total, generator=generator).tolist()
