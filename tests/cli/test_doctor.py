@@ -99,3 +99,12 @@ assert not heavy, heavy
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    command = [sys.executable, "-m", "rushlight", "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()  # before anything is written: every flush fails
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ commands:
   run -m MODULE [ARGS]  the same for a module, as `python -m` would run it
   launch -n N PROGRAM [ARGS]
                         run N processes of it, for torch.distributed (`rushlight launch --help`)
+  explain [--html FILE] PROGRAM [ARGS]
+                        run it, and show what its compiled functions became (`rushlight explain --help`)
   doctor [--json]       show versions, BLAS, threads, and which optional parts are here
   doctor --coverage PROGRAM
                         list the names of torch that a program uses, and which are missing
@@ -49,10 +52,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             from rushlight.cli import launch
 
             return launch.main(rest)
+        case ["explain", *rest]:
+            from rushlight.cli import explain
+
+            return explain.main(rest)
         case ["doctor", *rest]:
             from rushlight.cli import doctor
 
-            return doctor.main(rest)
+            try:
+                code = doctor.main(rest)
+                sys.stdout.flush()
+            except BrokenPipeError:  # `rushlight doctor | head` has what it wanted
+                # Python flushes once more at exit, and would complain then.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                code = 0
+            return code
         case ["-h" | "--help"]:
             print(USAGE, end="")
             return 0

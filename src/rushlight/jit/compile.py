@@ -97,12 +97,21 @@ def _compiled(function: Callable[..., Any], fullgraph: bool, always_python: bool
         return run(*args, **kwargs)
 
     compiled._compiled = run  # type: ignore[attr-defined]  # for explain
-    return compiled
+    return compiled if _watcher is None else _watcher(compiled)
+
+
+_watcher: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+
+
+def watch(watcher: Callable[[Callable[..., Any]], Callable[..., Any]] | None) -> None:
+    """Hand every function that is compiled from now on to ``watcher``, and use what it gives instead; None: no longer."""
+    global _watcher
+    _watcher = watcher
 
 
 def is_compiling() -> bool:
-    """Whether this thread is recording for a compiled function."""
-    return getattr(ACTIVE, "tape", None) is not None
+    """Whether this thread is inside of a compiled function, which is recorded or (``jit/light.py``) runs eagerly."""
+    return getattr(ACTIVE, "tape", None) is not None or getattr(ACTIVE, "light", False)
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
