@@ -76,11 +76,25 @@ def compile(
     if disable:
         return model
     if backend == "eager":
-        return model if optimized is None else optimized(lambda function: function)
+        return model if optimized is None else optimized(_as_it_is)
     always_python = options is not None and options.get("replay") is False
-    if optimized is not None:
-        return optimized(lambda function: _compiled(function, fullgraph, always_python))
-    return _compiled(model, fullgraph, always_python)
+    make = _Compilation(fullgraph, always_python)
+    return make(model) if optimized is None else optimized(make)
+
+
+class _Compilation:
+    """Compiles functions with given options. A compiled module keeps one, and is pickled with it."""
+
+    def __init__(self, fullgraph: bool, always_python: bool) -> None:
+        self.fullgraph = fullgraph
+        self.always_python = always_python
+
+    def __call__(self, function: Callable[..., Any]) -> Any:
+        return _compiled(function, self.fullgraph, self.always_python)
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
 
 
 def _compiled(function: Callable[..., Any], fullgraph: bool, always_python: bool) -> Any:

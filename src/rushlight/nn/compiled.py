@@ -41,6 +41,16 @@ class OptimizedModule(Module):
         memo[id(self)] = copied
         return copied
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the programs: what is unpickled compiles its own."""
+        state = dict(vars(self))
+        del state["_call"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        object.__setattr__(self, "_call", self._make(self._orig_mod.__call__))
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call(*args, **kwargs)
 
