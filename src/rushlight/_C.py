@@ -9,6 +9,7 @@ from .autograd.function import Function
 from .core.device import get_default_device
 from .core.history import LeafNode
 from .core.tensor import Tensor
+from .linalg import LinAlgError as _LinAlgError
 from .ops.batching import ACTIVE
 from .ops.conversion import parse_to
 from .overriding.state import (
@@ -17,7 +18,10 @@ from .overriding.state import (
     disabled_torch_function as _disabled_torch_function_impl,
 )
 
-__all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass", "_disabled_torch_function_impl"]
+__all__ = ["TensorBase", "_LinAlgError", "DisableTorchFunction", "DisableTorchFunctionSubclass", "_disabled_torch_function_impl"]
+
+
+TensorBase = _TensorBase = Tensor
 
 
 def _log_api_usage_once(*args: object) -> None:
@@ -118,8 +122,41 @@ class _TensorMeta(type(Tensor)):  # type: ignore[misc]
     """A metaclass for classes whose ``isinstance`` is their own."""
 
 
+def _padder(mode: str, dims: int) -> Any:
+    def function(self: Tensor, padding: Any) -> Tensor:
+        """``nn.functional.pad`` in one mode, of a fixed number of dimensions."""
+        from .nn.functional import pad
+
+        if len(padding) != 2 * dims:
+            raise RuntimeError(f"padding size is expected to be {2 * dims}")
+        return pad(self, list(padding), mode)
+
+    return staticmethod(function)
+
+
+def _resizer(mode: str) -> Any:
+    def function(self: Tensor, output_size: Any, *options: Any) -> Tensor:
+        """``nn.functional.interpolate`` in one mode, to a size (or, where that is None, by factors)."""
+        from .nn.functional import interpolate
+
+        corners = bool(options[0]) if options and "nearest" not in mode else None
+        factors = options[-1] if output_size is None and options else None
+        size = None if output_size is None else list(output_size)
+        return interpolate(self, size, factors, mode, corners)
+
+    return staticmethod(function)
+
+
 class _nn:
     """Functions of ``torch._C._nn``; those of ``nn.functional`` are there too."""
+
+    replication_pad1d, replication_pad2d, replication_pad3d = (_padder("replicate", n) for n in (1, 2, 3))
+    reflection_pad1d, reflection_pad2d, reflection_pad3d = (_padder("reflect", n) for n in (1, 2, 3))
+    upsample_nearest1d = upsample_nearest2d = upsample_nearest3d = _resizer("nearest")
+    _upsample_nearest_exact1d = _upsample_nearest_exact2d = _upsample_nearest_exact3d = _resizer("nearest-exact")
+    upsample_linear1d, upsample_bilinear2d, upsample_trilinear3d, upsample_bicubic2d = (
+        _resizer(mode) for mode in ("linear", "bilinear", "trilinear", "bicubic")
+    )
 
     @staticmethod
     def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:

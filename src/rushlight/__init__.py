@@ -101,7 +101,6 @@ from .ops.bounds import (
     heaviside as heaviside,
     maximum as maximum,
     minimum as minimum,
-    nan_to_num as nan_to_num,
 )
 from .ops.comparison import (
     allclose as allclose,
@@ -211,15 +210,12 @@ from .ops.special_functions import (
 )
 from .ops.pointwise import (
     add as add,
-    addcdiv as addcdiv,
-    addcmul as addcmul,
     div as div,
     div as divide,
     floor_divide as floor_divide,
     fmod as fmod,
     gcd as gcd,
     lcm as lcm,
-    lerp as lerp,
     mul as mul,
     mul as multiply,
     neg as neg,
@@ -445,6 +441,14 @@ from .ops.strided import (
 
 # autograd
 from . import autograd as autograd
+from .autograd.fused_operations import (
+    addcdiv as addcdiv,
+    addcmul as addcmul,
+    lerp as lerp,
+    nan_to_num as nan_to_num,
+    trapezoid as trapezoid,
+    trapezoid as trapz,
+)
 from .autograd.anomaly_mode import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
     is_anomaly_enabled as is_anomaly_enabled,
@@ -610,8 +614,6 @@ from .ops.scans import (
     cumulative_trapezoid as cumulative_trapezoid,
     diff as diff,
     logcumsumexp as logcumsumexp,
-    trapezoid as trapezoid,
-    trapz as trapz,
 )
 from .ops.sorting import (
     argsort as argsort,
@@ -708,7 +710,10 @@ from .amp.autocast_mode import (
 # arguments in torch's own order, reductions by number; recurrent layers as functions; segments
 from .nn.functional.native_forms import (
     batch_norm as batch_norm,
+    batch_norm_update_stats as batch_norm_update_stats,
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+    conv_tbc as conv_tbc,
+    convolution as convolution,
     cosine_embedding_loss as cosine_embedding_loss,
     ctc_loss as ctc_loss,
     embedding_bag as embedding_bag,
@@ -717,6 +722,10 @@ from .nn.functional.native_forms import (
     instance_norm as instance_norm,
     kl_div as kl_div,
     margin_ranking_loss as margin_ranking_loss,
+    native_batch_norm as native_batch_norm,
+    native_dropout as native_dropout,
+    native_group_norm as native_group_norm,
+    native_layer_norm as native_layer_norm,
     norm_except_dim as norm_except_dim,
     nuclear_norm as nuclear_norm,
     poisson_nll_loss as poisson_nll_loss,
@@ -834,6 +843,10 @@ else:
                 f"_{name}": f".ops.compressed_indices:{name}"
                 for name in ("convert_indices_from_coo_to_csr", "convert_indices_from_csr_to_coo")
             },
+            "_grid_sampler_2d_cpu_fallback": ".nn.functional.grid_sampling:grid_sampler_2d",
+            "_scaled_dot_product_attention_math": (
+                ".nn.functional.native_forms:_scaled_dot_product_attention_math"
+            ),
             "_segment_reduce": ".ops.segments:segment_reduce",
             "_shape_as_tensor": ".assertions:shape_as_tensor",
             "PyTorchFileReader": ".absent_modules:PyTorchFileReader",

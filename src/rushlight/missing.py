@@ -43,7 +43,7 @@ INSTEAD: Final = {
 }
 # Methods and properties of PyTorch's tensors that are not here.
 MISSING_METHODS: Final = (
-    "chalf", "const_data_ptr", "dequantize", "dim_order", "eig", "hash_tensor", "int_repr", "ipu", "lstsq", "module_load",
+    "chalf", "const_data_ptr", "dequantize", "eig", "hash_tensor", "int_repr", "ipu", "lstsq", "module_load",
     "mtia", "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point", "qscheme",
     "record_stream", "reinforce", "resize", "resize_as", "resize_as_sparse_", "slice_inverse", "solve", "storage_type",
     "symeig", "to_mkldnn", "to_padded_tensor", "xpu",

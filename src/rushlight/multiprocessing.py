@@ -1,7 +1,8 @@
 """``torch.multiprocessing``: Python's own ``multiprocessing``, and ``spawn``.
 
-Tensors travel to other processes as copies, but for those whose memory was shared first (``Tensor.share_memory_``,
-``Module.share_memory``). PyTorch shares the memory of every tensor that is sent.
+A tensor that goes to another process has its memory shared from then on, as by ``Tensor.share_memory_``: what either process
+writes in place, both see. Copied instead are what a child sends back (it may be gone before it is asked for the memory), views,
+and tensors whose memory something else looks at, unless their memory was shared first.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from multiprocessing import *  # noqa: F403
 from typing import Any
 
 from .missing import lazily as _lazily
+from .ops.shared_memory import register as _share_what_is_sent
 
 _SHARING = ["file_system"]
+_share_what_is_sent()
 
 
 class ProcessException(Exception):

@@ -15,7 +15,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     """Allow matrix products of less precision than float32: "high" and "medium" let a GPU round the factors to TF32. On a CPU
     they keep full precision.
 
-    Raises ``RuntimeError`` for anything but "highest", "high" and "medium".
+    Anything but "highest", "high" and "medium" only warns.
 
     Example:
         >>> import rushlight as torch
@@ -24,9 +24,15 @@ def set_float32_matmul_precision(precision: str) -> None:
         'highest'
     """
     if precision not in _PRECISIONS:
-        raise RuntimeError(
-            f"set_float32_matmul_precision: got {precision!r}; allowed are {', '.join(_PRECISIONS)}"
+        import warnings
+
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the current "
+            "setFloat32MatmulPrecision call has no effect.",
+            UserWarning,
+            stacklevel=2,
         )
+        return
     _STATE["matmul"] = precision
     from .runtime.cuda import allow_tf32
 
@@ -40,6 +46,10 @@ def get_float32_matmul_precision() -> str:
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Ask for deterministic algorithms: remembered. All algorithms here are deterministic already."""
+    if not isinstance(mode, bool):
+        raise TypeError(
+            f"_set_deterministic_algorithms(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}"
+        )
     _STATE["deterministic"] = (1 if warn_only else 2) if mode else 0
 
 
@@ -98,13 +108,23 @@ def set_default_tensor_type(t: Any, /) -> None:
 
     Example:
         >>> import rushlight as torch
+        >>> import warnings
+        >>> warnings.simplefilter("ignore")  # it warns that it is deprecated
         >>> torch.set_default_tensor_type("torch.DoubleTensor")
         >>> torch.get_default_dtype()
         torch.float64
         >>> torch.set_default_tensor_type(torch.FloatTensor)
     """
+    import warnings
+
     from .core import dtypes
 
+    warnings.warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() as alternatives.",
+        UserWarning,
+        stacklevel=2,
+    )
     if isinstance(t, dtype):
         set_default_dtype(t)
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .autograd import differentiate, grad_mode
+from .autograd import differentiate, fused_operations, grad_mode
 from .core.tensor import LEGACY_CONSTRUCTOR, Tensor
 from .missing import MISSING_METHODS, MissingNameError
 from .ops import (
@@ -71,6 +71,7 @@ TABLES: Final = (
     copies,
     movement,
     pointwise,
+    fused_operations,
     comparison,
     complex_numbers,
     powers,
@@ -115,6 +116,8 @@ TABLES: Final = (
 class _MissingMethod:
     """In the place of a method that PyTorch's tensors have and these have not. (A ``__getattr__`` would make every access to
     a tensor's attributes slower.)"""
+
+    is_missing = True  # for dir()
 
     def __init__(self, name: str) -> None:
         self.name = name

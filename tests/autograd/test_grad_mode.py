@@ -287,8 +287,7 @@ def test_inference_tensors_cannot_start_to_require_grad_outside():
     y.requires_grad_(False)
     with pytest.raises(RuntimeError, match="do not track version counter"):
         _ = y._version
-    with pytest.raises(RuntimeError, match="do not track version counter"):
-        torch.autograd.graph.increment_version(y)
+    torch.autograd.graph.increment_version(y)  # there is nothing to count
 
 
 def test_normal_tensors_in_inference_mode():

@@ -228,19 +228,21 @@ def _parameters(text: str) -> list[tuple[str, str]]:
 _MOST_AT_ONCE = 48  # kernels in one translation unit: the header and the process cost as much as ten
 _FLAGS = ("-O1", "-std=c++17", "-nostdinc++", "-fPIC", "-shared", "-w", "-ffp-contract=off", "-fwrapv",
           "-fno-strict-aliasing", "-U_FORTIFY_SOURCE")  # fmt: skip
+# For many kernels that run once, on little: half of g++'s time.
+BRIEFLY = ("-O0",)
 _made: dict[tuple[str, str], Function] = {}
 
 
-def compile_all(sources: Sequence[tuple[str, str]]) -> list[Function]:
+def compile_all(sources: Sequence[tuple[str, str]], flags: Sequence[str] = ()) -> list[Function]:
     """The kernels of (source, name) pairs. Each is compiled once, whatever it is asked for with, and kept between runs by its
-    text. NVRTC, where it is, must accept them, too."""
+    text. NVRTC, where it is, must accept them, too. ``flags``: for g++, after its own."""
     missing = [pair for pair in dict.fromkeys(sources) if pair not in _made]
     if missing:
         if COMPILER is None:
             raise RuntimeError(WHY_NOT)
         for start in range(0, len(missing), _MOST_AT_ONCE):
             part = missing[start : start + _MOST_AT_ONCE]
-            finish = _compiling([pair for pair in part if not _kept(pair).exists()])
+            finish = _compiling([pair for pair in part if not _kept(pair).exists()], flags)
             try:
                 _accepted(part)  # while g++ is at work
             finally:
@@ -274,7 +276,7 @@ def _accepted(sources: Sequence[tuple[str, str]]) -> None:
     # Of several in one text each has a namespace: helpers and kernels of different texts share names.
     spaces = [_in_namespace(number, source) for number, (source, _) in enumerate(fresh)]
     try:
-        cuda_nvrtc.ptx("\n".join(spaces) if len(fresh) > 1 else fresh[0][0], fresh[0][1])
+        cuda_nvrtc.ptx("\n".join(spaces) if len(fresh) > 1 else fresh[0][0], fresh[0][1], quick=True)
     except RuntimeError:
         for source, name in fresh:  # the one that is refused is named
             cuda_nvrtc.ptx(source, name)
@@ -295,7 +297,7 @@ def _parameters_of(source: str, name: str) -> list[tuple[str, str]]:
     raise AssertionError(f"no kernel {name} in:\n{source}")
 
 
-def _compiling(sources: Sequence[tuple[str, str]]) -> Callable[[], None]:
+def _compiling(sources: Sequence[tuple[str, str]], flags: Sequence[str] = ()) -> Callable[[], None]:
     """Begin to make one library of kernels; what is given back waits for it and notes for each where it is."""
     if not sources:
         return lambda: None
@@ -316,7 +318,7 @@ def _compiling(sources: Sequence[tuple[str, str]]) -> Callable[[], None]:
     source_file, made = (folder / f"{target.stem}.{os.getpid()}.{kind}" for kind in ("cpp", "so"))
     source_file.write_text(text)
     compiler = subprocess.Popen(
-        [str(COMPILER), *_FLAGS, "-o", str(made), str(source_file)], stderr=subprocess.PIPE, text=True
+        [str(COMPILER), *_FLAGS, *flags, "-o", str(made), str(source_file)], stderr=subprocess.PIPE, text=True
     )
 
     def finish() -> None:
@@ -339,7 +341,8 @@ def _written(target: Path, text: str) -> None:
 
 
 def _folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"rushlight-host-cuda-{os.getuid()}"
+    given = os.environ.get("HOST_CUDA_FOLDER")  # of programs that a test starts with a temporary folder of their own
+    folder = Path(given) if given else Path(tempfile.gettempdir()) / f"rushlight-host-cuda-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     return folder
 

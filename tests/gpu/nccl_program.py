@@ -376,8 +376,14 @@ def training_in_graphs() -> None:
         assert calls == ([len(model.reducer.buckets)] * 3 if OVER_NCCL else [0] * 3), calls
         for other in weights[1:]:
             for a, b in zip(weights[0], other, strict=True):
-                np.testing.assert_allclose(a, b, *((5e-2, 5e-2) if dtype is torch.bfloat16 else (1e-5, 1e-6)))
-    whole = [(torch.randn(4 * SIZE, 6, generator=torch.Generator().manual_seed(9))).to(DEVICE) for _ in range(3)]
+                np.testing.assert_allclose(
+                    a,
+                    b,
+                    *((5e-2, 5e-2) if dtype is torch.bfloat16 else (1e-3, 1e-4) if hooked else (1e-5, 1e-6)),
+                )
+    whole = [
+        (torch.randn(4 * SIZE, 6, generator=torch.Generator().manual_seed(9))).to(DEVICE) for _ in range(3)
+    ]
     found = []
     for parallel in (True, False):
         torch.manual_seed(3)
@@ -393,7 +399,9 @@ def training_in_graphs() -> None:
 
         train = dist.data_parallel_step(one, net) if parallel else one
         results = [train(x) for x in whole]
-        found.append([*[t.detach().cpu().numpy() for pair in results for t in pair], net.weight.detach().cpu().numpy()])
+        found.append(
+            [*[t.detach().cpu().numpy() for pair in results for t in pair], net.weight.detach().cpu().numpy()]
+        )
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 

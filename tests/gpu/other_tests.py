@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import itertools
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from rushlight.compiler.cuda_lines import CudaLaunch
 from rushlight.compiler.launch import HostLaunch
@@ -32,13 +37,70 @@ def module_of(path: str, without: str = "") -> types.ModuleType:
 def slot_tests(path: str, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
     """The tests and fixtures of a ``test_slot_*`` file, comparing CUDA kernels with the records."""
     module: Any = module_of(path, "from . import slot_runner\n")
-    module.slot_runner = types.SimpleNamespace(compare=compare, samples_of=samples_of)
+    module.slot_runner = runner = types.SimpleNamespace(compare=compare, samples_of=samples_of)
     wanted = {}
     for name, value in vars(module).items():
         fixture = type(value).__name__ == "FixtureFunctionDefinition"
         if (name.startswith("test_") or fixture) and name not in leave_out:
             wanted[name] = value
-    return wanted
+
+    @pytest.fixture(scope="module", autouse=True)
+    def kernels() -> None:
+        """Every kernel of the tests, compiled beforehand: the tests are run once with a ``compare`` that lists what it is given."""
+        if host_cuda.COMPILER is None:
+            return
+        found: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+
+        def listed(record: Any, arguments: Any, attrs: Any, *args: Any, **options: Any) -> None:
+            found.append((record, arguments, attrs))
+
+        runner.compare = listed
+        try:
+            for name, value in wanted.items():
+                if name.startswith("test_"):
+                    for case in cases_of(value, wanted):
+                        with contextlib.suppress(Exception):  # the test itself comes later
+                            value(**case)
+        finally:
+            runner.compare = compare
+        prepared(found)
+
+    return {**wanted, "kernels": kernels}
+
+
+def cases_of(test: Any, fixtures: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """The arguments of a test's parametrization, every combination; ``fixtures``: what parametrized fixtures are looked for in.
+
+    Nothing for a test with other fixtures."""
+    choices: dict[Any, list[Any]] = {}
+    for mark in getattr(test, "pytestmark", ()):
+        if mark.name == "parametrize":
+            names, values = mark.args[:2]
+            several = not isinstance(names, str) or "," in names
+            names = tuple(names.replace(" ", "").split(",")) if isinstance(names, str) else tuple(names)
+            choices[names] = [value if several else (value,) for value in values]
+    known = {name for names in choices for name in names}
+    for name in inspect.signature(test).parameters:
+        if name not in known:
+            made = _values_of((fixtures or {}).get(name), fixtures or {})
+            if made is None:
+                return
+            choices[name,] = [(value,) for value in made]
+    for combination in itertools.product(*choices.values()):
+        yield {
+            name: value
+            for names, values in zip(choices, combination, strict=True)
+            for name, value in zip(names, values, strict=True)
+        }
+
+
+def _values_of(fixture: Any, fixtures: dict[str, Any]) -> list[Any] | None:
+    """What a fixture with ``params`` gives; None for another one."""
+    marker = getattr(fixture, "_fixture_function_marker", None)
+    if marker is None or marker.params is None:
+        return None
+    make = fixture._get_wrapped_function()
+    return [make(types.SimpleNamespace(param=param)) for param in marker.params]
 
 
 def samples_of(record: Any) -> Any:

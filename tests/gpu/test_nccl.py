@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from . import host_cuda
+
 PROGRAM = Path(__file__).parent / "nccl_program.py"
 # What CuPy 14 documents: NcclCommunicator's methods with their parameters, in order.
 DOCUMENTED = {
@@ -43,6 +45,7 @@ def run(folder: Path, ranks: int, *arguments: str, **variables: str) -> subproce
         env={
             **kept,
             "TMPDIR": str(folder),
+            "HOST_CUDA_FOLDER": str(host_cuda._folder()),
             "PYTHONPATH": str(root),
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",

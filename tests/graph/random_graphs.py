@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from rushlight.compiler.lowering.builder import GraphBuilder
-from rushlight.ir.graph import contiguous_strides
-from rushlight.ir.scalar import ReduceOp, ScalarOp
+from rushlight.ir.graph import Kind, contiguous_strides
+from rushlight.ir.scalar import PART, WHOLE, ReduceOp, ScalarOp
 
 S = ScalarOp
 SHAPES = [(4, 6), (6,), (4, 1), (2, 2, 6), (), (6, 4), (24,), (4, 6), (4, 6)]
@@ -137,18 +137,119 @@ class _Maker:
         return x and self.b.index(x.shape, self.draw(st.integers(0, len(x.shape) - 1)))
 
 
+COMPLEX = (np.dtype(np.complex64), np.dtype(np.complex128))
+
+
+class _ComplexMaker(_Maker):
+    """Graphs in which complex numbers are taken apart, put together, and changed by parts."""
+
+    def step(self):
+        if self.draw(st.booleans()):
+            return super().step()
+        how = ["part", "whole", "pairs", "paired", "stride", "write_part", "write_pairs", "cast_complex", "write_whole", "constant"]
+        made = getattr(self, self.draw(st.sampled_from(how)))()
+        if made is not None and made.node.size <= 200:
+            self.values.append(made)
+        return None
+
+    def complex_value(self, fits=lambda v: True):
+        return self.pick(lambda v: v.dtype in COMPLEX and fits(v))
+
+    def real_value(self, fits=lambda v: True):
+        return self.pick(lambda v: v.dtype in FLOATS and fits(v))
+
+    def part(self):
+        z = self.complex_value()
+        return z and z.map(self.draw(st.sampled_from([S.REAL, S.IMAG])))
+
+    def whole(self):
+        x = self.real_value()
+        y = x and self.real_value(lambda v: v.dtype == x.dtype and _broadcastable(v.shape, x.shape))
+        return y and x.map(S.COMPLEX, y)
+
+    def constant(self):
+        z = self.complex_value()
+        number = self.draw(st.sampled_from([0, 1j, 2 - 1j]))
+        return z and self.b.const(number, z.dtype, self.draw(st.sampled_from([z.shape, ()])))
+
+    def cast_complex(self):
+        x = self.pick()
+        return x.cast(self.draw(st.sampled_from(COMPLEX)))
+
+    def _seen(self, x, shape, strides, offset, dtype):
+        return self.b.make(Kind.VIEW, (x.number,), (strides, offset), shape, dtype)
+
+    def pairs(self):
+        """All of it as pairs."""
+        z = self.complex_value()
+        shape = z and (*z.shape, 2)
+        return z and self._seen(z, shape, contiguous_strides(shape), 0, PART[z.dtype])
+
+    def paired(self):
+        """Pairs as complex numbers, all of them or a few."""
+        x = self.real_value(lambda v: v.shape and v.shape[-1] % 2 == 0)
+        if x is None:
+            return None
+        shape = (*x.shape[:-1], x.shape[-1] // 2)
+        if shape[-1] == 1 and self.draw(st.booleans()):
+            shape = shape[:-1]
+        return self._seen(x, shape, contiguous_strides(shape), 0, WHOLE[x.dtype])
+
+    def stride(self):
+        """One part, through strides, of some elements."""
+        z = self.complex_value(lambda v: v.shape)
+        if z is None:
+            return None
+        start = self.draw(st.integers(0, z.shape[0] - 1))
+        shape = (z.shape[0] - start, *z.shape[1:])
+        strides = tuple([2 * s for s in contiguous_strides(z.shape)])
+        offset = start * strides[0] + self.draw(st.integers(0, 1))
+        return self._seen(z, shape, strides, offset, PART[z.dtype])
+
+    def write_part(self):
+        z = self.complex_value()
+        x = z and self.real_value(lambda v: v.dtype == PART[z.dtype] and v.shape == z.shape)
+        strides = x and tuple([2 * s for s in contiguous_strides(z.shape)])
+        base = z if self.draw(st.booleans()) else z and self.b.const(0, z.dtype, z.shape)
+        return x and base.write(x, strides, self.draw(st.integers(0, 1)))
+
+    def write_pairs(self):
+        """A part of the pairs that complex numbers are."""
+        z = self.complex_value(lambda v: v.node.size > 1)
+        x = z and self.real_value(lambda v: v.dtype == PART[z.dtype] and 0 < v.node.size < 2 * z.node.size)
+        if x is None:
+            return None
+        return z.write(x.reshape((x.node.size,)), (1,), self.draw(st.integers(0, 2 * z.node.size - x.node.size)))
+
+    def write_whole(self):
+        """Complex numbers over pairs of real ones."""
+        x = self.real_value(lambda v: v.node.size > 1)
+        z = x and self.complex_value(lambda v: PART[v.dtype] == x.dtype and 2 * v.node.size <= x.node.size)
+        return z and x.write(z.reshape((z.node.size,)), (1,), 0)
+
+
+@st.composite
+def complex_graphs(draw):
+    """Like ``graphs``, with complex numbers."""
+    return _drawn(draw, _ComplexMaker(draw), [np.complex64, np.complex64, np.complex128, np.float32, np.float64])
+
+
 @st.composite
 def graphs(draw):
     """``(graph, inputs)``: some outputs go into inputs."""
-    maker = _Maker(draw)
+    return _drawn(draw, _Maker(draw), [np.float32, np.float32, np.float32, np.float64, np.int64])
+
+
+def _drawn(draw, maker, dtypes):
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
     inputs = []
     for shape in draw(st.lists(st.sampled_from(SHAPES), min_size=2, max_size=5)):
-        dtype = draw(st.sampled_from([np.float32, np.float32, np.float32, np.float64, np.int64]))
+        dtype = np.dtype(draw(st.sampled_from(dtypes)))
         maker.values.append(maker.b.input(shape, dtype))
-        inputs.append(
-            np.asarray(rng.integers(-4, 5, shape) / (2 if np.dtype(dtype).kind == "f" else 1)).astype(dtype)
-        )
+        values = np.asarray(rng.integers(-4, 5, shape) / (1 if dtype.kind == "i" else 2))
+        if dtype.kind == "c":
+            values = values + 1j * (rng.integers(-4, 5, shape) / 2)
+        inputs.append(np.asarray(values).astype(dtype))
     for _ in range(draw(st.integers(1, 22))):
         maker.step()
     outputs = []

@@ -32,7 +32,7 @@ SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(Healt
 def close(got, wanted, tolerance):
     for g, w in zip(got, wanted, strict=True):
         assert (g.shape, g.dtype) == (w.shape, w.dtype)
-        if w.dtype.kind == "f":
+        if w.dtype.kind in "fc":
             np.testing.assert_allclose(g, w, tolerance, tolerance)
         else:
             np.testing.assert_array_equal(g, w)

@@ -24,7 +24,7 @@ REFUSED = {
     "arg_list_append", "arg_dict_set", "arg_object_set", "gen_outer", "weak", "logging_guard", "counter_attr",
     "logs_every_time", "changes_a_slot", "deque_popped",
 }  # fmt: skip
-N = 14  # calls: more than a function needs to be replayed
+N = 20  # calls: more than a function needs to be replayed, or to run eagerly
 
 
 def program(function):

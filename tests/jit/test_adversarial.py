@@ -15,6 +15,7 @@ import pytest
 import rushlight as torch
 
 from . import (
+    programs_with_numpy_arrays,
     programs_with_ordinary_code,
     programs_with_python_objects,
     programs_with_python_state,
@@ -26,6 +27,7 @@ PROGRAMS = {
     **programs_with_python_objects.PROGRAMS,
     **programs_with_shared_memory.PROGRAMS,
     **programs_with_ordinary_code.PROGRAMS,
+    **programs_with_numpy_arrays.PROGRAMS,
 }
 MODES = {"recorded": {"options": {"replay": False}}, "replayed": {}, "static": {"fullgraph": True}}
 

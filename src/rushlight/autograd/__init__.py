@@ -19,12 +19,26 @@ from .grad_mode import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
     no_grad as no_grad,
+    _force_original_view_tracking as _force_original_view_tracking,
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
+    is_view_replay_enabled as is_view_replay_enabled,
     set_grad_enabled as set_grad_enabled,
     set_multithreading_enabled as set_multithreading_enabled,
 )
 from .gradcheck import gradcheck as gradcheck, gradgradcheck as gradgradcheck
 from .variable import Variable as Variable
+
+
+def kineto_available() -> bool:
+    """False: the profiler here is not built on Kineto.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.autograd.kineto_available()
+        False
+    """
+    return False
+
 
 __all__ = [
     "Function",

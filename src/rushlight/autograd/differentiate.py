@@ -12,12 +12,19 @@ from ..core.dtypes import COMPLEXES, FLOATS, OF_NUMPY
 from ..core.history import Node, OutputNode
 from ..core.shapes import Size
 from ..core.tensor import Tensor, make_tensor
+from ..ops.batching import TRANSFORMED
 from ..ops.dispatch import named
 from ..ops.placement import tensor_beside
 from .engine import run_backward
 
 # Copying a 0-dim array costs a tenth of making one.
 _ONES: Final[dict[Any, Any]] = {dtype: np.ones((), dtype) for dtype in FLOATS}
+
+
+_BACKWARD_IN_TRANSFORM: Final = (
+    "backward() called inside a functorch transform. This is not supported, please use functorch.grad or functorch.vjp instead "
+    "or call backward() outside of functorch transforms."
+)
 
 
 class GradientEdge(NamedTuple):
@@ -72,6 +79,8 @@ def backward(
                 "`grad_tensors`."
             )
         grad_tensors = grad_variables
+    if TRANSFORMED.get():
+        raise RuntimeError(_BACKWARD_IN_TRANSFORM)
     outputs = _as_tuple(tensors)
     targets = None
     if inputs is not None:
@@ -105,6 +114,8 @@ def _tensor_backward(
         >>> w.grad
         tensor([1., 2., 3.])
     """
+    if TRANSFORMED.get():
+        raise RuntimeError(_BACKWARD_IN_TRANSFORM)
     node = self._node
     array = self._array
     if gradient is None and inputs is None and node is not None and not array.ndim and array.dtype in _ONES:

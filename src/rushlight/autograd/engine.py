@@ -61,11 +61,40 @@ def run_backward(
     token = GRAD_MODE.set(create_graph and not INFERENCE_MODE.get())
     run = _RUN.set(Run(nodes, targets)) if _runs_are_told_apart else None
     try:
-        return _run(nodes, gradients, retain_graph, targets, collect)
+        found = _run(nodes, gradients, retain_graph, targets, collect)
+        if FINAL_CALLBACKS:
+            _call_final()
+        return found
     finally:
         GRAD_MODE.reset(token)
         if run is not None:
             _RUN.reset(run)
+
+
+# What programs asked for, during backward, to be called at its end: each with the frame of that `run_backward`.
+FINAL_CALLBACKS: Final[list[tuple[Any, Any]]] = []
+
+
+def _call_final() -> None:
+    frame = sys._getframe(1)
+    mine = [entry for entry in FINAL_CALLBACKS if entry[0] is frame]
+    for entry in mine:
+        FINAL_CALLBACKS.remove(entry)
+        entry[1]()
+
+
+class ExecutionEngine:
+    """The engine as an object, which PyTorch has as ``Variable._execution_engine``."""
+
+    @staticmethod
+    def queue_callback(callback: Any) -> None:
+        """Call ``callback()`` at the end of the backward that runs now; ``RuntimeError`` outside of one."""
+        frame: Any = sys._getframe(1)
+        while frame is not None and frame.f_code is not run_backward.__code__:
+            frame = frame.f_back
+        if frame is None:
+            raise RuntimeError("Final callbacks can only be installed during backward pass.")
+        FINAL_CALLBACKS.append((frame, callback))
 
 
 def _run(

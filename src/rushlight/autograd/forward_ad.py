@@ -45,6 +45,7 @@ class _Level:
 
 
 _LEVELS: Final[list[_Level]] = []
+_current_level = -1  # the number of the open level
 
 
 def enter_dual_level() -> int:
@@ -54,7 +55,9 @@ def enter_dual_level() -> int:
     """
     if _LEVELS:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    global _current_level
     _LEVELS.append(_Level())
+    _current_level = 0
     return 0
 
 
@@ -66,7 +69,9 @@ def exit_dual_level(*, level: int | None = None) -> None:
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This is not supported."
         )
+    global _current_level
     _LEVELS.pop()
+    _current_level = -1
 
 
 class dual_level:

@@ -229,6 +229,31 @@ class _unsafe_preserve_version_counter(_Mode):
             storage_of(tensor).version = version
 
 
+class _force_original_view_tracking(_Mode):
+    """Accepted: a view that was changed in place always gets the history of the view operation itself."""
+
+    _enabled = False
+
+    def __init__(self, mode: bool) -> None:
+        self.prev = _force_original_view_tracking._enabled
+        self.mode = mode
+        _force_original_view_tracking._enabled = mode
+
+    def _fresh(self) -> _Mode:
+        return _force_original_view_tracking(self.mode)
+
+    def __enter__(self) -> None:
+        _force_original_view_tracking._enabled = self.mode
+
+    def __exit__(self, *exc: object) -> None:
+        _force_original_view_tracking._enabled = self.prev
+
+
+def is_view_replay_enabled() -> bool:
+    """What ``_force_original_view_tracking`` was given."""
+    return _force_original_view_tracking._enabled
+
+
 class inference_mode(_Mode):
     """Within this context nothing is recorded and nothing counts versions; what is made in it stays out of autograd.
 

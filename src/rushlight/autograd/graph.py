@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from ..core.history import Node, OutputNode, RemovableHandle
+from ..core.storage import InferenceStorage
 from ..core.tensor import Tensor, storage_of
 from ..missing import lazily as _lazily
 from .differentiate import GradientEdge
@@ -15,13 +16,35 @@ from .saved_tensors import disable_saved_tensors_hooks, save_on_cpu, saved_tenso
 __all__: Final = [
     "GradientEdge",
     "Node",
+    "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
     "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
+    "set_warn_on_accumulate_grad_stream_mismatch",
 ]
+
+
+class allow_mutation_on_saved_tensors(saved_tensors_hooks):
+    """Within this context what is saved for backward may be changed in place: a copy of it is kept, so backward computes with
+    the values of then.
+
+    Example:
+        >>> import rushlight as torch
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        ...     y = x.clone()
+        ...     z = (y * y).sum()
+        ...     _ = y.zero_()
+        >>> z.backward()
+        >>> x.grad
+        tensor([2., 2.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda tensor: tensor.detach().clone(), lambda tensor: tensor)
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
@@ -49,12 +72,21 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Count a change in place of ``tensor`` (or of each of several) that was made without its operations.
 
-    Raises ``RuntimeError`` for inference tensors, which count none.
+    Inference tensors count none.
     """
     for changed in (tensor,) if isinstance(tensor, Tensor) else tensor:
         storage = storage_of(changed)
-        _ = changed._version  # raises for an inference tensor
-        storage.mark_changed("increment_version")
+        if not isinstance(storage, InferenceStorage):  # those count none
+            storage.mark_changed("increment_version")
+
+
+def set_warn_on_accumulate_grad_stream_mismatch(enabled: bool) -> None:
+    """Accepted and without effect: gradients are added up in the order in which they come.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+    """
 
 
 def register_multi_grad_hook(

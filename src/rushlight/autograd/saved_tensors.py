@@ -131,7 +131,7 @@ class SavedTensor:
         """What was saved, by its hooks' leave."""
         return self._node.unpack()[self._position]  # type: ignore[no-any-return]
 
-    def register_hooks(self, pack_hook: Pack, unpack_hook: Unpack) -> None:
+    def register_hooks(self, pack_hook: Pack, unpack_hook: Unpack | None = None) -> None:
         """Put what was saved through ``pack_hook`` now, and through ``unpack_hook`` when it is needed.
 
         Raises ``TypeError`` for what can't be called, ``RuntimeError`` for None, for what was freed, and where there are

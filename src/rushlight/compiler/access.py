@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..ir.graph import Kind, Node, Shape, contiguous_strides
+import numpy as np
+
+from ..ir.graph import Kind, Node, Shape, contiguous_strides, count_as
 from ..ir.regions import compose, count, is_whole
 
 
 class Access(NamedTuple):
-    """Element ``i`` of an index space of extents ``shape`` is the memory of node ``root`` at ``offset + i · strides``."""
+    """Element ``i`` of an index space of extents ``shape`` is the memory of node ``root`` at ``offset + i · strides``.
+
+    ``dtype``: what the memory is seen as, where that is not the root's dtype; strides and offset are in its elements.
+    """
 
     root: int
     shape: Shape
     strides: Shape
     offset: int
+    dtype: np.dtype[Any] | None = None
 
     def is_identity(self, size: int) -> bool:
         """Whether all ``size`` elements of the root are read, each at its own place."""
-        return is_whole(self.shape, self.strides, self.offset, size)
+        return self.dtype is None and is_whole(self.shape, self.strides, self.offset, size)
 
 
 def resolve(nodes: Sequence[Node], operand: int, shape: Shape) -> Access:
@@ -34,12 +40,16 @@ def resolve(nodes: Sequence[Node], operand: int, shape: Shape) -> Access:
             [s if n == m else 0 for n, m, s in zip(own, shape[lead:], steps, strict=True)]
         )
     offset = 0
+    dtype = nodes[operand].dtype
     while True:
         node = nodes[operand]
+        seen_as = None if node.dtype == dtype else dtype
         if node.kind is not Kind.VIEW:
-            return Access(operand, shape, strides, offset)
+            return Access(operand, shape, strides, offset, seen_as)
         base = node.operands[0]
-        if not is_whole(node.shape, node.attrs[0], node.attrs[1], nodes[base].size):
+        if not is_reshape(nodes, node):
+            if seen_as is not None:  # no strides say parts of what is not in one piece
+                return Access(operand, shape, strides, offset, seen_as)
             composed = compose(shape, strides, offset, node.shape, *node.attrs)
             if composed is None:
                 if not is_whole(shape, strides, offset, node.size):
@@ -50,16 +60,21 @@ def resolve(nodes: Sequence[Node], operand: int, shape: Shape) -> Access:
         operand = base
 
 
+def is_reshape(nodes: Sequence[Node], view: Node) -> bool:
+    """Whether a VIEW is all of its operand's memory in the same order."""
+    base = nodes[view.operands[0]]
+    return is_whole(view.shape, view.attrs[0], view.attrs[1], count_as(base.size, base.dtype, view.dtype))
+
+
 def root_of(nodes: Sequence[Node], number: int) -> int:
     """The node whose memory holds the value of ``number`` in the same order: reshapes have none of their own."""
     while True:
         node = nodes[number]
         if node.kind is not Kind.VIEW:
             return number
-        base = node.operands[0]
-        if not is_whole(node.shape, node.attrs[0], node.attrs[1], nodes[base].size):
+        if not is_reshape(nodes, node):
             return number
-        number = base
+        number = node.operands[0]
 
 
 def refined(space: Shape, shape: Shape) -> Shape | None:

@@ -102,7 +102,7 @@ class CudaEmitter(Emitter):
                 base = buffer.place
             else:
                 base = self.place(argument.root)
-            itemsize = self.nodes[argument.root].dtype.itemsize
+            itemsize = argument.dtype.itemsize
             places.append(base._replace(offset=base.offset + argument.offset * itemsize))
         numbers = (*group.inlined, *group.members)
         moved = sum([self._bytes_of(a, plan) for a in plan.arguments])

@@ -67,7 +67,7 @@ def _copy_kernel(dtype: Any, constant: str | None) -> RowKernel:
         arguments = (Argument(dtype, (Stride.ONE,)), Argument(dtype, (Stride.ONE,), True))
         code = Instruction(Leaf.LOAD, (), dtype, 0)
         return RowKernel(0, 1, arguments, (Stage(True, (code,), ((1, 0),)),))
-    number = {"b": lambda t: t == "True", "f": float, "V": float}.get(dtype.kind, int)(constant)
+    number = {"b": lambda t: t == "True", "f": float, "V": float, "c": complex}.get(dtype.kind, int)(constant)
     code = Instruction(Leaf.CONST, (), dtype, number)
     return RowKernel(0, 1, (Argument(dtype, (Stride.ONE,), True),), (Stage(True, (code,), ((0, 0),)),))
 
@@ -223,9 +223,9 @@ class Emitter:
                 base = buffer.place
             else:
                 base = self.place(argument.root)
-            itemsize = self.nodes[argument.root].dtype.itemsize
+            itemsize = argument.dtype.itemsize
             (writes if argument.written else reads).append(
-                _extent(base, self.nodes[argument.root].size * itemsize)
+                _extent(base, _nbytes(self.nodes[argument.root]))
             )
             places.append(base._replace(offset=base.offset + argument.offset * itemsize))
         ints = [*plan.extents]
@@ -246,7 +246,7 @@ class Emitter:
         for extent, stride in zip(plan.extents, argument.strides, strict=True):
             if stride:
                 touched *= extent
-        return touched * int(self.nodes[argument.root].dtype.itemsize)
+        return touched * int(argument.dtype.itemsize)
 
     def _label(self, group: Group) -> str:
         names = []
@@ -285,8 +285,8 @@ class Emitter:
             return
         node = self.nodes[copy.source]
         if node.kind is Kind.CONST:
-            kernel = _copy_kernel(node.dtype, repr(node.attrs[0])) if node.dtype.kind != "c" else None
-            text = None if kernel is None else kernel_text(kernel)
+            kernel = _copy_kernel(node.dtype, repr(node.attrs[0]))
+            text = kernel_text(kernel)
             if text is None:
                 function: Callable[..., Any] = _Constant(node)
                 self._host(
@@ -315,7 +315,7 @@ class Emitter:
 
     def _copy_memory(self, source: Place, into: Place, target: Buffer, label: str) -> None:
         kernel = _copy_kernel(target.dtype, None)
-        text = None if target.dtype.kind == "c" else kernel_text(kernel)
+        text = kernel_text(kernel)
         if text is None:
             described = ((target.size,), target.dtype)
             line = HostLaunch(_same, ((source, *described),), ((into, *described),), label)
@@ -396,7 +396,7 @@ class Emitter:
 
     def _fill(self, target: Buffer) -> None:
         assert target.place is not None
-        kernel = _copy_kernel(target.dtype, "0" if target.dtype.kind in "iu" else "0.0")
+        kernel = _copy_kernel(target.dtype, "0.0" if target.dtype.kind in "fV" else "0")
         text = kernel_text(kernel)
         assert text is not None
         launch = Launch(

@@ -72,7 +72,8 @@ CHEAP = frozenset(
     (
         ScalarOp.ADD, ScalarOp.SUB, ScalarOp.MUL, ScalarOp.NEG, ScalarOp.ABS, ScalarOp.MAXIMUM, ScalarOp.MINIMUM,
         ScalarOp.LESS, ScalarOp.LESS_EQUAL, ScalarOp.EQUAL, ScalarOp.NOT_EQUAL, ScalarOp.IS_NAN, ScalarOp.AND,
-        ScalarOp.OR, ScalarOp.XOR, ScalarOp.NOT, ScalarOp.WHERE, ScalarOp.SIGN, ScalarOp.COPYSIGN,
+        ScalarOp.OR, ScalarOp.XOR, ScalarOp.NOT, ScalarOp.WHERE, ScalarOp.SIGN, ScalarOp.COPYSIGN, ScalarOp.REAL,
+        ScalarOp.IMAG, ScalarOp.COMPLEX,
     )
 )  # fmt: skip
 
@@ -121,7 +122,7 @@ def without_ones(shape: Shape) -> Shape:
 
 def is_row_broadcast(access: Access, space: Shape, reduced: frozenset[int]) -> bool:
     """Whether an access over ``space`` reads, whatever the reduced indices are, the element of the outer point's number."""
-    if access.offset:
+    if access.offset or access.dtype is not None:
         return False
     strides = split_strides(access.shape, access.strides, space)
     step = 1
@@ -210,7 +211,7 @@ def matrix_access(nodes: Sequence[Node], operand: int) -> Access:
     """How a product reads an operand: through strides of its own dimensions."""
     shape = nodes[operand].shape
     access = resolve(nodes, operand, shape)
-    if access.shape == shape and nodes[access.root].kind is not Kind.INDEX:
+    if access.shape == shape and access.dtype is None and nodes[access.root].kind is not Kind.INDEX:
         return access
     return Access(root_of(nodes, operand), shape, contiguous_strides(shape), 0)
 

@@ -23,15 +23,13 @@ _MOST_RECOMPUTED = 12  # instructions
 
 
 class LoopArgument(NamedTuple):
-    """An array that a kernel is given: the node whose memory it is, and how the kernel walks it (in elements).
-
-    ``place``: "value" for the node's own memory, "base" for that of a WRITE.
-    """
+    """An array that a kernel is given: the node whose memory it is, and how the kernel walks it (in elements of ``dtype``)."""
 
     root: int
     strides: Shape
     offset: int
     written: bool
+    dtype: np.dtype[Any]
 
 
 class LoopPlan(NamedTuple):
@@ -125,12 +123,15 @@ class LoopBuilder:
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
-    def _argument(self, root: int, strides: Shape, offset: int, written: bool) -> int:
-        key = (root, strides, offset)
+    def _argument(
+        self, root: int, strides: Shape, offset: int, written: bool, dtype: np.dtype[Any] | None = None
+    ) -> int:
+        dtype = dtype or self.nodes[root].dtype
+        key = (root, strides, offset, dtype)
         number = self.numbers.get(key)
         if number is None:
             number = self.numbers[key] = len(self.arguments)
-            self.arguments.append(LoopArgument(root, strides, offset, written))
+            self.arguments.append(LoopArgument(root, strides, offset, written, dtype))
         elif written:
             self.arguments[number] = self.arguments[number]._replace(written=True)
         return number
@@ -153,14 +154,15 @@ class LoopBuilder:
 
     def _load(self, stage: _Stage, moment: int, access: Access, level: Level) -> int:
         node = self.nodes[access.root]
-        number = self._argument(access.root, self._strides(access, level), access.offset, False)
+        dtype = access.dtype or node.dtype
+        number = self._argument(access.root, self._strides(access, level), access.offset, False, dtype)
         identity = access.is_identity(node.size)
         before = self.reads.get(access.root)
         self.reads[access.root] = (
             max(moment, before[0] if before else moment),
             identity and (before is None or before[1]),
         )
-        return stage.add(Instruction(Leaf.LOAD, (), node.dtype, number))
+        return stage.add(Instruction(Leaf.LOAD, (), dtype, number))
 
     # --- code ---------------------------------------------------------------------------------------------------------
 
@@ -291,7 +293,11 @@ class LoopBuilder:
             shape, strides, offset = node.attrs
             made = self._operand(stage, moment, node.operands[1], shape, level)
             argument = self._argument(
-                number, self._strides(Access(number, shape, strides, offset), level), offset, True
+                number,
+                self._strides(Access(number, shape, strides, offset), level),
+                offset,
+                True,
+                self.nodes[node.operands[1]].dtype,
             )
         elif level is Level.FULL:
             made = self._full(stage, moment, number)
@@ -363,7 +369,7 @@ class LoopBuilder:
         arguments = tuple([a._replace(strides=tuple([a.strides[d] for d in kept])) for a in self.arguments])
         described = tuple(
             [
-                Argument(self.nodes[a.root].dtype, tuple([_step(s) for s in a.strides]), a.written)
+                Argument(a.dtype, tuple([_step(s) for s in a.strides]), a.written)
                 for a in arguments
             ]
         )

@@ -36,7 +36,7 @@ def target_of(nodes: Sequence[Node], product: int, reader: int) -> Target | None
     else:
         shape, strides, offset = node.shape, contiguous_strides(node.shape), 0
         access = resolve(nodes, reader, shape)
-    if access.root != product or access.offset or count(shape) != result.size:
+    if access.root != product or access.offset or access.dtype or count(shape) != result.size:
         return None
     space = refined(tuple([n for n in shape if n != 1]), tuple([n for n in access.shape if n != 1]))
     if space is None:

@@ -304,7 +304,7 @@ class Scheduler:
         own = next(a for a in plan.arguments if a.root == number)
         reads = [a for a in plan.arguments if a.root == base]
         return (
-            all((a.strides, a.offset) == (own.strides, own.offset) for a in reads)
+            all((a.strides, a.offset, a.dtype) == (own.strides, own.offset, own.dtype) for a in reads)
             and plan.reads[base][0] <= plan.stores[number]
         )
 
@@ -500,6 +500,8 @@ class Scheduler:
             region, steps, offset = node.attrs
             axes = [i for i, (n, m) in enumerate(zip(region, shape, strict=False)) if n != m]
             if len(region) != len(shape) or len(axes) > 1:
+                return False
+            if self.nodes[node.operands[1]].dtype != node.dtype:
                 return False
             if any(s != t and n != 1 for n, s, t in zip(region, steps, strides, strict=True)):
                 return False

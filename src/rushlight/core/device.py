@@ -192,12 +192,17 @@ def strided(array: Any, shape: Any, strides: Any) -> Any:
     return as_strided(array, shape, strides)
 
 
-def part_of(array: Any, shape: Any, strides: Any, offset: int) -> Any:
-    """The view of a contiguous array's memory, ``offset`` bytes from its beginning, with this shape and these strides."""
+def part_of(array: Any, shape: Any, strides: Any, offset: int, dtype: Any = None) -> Any:
+    """The view of a contiguous array's memory, ``offset`` bytes from its beginning, with this shape and these strides.
+
+    ``dtype``: what the memory is seen as, by default the array's own: a part of complex numbers, for example.
+    """
     if type(array) not in OF_ARRAYS:
-        return np.ndarray(shape, array.dtype, array, offset, strides)
-    flat = array.reshape(-1)[offset // array.itemsize :]
-    return strided(flat, shape, strides)
+        return np.ndarray(shape, dtype or array.dtype, array, offset, strides)
+    flat = array.reshape(-1)
+    if dtype is not None and dtype != array.dtype:
+        flat = flat.view(dtype)
+    return strided(flat[offset // flat.itemsize :], shape, strides)
 
 
 def fill_array(array: Any, value: Any) -> None:

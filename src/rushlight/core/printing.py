@@ -184,7 +184,7 @@ def format_tensor(
     if not is_parameter:
         return text
     if class_name != "tensor":
-        text = f"Parameter({text})"
+        return f"Parameter({text})"
     return f"Parameter containing:\n{' ' * indent}{text}"
 
 

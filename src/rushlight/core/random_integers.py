@@ -13,6 +13,7 @@ from .dtypes import BF16, BOOL, F16, F32, F64, I64, NumpyDType
 from .generator import Generator, words64
 from .random_dtypes import DIGITS, LARGEST, NAMES, Array, Shape, narrowed, not_implemented, size_of
 
+_NATIVE_SHUFFLE: Final = 128  # numbers from which on compiled code, once loaded, shuffles faster than a loop in Python
 _LARGE_PERMUTATION: Final = (2**32 - 1) // 20
 _PIECE: Final = 1 << 15  # numbers worked on at once, so that they stay in the cache
 
@@ -118,8 +119,14 @@ def _narrowed_integers(numbers: NDArray[np.int64], dtype: NumpyDType) -> Array:
 
 
 def _integer_limits(dtype: NumpyDType) -> tuple[int, int]:
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)
+    limits = _limits.get(dtype)
+    if limits is None:
+        info = np.iinfo(dtype)
+        limits = _limits[dtype] = (int(info.min), int(info.max))
+    return limits
+
+
+_limits: dict[NumpyDType, tuple[int, int]] = {}
 
 
 def _check_integer_bounds(dtype: NumpyDType, low: int, last: int) -> None:
@@ -196,7 +203,7 @@ def permutation(generator: Generator, n: int, dtype: NumpyDType = I64) -> Array:
     if n >= _LARGE_PERMUTATION:
         return _large_permutation(generator, n).astype(dtype, copy=False)
     steps = max(n - 1, 0)
-    native = native_draws.found(50 * n) if n >= native_draws.LARGE else None  # what the loop below takes
+    native = native_draws.found(50 * n) if n >= _NATIVE_SHUFFLE else None  # what the loop below takes
     if native is not None:
         shuffled = np.arange(n)
         native.shuffle(generator.take(steps), shuffled)

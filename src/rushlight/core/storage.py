@@ -23,12 +23,14 @@ class Storage:
 
     ``version`` counts in-place changes; ``views`` holds weak references to the differentiable views, parents before
     children, so that an in-place change can give each of them its new history; ``changed_by``/``changed_at`` say which
-    operation changed the memory last, and where in the program.
+    operation changed the memory last, and where in the program; ``lent`` is set where a NumPy array of the program's may share
+    the memory.
     """
 
-    __slots__ = ("changed_at", "changed_by", "limit", "version", "views")
+    __slots__ = ("changed_at", "changed_by", "lent", "limit", "version", "views")
     changed_at: Site | None
     changed_by: str
+    lent: bool
     limit: int
     version: int
     views: list[weakref.ref[Tensor]] | None

@@ -81,6 +81,8 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
         Tensor.requires_grad_(self, value)  # not a method that a subclass puts in its place
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -166,7 +168,8 @@ class Tensor:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._array.shape != self._array.shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: {list(value._array.shape)} for {list(self._array.shape)}"
+                    f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor of size "
+                    f"'{list(self._array.shape)}'. Please ensure that the gradient and the tensor are the same size"
                 )
             node = self._node
             allowed: Any = self.dtype

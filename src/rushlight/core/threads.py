@@ -19,7 +19,7 @@ def set_num_threads(threads: int) -> None:
     """Let matrix products use this many threads. Needs `threadpoolctl` to reach NumPy's BLAS; without it only the
     number is remembered. Raises ``RuntimeError`` for less than one."""
     if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f"set_num_threads expects an int, but got {type(threads).__name__}")
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(threads).__name__}")
     if threads < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
     _chosen[:] = [threads]

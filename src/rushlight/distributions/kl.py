@@ -38,6 +38,10 @@ def register_kl(type_p: type[Any], type_q: type[Any]) -> Callable[[Formula], For
         tensor(0.)
     """
 
+    for name, given in (("type_p", type_p), ("type_q", type_q)):
+        if not isinstance(given, type):
+            raise TypeError(f"Expected {name} to be a Distribution subclass but got {given}")
+
     def decorator(formula: Formula) -> Formula:
         _KL_REGISTRY[type_p, type_q] = formula
         _found.clear()

@@ -24,5 +24,3 @@ def tree_flatten_spec(pytree: Any, spec: TreeSpec, exact_structural_match: bool 
 
 def register_pytree_flatten_spec(cls: type, flatten_fn_spec: Any, *rest: Any) -> None:
     """Accepted: the structure of registered classes is known already (``torch.utils._pytree``)."""
-
-

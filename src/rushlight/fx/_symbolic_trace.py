@@ -17,10 +17,8 @@ from ..nn.containers import Sequential
 from ..nn.module import Module
 from ..nn.parameter import Parameter
 from ..overriding.calls import start_asking
-
 from .graph import Graph
 from .graph_module import GraphModule, PyTreeCodeGen, _make_graph_module
-
 from .patching import Patches, builtin_or_global
 from .proxy import ParameterProxy, Scope, ScopeContextManager, TracerBase, base_types, find_proxy
 
@@ -88,7 +86,7 @@ class ProxyableClassMeta(type):
         super().__init__(name, bases, attrs)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        instance: Any = cls.__new__(cls)
+        instance: Any = cls.__new__(cls)  # type: ignore[call-overload]
         if not is_fx_tracing():
             cls.__init__(instance, *args, **kwargs)  # type: ignore[misc]
             return instance
@@ -190,7 +188,7 @@ class Tracer(TracerBase):
         self.submodule_paths: dict[Module, str] | None = None
         self.root: Module = Module()
         self.root_module_name = ""
-        self.tensor_attrs: dict[Any, str] = {}
+        self.tensor_attrs: dict[int, tuple[str, Any]] = {}
         self._patches = Patches()
 
     # --- what subclasses may change -----------------------------------------------------------------------------------
@@ -278,9 +276,9 @@ class Tracer(TracerBase):
         return super().create_arg(a)
 
     def _constant(self, tensor: Any, prefix: str) -> Any:
-        name = self.tensor_attrs.get(id(tensor), (None, None))[0]
-        if name is None:
-            name = self.get_fresh_qualname(prefix)
+        known = self.tensor_attrs.get(id(tensor))
+        name = known[0] if known is not None else self.get_fresh_qualname(prefix)
+        if known is None:
             self.tensor_attrs[id(tensor)] = name, tensor
             setattr(self.root, name, tensor)
         return self.create_node("get_attr", name, (), {})
@@ -309,9 +307,7 @@ class Tracer(TracerBase):
                 self.root = root
                 name = self.traced_func_name
                 if not hasattr(type(root), name):
-                    raise AssertionError(
-                        f"traced_func_name={name} doesn't exist in {type(root).__name__}"
-                    )
+                    raise AssertionError(f"traced_func_name={name} doesn't exist in {type(root).__name__}")
                 function: Any = getattr(type(root), name)
                 self.root_module_name = root._get_name()
                 self.submodule_paths = {module: path for path, module in root.named_modules()}
@@ -361,9 +357,7 @@ class Tracer(TracerBase):
                 def forward(*args: Any, **kwargs: Any) -> Any:
                     return original(module, *args, **kwargs)
 
-                self._autowrap(
-                    patches, getattr(getattr(module, "forward", module), "__globals__", {})
-                )
+                self._autowrap(patches, getattr(getattr(module, "forward", module), "__globals__", {}))
                 return self.call_module(module, forward, args, kwargs)
 
             return answer
@@ -420,13 +414,9 @@ class Tracer(TracerBase):
             args.append(self._proxy_placeholder(name, concrete_args, signature, analysed))
         if code.co_kwonlyargcount > 0 or code.co_flags & _HAS_VARIABLE:
             if code.co_flags & inspect.CO_VARARGS:
-                args.append(
-                    self._proxy_placeholder("*" + next(given), concrete_args, signature, analysed)
-                )
+                args.append(self._proxy_placeholder("*" + next(given), concrete_args, signature, analysed))
             if code.co_flags & inspect.CO_VARKEYWORDS:
-                args.append(
-                    self._proxy_placeholder("**" + next(given), concrete_args, signature, analysed)
-                )
+                args.append(self._proxy_placeholder("**" + next(given), concrete_args, signature, analysed))
             root_fn = _with_plain_parameters(root_fn, len(args))
         flat, in_spec = _pytree.tree_flatten(tuple(args[skip:]))
         if any([not child.is_leaf() for child in in_spec.children_specs]):
@@ -460,7 +450,8 @@ class Tracer(TracerBase):
                     return proxy
                 if type(value) is bool or (value is not None and type(value) in base_types):
                     assert_true(
-                        proxy == value, f"{name} has been specialized to have value {value} but got another value"
+                        proxy == value,
+                        f"{name} has been specialized to have value {value} but got another value",
                     )
                 elif value is None:
                     message = f"{name} has been specialized to have value None but got another value"
@@ -534,5 +525,3 @@ def symbolic_trace(
     graph = tracer.trace(root, concrete_args)
     name = type(root).__name__ if isinstance(root, Module) else getattr(root, "__name__", type(root).__name__)
     return _make_graph_module(tracer.root, graph, name)
-
-

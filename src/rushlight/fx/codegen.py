@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Final
 
-from .node import Node, map_arg
+from .node import Node
 from .public_names import _Namespace, custom_builtins, is_public, qualified_name
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class CodeGen:
 
     def generate_output(self, output_args: Any, **options: Any) -> str:
         """The line that returns the result."""
-        return f"return {repr(output_args)}"
+        return f"return {output_args!r}"
 
     def process_inputs(self, *args: Any) -> Any:
         """The graph's inputs from a call's arguments."""
@@ -156,8 +156,10 @@ class _Writer:
         if callable(special):
             return str(special())
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            kind = type(value)
-            return f"{self._global(_type_text(kind), kind)}({', '.join([self._value(part) for part in value])})"
+            kind: Any = type(value)
+            return (
+                f"{self._global(_type_text(kind), kind)}({', '.join([self._value(part) for part in value])})"
+            )
         if isinstance(value, tuple):
             inner = ", ".join([self._value(part) for part in value])
             return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -312,5 +314,3 @@ class _StackTraces:
             return ["\n# No stacktrace found for following nodes\n"]
         lines = [line.strip() for line in node.stack_trace.strip().split("\n")]
         return ["\n# " + ", code: ".join(lines[-2:]) + "\n"]
-
-

@@ -128,9 +128,7 @@ class Graph:
         """The nodes of this kind (``call_function`` needs the ``target`` too), in their order."""
         if op == "call_function" and target is None:
             raise AssertionError("op is call_function, but target is None")
-        return [
-            node for node in self.nodes if node.op == op and (target is None or node.target == target)
-        ]
+        return [node for node in self.nodes if node.op == op and (target is None or node.target == target)]
 
     # --- adding -------------------------------------------------------------------------------------------------------
 
@@ -153,9 +151,7 @@ class Graph:
         if op not in _LEGAL:
             raise AssertionError(f"op '{op}' is not in _legal_ops")
         candidate = name if name is not None else self._target_to_str(target)
-        node = Node(
-            self, self._graph_namespace.create_name(candidate), op, target, args, kwargs, type_expr
-        )
+        node = Node(self, self._graph_namespace.create_name(candidate), op, target, args, kwargs, type_expr)
         self._graph_namespace.associate_name_with_obj(node.name, node)
         self._insert(node)
         self._length += 1
@@ -172,7 +168,9 @@ class Graph:
                 name = name[2:-2]
         return snake_case(name)
 
-    def placeholder(self, name: str, type_expr: Any = None, default_value: Any = inspect.Signature.empty) -> Node:
+    def placeholder(
+        self, name: str, type_expr: Any = None, default_value: Any = inspect.Signature.empty
+    ) -> Node:
         """An input; ``*name`` and ``**name`` take the further ones."""
         args = () if default_value is inspect.Signature.empty else (default_value,)
         return self.create_node("placeholder", name, args=args, type_expr=type_expr)
@@ -402,9 +400,7 @@ class Graph:
         header = ["opcode", "name", "target", "args", "kwargs"]
         rows = [[str(v) for v in (n.op, n.name, n.target, n.args, n.kwargs)] for n in self.nodes]
         # The table of the package tabulate in its simple form: a heading takes two more places than its letters.
-        widths = [
-            max([len(title) + 2, *[len(row[i]) for row in rows]]) for i, title in enumerate(header)
-        ]
+        widths = [max([len(title) + 2, *[len(row[i]) for row in rows]]) for i, title in enumerate(header)]
         for row in [header, ["-" * width for width in widths], *rows]:
             print("  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip())
 

@@ -56,7 +56,7 @@ class PyTreeCodeGen(CodeGen):
         if not leaves:
             return definition
         # The leaf's default is the input's.
-        defaults = dict([(name, name.partition("=")[2].strip()) for name in free_vars if "=" in name])
+        defaults = {name: name.partition("=")[2].strip() for name in free_vars if "=" in name}
         parameters = list(self.names)
         if len(parameters) == len(free_vars):
             parameters = [
@@ -64,15 +64,14 @@ class PyTreeCodeGen(CodeGen):
                 for name, leaf in zip(parameters, free_vars, strict=True)
             ]
             definition = super().gen_fn_def(parameters, maybe_return_annotation)
-        return (
-            f"{definition}\n    {', '.join(leaves)}, = fx_pytree.tree_flatten_spec([{', '.join(self.names)}], self._in_spec)"
-        )
+        return f"{definition}\n    {', '.join(leaves)}, = fx_pytree.tree_flatten_spec([{', '.join(self.names)}], self._in_spec)"
 
     def generate_output(self, output_args: Any, **options: Any) -> str:
         """The line that returns the tree."""
         if self.out_spec is None:
             return super().generate_output(output_args)
-        return f"return pytree.tree_unflatten({repr(output_args)}, self._out_spec)"
+        return f"return pytree.tree_unflatten({output_args!r}, self._out_spec)"
+
 
 _PyTreeCodeGen = PyTreeCodeGen
 
@@ -163,8 +162,8 @@ def _assign_attr(value: Any, goal: Any, target: str) -> None:
 
 
 class GraphModule(Module):
-    """A module that runs ``graph``. It has those attributes of ``root`` that the graph uses (of a module; or of a dict of dotted
-    names), and its ``code`` is Python. After changing the graph call ``recompile()``, or assign ``graph``.
+    """A module that runs ``graph``. It has those attributes of ``root`` that the graph uses (of a module, or of a dict of
+    dotted names), and its ``code`` is Python. After changing the graph call ``recompile()``, or assign ``graph``.
 
     Each instance has a class of its own, named ``class_name``. ``RuntimeError`` for other roots and missing attributes.
 
@@ -188,9 +187,7 @@ class GraphModule(Module):
                 return super().__new__(type("GraphModuleImpl", (base,), {"__module__": __name__}))
         raise AssertionError("no class but GraphModuleImpl")  # pragma: no cover
 
-    def __init__(
-        self, root: Module | dict[str, Any], graph: Graph, class_name: str = "GraphModule"
-    ) -> None:
+    def __init__(self, root: Module | dict[str, Any], graph: Graph, class_name: str = "GraphModule") -> None:
         super().__init__()
         type(self).__name__ = class_name
         targets = [node.target for node in graph.nodes if node.op in ("get_attr", "call_module")]
@@ -284,7 +281,11 @@ class GraphModule(Module):
 
     def __str__(self) -> str:
         return "\n".join(
-            [super().__repr__(), self.code, "# To see more debug info, please use `graph_module.print_readable()`"]
+            [
+                super().__repr__(),
+                self.code,
+                "# To see more debug info, please use `graph_module.print_readable()`",
+            ]
         )
 
     # --- modules below ------------------------------------------------------------------------------------------------
@@ -380,13 +381,17 @@ class GraphModule(Module):
         place = Path(folder)
         place.mkdir(exist_ok=True)
         save(self.state_dict(), place / "state_dict.pt")
-        lines = ["import torch", "from math import inf, nan", "from torch import device", "from torch.nn import *", "", ""]
-        lines += [f"class {module_name}(torch.nn.Module):", "    def __init__(self):", "        super().__init__()"]
+        names = self.graph.python_code(root_module="self").globals
+        lines = ["import torch", *_import_block(names).split("\n"), "", ""]
+        lines += [
+            f"class {module_name}(torch.nn.Module):",
+            "    def __init__(self):",
+            "        super().__init__()",
+        ]
         for name, module in self.named_children():
             save(module, place / f"{name}.pt")
-            lines.append(
-                f"        self.{name} = torch.load(r'{place / f'{name}.pt'}', weights_only=False)  # {_one_line(module)}"
-            )
+            load = f"torch.load(r'{place / f'{name}.pt'}', weights_only=False)"
+            lines.append(f"        setattr(self, {name!r}, {load})  # {_one_line(module)}")
         for kind in ("buffer", "parameter"):
             for name, value in getattr(self, f"_{kind}s").items():
                 if value is not None:
@@ -441,7 +446,9 @@ def _indented(text: str) -> str:
     return "\n".join([f"    {line}" if line.strip() else "" for line in text.split("\n")]) + "\n"
 
 
-def _make_graph_module(root: Any, graph: Graph, class_name: str = "GraphModule", cls: Any = None) -> GraphModule:
+def _make_graph_module(
+    root: Any, graph: Graph, class_name: str = "GraphModule", cls: Any = None
+) -> GraphModule:
     made: GraphModule = (cls or GraphModule)(root, graph, class_name)
     return made
 
@@ -459,7 +466,9 @@ def _import_block(names: dict[str, Any]) -> str:
         if module in ("", "builtins"):
             lines.add(f"from builtins import {path} as {name}")
         else:
-            lines.add(f"from {module} import {leaf} as {name}" if leaf != name else f"from {module} import {leaf}")
+            lines.add(
+                f"from {module} import {leaf} as {name}" if leaf != name else f"from {module} import {leaf}"
+            )
     return "\n".join(sorted(lines))
 
 
@@ -499,7 +508,7 @@ def reduce_graph_module(body: dict[str, Any], import_block: str) -> Module:
 
 
 def _run_import(line: str, names: dict[str, Any], present: dict[str, Any], root: Any) -> None:
-    if not line or line.split(" ")[-1] in present:
+    if not line or line.rsplit(" ", maxsplit=1)[-1] in present:
         return
     from .public_names import looked_up
 

@@ -52,9 +52,7 @@ class SubgraphMatcher:
             raise ValueError("SubgraphMatcher cannot be initialized with an empty pattern")
         for node in pattern.nodes:
             if node.op != "output" and not node.users and node.op != "placeholder":
-                raise AssertionError(
-                    "SubgraphMatcher cannot be initialized with an pattern with dead code"
-                )
+                raise AssertionError("SubgraphMatcher cannot be initialized with an pattern with dead code")
         self.pattern = pattern
         self.match_output = match_output
         self.match_placeholder = match_placeholder
@@ -68,9 +66,7 @@ class SubgraphMatcher:
             self.pattern_anchors = [output]
         else:
             # The last ones only: what also goes on inside the pattern is found on the way.
-            self.pattern_anchors = [
-                node for node in output.all_input_nodes if len(node.users) == 1
-            ]
+            self.pattern_anchors = [node for node in output.all_input_nodes if len(node.users) == 1]
 
     def match(self, graph: Graph, node_name_match: str = "") -> list[InternalMatch]:
         """The places in ``graph``."""
@@ -79,9 +75,7 @@ class SubgraphMatcher:
         ]
         found: list[InternalMatch] = []
         for match in self._all(candidates):
-            match.placeholder_nodes = [
-                match.nodes_map.get(node) for node in self.pattern_placeholder_nodes
-            ]
+            match.placeholder_nodes = [match.nodes_map.get(node) for node in self.pattern_placeholder_nodes]
             match.returning_nodes = [match.nodes_map[node] for node in self.pattern_returning_nodes]
             match.pattern_order = [node for node in self.pattern.nodes if node in match.nodes_map]
             match.pattern_inputs = self.pattern_placeholder_nodes
@@ -123,16 +117,15 @@ class SubgraphMatcher:
         if mine.op in ("placeholder", "output"):
             return True
         if mine.op == "get_attr":
-            return _attribute_kind(mine) == _attribute_kind(other)
+            return bool(_attribute_kind(mine) == _attribute_kind(other))
         return bool(mine.target == other.target)
 
     def _match(self, mine: Node, other: Any, match: InternalMatch) -> bool:
         if mine in match.nodes_map:
-            return match.nodes_map[mine] is other
-        if other in match.nodes_map.values() if isinstance(other, Node) else False:
-            # Two inputs may be one value; two calls are two.
-            if mine.op != "placeholder":
-                return False
+            return bool(match.nodes_map[mine] is other)
+        # Two inputs may be one value; two calls are two.
+        if mine.op != "placeholder" and isinstance(other, Node) and other in match.nodes_map.values():
+            return False
         if not self._equal(mine, other):
             return False
         match.nodes_map[mine] = other
@@ -214,5 +207,3 @@ def _attribute_kind(node: Node) -> Any:
     if owner is None or not _has_attr(owner, node.target):
         return node.target
     return type(_get_attr(owner, node.target))
-
-

@@ -82,7 +82,7 @@ def nodes_in(*values: Any) -> dict[Node, None]:
     """The nodes in ``values``, each once, in the order in which they stand."""
     found: dict[Node, None] = {}
     for value in values:
-        map_arg(value, lambda node: found.setdefault(node))
+        map_arg(value, found.setdefault)
     return found
 
 
@@ -180,7 +180,8 @@ class Node:
                 )
         elif not isinstance(target, str):
             raise ValueError(
-                f"Node [graph = {graph}, name = '{name}'] target {target} has type {builtins.type(target)} but a str is expected"
+                f"Node [graph = {graph}, name = '{name}'] target {target} has type {builtins.type(target)} but a str is "
+                "expected"
             )
         self.graph = graph
         self.name = name
@@ -349,10 +350,17 @@ class Node:
 
         if self.op == "call_function":
             return normalize_function(
-                self.target, self.args, self.kwargs, arg_types, kwarg_types, normalize_to_only_use_kwargs
+                self.target,
+                self.args,
+                dict(self.kwargs),
+                arg_types,
+                kwarg_types,
+                normalize_to_only_use_kwargs,
             )
         if self.op == "call_module":
-            return normalize_module(root, self.target, self.args, self.kwargs, normalize_to_only_use_kwargs)
+            return normalize_module(
+                root, self.target, self.args, dict(self.kwargs), normalize_to_only_use_kwargs
+            )
         return None
 
     # --- other facts --------------------------------------------------------------------------------------------------
@@ -413,7 +421,8 @@ class Node:
             if self.type is not None and maybe_return_typename:
                 maybe_return_typename[0] = f" -> {type_name(self.type)}"
             return f"return {self.args[0]}"
-        line = f"%{self.name} : {of_type}[num_users={len(self.users)}] = {self.op}[target={self._pretty_print_target(self.target)}]"
+        target = self._pretty_print_target(self.target)
+        line = f"%{self.name} : {of_type}[num_users={len(self.users)}] = {self.op}[target={target}]"
         if self.op == "placeholder":
             return line + (f"(default={self.args[0]})" if self.args else "")
         if self.op == "get_attr":

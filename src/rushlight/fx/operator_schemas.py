@@ -21,8 +21,8 @@ def get_signature_for_torch_op(op: Callable[..., Any], return_schemas: bool = Fa
 
     Example:
         >>> import rushlight as torch
-        >>> list(get_signature_for_torch_op(torch.cat)[0].parameters)
-        ['tensors', 'dim', 'out']
+        >>> list(get_signature_for_torch_op(torch.cat)[0].parameters)[:2]
+        ['tensors', 'dim']
     """
     try:
         found: Any = [inspect.signature(op)]
@@ -49,9 +49,9 @@ def _normalized(
                 return None
             continue
         required = required and count < len(args) and parameter.kind is not parameter.KEYWORD_ONLY
-        if required and not only_kwargs:
-            positional.append(bound.arguments[name])
-        elif parameter.kind is parameter.POSITIONAL_ONLY and not only_kwargs:
+        if (required and not only_kwargs) or (
+            parameter.kind is parameter.POSITIONAL_ONLY and not only_kwargs
+        ):
             positional.append(bound.arguments[name])
         else:
             named[name] = bound.arguments[name]
@@ -87,5 +87,7 @@ def normalize_module(
     try:
         module = root.get_submodule(target)
     except AttributeError as error:
-        raise RuntimeError(f"Tried to normalize node with target {target} but root did not have that target!") from error
+        raise RuntimeError(
+            f"Tried to normalize node with target {target} but root did not have that target!"
+        ) from error
     return _normalized(module.forward, args, dict(kwargs or {}), normalize_to_only_use_kwargs)

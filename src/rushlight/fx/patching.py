@@ -50,7 +50,10 @@ class Patches:
         answer = make_answer(original)
         template = stand_in_code(_STAND_IN, len(own.co_freevars))
         constants: Any = tuple(
-            [answer if constant == "rushlight: the tracer's answer" else constant for constant in template.co_consts]
+            [
+                answer if constant == "rushlight: the tracer's answer" else constant
+                for constant in template.co_consts
+            ]
         )
         self._codes.append((function, own))
         function.__code__ = template.replace(co_consts=constants, co_freevars=own.co_freevars)

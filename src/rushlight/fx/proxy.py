@@ -14,8 +14,8 @@ from ..core.device import device
 from ..core.dtypes import dtype
 from ..core.storage import LIBRARY
 from ..core.tensor import Tensor
-from ..overriding.calls import start_asking
 from ..ops.conversion import layout, memory_format
+from ..overriding.calls import start_asking
 from .codegen import MAGIC_METHODS, REFLECTED
 from .graph import Graph
 from .node import Node, Target, map_aggregate
@@ -109,9 +109,7 @@ class TracerBase:
         proxy_factory_fn: Callable[[Node], Proxy] | None = None,
     ) -> Any:
         """A proxy of a new node; proxies among the arguments become their nodes."""
-        node = self.create_node(
-            kind, target, self.create_arg(args), self.create_arg(kwargs), name, type_expr
-        )
+        node = self.create_node(kind, target, self.create_arg(args), self.create_arg(kwargs), name, type_expr)
         if self.record_stack_traces and kind != "placeholder" and node.stack_trace is None:
             node.stack_trace = _where()
         return (proxy_factory_fn or self.proxy)(node)
@@ -243,7 +241,8 @@ class Proxy:
         frame = sys._getframe(1)
         count = _unpacked(frame.f_code, frame.f_lasti)
         if count is not None:
-            return iter([self[place] for place in range(count)])
+            me: Any = self
+            return iter([me[place] for place in range(count)])
         return self.tracer.iter(self)
 
     def __bool__(self) -> bool:
@@ -365,9 +364,10 @@ def _unpacked(code: Any, place: int) -> int | None:
 # Functions of nn.functional that are C++ in PyTorch, and so are recorded as they are called.
 _AS_CALLED: Final = frozenset(
     (
-        "linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_tbc",
-        "avg_pool1d", "avg_pool2d", "avg_pool3d", "gelu", "softplus", "hardshrink", "softshrink", "logsigmoid", "one_hot",
-        "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle", "cosine_similarity", "pdist", "prelu",
+        "linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "conv_tbc", "avg_pool1d", "avg_pool2d", "avg_pool3d", "gelu", "softplus", "hardshrink", "softshrink", "logsigmoid",
+        "one_hot", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle", "cosine_similarity",
+        "pdist", "prelu",
         "adaptive_avg_pool1d", "scaled_dot_product_attention", "pairwise_distance",
     )
 )  # fmt: skip
@@ -375,7 +375,15 @@ _AS_CALLED: Final = frozenset(
 
 _OF_MANY: Final = frozenset(
     f"torch.{name}"
-    for name in ("einsum", "meshgrid", "block_diag", "broadcast_tensors", "atleast_1d", "atleast_2d", "atleast_3d")
+    for name in (
+        "einsum",
+        "meshgrid",
+        "block_diag",
+        "broadcast_tensors",
+        "atleast_1d",
+        "atleast_2d",
+        "atleast_3d",
+    )
 )
 
 
@@ -387,7 +395,9 @@ def _as_pytorch_hands_on(function: Any, args: tuple[Any, ...], kwargs: dict[str,
     from ..overriding.calls import NAMES
 
     listed = NAMES.get(function, "")
-    if listed in _OF_MANY and args and isinstance(args[-1], list | tuple):  # operands in a list: handed on one by one
+    if (
+        listed in _OF_MANY and args and isinstance(args[-1], list | tuple)
+    ):  # operands in a list: handed on one by one
         return (*args[:-1], *args[-1]), kwargs
     if not listed.startswith("torch.nn.functional.") or listed.rpartition(".")[2] in _AS_CALLED:
         return args, kwargs

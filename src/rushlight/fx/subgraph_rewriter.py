@@ -28,9 +28,7 @@ class ReplacedPatterns:
         self.anchor, self.nodes_map, self.replacements = anchor, nodes_map, replacements
 
     def __repr__(self) -> str:
-        return (
-            f"ReplacedPatterns(anchor={self.anchor!r}, nodes_map={self.nodes_map!r}, replacements={self.replacements!r})"
-        )
+        return f"ReplacedPatterns(anchor={self.anchor!r}, nodes_map={self.nodes_map!r}, replacements={self.replacements!r})"
 
 
 def _graph_of(source: Any) -> Graph:
@@ -54,7 +52,7 @@ def replace_pattern(
         >>> traced = torch.fx.symbolic_trace(lambda x, y: torch.relu(x + y) * 2)
         >>> found = replace_pattern(traced, lambda a, b: torch.relu(a + b), lambda a, b: torch.clamp(a + b, min=0))
         >>> len(found), [node.name for node in traced.graph.nodes]
-        (1, ['x', 'y', 'add', 'clamp', 'mul', 'output'])
+        (1, ['x', 'y', 'add_1', 'clamp', 'mul', 'output'])
     """
     return [
         Match(anchor=found.anchor, nodes_map=found.nodes_map) for found in _replace(gm, pattern, replacement)
@@ -112,7 +110,7 @@ def _replace(
 
 
 def _exchange(
-    original: Graph, match: InternalMatch, put: Graph, exchanged: dict[Node, Node]
+    original: Graph, match: InternalMatch, put: Any, exchanged: dict[Node, Node]
 ) -> ReplacedPatterns:
     inputs = [node for node in put.nodes if node.op == "placeholder"]
     if len(match.placeholder_nodes) != len(inputs):

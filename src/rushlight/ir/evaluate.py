@@ -119,13 +119,21 @@ def region(memory: Array, shape: Shape, strides: Shape, offset: int) -> Array:
 
 def _view(node: Node, operands: Sequence[Any]) -> Array:
     strides, offset = node.attrs
-    return region(operands[0], node.shape, strides, offset)
+    return region(_seen_as(operands[0], node.dtype), node.shape, strides, offset)
+
+
+def _seen_as(memory: Array, dtype: np.dtype[Any]) -> Array:
+    """Contiguous memory as elements of ``dtype``: complex numbers as their parts, or the other way round."""
+    if memory.dtype == dtype:
+        return memory
+    flat = memory.reshape(-1)
+    return flat[: flat.nbytes // dtype.itemsize * dtype.itemsize // flat.itemsize].view(dtype)
 
 
 def _write(node: Node, operands: Sequence[Any]) -> Array:
     shape, strides, offset = node.attrs
     result = operands[0].copy()
-    region(result, shape, strides, offset)[...] = operands[1]
+    region(_seen_as(result, operands[1].dtype), shape, strides, offset)[...] = operands[1]
     return result  # type: ignore[no-any-return]
 
 

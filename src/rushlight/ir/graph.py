@@ -15,9 +15,12 @@ MAP        ``attrs = (ScalarOp,)`` on the operands, which broadcast to ``shape``
            (WHERE: the first is bool)
 CAST       the operand in another dtype
 REDUCE     ``attrs = (ReduceOp, axes, keepdims)``: axes sorted, not negative
-VIEW       ``attrs = (strides, offset)`` in elements: element ``i`` is the operand's memory at ``offset + i · strides``
+VIEW       ``attrs = (strides, offset)`` in elements: element ``i`` is the operand's memory at ``offset + i · strides``.
+           Complex numbers can be seen as pairs of their parts, and pairs as complex numbers; strides are in elements of
+           the result's dtype
 WRITE      ``attrs = (shape, strides, offset)``: the first operand with the elements of that region replaced by the
-           second operand, which has the region's shape. Regions never name one element twice.
+           second operand, which has the region's shape. Regions never name one element twice. The second operand may
+           be of the dtype of the first one's parts, or the other way round; strides are in its elements
 MATMUL     ``(..., m, k) @ (..., k, n)``, batch dimensions broadcasting; both at least 2-dimensional. With five operands
            ``a, b, c, alpha, beta`` (the last two 0-dim, ``c`` of the result's shape): ``beta · c + alpha · a @ b``
 INDEX      ``attrs = (axis,)``: the index along that axis of ``shape``, int64
@@ -111,6 +114,11 @@ class Graph(NamedTuple):
         from .drawing import draw
 
         return draw(self)
+
+
+def count_as(size: int, dtype: np.dtype[Any], other: np.dtype[Any]) -> int:
+    """How many elements of ``other`` are in memory of ``size`` elements of ``dtype``."""
+    return size if dtype == other else size * dtype.itemsize // other.itemsize
 
 
 def contiguous_strides(shape: Shape) -> Shape:

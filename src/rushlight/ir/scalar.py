@@ -1,8 +1,9 @@
 """Scalar operations: what one element of a pointwise operation or of a reduction computes.
 
 Each has a NumPy function as its definition (``reference``), which the tests hold every backend to. Comparisons give bool;
-``WHERE`` takes (condition, a, b) and has the dtype of a and b; everything else has its operands' common dtype, which the
-graph makes equal by explicit casts. Integers wrap around; floats follow IEEE 754, NaN propagates through MAXIMUM and
+``WHERE`` takes (condition, a, b) and has the dtype of a and b; ``REAL`` and ``IMAG`` give a part of a complex number and
+``COMPLEX`` makes one of its parts; everything else has its operands' common dtype, which the graph makes equal by explicit
+casts. All arithmetic with complex numbers is written in their parts (``compiler/lowering/complex_numbers.py``). Integers wrap around; floats follow IEEE 754, NaN propagates through MAXIMUM and
 MINIMUM.
 """
 
@@ -72,6 +73,9 @@ class ScalarOp(Enum):
     SHIFT_LEFT = ("shift_left", 2)
     SHIFT_RIGHT = ("shift_right", 2)  # arithmetic
     WHERE = ("where", 3)
+    REAL = ("real", 1)
+    IMAG = ("imag", 1)
+    COMPLEX = ("complex", 2)
 
     def __init__(self, label: str, arity: int, boolean: bool = False) -> None:
         self.label = label
@@ -122,6 +126,27 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype)
 
 
+def _complex(real: Any, imag: Any) -> Any:
+    real, imag = np.broadcast_arrays(real, imag)
+    result = np.empty(real.shape, WHOLE[real.dtype])
+    result.real, result.imag = real, imag
+    return result
+
+
+# The dtype of a complex number's parts, and the other way round.
+PART: dict[Any, Any] = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
+WHOLE: dict[Any, Any] = {part: whole for whole, part in PART.items()}
+
+
+def result_dtype(op: ScalarOp, dtype: np.dtype[Any]) -> Any:
+    """The dtype of ``op`` of operands of ``dtype``; None where there is none."""
+    if op.boolean:
+        return np.dtype(bool)
+    if op is ScalarOp.REAL or op is ScalarOp.IMAG:
+        return PART.get(dtype)
+    return WHOLE.get(dtype) if op is ScalarOp.COMPLEX else dtype
+
+
 S = ScalarOp
 _REFERENCE: dict[ScalarOp, Callable[..., Any]] = {
     S.ADD: np.add, S.SUB: np.subtract, S.MUL: np.multiply, S.DIV: np.divide, S.NEG: np.negative, S.ABS: np.abs,
@@ -133,7 +158,7 @@ _REFERENCE: dict[ScalarOp, Callable[..., Any]] = {
     S.FLOOR: np.floor, S.CEIL: np.ceil, S.TRUNC: np.trunc, S.ROUND: np.rint, S.SIGN: np.sign, S.COPYSIGN: np.copysign,
     S.LESS: np.less, S.LESS_EQUAL: np.less_equal, S.EQUAL: np.equal, S.NOT_EQUAL: np.not_equal, S.IS_NAN: np.isnan,
     S.AND: np.bitwise_and, S.OR: np.bitwise_or, S.XOR: np.bitwise_xor, S.NOT: np.invert, S.SHIFT_LEFT: np.left_shift,
-    S.SHIFT_RIGHT: np.right_shift, S.WHERE: np.where,
+    S.SHIFT_RIGHT: np.right_shift, S.WHERE: np.where, S.REAL: np.real, S.IMAG: np.imag, S.COMPLEX: _complex,
 }  # fmt: skip
 
 REDUCE_REFERENCE: dict[ReduceOp, Any] = {

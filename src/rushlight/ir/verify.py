@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Graph, Kind, Node, Shape
-from .scalar import ReduceOp, ScalarOp
+from .graph import Graph, Kind, Node, Shape, count_as
+from .scalar import PART, ReduceOp, ScalarOp, result_dtype
 
 
 class InvalidGraph(AssertionError):
@@ -92,8 +92,8 @@ def _check_map(node: Node, operands: list[Node]) -> None:
         computed = operands[1:]
     dtypes = {x.dtype for x in computed}
     _require(len(dtypes) == 1, f"operands of dtypes {dtypes}")
-    expected = np.dtype(bool) if op.boolean else computed[0].dtype
-    _require(node.dtype == expected, f"{op} of {computed[0].dtype} gives {node.dtype}")
+    expected = result_dtype(op, computed[0].dtype)
+    _require(expected is not None and node.dtype == expected, f"{op} of {computed[0].dtype} gives {node.dtype}")
 
 
 def _check_reduce(node: Node, operands: list[Node]) -> None:
@@ -115,19 +115,27 @@ def _check_bounds(size: int, shape: Shape, strides: Shape, offset: int) -> None:
     _require(low >= 0 and high < size, f"region {shape} {strides} at {offset} leaves {size} elements")
 
 
+def _same_memory(a: np.dtype[Any], b: np.dtype[Any]) -> bool:
+    """Whether memory of one dtype can be seen as memory of the other."""
+    return a == b or PART.get(a) == b or PART.get(b) == a
+
+
 def _check_view(node: Node, operands: list[Node]) -> None:
     strides, offset = node.attrs
     (x,) = operands
-    _check_bounds(x.size, node.shape, strides, offset)
-    _require(node.dtype == x.dtype, f"{x.dtype} gives {node.dtype}")
+    _require(_same_memory(node.dtype, x.dtype), f"{x.dtype} gives {node.dtype}")
+    _check_bounds(count_as(x.size, x.dtype, node.dtype), node.shape, strides, offset)
 
 
 def _check_write(node: Node, operands: list[Node]) -> None:
     shape, strides, offset = node.attrs
     base, value = operands
-    _check_bounds(base.size, shape, strides, offset)
+    _check_bounds(count_as(base.size, base.dtype, value.dtype), shape, strides, offset)
     _require(value.shape == shape, f"a value of {value.shape} for a region of {shape}")
-    _require(base.dtype == value.dtype == node.dtype, f"dtypes {base.dtype}, {value.dtype}, {node.dtype}")
+    _require(
+        base.dtype == node.dtype and _same_memory(base.dtype, value.dtype),
+        f"dtypes {base.dtype}, {value.dtype}, {node.dtype}",
+    )
     _require(base.shape == node.shape, f"{base.shape} gives {node.shape}")
 
 

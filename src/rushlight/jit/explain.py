@@ -269,11 +269,19 @@ class Explanation:
     """What ``explain`` gives. ``print`` it, or ``save`` it as a page; ``result`` is what the call returned.
 
     ``programs``: an ``ExplainedProgram`` for each part of the call that ran as one native program; ``limits``: the
-    machine's measured limits (None without llvmlite), ``threads``: how many a run may use.
+    machine's measured limits (None without llvmlite), ``threads``: how many a run may use. ``note``: how other calls run, if
+    not like this one.
     """
 
     def __init__(
-        self, name: str, mode: str, result: Any, programs: list[ExplainedProgram], limits: Any, threads: int
+        self,
+        name: str,
+        mode: str,
+        result: Any,
+        programs: list[ExplainedProgram],
+        limits: Any,
+        threads: int,
+        note: str = "",
     ) -> None:
         self.name = name
         self.mode = mode
@@ -281,6 +289,7 @@ class Explanation:
         self.programs = programs
         self.limits = limits
         self.threads = threads
+        self.note = note
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -348,7 +357,7 @@ def explain(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Explanation
 
         limits, threads = measured_limits(), most()
     programs = [ExplainedProgram(piece, limits) for piece in seen.pieces]
-    return Explanation(seen.name, seen.mode, seen.result, programs, limits, threads)
+    return Explanation(seen.name, seen.mode, seen.result, programs, limits, threads, seen.note)
 
 
 def _passes(graph: Graph) -> list[tuple[str, Graph]]:

@@ -136,6 +136,8 @@ def page(explanation: Explanation, assembly: bool) -> str:
         f"<p>{escape(explanation.mode)} mode, {len(programs)} program{'s' * (len(programs) != 1)}, "
         f"{len(explanation.kernels)} kernel{'s' * (len(explanation.kernels) != 1)}.</p>",
     ]
+    if explanation.note:
+        parts.append(f"<p>{escape(explanation.note)}</p>")
     if explanation.limits is not None:
         parts.append(f"<p>{escape(limits_text(explanation))}.</p>")
     if len(programs) > 1:

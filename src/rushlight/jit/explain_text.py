@@ -27,6 +27,8 @@ def report(explanation: Explanation) -> str:
     programs = explanation.programs
     counted = f"{len(programs)} program{'s' * (len(programs) != 1)}, {_kernels(len(explanation.kernels))}"
     lines = [f"{explanation.name}: {explanation.mode} mode, {counted}"]
+    if explanation.note:
+        lines.append(explanation.note)
     if not programs:
         lines.append("The call asked for nothing that a graph holds.")
     if explanation.limits is not None:

@@ -67,12 +67,19 @@ def copied(array: Any) -> Any:
 
 
 class Observation(NamedTuple):
-    """What a call gave, how it ran ("recorded" or "static"), and its programs in their order."""
+    """What a call gave, how it ran ("recorded" or "static"), and its programs in their order. ``note``: how other calls run."""
 
     result: Any
     mode: str
     name: str
     pieces: list[Piece]
+    note: str = ""
+
+
+_LIGHT = (
+    "Other calls run eagerly, without being recorded: the last ones asked for few operations on small arrays, and Python "
+    "has to run every time, since values are read on the way or the function does something else that would show."
+)
 
 
 def observe(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation:
@@ -91,7 +98,9 @@ def observe(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Obs
     observed.met = recorded.met
     name = _name_of(recorded.function)
     if isinstance(run, Recorded):
-        return Observation(observed(*args, **kwargs), "recorded", name, pieces)
+        return Observation(
+            observed(*args, **kwargs), "recorded", name, pieces, _LIGHT if run.light.eager else ""
+        )
     # Recorded anew, for the lines; later calls find the new recording before the old ones.
     static = Static(run.function, lambda: _StaticTape(pieces))
     static.recorded, static.use_recorded = observed, run.use_recorded

@@ -190,7 +190,8 @@ class PythonState:
             self._visit(variable, f"the context variable {variable.name}", 1)
         for of, name in witness.not_found:
             for owner in [of] if isinstance(of, ModuleType) else of.__mro__:
-                if not is_ours(owner) and owner.__module__ != "builtins" and name not in vars(owner):
+                of_python = getattr(owner, "__module__", None) == "builtins"
+                if not is_ours(owner) and not of_python and name not in vars(owner):
                     self._absent(vars(owner), name)
 
     def _named(self, codes: Mapping[CodeType, dict[str, Any]], asked: set[str]) -> None:

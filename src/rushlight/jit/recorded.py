@@ -12,6 +12,7 @@ from ..core.tensor import Tensor
 from ..runtime.pending import Pending
 from ..runtime.programs import execute
 from ..runtime.recording import Tape
+from .light import Light
 from .structures import tensors_in
 
 ACTIVE = threading.local()
@@ -34,6 +35,7 @@ class Recorded:
         # What earlier calls met: parameters, optimizer state. Adopted from the start, so that a call is one recording.
         # By id, since tensors compare elementwise.
         self.met: dict[int, weakref.ref[Tensor]] = {}
+        self.light = Light()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(ACTIVE, "tape", None) is not None:
@@ -44,13 +46,28 @@ class Recorded:
         if replay is None:
             from .replay import Replay  # it is built on the static mode, which is built on this one
 
-            replay = self.replay = Replay(self.function, self._record, self.met)
+            replay = self.replay = Replay(self.function, self._record_and_look, self.met, self.light)
+        elif self.light.eager and self.light.takes(args, kwargs):
+            outer, ACTIVE.light = getattr(ACTIVE, "light", False), True
+            try:
+                return self.function(*args, **kwargs)
+            finally:
+                ACTIVE.light = outer
         return replay(args, kwargs)
 
-    def _record(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    def _record_and_look(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """``_record``, of which ``light`` is told what it worked on."""
+        looks = self.light.begin(args, kwargs)
+        made = self._record(args, kwargs, looks)
+        if looks is not None:
+            self.light.end()
+        return made
+
+    def _record(self, args: Any, kwargs: Any, looks: Any = None) -> tuple[Any, Any]:
         """The function's result; and the program that computed all that it asked for, None if there was more than one, or
         if a value was read on the way."""
         tape = self.make_tape()
+        tape.looks = looks
         ACTIVE.tape = tape
         met = self.met
         arguments = 0

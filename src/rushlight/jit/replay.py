@@ -23,6 +23,7 @@ from ..core.device import RECORDED
 from ..core.tensor import Tensor
 from ..runtime.programs import compiles
 from .calls import StaticCall
+from .light import Light
 from .python_state import PythonState
 from .signatures import key_of, python_randomness
 from .static import VARIANTS
@@ -60,10 +61,12 @@ class Replay:
         function: Callable[..., Any],
         run_recorded: Callable[[Any, Any], tuple[Any, Any]],
         met: dict[int, Any],
+        light: Light,
     ) -> None:
         self.function = function
         self.run_recorded = run_recorded
         self.met = met
+        self.light = light
         self.kinds: dict[Any, _Kind] = {}
         self.reason: str | None = None if compiles() else "there is no compiler"
         self._lock = threading.RLock()
@@ -91,6 +94,7 @@ class Replay:
             with self._lock:
                 for program in kind.programs:
                     if program.is_valid(tensors):
+                        self.light.replayed()
                         return program.run(tensors)
             # The state has changed. If it does so often, recording again and again would cost more than it brings.
             kind.needed = min(2 * kind.needed, _MOST_CALM)

@@ -180,10 +180,11 @@ class Template:
             root, real = array.buffer.root, array.memory
             if real is root:
                 return ("tensor", number, None, value._node)
-            return ("tensor", number, (real.shape, real.strides, address(real) - address(root)), value._node)
+            where: Any = (real.shape, real.strides, address(real) - address(root), real.dtype)
+            return ("tensor", number, where, value._node)
         if type(array) is Pending and id(array.buffer.root) in self.memory:
             real, start = array.memory, address(array.buffer.root)
-            where = (real.shape, real.strides, address(real) - start)
+            where = (real.shape, real.strides, address(real) - start, real.dtype)
             return ("view", *self.memory[id(array.buffer.root)], where, value._node)
         return ("same", value)
 
@@ -202,14 +203,13 @@ def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[An
         _, number, part, node = template
         array = roots[number]
         if part is not None:
-            shape, strides, offset = part
-            array = part_of(array, shape, strides, offset)
+            array = part_of(array, *part)
         result = make_tensor(array, node)
     elif kind == "view":
-        _, number, spans, (shape, strides, offset), node = template
+        _, number, spans, where, node = template
         argument = tensors[number]
         root = span(argument._array) if spans else argument._array
-        result = make_tensor(part_of(root, shape, strides, offset), node)
+        result = make_tensor(part_of(root, *where), node)
         result._storage = storage_of(argument)
     elif kind == "number":
         result = roots[template[1]].item()

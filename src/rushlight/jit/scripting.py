@@ -18,6 +18,26 @@ class ScriptFunction:
     """The class of scripted functions: none are made here."""
 
 
+class Error(Exception):
+    """What TorchScript raises; for ``except`` clauses."""
+
+
+class TracingCheckError(Exception):
+    """What a failed check of a trace raises; for ``except`` clauses."""
+
+
+class TracerWarning(Warning):
+    """What PyTorch warns of while it traces; for filters. Nothing warns of it here."""
+
+    @staticmethod
+    def ignore_lib_warnings() -> None:
+        """Nothing is warned of."""
+
+
+class ScriptWarning(Warning):
+    """What PyTorch warns of while it scripts; for filters. Nothing warns of it here."""
+
+
 class CompilationUnit:
     """Would hold TorchScript source. Raises ``NotImplementedError``: there is no TorchScript compiler here."""
 

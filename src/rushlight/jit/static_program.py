@@ -58,7 +58,8 @@ class StaticProgram:
         self.identical = [(arguments[id(t)], t) for t in state.tensors if id(t) in arguments]
         # Others that it knows must not be among the arguments.
         own = {id(tensor): tensor for tensor in (*state.tensors, *[t for t, _ in self.states])}
-        self._known = {key: tensor for key, tensor in own.items() if key not in arguments} if tensors else {}
+        # (The state and ``states`` keep them alive.)
+        self._known = frozenset(own.keys() - arguments.keys()) if tensors else frozenset()
         state.met([t for t, _ in tape.states.values()])
         self.layouts = [get_array(tensor).strides for tensor in tensors]
         self.stored = False  # whether it left new tensors outside, other than gradients
@@ -216,7 +217,7 @@ class StaticProgram:
             check = self._check = compiled_check(self._tests)
         if self._writes and self._shares_what_changes(tensors):
             return False
-        if not self._known.keys().isdisjoint(map(id, tensors)):
+        if not self._known.isdisjoint(map(id, tensors)):
             return False
         try:
             if check(tensors):
@@ -230,11 +231,12 @@ class StaticProgram:
         arguments that do not overlap."""
         states, owners, arguments = self._writes
         arrays = [tensor._array for tensor in tensors]
-        own = [id(memory_owner(array)) for array in arrays]
-        for array, holder in zip(arrays, own, strict=True):
-            if holder in owners and any([array is state or overlap(array, state) for state in states]):
-                return True
-        if len(set(own)) == len(own):
+        own = [id(array) if array.base is None else id(memory_owner(array)) for array in arrays]
+        if not owners.isdisjoint(own):
+            for array, holder in zip(arrays, own, strict=True):
+                if holder in owners and any([array is state or overlap(array, state) for state in states]):
+                    return True
+        if len(own) == 1 or len(set(own)) == len(own):
             return False
         return any(
             [overlap(arrays[n], array) for n in arguments for array in arrays if array is not arrays[n]]
@@ -306,7 +308,7 @@ class StaticProgram:
         self.kept[number] = empty_on(device_of(old), old.shape, old.dtype)
         if array.strides != self.kept[number].strides or array.shape != self.kept[number].shape:
             start = address(array) - address(array if array.base is None else array.base)
-            array = part_of(self.kept[number], array.shape, array.strides, start)
+            array = part_of(self.kept[number], array.shape, array.strides, start, array.dtype)
         else:
             array = self.kept[number]
         self.gradients[index] = (owner, make_tensor(array), number)

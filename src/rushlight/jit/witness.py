@@ -367,7 +367,7 @@ def _noted_getattr(value: Any, name: str, /, *default: Any) -> Any:
     except AttributeError:
         if not default:
             raise
-        witness.not_found.append((value if isinstance(value, type | ModuleType) else type(value), name))
+        _note_absence(witness, value, name)
         return default[0]
 
 
@@ -379,8 +379,13 @@ def _noted_hasattr(value: Any, name: str, /) -> bool:
         witness.names.add(name)
     found = _hasattr(value, name)
     if not found:
-        witness.not_found.append((value if isinstance(value, type | ModuleType) else type(value), name))
+        _note_absence(witness, value, name)
     return found
+
+
+def _note_absence(witness: Witness, value: Any, name: str) -> None:
+    if not sys._getframe(2).f_code.co_filename.startswith(LIBRARY):
+        witness.not_found.append((value if isinstance(value, type | ModuleType) else type(value), name))
 
 
 _NOTING: Final = (_noted_getattr.__code__, _noted_hasattr.__code__)

@@ -93,7 +93,7 @@ class _NormBase(Module):
             key = prefix + "num_batches_tracked"
             if key not in state_dict:
                 own = self.num_batches_tracked
-                state_dict = {**state_dict, key: tensor(0) if own is None else own}
+                state_dict = {**state_dict, key: tensor(0) if own is None or own.is_meta else own}
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )

@@ -80,9 +80,7 @@ def update_at(target: Array, positions: Array, values: Array, ufunc: Any = np.ad
         wide = flat.astype(F32)
         ufunc.at(wide, positions, values.astype(F32))
         flat[...] = wide.astype(target.dtype)
-    elif (
-        ufunc is not np.add or positions.size < _NATIVE_FROM or not direct.add_rows(flat, positions, values)
-    ):
+    elif ufunc is not np.add or positions.size < _NATIVE_FROM or not direct.add_rows(flat, positions, values):
         ufunc.at(flat, positions, values)
 
 

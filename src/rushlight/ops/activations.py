@@ -12,10 +12,12 @@ from ..core.device import device_of
 from ..core.dtypes import F32, F64, LOW_PRECISION, dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
+from ..core.numpy_clip import clip
 from ..core.shapes import wrap_dim
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
+from ..runtime.large import run_large
 from .bounds import clamp
 from .comparison import bitwise_and, ge, gt, le, lt, where
 from .define import Primitive
@@ -47,7 +49,9 @@ def _or_inplace(inplace: bool, function: Any, input: Tensor, args: tuple[Any, ..
 
 
 def _relu_impl(x: Any) -> Any:
-    return maximum_of(x, x.dtype.type(0))
+    if x.dtype is F32:
+        return clip(x, _ZERO32, _INF32)
+    return clip(x, _ZERO64, _INF64) if x.dtype is F64 else maximum_of(x, x.dtype.type(0))
 
 
 def _relu_vjp(g: Tensor, node: Node) -> Tensor:
@@ -65,6 +69,7 @@ RELU = Primitive("relu", _relu_impl, _relu_vjp, saves_output=True, refuses="bc",
 unary(RELU)
 _relu_general = RELU.inplace
 _ZERO32, _ZERO64 = np.asarray(0, F32), np.asarray(0, F64)
+_INF32, _INF64 = np.asarray(np.inf, F32), np.asarray(np.inf, F64)
 
 
 def _relu(self: Tensor) -> Tensor:
@@ -72,10 +77,12 @@ def _relu(self: Tensor) -> Tensor:
     x = self._array
     if type(x) is not ndarray:
         return apply(RELU, (self,))  # type: ignore[no-any-return]
-    if x.dtype is F32:
-        array = maximum_of(x, _ZERO32)
+    if x.size >= RELU.large and (x.dtype is F32 or x.dtype is F64):
+        array = run_large(RELU, (x,), {})
+    elif x.dtype is F32:
+        array = clip(x, _ZERO32, _INF32)
     elif x.dtype is F64:
-        array = maximum_of(x, _ZERO64)
+        array = clip(x, _ZERO64, _INF64)
     else:
         return apply(RELU, (self,))  # type: ignore[no-any-return]
     if type(array) is not ndarray:
@@ -96,8 +103,8 @@ def _relu(self: Tensor) -> Tensor:
 def relu_(input: Tensor) -> Tensor:
     """In-place form of ``relu``."""
     x = input._array
-    zero = _ZERO32 if x.dtype is F32 else _ZERO64
-    return input if wrote(input, "relu", maximum_of, zero) else _relu_general(input)
+    bounds = (_ZERO32, _INF32) if x.dtype is F32 else (_ZERO64, _INF64)
+    return input if wrote(input, "relu", clip, *bounds) else _relu_general(input)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -113,6 +120,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _hardtanh_impl(x: Any, lower: Any, upper: Any) -> Any:
     kind = x.dtype.type
+    if x.dtype is F32 or x.dtype is F64:
+        return clip(x, kind(lower), kind(upper))
     return np.minimum(np.maximum(x, kind(lower)), kind(upper))
 
 
@@ -504,9 +513,15 @@ def _log_softmax_vjp(g: Tensor, node: Node) -> Tensor:
     return sub(g, mul(exp(y), _sum_along(g, node.attrs["dim"])))  # type: ignore[no-any-return]
 
 
-SOFTMAX = Primitive("softmax", widened(_softmax_impl), in_float32_vjp(_softmax_vjp), saves_output=True, refuses=_INEXACT_ONLY)
+SOFTMAX = Primitive(
+    "softmax", widened(_softmax_impl), in_float32_vjp(_softmax_vjp), saves_output=True, refuses=_INEXACT_ONLY
+)
 LOG_SOFTMAX = Primitive(
-    "log_softmax", _log_softmax_in_steps, in_float32_vjp(_log_softmax_vjp), saves_output=True, refuses=_INEXACT_ONLY
+    "log_softmax",
+    _log_softmax_in_steps,
+    in_float32_vjp(_log_softmax_vjp),
+    saves_output=True,
+    refuses=_INEXACT_ONLY,
 )
 
 

@@ -45,6 +45,15 @@ def shape_of(size: tuple[Any, ...], named: dict[str, Any], name: str) -> tuple[i
 
 def checked_shape(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
     """``as_shape`` without negative extents, bools, and numbers of elements that no memory holds."""
+    given = size[0] if len(size) == 1 and type(size[0]) is tuple else size
+    total = 16  # bytes of the largest element
+    for extent in given:
+        if type(extent) is not int or extent < 0:
+            break
+        total *= extent
+    else:
+        if total <= LARGEST:  # nearly every call's sizes
+            return given
     first = size[0] if len(size) == 1 else None
     if (
         first is True
@@ -249,6 +258,8 @@ def _integers(leaves: list[Any], wanted: NumpyDType, floats: bool) -> Any:
     try:
         values = np.array(leaves, I64)
     except OverflowError:
+        if wanted == np.uint64 and all([0 <= leaf <= limits.max for leaf in leaves]):
+            return np.array(leaves, wanted)
         raise ValueError("Overflow when unpacking long long") from None
     if wanted is I64:
         return values

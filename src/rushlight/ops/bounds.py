@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..core.dtypes import BF16, BOOL, COMPLEXES, F32, F64, INEXACT
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
+from ..core.numpy_clip import clip
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
 from .comparison import bitwise_and, bitwise_or, eq, ge, gt, isnan, le, lt, where
@@ -149,15 +151,14 @@ def _clamp(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
         and (min is None or type(min) is int or type(min) is float)
         and (max is None or type(max) is int or type(max) is float)
     ):
+        if min is None is max:
+            raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
         try:
-            if min is not None:
-                array = maximum_of(x, asarray(min, x.dtype))
-                if max is not None:
-                    array = minimum_of(array, asarray(max, x.dtype))
-            elif max is not None:
-                array = minimum_of(x, asarray(max, x.dtype))
-            else:
-                raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+            array = clip(
+                x,
+                asarray(-inf if min is None else min, x.dtype),
+                asarray(inf if max is None else max, x.dtype),
+            )
         except FloatingPointReport:
             return _clamp_general(self, min, max)
         if type(array) is not ndarray:
@@ -183,9 +184,11 @@ def _clamp_inplace(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     dtype = self._array.dtype
     if dtype is F32 or dtype is F64:
         lower, upper = type(min) is int or type(min) is float, type(max) is int or type(max) is float
-        if lower and max is None and wrote(self, "clamp", maximum_of, asarray(min, dtype)):
+        if lower and max is None and wrote(self, "clamp", clip, asarray(min, dtype), asarray(inf, dtype)):
             return self
-        if upper and min is None and wrote(self, "clamp", minimum_of, asarray(max, dtype)):
+        if upper and min is None and wrote(self, "clamp", clip, asarray(-inf, dtype), asarray(max, dtype)):
+            return self
+        if lower and upper and wrote(self, "clamp", clip, asarray(min, dtype), asarray(max, dtype)):
             return self
     return _clamp_inplace_general(self, min, max)  # type: ignore[no-any-return]
 
@@ -273,17 +276,7 @@ def _nan_to_num(
     return where(eq(self, -np.inf), -largest if neginf is None else neginf, result)  # type: ignore[no-any-return]
 
 
-def nan_to_num(
-    input: Tensor,
-    nan: float | None = None,
-    posinf: float | None = None,
-    neginf: float | None = None,
-    *,
-    out: Tensor | None = None,
-) -> Tensor:
-    """The elements with nan replaced (by 0), inf (by the dtype's largest number) and -inf (by its smallest)."""
-    result = _nan_to_num(input, nan, posinf, neginf)
-    return result if out is None else write_out(out, result, "nan_to_num")
+nan_to_num_method = _nan_to_num
 
 
 def _heaviside_impl(x: Any, values: Any) -> Any:
@@ -326,7 +319,6 @@ METHODS: dict[str, Any] = {
     "clamp_min_": inplace_form("clamp_min", _clamp_min),
     "clamp_max": _clamp_max,
     "clamp_max_": inplace_form("clamp_max", _clamp_max),
-    "nan_to_num": _nan_to_num,
     "nan_to_num_": inplace_form("nan_to_num", _nan_to_num),
     "heaviside": _heaviside,
     "heaviside_": inplace_form("heaviside", _heaviside),

@@ -278,6 +278,7 @@ def isclose(
     a, b = input._array.dtype, other._array.dtype
     if a != b:
         raise RuntimeError(f"{type_name(a)} did not match {type_name(b)}")
+    rtol, atol = [float(value) if isinstance(value, Tensor) else value for value in (rtol, atol)]
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")

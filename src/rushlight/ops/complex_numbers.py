@@ -10,6 +10,7 @@ from ..core.device import strided
 from ..core.dtypes import C64, C128, COMPLEXES, F16, F32, F64
 from ..core.tensor import Tensor
 from ..runtime.batched import Batched
+from ..runtime.pending import Pending
 from .define import Primitive
 from .dispatch import apply, inplace_form, type_name, unary, write_out
 from .movement import contiguous, select, view_of
@@ -19,7 +20,7 @@ from .movement import contiguous, select, view_of
 
 def _as_real_impl(x: Any) -> Any:
     # `x.view(float)` would ask for a contiguous last dimension.
-    if type(x) is Batched:
+    if type(x) is Batched or type(x) is Pending:
         return x.through(_as_real_impl)
     parts = x.real
     return strided(parts, (*x.shape, 2), (*x.strides, parts.itemsize))

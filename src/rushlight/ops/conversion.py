@@ -26,7 +26,7 @@ from ..core.history import LeafNode
 from ..core.memory_order import lies_channels_last, suggests_channels_last
 from ..core.shapes import Size, size_of, wrap_dim
 from ..core.sparse_arrays import SPOKEN, SparseArray, unsupported
-from ..core.tensor import Tensor, init_fields, make_tensor
+from ..core.tensor import Tensor, init_fields, make_tensor, storage_of
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending, address
 from ..runtime.transposed_copy import contiguous as row_major
@@ -34,7 +34,7 @@ from . import creation
 from .array_data import array_from
 from .define import Primitive
 from .dispatch import alias_of, attach, is_number
-from .movement import CLONE, cast, clone, contiguous
+from .movement import CLONE, cast, check_rank, clone, contiguous
 from .numpy_names import numpy_names
 from .placement import moved
 
@@ -63,6 +63,10 @@ def _get_data(self: Tensor) -> Tensor:
 def _set_data(self: Tensor, value: Tensor) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+    if isinstance(value._array, SparseArray) != isinstance(self._array, SparseArray):
+        raise RuntimeError(
+            "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type."
+        )
     if self._node is not None and not (value.dtype.is_floating_point or value.dtype.is_complex):
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"
@@ -109,7 +113,9 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtype | Non
     for place, arg in enumerate(args):
         if isinstance(arg, Tensor):
             if place:
-                raise TypeError("to() received an invalid combination of arguments: a tensor after a device or dtype")
+                raise TypeError(
+                    "to() received an invalid combination of arguments: a tensor after a device or dtype"
+                )
             other = arg
         elif isinstance(arg, dtype) or arg in (float, int, bool, complex):
             if target is not None:
@@ -260,6 +266,8 @@ def is_signed(self: Tensor) -> bool:
 
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element is not zero; ``RuntimeError`` for any other number of elements."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"is_nonzero(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return _bool(input)
 
 
@@ -280,12 +288,31 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
     array = self._array
     if array.size:
         strides = tuple([s // array.itemsize for s in array.strides])
+        if 0 in strides and 1 in array.shape:  # NumPy's new dimensions of one element have the stride 0
+            steps, shape = list(strides), array.shape
+            for i in range(len(shape) - 1, -1, -1):
+                if not steps[i] and shape[i] == 1:
+                    steps[i] = shape[i + 1] * steps[i + 1] if i + 1 < len(shape) else 1
+            strides = tuple(steps)
     else:  # NumPy has zeros here
         steps = [1]
         for extent in reversed(array.shape[1:]):
             steps.append(steps[-1] * max(extent, 1))
         strides = tuple(reversed(steps))[: array.ndim]
     return strides if dim is None else strides[wrap_dim(dim, len(strides), scalar_ok=False)]
+
+
+def dim_order(self: Tensor, ambiguity_check: bool | list[Any] = False) -> tuple[int, ...]:
+    """The dimensions in the order of memory, the one with the greatest stride first.
+
+    ``ambiguity_check``: raise ``RuntimeError`` where several orders fit, as with dimensions of one element.
+    """
+    strides, shape = stride(self), self._array.shape
+    if ambiguity_check:
+        long = [s for s, n in zip(strides, shape, strict=True) if n != 1]
+        if len(set(long)) != len(long) or len(long) < len(shape):
+            raise RuntimeError("The tensor does not have unique dim order, or cannot map to exact one of the given memory formats.")
+    return tuple(sorted(range(len(shape)), key=lambda i: -strides[i]))
 
 
 def dim(self: Tensor) -> int:
@@ -306,7 +333,7 @@ def element_size(self: Tensor) -> int:
 def is_contiguous(self: Tensor, memory_format: object = None) -> bool:
     """Whether the elements lie densely in memory in row-major order, or in the order that ``memory_format`` names."""
     array = self._array
-    if memory_format is None or memory_format is contiguous_format:
+    if memory_format is None or memory_format is contiguous_format or memory_format is preserve_format:
         return bool(array.flags.c_contiguous)
     rank = _rank_of(memory_format, "is_contiguous")
     return lies_channels_last(array, rank)
@@ -355,6 +382,8 @@ def _contiguous(self: Tensor, memory_format: object = None) -> Tensor:
     """``self`` if its elements lie in memory in the given order (row-major unless given), else a copy that does."""
     if memory_format is None or memory_format is contiguous_format:
         return contiguous(self)
+    if memory_format is preserve_format and self._array.flags.c_contiguous:
+        return self
     if lies_channels_last(self._array, _rank_of(memory_format, "contiguous")):
         return self
     return _in_order(self, memory_format)
@@ -364,6 +393,7 @@ def _clone(self: Tensor, *, memory_format: object = None) -> Tensor:
     """A copy with its own memory, in the given order (the tensor's own unless given); gradients flow through it."""
     if memory_format is None or memory_format is preserve_format:
         return clone(self)
+    check_rank(self._array, memory_format)
     return _in_order(self, memory_format)
 
 
@@ -465,6 +495,8 @@ def _bool(self: Tensor) -> bool:
     if array.size != 1:
         what = "no values" if not array.size else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+    if type(array) is Batched:
+        return bool(array)  # raises
     return bool(array.item() if type(array) is np.ndarray else _element(array))
 
 
@@ -570,7 +602,9 @@ def _format(self: Tensor, spec: str) -> str:
 
 
 def _dir(self: Tensor) -> list[str]:
-    return sorted({*dir(Tensor), *self.__dict__})
+    kinds = {name: value for kind in reversed(type(self).__mro__) for name, value in vars(kind).items()}
+    here = [name for name, value in kinds.items() if not getattr(value, "is_missing", False)]
+    return sorted({*here, *self.__dict__})
 
 
 # --- NumPy ------------------------------------------------------------------------------------------------------------
@@ -597,8 +631,9 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
             f"can't convert {device_of(array)} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
             "memory first."
         )
+    storage_of(self).lent = True
     if type(array) is Pending:
-        return array.tape.share(array).view()
+        return array.lend().view()
     return array.view() if type(array) is np.ndarray else np.asarray(array)  # which a batch refuses
 
 
@@ -623,6 +658,11 @@ def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bo
 def _dlpack(self: Tensor, **options: Any) -> Any:
     if self._node is not None:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    where = device_of(self._array).type
+    if where not in ("cpu", "cuda"):
+        raise BufferError(f"Cannot pack tensors on {where}")
+    if where == "cpu" and options.get("stream") is not None:
+        raise AssertionError("stream should be None on cpu.")
     return self._array.__dlpack__(**options)
 
 
@@ -630,8 +670,14 @@ def _dlpack_device(self: Tensor) -> Any:
     return self._array.__dlpack_device__()
 
 
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor that shares memory with any object that speaks DLPack (on the CPU)."""
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares memory with any object that speaks DLPack (on the CPU), or with a ``copy`` of it."""
+    if device is not None or copy:
+        shared = from_dlpack(ext_tensor)
+        if device is not None and copy is False and require_available(device) != device_of(shared._array):
+            raise ValueError(f"cannot move (from_dlpack) tensor from {shared.device} to {device} without copying")
+        shared = shared if device is None else to(shared, device)
+        return shared.clone() if copy else shared
     if isinstance(ext_tensor, Tensor):
         if ext_tensor._node is not None:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
@@ -685,6 +731,12 @@ def legacy_tensor(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Te
     """``Tensor()``, ``Tensor(2, 3)``, ``Tensor([1, 2])``: the constructor of early PyTorch, in the default dtype."""
     numpy_dtype: NumpyDType = default_numpy()
     if kwargs:
+        where = kwargs.pop("device", None)
+        if where is not None and device(where).type != "cpu":
+            raise RuntimeError(
+                f"legacy constructor expects device type: cpu but device type: {device(where).type} was passed"
+            )
+    if kwargs:
         if set(kwargs) != {"size"} or args:
             raise TypeError(f"new(): got unexpected keyword arguments {sorted(kwargs)}")
         args = (Size(kwargs["size"]),)
@@ -729,6 +781,7 @@ METHODS: dict[str, Any] = {
     "is_floating_point": is_floating_point,
     "is_complex": is_complex,
     "is_signed": is_signed,
+    "dim_order": dim_order,
     "is_nonzero": is_nonzero,
     "size": size,
     "stride": stride,

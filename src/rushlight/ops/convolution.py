@@ -161,9 +161,17 @@ def per_dimension(value: Any, dims: int, operation: str, name: str) -> Shape:
         return tuple([int(v) for v in values])
     if len(values) == 1:
         return (int(values[0]),) * dims
+    if operation.startswith("conv"):
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {dims} values to match the convolution dimensions, "
+            f"but got {name}={list(values)}"
+        )
     raise RuntimeError(
-        f"{operation}: expected {name} to be a single integer value or a list of {dims} values, but got {name}={list(values)}"
+        f"{operation}: {name} must either be a single int, or a tuple of {_NUMBERS[dims]}, but got {name}={list(values)}"
     )
+
+
+_NUMBERS = ("", "one int", "two ints", "three ints")
 
 
 def convolution(
@@ -192,6 +200,8 @@ def convolution(
                 raise RuntimeError("padding='same' is not supported for strided convolutions")
             total = [d * (k - 1) for d, k in zip(spread, weight._array.shape[2:], strict=True)]
             pads = tuple([(t // 2, t - t // 2) for t in total])
+            if _EVEN_LENGTHS and any([t % 2 for t in total]):
+                _warn_of_even_lengths()
         elif padding == "valid":
             pads = ((0, 0),) * dims
         else:
@@ -203,6 +213,21 @@ def convolution(
         return apply(CONV, (input, weight, bias), window)  # type: ignore[no-any-return]
     result = apply(CONV, (reshape(input, (1, *input._array.shape)), weight, bias), window)
     return reshape(result, result._array.shape[1:])
+
+
+_EVEN_LENGTHS = [True]  # whether the warning of them is still to come
+
+
+def _warn_of_even_lengths() -> None:
+    import warnings
+
+    _EVEN_LENGTHS.clear()
+    warnings.warn(
+        "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the input be "
+        "created",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def convolution_transpose(
@@ -261,4 +286,20 @@ def _check_bias(input: Tensor, weight: Tensor, bias: Tensor | None, outputs: int
             f"elements, but got bias of size {list(bias._array.shape)} instead"
         )
     if bias._array.dtype != input._array.dtype:
-        raise RuntimeError(f"Input type ({input.dtype}) and bias type ({bias.dtype}) should be the same")
+        kinds = [_KIND_NAMES.get(str(t.dtype), str(t.dtype)) for t in (input, bias)]
+        raise RuntimeError(f"Input type ({kinds[0]}) and bias type ({kinds[1]}) should be the same")
+
+
+# As C++ calls them, in whose words PyTorch says it.
+_KIND_NAMES = {
+    "torch.float32": "float",
+    "torch.float64": "double",
+    "torch.float16": "c10::Half",
+    "torch.bfloat16": "c10::BFloat16",
+    "torch.int64": "long int",
+    "torch.int32": "int",
+    "torch.uint8": "unsigned char",
+    "torch.bool": "bool",
+    "torch.complex64": "c10::complex<float>",
+    "torch.complex128": "c10::complex<double>",
+}

@@ -38,7 +38,7 @@ from ..core.dtypes import (
 from ..core.fused_multiply_add import fused32, fused64, sums_rounded_once
 from ..core.memory_order import in_channels_last
 from ..core.shapes import Size, as_shape
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime import direct
 from ..runtime.batched import Batched
 from .array_data import LARGEST, array_from, check_memory, checked_shape, is_sequence, shape_of
@@ -119,7 +119,9 @@ def from_numpy(ndarray: Any) -> Tensor:
     check_memory(ndarray)
     if not ndarray.flags.writeable:
         _warn_read_only("NumPy array")
-    return make_tensor(ndarray.view(np.ndarray))
+    tensor = make_tensor(ndarray.view(np.ndarray))
+    storage_of(tensor).lent = True
+    return tensor
 
 
 def as_tensor(data: Any, dtype: Dtype = None, device: DeviceLike | None = None) -> Tensor:
@@ -152,6 +154,8 @@ def asarray(
         obj = moved(obj, where)
     if isinstance(obj, np.generic) and obj.dtype in OF_NUMPY:
         obj = np.asarray(obj)
+    elif isinstance(obj, bytes | bytearray | memoryview):
+        obj = frombuffer(obj, dtype=OF_NUMPY[wanted or default_numpy()])
     shared = isinstance(obj, Tensor | np.ndarray) and (wanted is None or wanted == _dtype_of(obj))
     if copy is False and not shared:
         raise ValueError("asarray: can't alias the given object without copying; pass copy=None or copy=True")
@@ -633,8 +637,13 @@ def linspace(
     start, end, steps = _interval(start, end, steps, "linspace")
     if out is not None:
         wanted = out_dtype(out, dtype, "linspace")
-    elif dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
-        wanted = default_complex_numpy()
+    elif isinstance(start, complex) or isinstance(end, complex):
+        wanted = default_complex_numpy() if dtype is None else numpy_dtype(dtype)
+        if wanted.kind != "c":
+            raise RuntimeError(
+                f"torch.linspace(): inferred dtype c10::complex<float> can't be safely cast to passed dtype "
+                f"{type_name(wanted)}"
+            )
     else:
         wanted = numpy_dtype(dtype)
     result = _linspace(start, end, int(steps), wanted)

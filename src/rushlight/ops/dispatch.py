@@ -41,7 +41,13 @@ from ..runtime.batched import Batched, bottom
 from ..runtime.large import run_large
 from ..runtime.pending import NOT_RECORDED, Pending, recorded
 from .define import Primitive, Rule
-from .inplace import check_inplace_shape, check_no_overlap, overwrite
+from .inplace import (
+    check_inplace_shape,
+    check_no_overlap,
+    check_out_overlap,
+    check_partial_overlap,
+    overwrite,
+)
 
 Array = NDArray[Any]
 Number = bool | int | float | complex
@@ -201,7 +207,9 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
         compute_dtype = dtype
         if dtype in LOW_PRECISION and keeps_numbers(record, attrs):
             for operand in operands:
-                if not isinstance(operand, Tensor) or (not operand._array.ndim and operand._array.dtype != dtype):
+                if not isinstance(operand, Tensor) or (
+                    not operand._array.ndim and operand._array.dtype != dtype
+                ):
                     compute_dtype = F32
         arrays = []
         for operand in operands:
@@ -348,9 +356,16 @@ def check_shapes(record: Any, arrays: Sequence[Any], error: ValueError) -> None:
 def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> Any:
     """Wrap ``result`` (an array or a tuple of them) in tensors with the history that gradients need."""
     node = None
-    if record.vjp is not None:
+    for operand in operands:
+        if isinstance(operand, Tensor) and operand._node is not None:
+            break
+    else:
+        if type(result) is ndarray:  # without history, as most results are
+            return make_tensor(result)
+        operands = ()
+    if record.vjp is not None and operands:
         edges = tuple([operand._node if isinstance(operand, Tensor) else None for operand in operands])
-        if edges.count(None) != len(edges) and grad_enabled():
+        if grad_enabled():
             site = None
             saved = None
             if record.saves:
@@ -580,7 +595,10 @@ def unary(record: Primitive, doc: str | None = None) -> Any:
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
         result = method(input)
-        return result if out is None else write_out(out, result, name)
+        if out is None:
+            return result
+        check_out_overlap(out, input)
+        return write_out(out, result, name)
 
     record.method = named(method, name, doc)
     record.function = named(function, name, doc)
@@ -620,6 +638,13 @@ def _wrote_pending(self: Tensor, record: Primitive, x: Any, other: Any) -> bool:
     storage.version += 1
     storage.changed_at = program_site()
     return True
+
+
+_OF_TWO_NUMBERS = ("mul", "div", "floor_divide")
+
+
+def _number_tensor(number: Any) -> Tensor:
+    return make_tensor(number_array(number, natural_dtype(number)))
 
 
 def binary(record: Primitive, doc: str | None = None, *, float_only: bool = False) -> Any:
@@ -732,11 +757,16 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
             result = method(input, other)
         elif isinstance(other, Tensor):
             result = apply(record, (input, other))
+        elif name in _OF_TWO_NUMBERS and is_number(input) and is_number(other):
+            result = apply(record, (_number_tensor(input), _number_tensor(other)))
         else:
             raise TypeError(
                 f"{name}(): expected a Tensor, got {type(input).__name__} and {type(other).__name__}"
             )
-        return result if out is None else write_out(out, result, name)
+        if out is None:
+            return result
+        check_out_overlap(out, input, other)
+        return write_out(out, result, name)
 
     def inplace(self: Tensor, other: Any) -> Tensor:
         x = self._array
@@ -756,6 +786,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 storage = self._storage
                 if storage is None:
                     storage = self._storage = Storage()
+                elif isinstance(other, Tensor) and other._storage is storage and other is not self:
+                    check_partial_overlap(x, y)
                 storage.changed_by = name  # before anything is written: inference tensors may refuse
                 try:
                     impl(x, y, x)

@@ -157,7 +157,12 @@ def _values_over(
     if type(dim) is int and out is None and (input._node is None or not grad_enabled()):
         array = input._array
         dtype = array.dtype
-        if (dtype is F32 or dtype is F64 or dtype is I64) and array.ndim and type(array) is ndarray:
+        if (
+            (dtype is F32 or dtype is F64 or dtype is I64)
+            and array.ndim
+            and type(array) is ndarray
+            and (array.size < record.large or dtype is I64)
+        ):
             try:
                 return make_tensor(asarray(reduce(array, dim, None, None, keepdim)))
             except ValueError:

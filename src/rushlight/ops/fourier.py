@@ -43,6 +43,10 @@ def _complex_impl(x: Array, axes: tuple[int, ...], scale: int, forward: bool) ->
         return x.astype(C128 if x.dtype in (F64, C128) else C64)
     if not x.size:  # NumPy's own loop over nothing would still refuse some shapes
         return np.zeros(x.shape, C128 if x.dtype in (F64, C128) else C64)
+    if len(axes) == 1:
+        if forward:
+            return np.fft.fft(x, axis=axes[0], norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]
+        return np.fft.ifft(x, axis=axes[0], norm=INVERSE_NORMS[scale])  # type: ignore[arg-type]
     if forward:
         return np.fft.fftn(x, axes=axes, norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]
     return np.fft.ifftn(x, axes=axes, norm=INVERSE_NORMS[scale])  # type: ignore[arg-type]
@@ -66,6 +70,8 @@ def _half_impl(x: Array, axes: tuple[int, ...], scale: int) -> Any:
         shape = list(x.shape)
         shape[axes[-1]] = shape[axes[-1]] // 2 + 1
         return np.zeros(shape, C128 if x.dtype is F64 else C64)
+    if len(axes) == 1:
+        return np.fft.rfft(x, axis=axes[0], norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]
     return np.fft.rfftn(x, axes=axes, norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]
 
 
@@ -88,6 +94,8 @@ def _whole_impl(x: Array, axes: tuple[int, ...], scale: int, length: int) -> Any
         shape = list(x.shape)
         shape[axes[-1]] = length
         return np.zeros(shape, F64 if x.dtype in (F64, C128) else F32)
+    if len(axes) == 1:
+        return np.fft.irfft(x, length, axes[0], INVERSE_NORMS[scale])  # type: ignore[arg-type]
     return np.fft.irfftn(x, lengths, axes=axes, norm=INVERSE_NORMS[scale])  # type: ignore[arg-type]
 
 

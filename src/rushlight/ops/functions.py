@@ -77,7 +77,9 @@ ACOS = Primitive(
 ATAN = Primitive("atan", np.arctan, by_inverse(lambda x: square(x) + 1), rule=FLOAT, saves=INPUT)
 SINH = Primitive("sinh", np.sinh, by_derivative(lambda x: cosh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
 COSH = Primitive("cosh", np.cosh, by_derivative(lambda x: sinh(x)), rule=FLOAT, saves=INPUT)  # noqa: PLW0108 - defined below
-TANH = Primitive("tanh", np.tanh, in_float32_vjp(by_derivative(lambda y: 1 - square(y))), rule=FLOAT, saves_output=True)
+TANH = Primitive(
+    "tanh", np.tanh, in_float32_vjp(by_derivative(lambda y: 1 - square(y))), rule=FLOAT, saves_output=True
+)
 ASINH = Primitive("asinh", np.arcsinh, by_derivative(lambda x: rsqrt(square(x) + 1)), rule=FLOAT, saves=INPUT)
 ACOSH = Primitive("acosh", np.arccosh, by_derivative(_acosh_slope), rule=FLOAT, saves=INPUT)
 ATANH = Primitive("atanh", np.arctanh, by_inverse(lambda x: 1 - square(x)), rule=FLOAT, saves=INPUT)
@@ -188,7 +190,11 @@ def _logit_vjp(g: Tensor, node: Node) -> Tensor:
 
 
 SIGMOID = Primitive(
-    "sigmoid", _sigmoid_impl, in_float32_vjp(by_derivative(lambda y: y * (1 - y))), rule=FLOAT, saves_output=True
+    "sigmoid",
+    _sigmoid_impl,
+    in_float32_vjp(by_derivative(lambda y: y * (1 - y))),
+    rule=FLOAT,
+    saves_output=True,
 )
 LOGIT = Primitive("logit", _logit_impl, _logit_vjp, rule=FLOAT, saves=INPUT, refuses="c")
 sigmoid = unary(SIGMOID, "1 / (1 + exp(-x)): any number brought into (0, 1).")
@@ -487,9 +493,7 @@ def _xlogy_impl(x: Any, y: Any) -> Any:
     return np.where((x == 0) & ~np.isnan(y), x.dtype.type(0), result)
 
 
-XLOGY = Primitive(
-    "xlogy", _xlogy_impl, _xlogy_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
-)
+XLOGY = Primitive("xlogy", _xlogy_impl, _xlogy_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c")
 xlogy = binary(XLOGY, "x * log(y); 0 where x is 0, unless y is nan.", float_only=True)
 
 

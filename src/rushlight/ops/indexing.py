@@ -347,7 +347,7 @@ def _checked_put(self: Tensor, index: Tensor, source: Tensor) -> tuple[Tensor, T
             f"source.dtype = {type_name(source._array.dtype)}"
         )
     if source._array.size != index._array.size:
-        raise RuntimeError(
+        raise IndexError(
             f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source._array.size}, index.numel() = {index._array.size}"
         )

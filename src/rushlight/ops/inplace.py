@@ -17,7 +17,7 @@ import numpy as np
 from ..core.device import OF_ARRAYS, placed_beside, strided
 from ..core.dtypes import OF_NUMPY, TYPE_NAMES, can_cast
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import LeafNode, Node
+from ..core.history import LeafNode, Node, OutputNode
 from ..core.shapes import broadcast_shape
 from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage, program_site
@@ -84,8 +84,9 @@ def check_leaf(tensor: Tensor) -> None:
                 "gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function."
             )
         if record in SEVERAL_VIEWS:
+            number = tensor._node.index if isinstance(tensor._node, OutputNode) else 0
             raise RuntimeError(
-                f"An output of {record.name} is a view and is being modified inplace. This view is the output of a function "
+                f"Output {number} of {record.name.title().replace('_', '')} is a view and is being modified inplace. This view is the output of a function "
                 "that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
                 "should replace the inplace operation by an out-of-place one."
             )
@@ -138,6 +139,15 @@ def check_partial_overlap(target: Any, source: Any) -> None:
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
                 "location. Please clone() the tensor before performing the operation."
             )
+
+
+def check_out_overlap(out: Any, *operands: Any) -> None:
+    """Raise if ``out`` and one of the operands are different parts of one memory and share some of it."""
+    storage = getattr(out, "_storage", None)
+    if storage is not None:
+        for operand in operands:
+            if isinstance(operand, Tensor) and operand._storage is storage and operand is not out:
+                check_partial_overlap(out._array, operand._array)
 
 
 def _steps(array: Any) -> list[int]:

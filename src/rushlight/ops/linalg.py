@@ -688,7 +688,12 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
         if tensor._array.ndim != 1:
             raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {tensor._array.ndim}-D")
     x, y = input._array, vec2._array
-    if x.dtype is y.dtype and x.dtype in FLOATS and x.size * y.size >= MUL.large and type(x) is ndarray is type(y):
+    if (
+        x.dtype is y.dtype
+        and x.dtype in FLOATS
+        and x.size * y.size >= MUL.large
+        and type(x) is ndarray is type(y)
+    ):
         # The product decides whether it is large, not its operands.
         column = unsqueeze(input, 1)
         result: Tensor = attach(MUL, (column, vec2), {}, run_large(MUL, (column._array, y), {}))

@@ -136,6 +136,8 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
         raise TypeError(f"masked_select(): argument 'mask' must be Tensor, not {type(mask).__name__}")
     if mask._array.dtype != BOOL:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
+    if out is not None and out._array.dtype != input._array.dtype:
+        raise RuntimeError("masked_select(): self and result must have the same scalar type")
     shape = broadcast_shape(input._array.shape, mask._array.shape) or (1,)
     source = input if input._array.shape == shape else expand(input, shape)
     where = mask if mask._array.shape == shape else expand(mask, shape)
@@ -227,7 +229,7 @@ def _nonzero_impl(x: Any) -> Any:
     if not x.ndim:
         return np.zeros((int(x != 0), 0), np.int64)
     found = x.nonzero()
-    return found[0][:, None] if x.ndim == 1 else np.array(found).T
+    return np.array(found).T  # column by column in memory, as PyTorch has it
 
 
 NONZERO = Primitive(
@@ -250,7 +252,11 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     """
     array = input._array
     if as_tuple:
-        return tuple([make_tensor(found) for found in np.nonzero(array if array.ndim else array.reshape(1))])
+        return tuple([make_tensor(np.ascontiguousarray(found)) for found in np.nonzero(array if array.ndim else array.reshape(1))])
+    if out is not None and out._array.dtype != np.int64:
+        raise RuntimeError(
+            f"nonzero: Expected out tensor to have scalar type Long but got scalar type{type_name(out._array.dtype)}"
+        )
     result: Tensor = apply(NONZERO, (input,))
     return result if out is None else write_out(out, result, "nonzero")
 

@@ -28,7 +28,50 @@ class UntypedStorage:
     """
 
     def __init__(self, root: Any = 0) -> None:
+        if isinstance(root, list | tuple):
+            root = np.array(root, np.uint8)
         self._root = np.empty(root, np.uint8) if isinstance(root, int) else root
+
+    def clone(self) -> UntypedStorage:
+        """A copy of the memory."""
+        return self._like(self._flat().copy())
+
+    def copy_(self, source: UntypedStorage, non_blocking: bool = False) -> UntypedStorage:
+        """Take over ``source``'s content, of the same size."""
+        self._flat()[...] = source._flat()
+        return self
+
+    def fill_(self, value: Any) -> UntypedStorage:
+        """Set all elements to ``value``."""
+        self._flat()[...] = value
+        return self
+
+    def cpu(self) -> UntypedStorage:
+        """The memory itself: it is on the CPU."""
+        return self
+
+    def _like(self, root: Any) -> UntypedStorage:
+        return UntypedStorage(root)
+
+    def __copy__(self) -> UntypedStorage:
+        return self.clone()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UntypedStorage:
+        if id(self._root) not in memo:
+            memo[id(self._root)] = self.clone()
+        return memo[id(self._root)]  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._flat()[index] = value
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, UntypedStorage)
+            and self.data_ptr() == other.data_ptr()
+            and self.nbytes() == other.nbytes()
+        )
+
+    __hash__ = object.__hash__
 
     @classmethod
     def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
@@ -112,6 +155,9 @@ class TypedStorage(UntypedStorage):
         """The same memory as bytes."""
         return UntypedStorage(self._root)
 
+    def _like(self, root: Any) -> TypedStorage:
+        return TypedStorage(root, self._kind)
+
     def element_size(self) -> int:
         """Bytes of one element."""
         return self._kind.itemsize
@@ -132,6 +178,9 @@ class TypedStorage(UntypedStorage):
 
     def __getitem__(self, index: int) -> Any:
         return make_tensor(self._flat()[index : index + 1 or None]).item()
+
+    def __setitem__(self, index: int | slice, value: Any) -> None:
+        self._flat()[index] = value._array if isinstance(value, Tensor) else value
 
     def __repr__(self) -> str:
         return f"[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}]"

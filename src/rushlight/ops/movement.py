@@ -420,12 +420,22 @@ CAST = Primitive("to_copy", _cast_impl, lambda g, node: g, grad_name="ToCopyBack
 def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
     """A copy with its own memory; gradients flow through it."""
     array = input._array
+    if memory_format is not None:
+        check_rank(array, memory_format)
     # A tensor whose elements do not overlap keeps its layout; an expanded one becomes contiguous.
     copied = array.copy() if 0 in array.strides and array.size > 1 else array.copy(order="K")
     edge = input._node
     if edge is None or not grad_enabled():
         return held(make_tensor(copied))
     return held(make_tensor(copied, Node(CLONE, (edge,), copied)))
+
+
+def check_rank(array: Any, memory_format: object) -> None:
+    """Raise ``RuntimeError`` for a memory format of other numbers of dimensions than the array has."""
+    name = str(memory_format)
+    rank = 4 if name == "torch.channels_last" else 5 if name == "torch.channels_last_3d" else None
+    if rank is not None and array.ndim != rank:
+        raise RuntimeError(f"required rank {rank} tensor to use {name[6:]} format")
 
 
 def ordered_as(result: Tensor, input: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import INEXACT, LOW_PRECISION
+from ..core.dtypes import F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.tensor import Tensor
 from ..runtime import special_functions
@@ -15,8 +15,9 @@ from ..runtime.special_functions import in_float64
 from .comparison import bitwise_and, eq, gt, le, lt, where
 from .define import Primitive, Rule
 from .dispatch import binary, inplace_form, unary, write_out
-from .functions import erfc, lgamma, widened
-from .pointwise import BOTH, in_float32, mul, neg
+from .functions import erf, erfc, lgamma
+from .movement import cast
+from .pointwise import BOTH, mul, neg
 from .powers import INPUT, by_derivative, exp, log, log1p, square
 
 FLOAT = Rule.PROMOTE_FLOAT
@@ -89,7 +90,7 @@ def _xlog1py_vjp(g: Tensor, node: Node) -> Any:
 
 
 XLOG1PY = Primitive(
-    "xlog1py", widened(_xlog1py_impl), _xlog1py_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
+    "xlog1py", _xlog1py_impl, _xlog1py_vjp, rule=FLOAT, saves=((0, BOTH), (1, BOTH)), refuses="c"
 )
 xlog1py = binary(XLOG1PY, "x * log1p(y); 0 where x is 0, unless y is nan.", float_only=True)
 
@@ -105,7 +106,7 @@ def _entr_vjp(g: Tensor, node: Node) -> Tensor:
     return mul(g, slope)  # type: ignore[no-any-return]
 
 
-ENTR = Primitive("entr", widened(_entr_impl), _entr_vjp, rule=FLOAT, saves=INPUT, refuses="c")
+ENTR = Primitive("entr", _entr_impl, _entr_vjp, rule=FLOAT, saves=INPUT, refuses="c")
 entr = unary(ENTR, "-x * log(x): 0 at 0 and -inf below.")
 
 
@@ -115,9 +116,12 @@ def _mvlgamma(self: Tensor, p: int) -> Tensor:
     if self._array.dtype not in INEXACT:
         self = self + 0.0
     steps = [lgamma(self - j / 2) for j in range(p)]
+    if self._array.dtype in LOW_PRECISION:  # what is rounded is their sum
+        steps = [cast(step, F32) for step in steps]
     total = steps[0]
     for step in steps[1:]:
         total = total + step
+    total = cast(total, self._array.dtype)
     return total + p * (p - 1) / 4 * math.log(math.pi)  # type: ignore[no-any-return]
 
 

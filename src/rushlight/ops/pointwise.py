@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype
+from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype, natural_dtype
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, make_tensor
 from .comparison import eq, lt, where
 from .complex_numbers import conj_of, real
 from .creation import zeros_like
@@ -29,7 +29,7 @@ from .dispatch import (
     unary,
     write_out,
 )
-from .inplace import overwrite
+from .inplace import check_out_overlap, overwrite
 from .movement import cast
 from .quick_inplace import unary_inplace, wrote
 
@@ -126,9 +126,14 @@ def _with_alpha(record: Primitive, a: Any, b: Any, alpha: Any) -> Tensor:
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
     if dtype == BOOL:
         alpha = bool(alpha)
-    if dtype in LOW_PRECISION:  # the operands and alpha are rounded, their product is not
+    if (
+        dtype in LOW_PRECISION
+    ):  # the operands and alpha are rounded; their product is not, unless PyTorch's loop is scalar
+        if isinstance(b, Tensor) and max(b._array.size, a._array.size if isinstance(a, Tensor) else 0) < 32:
+            return cast(apply(record, (a, mul(cast(b, dtype), float(number_array(alpha, dtype))))), dtype)
         a, b, alpha = (
-            cast(cast(o, dtype), F32) if isinstance(o, Tensor) else float(number_array(o, dtype)) for o in (a, b, alpha)
+            cast(cast(o, dtype), F32) if isinstance(o, Tensor) else float(number_array(o, dtype))
+            for o in (a, b, alpha)
         )
         return cast(apply(record, (a, mul(b, alpha) if isinstance(b, Tensor) else b * alpha)), dtype)
     scaled = mul(cast(b, dtype), alpha) if isinstance(b, Tensor) else b * alpha
@@ -146,8 +151,13 @@ def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
         if alpha is not _ONE or third is not None:
             if third is not None:  # the old order: x.add(alpha, other)
                 other, alpha = third, other
-            if not isinstance(other, Tensor) and not is_number(other):
-                raise refuse(other)
+            if not isinstance(other, Tensor):
+                if not is_number(other):
+                    raise refuse(other)
+            elif type(alpha) is float or type(alpha) is int:
+                dtype = self._array.dtype
+                if dtype is other._array.dtype and (dtype is F32 or dtype is F64):
+                    return operator(self, mul.operator(other, alpha))  # type: ignore[no-any-return]
             return _with_alpha(record, self, other, alpha)
         result = operator(self, other)
         if result is NotImplemented:
@@ -185,11 +195,16 @@ def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
             result = (
                 apply(record, (input, other)) if alpha is _ONE else _with_alpha(record, input, other, alpha)
             )
+        elif is_number(input) and is_number(other):
+            return function(make_tensor(number_array(input, natural_dtype(input))), other, third, alpha=alpha, out=out)
         else:
             raise TypeError(
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
-        return result if out is None else write_out(out, result, name)
+        if out is None:
+            return result
+        check_out_overlap(out, input, other)
+        return write_out(out, result, name)
 
     return named(method, name), named(inplace_method, name + "_"), named(function, name)
 
@@ -455,14 +470,6 @@ def _addcmul(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
     return _add.operator(self, product)  # type: ignore[no-any-return]
 
 
-def addcmul(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None
-) -> Tensor:
-    """``input + value * tensor1 * tensor2``."""
-    result = _addcmul(input, tensor1, tensor2, value=value)
-    return result if out is None else write_out(out, result, "addcmul")
-
-
 def _is_one(factor: Any) -> bool:
     # A factor may be a number that a recording does not know yet: that is not asked for its value.
     return not isinstance(factor, Tensor) and factor == 1
@@ -481,14 +488,6 @@ def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
         return in_float32(lambda a, b, c: _addcdiv(a, b, c, value=value), self, tensor1, tensor2)
     quotient = _div(tensor1 if _is_one(value) else mul(tensor1, value), tensor2)
     return _add.operator(self, quotient)  # type: ignore[no-any-return]
-
-
-def addcdiv(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None
-) -> Tensor:
-    """``input + value * tensor1 / tensor2``; no integers."""
-    result = _addcdiv(input, tensor1, tensor2, value=value)
-    return result if out is None else write_out(out, result, "addcdiv")
 
 
 def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
@@ -521,18 +520,6 @@ _C_NAMES = {
     "int64": "int64_t",
     "int32": "int",
 }
-
-
-def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Tensor:
-    """``input + weight * (end - input)``: from ``input`` at weight 0 to ``end`` at weight 1.
-
-    Example:
-        >>> import rushlight as torch
-        >>> torch.lerp(torch.tensor([0.0]), torch.tensor([10.0]), 0.25)
-        tensor([2.5000])
-    """
-    result = _lerp(input, end, weight)
-    return result if out is None else write_out(out, result, "lerp")
 
 
 # --- divisors ---------------------------------------------------------------------------------------------------------
@@ -628,9 +615,6 @@ METHODS: dict[str, Any] = {
     "positive": _positive,
     "reciprocal": RECIPROCAL.method,
     "reciprocal_": unary_inplace(RECIPROCAL),
-    "addcmul": _addcmul,
-    "addcdiv": _addcdiv,
-    "lerp": _lerp,
     "gcd": gcd.method,
     "gcd_": inplace_form("gcd", gcd.method),
     "lcm": lcm.method,

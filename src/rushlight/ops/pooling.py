@@ -125,9 +125,11 @@ def batched(input: Tensor, dims: int, name: str) -> tuple[Tensor, bool]:
         return input, False
     if len(shape) == dims + 1:
         return reshape(input, (1, *shape)), True
+    if name in ("max_pool2d", "max_pool3d"):
+        raise RuntimeError(f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input")
     raise RuntimeError(
         f"{name}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
-        f"got: {list(shape)}"
+        f"got:{list(shape)}"
     )
 
 

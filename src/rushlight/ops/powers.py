@@ -12,6 +12,7 @@ import numpy as np
 from ..core.dtypes import (
     BOOL,
     COMPLEXES,
+    F16,
     F32,
     F64,
     FLOATS,
@@ -136,7 +137,7 @@ def _power_of(x: Any, exponent: Any) -> Any:
     if exponent == 2:
         return x * x
     if exponent == 3:
-        return x * x * x
+        return x * x * x if x.dtype != F16 else np.power(x.astype(F32), F32.type(3)).astype(F16)
     if exponent == 1:
         return x.copy()
     if x.dtype.kind in "iu":
@@ -145,12 +146,15 @@ def _power_of(x: Any, exponent: Any) -> Any:
         return np.power(x, number_array(exponent, x.dtype))
     if exponent == 0.5:
         return np.sqrt(x)
-    if x.dtype in LOW_PRECISION:
-        return np.power(x.astype(F32), np.float32(exponent)).astype(x.dtype)
     if exponent == -1:
         return np.reciprocal(x)
     if exponent == -2:
         return np.reciprocal(x * x)
+    if x.dtype in LOW_PRECISION:  # the exponent is rounded as well
+        wide = x.astype(F32)
+        if exponent == -0.5:
+            return np.reciprocal(np.sqrt(wide)).astype(x.dtype)
+        return np.power(wide, asarray(exponent, x.dtype).astype(F32)).astype(x.dtype)
     if exponent == -0.5:
         return np.reciprocal(np.sqrt(x))
     return np.power(x, asarray(exponent, x.dtype))
@@ -263,6 +267,11 @@ def _float_power_inplace(self: Tensor, exponent: Any) -> Tensor:
 def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     """``input`` to the power of ``exponent``, computed in float64 (complex128 for complex operands)."""
     result = _float_power(input, exponent)
+    if out is not None and out._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"the output given to float_power has dtype {type_name(out._array.dtype)} but the operation's result requires "
+            f"dtype {type_name(result._array.dtype)}"
+        )
     return result if out is None else write_out(out, result, "float_power")
 
 

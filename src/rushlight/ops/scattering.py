@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import I64
+from ..core.dtypes import FLOATS, I64
 from ..core.history import Node
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime.batched import Batched, whole
+from ..runtime.large import run_large
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
 from .define import Primitive
@@ -92,12 +93,21 @@ def _gather_vjp(g: Tensor, node: Node) -> Any:
 
 
 GATHER = Primitive("gather", _gather_impl, _gather_vjp)
+_LARGE = 4096  # numbers of an index from which on the kernel is faster, the reading of the index included
 
 
-def _gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
-    return recorded(
-        GATHER, (x, index), {"dim": dim}, run(GATHER, arrays_of((x, index)), {"dim": dim}), (index,)
-    )
+def gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
+    """``gather`` with an index that is known to fit."""
+    arrays, attrs = arrays_of((x, index)), {"dim": dim}
+    if (
+        index._array.size >= _LARGE
+        and type(arrays[0]) is np.ndarray is type(arrays[1])
+        and arrays[0].dtype in FLOATS
+    ):
+        taken = run_large(GATHER, arrays, attrs)
+    else:
+        taken = run(GATHER, arrays, attrs)
+    return recorded(GATHER, (x, index), attrs, taken, (index,))
 
 
 @numpy_names
@@ -107,6 +117,7 @@ def gather(
     """The elements of ``input`` that ``index`` (int32 or int64, of the same rank) names along ``dim``.
 
     For three dimensions and ``dim=1``: ``out[i, j, k] = input[i, index[i, j, k], k]``. The result has ``index``'s shape.
+    With ``sparse_grad`` backward gives ``input`` a sparse gradient.
     Raises ``RuntimeError`` for an index out of range and for shapes that do not fit.
 
     Example:
@@ -115,7 +126,11 @@ def gather(
         tensor([[1, 1],
                 [4, 3]])
     """
-    result = _gathered(input, index, _checked(input, dim, index, None, "gather"))
+    result = gathered(input, index, _checked(input, dim, index, None, "gather"))
+    if sparse_grad and result._node is not None and input._array.ndim:
+        from .sparse_records import gathered_with_sparse_gradient  # only who has sparse gradients needs it
+
+        result = gathered_with_sparse_gradient(result, input, index, dim % input._array.ndim)
     if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
         raise RuntimeError(f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
     if out is not None:
@@ -200,7 +215,7 @@ def _scatter_vjp(g: Tensor, node: Node) -> Any:
     if src is not None and not index._array.size:
         taken = tensor_beside(g, np.zeros(src.shape, g._array.dtype))
     elif src is not None:
-        taken = _gathered(g, index, dim)
+        taken = gathered(g, index, dim)
         if src.shape != taken._array.shape:
             # Only a corner of the source was read.
             corner = tuple([slice(0, extent) for extent in taken._array.shape])
@@ -393,7 +408,7 @@ class _Sample:
         self.src = src if src._array.shape == shape else src[tuple([slice(0, extent) for extent in shape])]
 
     def gathered(self, values: Tensor) -> Tensor:
-        return _gathered(values, self.index, self.dim)
+        return gathered(values, self.index, self.dim)
 
     def times_reached(self, weights: Tensor, own: Tensor) -> Tensor:
         """``own`` plus all weights that reach each place, but at least one (where nothing does, it is not needed)."""
@@ -599,6 +614,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             raise RuntimeError("num_classes should be positive")
         elif int(whole(array).max()) >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
+    if type(array) is np.ndarray:
+        ones = np.zeros((array.size, num_classes), I64)
+        ones[np.arange(array.size), array.reshape(-1)] = 1
+        return make_tensor(ones.reshape(*array.shape, num_classes))
     zeros = tensor_beside(tensor, np.zeros((*array.shape, num_classes), np.int64))
     return scatter(zeros, -1, reshape(tensor, (*array.shape, 1)), 1)
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from ..core.tensor import Tensor, make_tensor
 from .creation import full
+from .dispatch import not_implemented
+from .joining import stack
 from .matrix_functions import vander as _increasing
 from .placement import tensor_beside
 from .pointwise import div
@@ -56,7 +58,7 @@ def segment_reduce(
     The segments are given by their ``lengths``, which add up to that dimension, or by ``offsets``, their starts and the last
     one's end. ``initial`` takes part in every segment, and is the result of an empty one.
     Raises ``RuntimeError`` for other reductions, lengths that do not add up, and where neither is given;
-    ``NotImplementedError`` for an ``axis`` other than 0 and for ``indices``.
+    ``NotImplementedError`` for ``indices``. Along another ``axis`` there are lengths for each place of the ones before it.
 
     Example:
         >>> import rushlight as torch
@@ -67,22 +69,34 @@ def segment_reduce(
         raise RuntimeError(
             f"segment_reduce: unsupported reduction {reduce!r}; allowed are {', '.join(_WAYS)}"
         )
-    if axis != 0 or indices is not None:
-        raise NotImplementedError(
-            "segment_reduce: only axis=0 with lengths or offsets; move the axis to the front first"
-        )
+    if indices is not None:
+        raise NotImplementedError("segment_reduce: only lengths or offsets; indices are not there in PyTorch either")
+    given = lengths if offsets is None else offsets
+    if axis > 0 and given is not None and given._array.ndim == axis + 1:
+        parts = [
+            segment_reduce(
+                row, reduce, lengths=None if lengths is None else lengths[i], offsets=None if offsets is None else offsets[i],
+                axis=axis - 1, unsafe=unsafe, initial=initial,
+            )
+            for i, row in enumerate(data)
+        ]  # fmt: skip
+        return stack(parts)  # type: ignore[no-any-return]
+    if given is not None and given._array.dtype.kind not in "iu":
+        raise not_implemented("_segment_reduce_lengths_cpu_kernel1", given._array.dtype)
     if offsets is not None:
         counts = np.diff(offsets._array)
     elif lengths is not None:
         counts = lengths._array
     else:
         raise RuntimeError("segment_reduce: either lengths or offsets must be given")
-    if counts.ndim != 1 or data._array.ndim < 1:
+    if axis != 0 or counts.ndim != 1 or data._array.ndim < 1:
         raise NotImplementedError("segment_reduce: lengths of one dimension only, for data of one or more")
     if (counts < 0).any() or (not unsafe and counts.sum() != data._array.shape[0]):
         raise RuntimeError(
             f"segment_reduce: the lengths must be 0 or more and add up to {data._array.shape[0]}; got {counts.tolist()}"
         )
+    if unsafe and counts.sum() < data._array.shape[0]:
+        data = data[: int(counts.sum())]
     tail = data._array.shape[1:]
     which = np.repeat(np.arange(counts.size), counts).reshape(-1, *(1 for _ in tail))
     index = tensor_beside(data, np.ascontiguousarray(np.broadcast_to(which, data._array.shape)))

@@ -40,7 +40,10 @@ def share_memory_(self: Tensor) -> Tensor:
         return self
     views = self._storage.views if self._storage is not None else None
     # Held by the tensor, by `array` here and by getrefcount's argument.
-    if self._view is not None or array.base is not None or views or sys.getrefcount(array) > 3:
+    base = array.base
+    # Some are made as a part of an array that nothing else holds: by `array.base`, `base` here and the argument alone.
+    whole = base is None or (type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= 3)
+    if self._view is not None or not whole or views or sys.getrefcount(array) > 3:
         raise RuntimeError(
             "share_memory_: something else looks at this tensor's memory (a view, a NumPy array, a detached alias), and would "
             "not see the shared one; share the tensor that owns the memory before others are made of it, or a clone()"
@@ -49,7 +52,7 @@ def share_memory_(self: Tensor) -> Tensor:
     shared = np.lib.stride_tricks.as_strided(shared, array.shape, array.strides)
     shared[...] = array
     self._array = shared
-    _register()
+    register()
     return self
 
 
@@ -87,7 +90,7 @@ def _mapping_of(array: Any) -> mmap.mmap | None:
     return None
 
 
-def _register() -> None:
+def register() -> None:
     """Let tensors that go to other processes take their memory along."""
     from multiprocessing.reduction import ForkingPickler
 
@@ -104,7 +107,15 @@ def _subclasses(kind: type) -> list[type]:
 
 
 def _reduced(tensor: Any) -> Any:
+    if tensor.requires_grad and not tensor.is_leaf:
+        raise RuntimeError(
+            "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support crossing "
+            "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing "
+            "(e.g., putting it on the queue)."
+        )
     mapping = _mapping_of(tensor._array)
+    if mapping is None:
+        mapping = _given_away(tensor)
     if mapping is None:
         return tensor.__reduce_ex__(2)
     from multiprocessing.reduction import DupFd
@@ -121,6 +132,22 @@ def _reduced(tensor: Any) -> Any:
         where,
         tensor.requires_grad,
     )
+
+
+def _given_away(tensor: Any) -> mmap.mmap | None:
+    """The memory of a tensor that is sent to another process, shared from now on where it can be; None where it is copied.
+
+    What a child sends is copied: the child may be gone before its parent asks for the memory.
+    """
+    from multiprocessing import parent_process
+
+    if parent_process() is not None:
+        return None
+    try:
+        share_memory_(tensor)
+    except RuntimeError:
+        return None
+    return _mapping_of(tensor._array)
 
 
 def _rebuilt(kind: Any, descriptor: Any, size: int, where: Any, requires_grad: bool) -> Any:

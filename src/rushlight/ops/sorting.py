@@ -104,7 +104,14 @@ def _argsort(x: Array, axis: int) -> Array:
 
 def take_along(x: Array, indices: Array, axis: int) -> Array:
     """The elements of ``x`` at ``indices`` along ``axis``."""
-    return x[indices] if x.ndim == 1 else np.take_along_axis(x, indices, axis)
+    if x.ndim == 1:
+        return x[indices]
+    if (
+        x.ndim == 2 and x.size <= SMALL
+    ):  # where what ``take_along_axis`` does before it reads takes most of its time
+        other = np.arange(x.shape[1 - axis])
+        return x[other[:, None], indices] if axis else x[indices, other]
+    return np.take_along_axis(x, indices, axis)
 
 
 def _top_indices(x: Array, k: int, axis: int, largest: bool) -> Array:
@@ -307,7 +314,7 @@ def kth_order(x: Array, k: int, axis: int) -> Array:
 
 def at_indices(x: Array, indices: Array, dim: int, keepdims: bool) -> tuple[Array, Array]:
     """The elements at ``indices`` (of extent 1 along ``dim``) and the indices, without that dimension unless kept."""
-    values = np.take_along_axis(x, indices, dim)
+    values, indices = np.take_along_axis(x, indices, dim), np.ascontiguousarray(indices)
     if keepdims:
         return values, indices
     return values.squeeze(dim), indices.squeeze(dim)

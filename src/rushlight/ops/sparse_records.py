@@ -200,6 +200,34 @@ def with_sparse_gradient(
     return attach(SPARSE_EMBEDDING, (weight, indices), attrs, rows._array)  # type: ignore[no-any-return]
 
 
+def _sparse_gather_vjp(g: Tensor, node: Node) -> Any:
+    edge = node.edges[0]
+    assert edge is not None
+    (index,) = node.unpack()
+    places, dim = index._array, node.attrs["dim"]
+    coordinates = np.indices(places.shape or (1,)).reshape(len(edge.shape), -1)
+    coordinates[dim] = places.reshape(-1)
+    values = reshape(g, (places.size,))
+    return rebuilt(values, CooArray(coordinates, values._array, edge.shape, False)), None
+
+
+SPARSE_GATHER = Primitive(
+    "sparse_gather",
+    lambda x, index, dim: np.take_along_axis(x, index, dim),
+    _sparse_gather_vjp,
+    saves=((1, (0,)),),
+    grad_name="GatherBackward0",
+)
+
+
+def gathered_with_sparse_gradient(result: Tensor, input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """``result``, which are the elements of ``input`` at ``index``, with a history that gives ``input`` a sparse gradient."""
+    from . import sparse_rules  # which tells dispatch of the sparse arrays
+
+    assert sparse_rules.RULES
+    return attach(SPARSE_GATHER, (input, index), {"dim": dim}, result._array)  # type: ignore[no-any-return]
+
+
 def sorted_once(tensor: Tensor) -> Tensor:
     """The tensor with each element listed once: itself, or a COO tensor coalesced."""
     return coalesce(tensor) if isinstance(tensor._array, CooArray) else tensor

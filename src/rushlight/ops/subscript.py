@@ -480,6 +480,8 @@ def _quick_set(self: Tensor, where: Any, value: Any) -> bool:
         or (where.dtype is not I64 and (where.dtype is not BOOL or where.shape != array.shape))
         or (self._node is not None and grad_enabled())
         or 0 in array.strides
+        # While a graph is recorded there are no values to choose places by; a fill by a mask needs none.
+        or (where.dtype is BOOL and type(array) is not np.ndarray)
     ):
         return False
     if isinstance(value, Tensor):

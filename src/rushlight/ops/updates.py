@@ -40,6 +40,7 @@ def _quick(self: Tensor, other: Any, factor: Any) -> bool:
         and type(x) is ndarray
         and type(y) is ndarray
         and self._view is None
+        and (other._storage is None or other._storage is not self._storage or other is self)
         and x.shape == y.shape != ()  # of 0-dim arrays NumPy makes scalars, which nothing can be written into
         and 0 not in x.strides
         and ((self._node is None and other._node is None) or not grad_enabled())

@@ -14,7 +14,7 @@ from .complex_numbers import view_as_complex, view_as_real
 from .conversion import detach
 from .creation import check_layout, numpy_dtype, out_dtype
 from .dispatch import named, write_out
-from .movement import clone, expand, permute, select, squeeze, t, transpose, unsqueeze, view
+from .movement import clone, contiguous, expand, permute, select, squeeze, t, transpose, unsqueeze, view
 from .splitting import split, split_with_sizes, unbind
 from .strided import as_strided, unfold
 from .views import diagonal
@@ -31,13 +31,13 @@ def _copy_of(name: str, take: Callable[..., Any], **defaults: Any) -> Any:
         views = take(input, *args, **{**defaults, **kwargs})
         if isinstance(views, tuple):
             if out is None:
-                return tuple([clone(part) for part in views])
+                return tuple([clone(contiguous(part)) for part in views])
             if len(out) != len(views):
                 raise RuntimeError(f"{name}: {len(out)} tensors in 'out' for {len(views)} results")
             for target, part in zip(out, views, strict=True):
                 write_out(target, part, name)
             return None
-        return clone(views) if out is None else write_out(out, views, name)
+        return clone(contiguous(views)) if out is None else write_out(out, views, name)
 
     what = take.__name__.strip("_")
     return named(

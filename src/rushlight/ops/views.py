@@ -88,13 +88,16 @@ def broadcast_to(input: Tensor, *size: Any) -> Tensor:
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that tensors of these shapes broadcast to; an int is a shape of one dimension.
 
-    Raises ``RuntimeError`` where there is none.
+    Raises ``RuntimeError`` where there is none, ``ValueError`` for a negative extent.
 
     Example:
         >>> import rushlight as torch
         >>> torch.broadcast_shapes((2, 1), (3,), (1, 1, 1))
         torch.Size([1, 2, 3])
     """
+    for shape in shapes:
+        if not isinstance(shape, int | tuple | list):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
     given = [
         (shape,) if isinstance(shape, int) else as_shape((tuple(shape),), "broadcast_shapes")
         for shape in shapes
@@ -102,7 +105,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
     for shape in given:
         for extent in shape:
             if extent < 0:
-                raise RuntimeError(f"Trying to create tensor with negative dimension ({extent}): ({extent})")
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
     return Size(broadcast_shape(*given))
 
 

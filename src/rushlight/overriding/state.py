@@ -67,6 +67,10 @@ def overrides_operations(cls: type) -> bool:
 
 
 class _Kinds(dict[type, int]):
+    def __hash__(self) -> int:  # type: ignore[override]
+        # It is a constant of the functions' code, and code is looked up by what is in it.
+        return id(self)
+
     def __missing__(self, cls: type) -> int:
         if len(self) > 10_000:  # classes made in a loop must not pile up here
             self.clear()

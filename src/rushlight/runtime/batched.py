@@ -12,6 +12,7 @@ right. What would need a value in Python raises PyTorch's errors.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +37,9 @@ NO_MEMORY: Final = (
     "vmap: the values of a batched tensor can't be had as an array: inside of vmap it stands for many examples. Return it, or "
     "use operations on tensors. (Writing it into a tensor that is not batched is not possible in place either.)"
 )
+
+
+_WRITERS: Final = frozenset(("commit", "copy_", "fill_"))  # functions that write one array into another
 
 
 def dynamic_shape(name: str) -> RuntimeError:
@@ -302,6 +306,12 @@ class Batched(NDArrayOperatorsMixin):
         return function_call(function, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if sys._getframe(1).f_code.co_name in _WRITERS:  # NumPy asks on behalf of `target[...] = self`
+            raise RuntimeError(
+                "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args "
+                "that has more elements than `self`: it is batched, and self is not. Use the out-of-place form, or make self "
+                "from a batched tensor (zeros_like, new_zeros)."
+            )
         raise RuntimeError(NO_MEMORY)
 
     # --- what needs values ----------------------------------------------------------------------------------------

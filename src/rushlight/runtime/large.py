@@ -56,7 +56,8 @@ LARGE_FROM: Final[dict[str, int]] = {
         ("log2", "log10", "tan", "sinh", "cosh", "asinh", "acosh", "atanh", "atan2", "pow", "pow_number"),
         _IN_FLOAT64,
     ),
-    **dict.fromkeys(("clamp", "maximum", "minimum"), 16_384),
+    **dict.fromkeys(("clamp", "relu"), _ARITHMETIC),
+    **dict.fromkeys(("maximum", "minimum"), 65_536),
     # The same bits as NumPy's, at any size.
     **dict.fromkeys(
         (
@@ -65,8 +66,8 @@ LARGE_FROM: Final[dict[str, int]] = {
         ),
         1,
     ),
-    **dict.fromkeys(("gather", "scatter"), 256),
-    **dict.fromkeys(("amax", "amin"), 65_536),
+    "scatter": 4_096,
+    **dict.fromkeys(("amax", "amin"), 8_192),
     # What NumPy computes element by element, or in several passes.
     **dict.fromkeys(
         (
@@ -92,7 +93,7 @@ LARGE_FROM: Final[dict[str, int]] = {
     ),
     **dict.fromkeys(
         (
-            "add", "sub", "mul", "div", "neg", "abs", "sqrt", "reciprocal", "relu", "where",
+            "add", "sub", "mul", "div", "neg", "abs", "sqrt", "reciprocal", "where",
             "eq", "ne", "lt", "le", "gt", "ge", "floor", "ceil", "trunc", "round",
         ),
         _ARITHMETIC,
@@ -168,12 +169,18 @@ def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     return out
 
 
+# PyTorch rounds inside these for float16 and bfloat16, as the impls do and a kernel of the formula does not.
+_ROUNDED_IN_STEPS = frozenset({"entr", "log_softmax", "logsumexp", "nll_loss", "xlog1py", "xlogy"})
+
+
 def _first(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """The first call of a kind: by NumPy, which also tells what the results are like."""
     result = _by_numpy(record, arrays, attrs)
     several = type(result) is tuple
     results = result if several else (result,)
-    if all([type(r) is ndarray and (r.dtype.kind in "fbi" or r.dtype == BF16) for r in results]):
+    if record.name in _ROUNDED_IN_STEPS and results[0].dtype.itemsize == 2:
+        _remember(key, NEVER)
+    elif all([type(r) is ndarray and (r.dtype.kind in "fbi" or r.dtype == BF16) for r in results]):
         small = max([array.size for array in (*arrays, *results) if type(array) is ndarray]) < _SMALL
         _remember(key, _Compiled(results, several, _PATIENCE if small else 0))
     return result
@@ -269,7 +276,9 @@ def _compile(
     nodes: list[Node] = []
     literals = []
     if places:
-        sizes = {place[0]: (place[1], array.dtype) for place, array in zip(places, arrays, strict=True) if place}
+        sizes = {
+            place[0]: (place[1], array.dtype) for place, array in zip(places, arrays, strict=True) if place
+        }
         for number in range(len(sizes)):
             size, dtype = sizes[number]
             nodes.append(Node(Kind.INPUT, (), (number,), (size,), dtype))

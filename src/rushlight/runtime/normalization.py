@@ -87,6 +87,19 @@ def _forward_by_rows(
 ) -> tuple[Array, Array, Array, Array]:
     values = x.reshape(x.size // rows if rows else 0, rows)
     share, small = x.dtype.type(_share(rows)), x.dtype.type(eps)
+    if positions == 1 and columns == rows and 0 < x.size <= _BLOCK:  # the steps below, for one block of LayerNorm
+        mean = np.einsum("rd->r", values)
+        mean *= share
+        y = np.subtract(values, mean[:, None])
+        variance = np.einsum("rd,rd->r", y, y)
+        variance *= share
+        inverse = 1 / np.sqrt(variance + small)
+        y *= inverse[:, None]
+        if w is not None:
+            y *= w.reshape(-1)
+        if b is not None:
+            y += b.reshape(-1)
+        return y, mean, variance, inverse
     y = np.empty_like(values)
     mean, variance = np.empty(len(values), x.dtype), np.empty(len(values), x.dtype)
     inverse = np.empty_like(mean)

@@ -95,9 +95,30 @@ class Pending(LaidOut):
         return self.reshape((-1,), order=order)
 
     def view(self, *args: Any) -> Any:
-        if len(args) == 1 and args[0] == self.memory.dtype:
-            return self.part(self.memory.view())
+        if len(args) == 1:
+            if args[0] == self.memory.dtype:
+                return self.part(self.memory.view())
+            if args[0] in _COMPLEX and self.memory.dtype.itemsize * 2 == np.dtype(args[0]).itemsize:
+                return self.part(self.memory.view(args[0]))
         return self.tape.share(self).view(*args)
+
+    @property
+    def real(self) -> Any:
+        return self.part(self.memory.real)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.tape.write(self.real, value)
+
+    @property
+    def imag(self) -> Any:
+        if self.memory.dtype not in _COMPLEX:
+            return self.tape.share(self).imag
+        return self.part(self.memory.imag)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.tape.write(self.imag, value)
 
     def __getitem__(self, index: Any) -> Any:
         if _basic(index):
@@ -172,6 +193,18 @@ class Pending(LaidOut):
         return function(*_each(args, settled), **{k: _each(v, settled) for k, v in kwargs.items()})
 
     # --- what needs values ----------------------------------------------------------------------------------------
+
+    def lend(self) -> Any:
+        """The real array, computed, for the program, which may change it without a word."""
+        real = self.tape.share(self)
+        self.buffer.lent = True
+        return real
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.lend().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.memory.__dlpack_device__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         # The array may be kept by whoever asked, so from now on this memory is always up to date.
@@ -303,6 +336,7 @@ _READS = frozenset(
         "var",
     )
 )
+_COMPLEX = (np.dtype(np.complex64), np.dtype(np.complex128))
 _BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 
 

@@ -52,10 +52,10 @@ class Buffer:
 
     ``node`` is -1 while the content is in memory already and nothing on the tape has read it. ``changed``: the memory is
     from outside (or of an earlier run) and the tape has replaced its content. ``exposed``: somebody may look at the
-    memory itself, so it must never lag behind.
+    memory itself, so it must never lag behind. ``lent``: and may change it without a word, so what is read is copied.
     """
 
-    __slots__ = ("__weakref__", "changed", "exposed", "fresh", "node", "number", "root")
+    __slots__ = ("__weakref__", "changed", "exposed", "fresh", "lent", "node", "number", "root")
 
     def __init__(self, root: Any, node: int, fresh: bool) -> None:
         self.root = root
@@ -64,6 +64,7 @@ class Buffer:
         self.fresh = fresh
         self.changed = False
         self.exposed = False
+        self.lent = False
 
 
 _set_changed_by: Final[Any] = Storage.changed_by  # type: ignore[misc]  # the slot
@@ -114,6 +115,7 @@ class Tape:
         self.pieces = 0
         self.values_read = False  # whether anybody outside of the tape has looked at a value
         self.calm = False  # set by the recorded mode
+        self.looks: Any = None  # called with the nodes and types of every piece (``jit/light.py``)
         self.ran: Any = None  # what executed the last piece
         self.finished = False
         self._begin()
@@ -187,6 +189,8 @@ class Tape:
         buffer = array.buffer
         node = buffer.node
         if node < 0:
+            if buffer.lent:
+                return self._input(np.array(array.memory, order="C"))
             node = self.buffer_node(buffer)
         real = array.memory
         root = buffer.root
@@ -201,7 +205,7 @@ class Tape:
 
     def _view(self, node: int, real: Any, root: Any) -> int:
         shape = real.shape
-        if real.size == root.size and real.flags.c_contiguous:
+        if real.size == root.size and real.flags.c_contiguous and real.dtype == root.dtype:
             if shape == root.shape:
                 return node
             strides, offset = None, 0
@@ -209,7 +213,9 @@ class Tape:
             itemsize = real.itemsize
             strides = tuple([s // itemsize for s in real.strides])
             offset = (address(real) - address(root)) // itemsize if real.size else 0
-        key = (VIEW, node, shape, strides, offset)
+        key: Any = (VIEW, node, shape, strides, offset)
+        if real.dtype != root.dtype:  # parts of complex numbers, whose strides may be those of another view
+            key = (*key, real.dtype)
         known = self.views.get(key)
         if known is None:
             known = self.views[key] = self.node(key, interned(shape, real.dtype))
@@ -283,11 +289,15 @@ class Tape:
             return
         if type(array) is Pending or (type(array) in OF_ARRAYS and type(array) not in RECORDED):
             return  # by another thread, meanwhile; or an array whose operations are done at once
+        storage = tensor._storage
+        shared = storage is not None and getrefcount is not None and getrefcount(storage) > _OF_ONE_TENSOR
+        lent = _may_be_lent(storage, array, shared) and _held_by_others(array)
         tensor._array = wrapped = self.wrap(array)
         self.adopted.append(weakref.ref(tensor))
-        storage = tensor._storage
-        if storage is not None and getrefcount is not None and getrefcount(storage) > _OF_ONE_TENSOR:
+        if shared:
             self._watch(storage, wrapped)
+        if lent:
+            wrapped.buffer.exposed = wrapped.buffer.lent = True
 
     def _watch(self, storage: Any, wrapped: Pending) -> None:
         """Other tensors (views, a base, ``detach()``) have this memory too, and are not part of the recording: it must never
@@ -412,7 +422,8 @@ class Tape:
                 if any([other.node >= 0 for other in sharing]):
                     self.flush()
         node = self.read(value)
-        if real is root or (real.size == root.size and real.flags.c_contiguous):
+        whole = real.size == root.size and real.flags.c_contiguous and real.dtype == root.dtype
+        if real is root or whole:
             if real.shape != root.shape:
                 node = self.node((VIEW, node, root.shape, None, 0), interned(root.shape, root.dtype))
             if not buffer.fresh:
@@ -511,6 +522,8 @@ class Tape:
         keys, types, inputs, sites = self.keys, self.types, self.inputs, self.sites
         changed = self.changed
         outside = list(self.outside.values())
+        if self.looks is not None:
+            self.looks(keys, types)
         self._begin()
         if outputs:
             self.pieces += 1
@@ -740,6 +753,53 @@ def graph_of(
     return Graph(tuple(nodes), tuple(inputs), tuple([Output(*output) for output in outputs]))
 
 
+class _OneTensor:
+    __slots__ = ("storage",)
+
+    def __init__(self) -> None:
+        self.storage: Any = Storage()
+
+
+def _may_be_lent(storage: Any, array: Any, shared: bool) -> bool:
+    """Whether a NumPy array of the program's may share the memory of a tensor: it came from one, or was asked for."""
+    if type(array) is not ndarray:
+        return False
+    return getattr(storage, "lent", False) or (not shared and array.base is not None)
+
+
+def _held_by_others(array: Any) -> bool:
+    """Whether something holds the memory of a tensor's array beside that tensor."""
+    if getrefcount is None:
+        return True
+    owner = array.base
+    if owner is None:
+        return bool(getrefcount(array) > _OF_A_TENSOR)
+    while type(owner) is ndarray and owner.base is not None:
+        owner = owner.base
+    return type(owner) is not ndarray or getrefcount(owner) > _OF_A_VIEW
+
+
+def _references_of_a_tensor() -> tuple[int, int]:
+    """What ``_held_by_others`` counts for a tensor's array, and for what it is a view of, where nobody else has them."""
+    if getrefcount is None:
+        return 0, 0
+
+    def counted(array: Any) -> int:
+        owner = array.base
+        return int(getrefcount(array) if owner is None else getrefcount(owner))
+
+    def adopted(holder: _OneTensor) -> int:
+        array = holder.storage
+        return counted(array)
+
+    whole, part = _OneTensor(), _OneTensor()
+    whole.storage, part.storage = np.zeros(4), np.zeros(4)[:2]
+    return adopted(whole), adopted(part)
+
+
+_OF_A_TENSOR, _OF_A_VIEW = _references_of_a_tensor()
+
+
 def _calibrate() -> int:
     """What ``_unexplained`` measures for a buffer that nothing but a tape looks at."""
     if getrefcount is None:
@@ -765,13 +825,6 @@ def _calibrate() -> int:
 
 
 _EXPLAINED: Final = _calibrate()
-
-
-class _OneTensor:
-    __slots__ = ("storage",)
-
-    def __init__(self) -> None:
-        self.storage = Storage()
 
 
 def _references_of_one_tensor() -> int:

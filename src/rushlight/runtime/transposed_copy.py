@@ -53,37 +53,17 @@ def _way(
     shape: tuple[int, ...], source: tuple[int, ...], target: tuple[int, ...], itemsize: int
 ) -> tuple[Any, Any, int] | None:
     """The kernel, its integers and its number of units; None where NumPy's copy is as good."""
-    if itemsize not in (1, 2, 4, 8) or any([step % itemsize for step in (*source, *target)]):
+    if any([step % itemsize for step in (*source, *target)]) or not compiles():
         return None
-    axes = [
-        [extent, source[i] // itemsize, target[i] // itemsize] for i, extent in enumerate(shape) if extent > 1
-    ]
-    axes.sort(key=lambda axis: -axis[2])
-    merged: list[list[int]] = []
-    for extent, from_step, to_step in axes:
-        if merged and merged[-1][1] == extent * from_step and merged[-1][2] == extent * to_step:
-            merged[-1] = [merged[-1][0] * extent, from_step, to_step]
-        else:
-            merged.append([extent, from_step, to_step])
-    rows = [axis for axis in merged if axis[2] == 1]
-    columns = [axis for axis in merged if axis[1] == 1]
-    if len(rows) != 1 or len(columns) != 1 or rows[0] is columns[0] or not compiles():
-        return None
-    row, column = rows[0], columns[0]
-    outer = [axis for axis in merged if axis is not row and axis is not column]
-    if min(row[0], column[0]) < 2 or row[0] * column[0] < 32:
-        return None
-    from ..compiler.kernels.transposing import OUTER, STRETCH, block_extent, copy_text
+    from ..compiler.kernels.transposing import copy_of
 
-    if len(outer) > OUTER:
+    way = copy_of(
+        shape,
+        tuple([step // itemsize for step in source]),
+        tuple([step // itemsize for step in target]),
+        itemsize,
+    )
+    if way is None:
         return None
-    outer.reverse()
-    blocks = -(-column[0] // block_extent(itemsize))
-    stretches = -(-row[0] // STRETCH)
-    units = blocks * stretches
-    ints = [row[0], column[0], row[1], column[2], stretches, blocks]
-    for axis in outer:
-        units *= axis[0]
-        ints += axis
-    ints += [1, 0, 0] * (OUTER - len(outer))
-    return direct.kernel(copy_text(itemsize)), direct.integers(ints), units
+    text, ints, units = way
+    return direct.kernel(text), direct.integers(ints), units

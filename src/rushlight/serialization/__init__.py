@@ -38,6 +38,7 @@ def save(
         f: a path, or a file object with ``write``. A file at the path is replaced as a whole or not at all, also
             if the process is killed meanwhile.
         pickle_module, pickle_protocol: PyTorch's parameters, of no effect: protocol 2 is always written.
+        _use_new_zipfile_serialization: False writes the format before PyTorch 1.6.
 
     Raises:
         pickle.PicklingError: for what can't be found again by its name, such as a lambda: save a ``state_dict()``.
@@ -55,12 +56,7 @@ def save(
     from .tensor_codec import RushlightCodec
     from .zip_format import write_checkpoint
 
-    if not _use_new_zipfile_serialization:
-        raise NotImplementedError(
-            "save: the format before PyTorch 1.6 can be loaded but not written; leave out "
-            "_use_new_zipfile_serialization"
-        )
-    write_checkpoint(f, obj, codec=RushlightCodec())
+    write_checkpoint(f, obj, codec=RushlightCodec(), legacy=not _use_new_zipfile_serialization)
 
 
 def load(
@@ -124,5 +120,12 @@ __getattr__ = _lazily(
     | {
         name: f".declared_classes:{name}"
         for name in ("add_safe_globals", "clear_safe_globals", "get_safe_globals", "safe_globals")
+    }
+    | {
+        name: f".options:{name}"
+        for name in (
+            "LoadEndianness", "get_crc32_options", "get_default_load_endianness", "get_unsafe_globals_in_checkpoint",
+            "set_crc32_options", "set_default_load_endianness",
+        )
     },
 )

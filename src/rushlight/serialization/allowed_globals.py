@@ -65,6 +65,7 @@ class AllowedGlobals:
 
     def __init__(self, codec: TensorCodec) -> None:
         self._codec = codec
+        self.storages_used = 0  # how many tensors were made from one
         self._tensor = Constructor("torch.Tensor", self._no_tensor_class)
         self._parameter = Constructor("torch.nn.parameter.Parameter", self._parameter_class)
         self._rebuild = {
@@ -107,8 +108,8 @@ class AllowedGlobals:
         if module == "torch" and name.startswith(("q", "uint", "int", "float", "complex", "bits")):
             _refuse(f"torch.{name} is no dtype of this version; it has {', '.join(NUMPY_DTYPES)}")
         return _refuse(
-            f"Weights only load failed. Unsupported global: GLOBAL {full} is not allowed, because running what a file "
-            "names would give its author control of this process. A checkpoint may hold tensors, numbers, strings and "
+            f"Weights only load failed. Unsupported global: GLOBAL {full} was not an allowed global by default: "
+            "running what a file names would give its author control of this process. A checkpoint may hold tensors, numbers, strings and "
             "the builtin containers: where the file was made, save model.state_dict() instead of the object. If you trust "
             f"the file, allow the class with torch.serialization.add_safe_globals([{name}]), or all that it names with "
             "weights_only=False"
@@ -119,6 +120,7 @@ class AllowedGlobals:
     def _window(
         self, storage: Any, offset: Any, shape: Any, strides: Any, dtype_name: str | None
     ) -> TensorRecord:
+        self.storages_used += 1
         if type(storage) is not StoredData:
             _refuse(f"malformed tensor: its storage is {type(storage).__name__}")
         shape, strides = _ints(shape, "size"), _ints(strides, "strides")

@@ -44,6 +44,7 @@ class Kind(Enum):
     DTYPE = auto()
     SIZE = auto()
     DEVICE = auto()
+    STORAGE = auto()
 
 
 class TensorRecord(NamedTuple):
@@ -73,6 +74,14 @@ class TensorCodec(Protocol):
 
     def attributes(self, tensor: Any) -> dict[str, Any]:
         """The Python attributes that the program has put on the tensor."""
+        ...
+
+    def storage_parts(self, value: Any) -> tuple[AnyArray, str | None]:
+        """Of a storage object its elements, one-dimensional, and their dtype's name (None for bytes)."""
+        ...
+
+    def make_storage(self, elements: AnyArray, dtype_name: str | None) -> Any:
+        """The storage object; tensors of the file may share its memory."""
         ...
 
     def dtype_name(self, dtype: Any) -> str: ...

@@ -7,19 +7,49 @@ the storages; then, for each key, the number of elements and the bytes.
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import Any, BinaryIO, Final, NoReturn
 
 import numpy as np
 
 from .allowed_globals import AllowedGlobals, set_state, storage_identifier
-from .codec import NUMPY_DTYPES, TensorCodec
+from .codec import NUMPY_DTYPES, AnyArray, TensorCodec
 from .objects import TrustingUnpickler
 from .pickle_reader import Unpickler
-from .stored_data import StoredData, check_location, other_byte_order
+from .pickle_writer import Global, Pickler
+from .stored_data import CountedStorages, StoredData, check_location, other_byte_order
 from .tar_format import is_tar, read_tar
 
 _MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 _PROTOCOL: Final = 1001
+
+
+def write_legacy(file: Any, pickled: bytes, storages: list[AnyArray]) -> None:
+    """Write an object to a file in this format.
+
+    Args:
+        file: an object with a ``write`` method.
+        pickled: the object's pickle, in which storages have their numbers in ``storages`` as keys.
+        storages: what the keys stand for.
+    """
+    facts = {
+        "protocol_version": _PROTOCOL,
+        "little_endian": sys.byteorder == "little",
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
+    keys = sorted(map(str, range(len(storages))))
+    for part in (_MAGIC_NUMBER, _PROTOCOL, facts):
+        file.write(Pickler(_nothing_else).dump(part))
+    file.write(pickled)
+    file.write(Pickler(_nothing_else).dump(keys))
+    for key in keys:
+        storage = storages[int(key)]
+        file.write(storage.size.to_bytes(8, "little"))
+        file.write(storage.view("uint8").data)
+
+
+def _nothing_else(value: Any) -> Global:
+    raise TypeError(f"{type(value).__name__} in the header of a checkpoint")
 
 
 def read_legacy(file: BinaryIO, codec: TensorCodec, map_location: Any, is_trusted: bool = False) -> Any:
@@ -58,14 +88,15 @@ class _LegacyReader:
         if type(facts) is not dict:
             raise pickle.UnpicklingError("load: malformed header of a legacy checkpoint")
         self._must_swap = other_byte_order("little" if facts.get("little_endian", True) else "big")
+        allowed = AllowedGlobals(self._codec)
+        counted = CountedStorages(self._load_storage, allowed)
+        unpickler: Any
         if self._is_trusted:
-            unpickler = TrustingUnpickler(
-                self._data, AllowedGlobals(self._codec), self._load_storage, self.position
-            )
-            value = unpickler.load()
-            self.position = unpickler.position
+            unpickler = TrustingUnpickler(self._data, allowed, counted.load, self.position)
         else:
-            value = self._next(AllowedGlobals(self._codec).find)
+            unpickler = Unpickler(self._data, allowed.find, counted.load, set_state, self.position)
+        value = unpickler.load()
+        self.position = unpickler.position
         keys = self._next_plain()
         if type(keys) is not list or any(type(key) is not str for key in keys):
             raise pickle.UnpicklingError("load: malformed list of storages in a legacy checkpoint")
@@ -73,7 +104,7 @@ class _LegacyReader:
             self._fill(key)
         if missing := self._storages.keys() - set(keys):
             raise RuntimeError(f"load: the data of storage {min(missing)} is not in the file. It is damaged")
-        return value
+        return counted.finished(value, self._codec)
 
     def _check_magic(self) -> None:
         try:

@@ -67,10 +67,10 @@ class Pickler:
     """Writes one value.
 
     ``reduce`` says how to write a value that is no plain data: as a ``Global``, a ``Call``, whose arguments may hold a
-    ``Persistent``, or a ``Made``; it raises ``PicklingError`` for what cannot be written. It is not asked about plain data.
+    ``Persistent``, a ``Persistent``, or a ``Made``; it raises ``PicklingError`` for what cannot be written. It is not asked about plain data.
     """
 
-    def __init__(self, reduce: Callable[[Any], Global | Call | Made]) -> None:
+    def __init__(self, reduce: Callable[[Any], Global | Call | Made | Persistent]) -> None:
         self._reduce = reduce
         self._out: list[bytes] = []
         # The object is kept with its number: its identity must not be reused while this one works.
@@ -105,6 +105,8 @@ class Pickler:
             self._save_global(reduced)
         elif isinstance(reduced, Call):
             self._save_call(reduced, value)
+        elif isinstance(reduced, Persistent):
+            self._save_persistent(reduced)
         else:
             self._save_made(reduced, value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from .codec import NUMPY_DTYPES, AnyArray
@@ -82,6 +83,53 @@ class StoredData:
         return self
 
 
+class CountedStorages:
+    """Notices storages that a file holds as values of their own, beside those that its tensors are made from."""
+
+    def __init__(self, load: Callable[[Any], StoredData], allowed: Any) -> None:
+        self._load = load
+        self._allowed = allowed
+        self._loaded = 0
+
+    def load(self, identifier: Any) -> StoredData:
+        """The storage that the identifier stands for."""
+        self._loaded += 1
+        return self._load(identifier)
+
+    def finished(self, value: Any, codec: Any) -> Any:
+        """``value`` with storage objects where it has storages, at any depth of lists, tuples and dicts."""
+        if self._loaded == self._allowed.storages_used:
+            return value
+        made: dict[int, Any] = {}
+
+        def replaced(part: Any, depth: int) -> Any:
+            if type(part) is StoredData:
+                if id(part) not in made:
+                    made[id(part)] = codec.make_storage(part.elements(part.dtype_name or "uint8"), part.dtype_name)
+                return made[id(part)]
+            if depth > 200:
+                return part
+            if type(part) is tuple:
+                return tuple([replaced(entry, depth + 1) for entry in part])
+            if isinstance(part, list | dict):
+                for key in range(len(part)) if isinstance(part, list) else list(part):
+                    new = replaced(part[key], depth + 1)
+                    if new is not part[key]:
+                        part[key] = new
+            return part
+
+        return replaced(value, 0)
+
+
+def assumed_byte_order() -> str:
+    """The byte order of files that do not say theirs: little, unless the program set another."""
+    options = sys.modules.get(f"{__package__}.options")
+    chosen = None if options is None else options.get_default_load_endianness()
+    if chosen is None:
+        return "little"
+    return sys.byteorder if chosen.name == "NATIVE" else str(chosen.name.lower())
+
+
 def other_byte_order(byte_order: str) -> bool:
     """Whether numbers written in ``byte_order`` must be swapped here; ``ValueError`` for an unknown order."""
     if byte_order not in ("little", "big"):
@@ -123,8 +171,8 @@ def check_location(data: StoredData, map_location: Any) -> None:
 def _restore(location: str) -> str:
     """The device that a location means."""
     name = location.partition(":")[0]
-    if name == "cpu":
-        return "cpu"
+    if name in ("cpu", "meta"):
+        return name
     if name == "cuda":
         from ..core.device import USABLE, require_available
 

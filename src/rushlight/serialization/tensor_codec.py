@@ -11,6 +11,7 @@ from ..core.device import OF_ARRAYS, device, device_of, on_host, placed, strided
 from ..core.shapes import Size
 from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor, make_tensor, storage_of
+from ..ops.memory import TypedStorage, UntypedStorage
 from . import PARAMETER_CLASS
 from .codec import AnyArray, Kind, TensorRecord, window_of
 
@@ -39,6 +40,8 @@ class RushlightCodec:
             return Kind.DTYPE
         if type(value) is Size:
             return Kind.SIZE
+        if isinstance(value, UntypedStorage):
+            return Kind.STORAGE
         return Kind.DEVICE if isinstance(value, device) else None
 
     def describe(self, tensor: Tensor) -> TensorRecord:
@@ -93,6 +96,15 @@ class RushlightCodec:
 
     def attributes(self, tensor: Tensor) -> dict[str, Any]:
         return tensor.__dict__
+
+    def storage_parts(self, value: UntypedStorage) -> tuple[AnyArray, str | None]:
+        name = value.dtype.name if isinstance(value, TypedStorage) else None
+        elements = value._flat()
+        self._kept.append(elements)
+        return elements, name
+
+    def make_storage(self, elements: AnyArray, dtype_name: str | None) -> UntypedStorage:
+        return UntypedStorage(elements) if dtype_name is None else TypedStorage(elements, elements.dtype)
 
     def dtype_name(self, dtype: dtypes.dtype) -> str:
         return dtype.name

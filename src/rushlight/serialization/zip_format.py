@@ -14,12 +14,18 @@ from typing import Any, BinaryIO, Final
 from .allowed_globals import AllowedGlobals, set_state, storage_identifier
 from .atomic_file import replacing
 from .codec import STORAGE_CLASSES, AnyArray, Kind, TensorCodec, TensorRecord
-from .legacy_format import read_legacy
+from .legacy_format import read_legacy, write_legacy
 from .numpy_values import reduce_numpy
 from .objects import TrustingUnpickler, reduce_object
 from .pickle_reader import Unpickler
 from .pickle_writer import Call, Global, Made, Persistent, Pickler
-from .stored_data import StoredData, check_location, other_byte_order
+from .stored_data import (
+    CountedStorages,
+    StoredData,
+    assumed_byte_order,
+    check_location,
+    other_byte_order,
+)
 from .zip_archive import ALIGNMENT, ArchiveReader, ArchiveWriter, ByteArray
 
 _VERSION: Final = 3  # what PyTorch 2.13 writes
@@ -27,8 +33,8 @@ _HIGHEST_VERSION: Final = 10  # what it reads
 _MAGIC: Final = b"PK\x03\x04"
 
 
-def write_checkpoint(target: Any, obj: Any, *, codec: TensorCodec) -> None:
-    """Write ``obj`` to a path or to an object with a ``write`` method.
+def write_checkpoint(target: Any, obj: Any, *, codec: TensorCodec, legacy: bool = False) -> None:
+    """Write ``obj`` to a path or to an object with a ``write`` method; with ``legacy`` in the format before the zip format.
 
     A file at the path is replaced as a whole, once all is written; see ``replacing``.
 
@@ -42,22 +48,36 @@ def write_checkpoint(target: Any, obj: Any, *, codec: TensorCodec) -> None:
         raise AttributeError(
             "expected 'f' to be string, path, or a file-like object with a 'write' attribute"
         )
-    reducer = _Reducer(codec)
+    reducer = _Reducer(codec, legacy)
     pickled = Pickler(reducer.reduce).dump(obj)
+
+    def write(file: Any) -> None:
+        if legacy:
+            write_legacy(file, pickled, reducer.storages)
+        else:
+            _write_records(file, pickled, reducer.storages, _folder_for(target) if is_path else "archive")
+
     if is_path:
         with replacing(target) as file:
-            _write_records(file, pickled, reducer.storages)
+            write(file)
     else:
-        _write_records(target, pickled, reducer.storages)
+        write(target)
         # Whoever opens the file by its name next, while the program still has it open, finds all of it.
         if callable(flush := getattr(target, "flush", None)):
             flush()
 
 
-def _write_records(file: Any, pickled: bytes, storages: list[AnyArray]) -> None:
+def _folder_for(path: Any) -> str:
+    """The folder inside of an archive, which PyTorch calls as the file is called, without its extension."""
+    name = os.path.basename(os.fspath(path))
+    name = name.decode("ascii", "replace") if isinstance(name, bytes) else name
+    return (name.rpartition(".")[0] or name) if name.isascii() and name else "archive"
+
+
+def _write_records(file: Any, pickled: bytes, storages: list[AnyArray], folder: str) -> None:
     import sys
 
-    archive = ArchiveWriter(file)
+    archive = ArchiveWriter(file, folder)
     archive.add("data.pkl", pickled)
     archive.add(".format_version", b"1")
     archive.add(".storage_alignment", str(ALIGNMENT).encode())
@@ -72,14 +92,25 @@ def _write_records(file: Any, pickled: bytes, storages: list[AnyArray]) -> None:
 class _Reducer:
     """Turns tensors into the calls that PyTorch makes when it loads them, and collects their storages."""
 
-    def __init__(self, codec: TensorCodec) -> None:
+    def __init__(self, codec: TensorCodec, legacy: bool = False) -> None:
         self._codec = codec
+        self._end: tuple[None, ...] = (None,) if legacy else ()  # of an identifier: no part of another storage
         self.storages: list[AnyArray] = []
         self._keys: dict[tuple[int, int], str] = {}
 
-    def reduce(self, value: Any) -> Global | Call | Made:
+    def reduce(self, value: Any) -> Global | Call | Made | Persistent:
         codec = self._codec
         kind = codec.kind(value)
+        if kind is Kind.STORAGE:
+            elements, dtype_name = codec.storage_parts(value)
+            storage_class = STORAGE_CLASSES.get(dtype_name or "")
+            named = (
+                Global("torch.storage", "UntypedStorage")
+                if storage_class is None
+                else Global("torch", storage_class)
+            )
+            size = elements.nbytes if storage_class is None else elements.size
+            return Persistent(("storage", named, self._key_of(elements), "cpu", size, *self._end))
         if kind is None:
             return reduce_numpy(value) or reduce_object(value)
         if kind is Kind.TENSOR:
@@ -128,6 +159,7 @@ class _Reducer:
                 key,
                 record.location,
                 record.storage.nbytes,
+                *self._end,
             )
             return _torch_utils(
                 "_rebuild_tensor_v3",
@@ -139,7 +171,8 @@ class _Reducer:
                 OrderedDict(),
                 Global("torch", record.dtype_name),
             )
-        identifier = ("storage", Global("torch", storage_class), key, record.location, record.storage.size)
+        size = record.storage.size
+        identifier = ("storage", Global("torch", storage_class), key, record.location, size, *self._end)
         return _torch_utils(
             "_rebuild_tensor_v2",
             Persistent(identifier),
@@ -248,7 +281,7 @@ def _read_archive(
     byte_order = (
         archive.read("byteorder").tobytes().decode("ascii", "replace")
         if archive.has("byteorder")
-        else "little"
+        else assumed_byte_order()
     )
     must_swap = other_byte_order(byte_order)
     raw: dict[str, ByteArray] = {}
@@ -276,9 +309,12 @@ def _read_archive(
         return data
 
     allowed = AllowedGlobals(codec)
+    counted = CountedStorages(load_storage, allowed)
     if is_trusted:
-        return TrustingUnpickler(pickled, allowed, load_storage).load()
-    return Unpickler(pickled, allowed.find, load_storage, set_state).load()
+        value = TrustingUnpickler(pickled, allowed, counted.load).load()
+    else:
+        value = Unpickler(pickled, allowed.find, counted.load, set_state).load()
+    return counted.finished(value, codec)
 
 
 def _check_version(archive: ArchiveReader) -> None:

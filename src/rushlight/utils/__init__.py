@@ -13,7 +13,9 @@ else:
         __name__,
         {
             "benchmark": ".benchmark",
+            "module_tracker": ".module_tracker",
             "swap_tensors": "..nn.conversion_settings:swap_tensors",
             "tensorboard": ".tensorboard",
+            "weak": ".weak",
         },
     )

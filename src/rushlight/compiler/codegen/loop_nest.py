@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.loops import Argument, Instruction, Leaf, Stage, Step
-from ...ir.scalar import ReduceOp
+from ...ir.scalar import PART, ReduceOp
 from . import loop_scalars as scalars
 from .loop_text import I32, I64, PTR, Body, Type, Value
 
@@ -41,8 +41,9 @@ class Point(NamedTuple):
 def lanes_of(stages: Sequence[Stage], arguments: Sequence[Argument]) -> int:
     """How many elements make a vector: 64 bytes of the widest dtype that is computed with."""
     used = {code.payload for stage in stages for code in stage.code if code.op is Leaf.LOAD}
-    sizes = [code.dtype.itemsize for stage in stages for code in stage.code if code.op is not Leaf.CONST]
-    sizes += [scalars.register_type(arguments[k].dtype).bits // 8 for k in used]
+    kinds = {code.dtype for stage in stages for code in stage.code if code.op is not Leaf.CONST}
+    sizes = [scalars.lane_bytes(d) if d.kind == "c" else d.itemsize for d in kinds]
+    sizes += [scalars.lane_bytes(arguments[k].dtype) for k in used]
     sizes += [4 for stage in stages for code in stage.code if scalars.is_float(code.dtype)]
     return int(min(64, max(8, 64 // max(sizes, default=4))))
 
@@ -162,7 +163,7 @@ class Loops:
         self.outer = outer
         self.dims = outer + inner
         self.last = self.dims - 1 if inner else None
-        self.registers: dict[tuple[int, int], Value] = {}
+        self.registers: dict[tuple[int, int], Any] = {}
         ints, pointers = b.parameters[2], b.parameters[3]
         self.extents = [b.load(I64, b.element(I64, ints, d)) for d in range(self.dims)]
         self.steps: list[list[Value]] = []
@@ -180,7 +181,7 @@ class Loops:
         self.pointers = list(self.bases)  # to the elements at the present indices
         self.indices: list[Value] = [b.i64(0)] * self.dims
         self.counters: list[Value] = []
-        self.hoisted: dict[int, Value] = {}
+        self.hoisted: dict[int, Any] = {}
         self.buffers: dict[str, Value] = {}
         self.unfolded = b.slot(
             I64, align=8
@@ -377,22 +378,23 @@ class Loops:
 
     def evaluate(
         self, stage: Stage, point: Point, inline: bool, results: Sequence[Value] | None = None
-    ) -> list[Value]:
+    ) -> list[Any]:
         """Every instruction of a stage at a point; its stores are done. ``results``: what REGISTER means in ``finish``."""
         b = self.b
-        values: list[Value] = []
+        values: list[Any] = []
         for code in stage.code:
             operands = [values[k] for k in code.operands]
             if code.op is Leaf.LOAD:
                 value = self.load(code.payload, point)
-                value = scalars.cast(b, value, self.arguments[code.payload].dtype, code.dtype)
+                if code.dtype.kind != "c":
+                    value = scalars.cast(b, value, self.arguments[code.payload].dtype, code.dtype)
             elif code.op is Leaf.CONST:
                 value = scalars.constant(b, code.dtype, code.payload, point.lanes)
             elif code.op is Leaf.REGISTER:
                 if results is not None:
                     value = results[code.payload[1]]
                 else:
-                    value = b.splat(self.registers[tuple(code.payload)], point.lanes)
+                    value = self.splat(self.registers[tuple(code.payload)], point.lanes)
             elif code.op is Leaf.CAST:
                 value = scalars.cast(b, operands[0], stage.code[code.operands[0]].dtype, code.dtype)
             elif code.op is Leaf.INDEX:
@@ -404,10 +406,10 @@ class Loops:
                 value = scalars.rounded(b, code.op, value, code.dtype)
             values.append(value)
         for argument, code_number in stage.stores:
-            target = self.arguments[argument].dtype
-            self.save(
-                argument, scalars.cast(b, values[code_number], stage.code[code_number].dtype, target), point
-            )
+            target, value = self.arguments[argument].dtype, values[code_number]
+            if target not in PART:
+                value = scalars.cast(b, value, stage.code[code_number].dtype, target)
+            self.save(argument, value, point)
         return values
 
     def index(self, dim: int, point: Point) -> Value:
@@ -423,11 +425,22 @@ class Loops:
         rest = b.splat(point.rest.convert("trunc", "i32"), point.lanes)
         return b.counting(I32.scalar, point.lanes).compare("ult", rest)
 
-    def _scalar(self, argument: int, pointer: Value) -> Value:
+    def splat(self, value: Any, lanes: int) -> Any:
+        """A number in every lane."""
+        if isinstance(value, scalars.Pair):
+            return scalars.Pair(self.b.splat(value.real, lanes), self.b.splat(value.imag, lanes))
+        return self.b.splat(value, lanes)
+
+    def _scalar(self, argument: int, pointer: Value) -> Any:
         dtype = self.arguments[argument].dtype
+        if dtype in PART:
+            return self._apart(self.b.load(scalars.memory_type(dtype), pointer, PART[dtype].itemsize))
         return scalars.decode(self.b, self.b.load(scalars.memory_type(dtype), pointer, dtype.itemsize), dtype)
 
-    def load(self, argument: int, point: Point) -> Value:
+    def _apart(self, pairs: Value) -> scalars.Pair:
+        return scalars.Pair(self.b.alternate(pairs, False), self.b.alternate(pairs, True))
+
+    def load(self, argument: int, point: Point) -> Any:
         b = self.b
         dtype = self.arguments[argument].dtype
         pointer = self.pointers[argument]
@@ -436,7 +449,9 @@ class Loops:
         assert self.last is not None
         step = self.arguments[argument].steps[self.last]
         if step is Step.ZERO:
-            return b.splat(self.hoisted[argument], point.lanes)
+            return self.splat(self.hoisted[argument], point.lanes)
+        if dtype in PART:
+            return self._load_pairs(argument, point, PART[dtype])
         element = scalars.memory_type(dtype)
         type_ = scalars.memory_type(dtype, point.lanes)
         if step is Step.ONE:
@@ -464,15 +479,86 @@ class Loops:
             b.store(b.load(element, source, dtype.itemsize), b.element(element, buffer, lane_index))
         return scalars.decode(b, b.load(type_, buffer), dtype)
 
+    def _pairs_mask(self, point: Point) -> Value:
+        """Of complex numbers as pairs: the lanes of those that are in use."""
+        b = self.b
+        assert point.rest is not None
+        rest = b.splat((point.rest + point.rest).convert("trunc", "i32"), 2 * point.lanes)
+        return b.counting(I32.scalar, 2 * point.lanes).compare("ult", rest)
+
+    def _load_pairs(self, argument: int, point: Point, part: np.dtype[Any]) -> scalars.Pair:
+        """Complex numbers from memory."""
+        b = self.b
+        assert self.last is not None and point.start is not None
+        pair, both = scalars.register_type(part, 2), scalars.register_type(part, 2 * point.lanes)
+        pointer, align = self.pointers[argument], part.itemsize
+        if self.arguments[argument].steps[self.last] is Step.ONE:
+            at = b.element(pair, pointer, point.start)
+            if point.rest is None:
+                return self._apart(b.load(both, at, align))
+            return self._apart(b.masked_load(both, at, align, self._pairs_mask(point)))
+        between = self.steps[argument][self.last]
+        at = b.element(pair, pointer, point.start * between)
+        if point.rest is None:
+            element = scalars.register_type(part)
+            real = imag = Value(b, scalars.register_type(part, point.lanes), "poison")
+            for lane in range(point.lanes):
+                real = b.with_lane(real, b.load(element, at, align), lane)
+                imag = b.with_lane(imag, b.load(element, b.element(element, at, 1), align), lane)
+                at = b.element(pair, at, between)
+            return scalars.Pair(real, imag)
+        buffer = self.buffer(both)
+        b.store(b.const(both, 0), buffer)
+        with b.loop(b.i64(0), point.rest, 1) as lane_index:
+            source = b.element(pair, at, lane_index * between)
+            b.store(b.load(pair, source, align), b.element(pair, buffer, lane_index), align)
+        return self._apart(b.load(both, buffer))
+
+    def _save_pairs(self, argument: int, value: scalars.Pair, point: Point, part: np.dtype[Any]) -> None:
+        """Complex numbers to memory."""
+        b = self.b
+        pair, align = scalars.register_type(part, 2), part.itemsize
+        pointer = self.pointers[argument]
+        if point.start is None:
+            b.store(b.alternating(value.real, value.imag), pointer, align)
+            return
+        assert self.last is not None
+        if self.arguments[argument].steps[self.last] is Step.ONE:
+            at = b.element(pair, pointer, point.start)
+            both = b.alternating(value.real, value.imag)
+            if point.rest is None:
+                b.store(both, at, align)
+            else:
+                b.masked_store(both, at, align, self._pairs_mask(point))
+            return
+        between = self.steps[argument][self.last]
+        at = b.element(pair, pointer, point.start * between)
+        if point.rest is None:
+            element = scalars.register_type(part)
+            for lane in range(point.lanes):
+                b.store(b.lane(value.real, lane), at, align)
+                b.store(b.lane(value.imag, lane), b.element(element, at, 1), align)
+                at = b.element(pair, at, between)
+            return
+        both = b.alternating(value.real, value.imag)
+        buffer = self.buffer(both.type)
+        b.store(both, buffer)
+        with b.loop(b.i64(0), point.rest, 1) as lane_index:
+            target = b.element(pair, at, lane_index * between)
+            b.store(b.load(pair, b.element(pair, buffer, lane_index), align), target, align)
+
     def buffer(self, type_: Type) -> Value:
         """Stack memory for a vector whose lanes are moved one by one."""
         if str(type_) not in self.buffers:
             self.buffers[str(type_)] = self.b.slot(type_)
         return self.buffers[str(type_)]
 
-    def save(self, argument: int, value: Value, point: Point) -> None:
+    def save(self, argument: int, value: Any, point: Point) -> None:
         b = self.b
         dtype = self.arguments[argument].dtype
+        if dtype in PART:
+            self._save_pairs(argument, value, point, PART[dtype])
+            return
         raw = scalars.encode(b, value, dtype)
         pointer = self.pointers[argument]
         if point.start is None:

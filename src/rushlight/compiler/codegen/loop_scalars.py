@@ -1,6 +1,6 @@
 """Scalar operations as LLVM instructions, for every dtype and any number of lanes.
 
-Registers: bool is i1, integers are themselves, float16 and bfloat16 are float; in memory bool is a byte, and the 16-bit
+Registers: a complex number is a ``Pair`` of its parts, bool is i1, integers are themselves, float16 and bfloat16 are float; in memory bool is a byte, and the 16-bit
 floats have 16 bits. No instruction may trap or give poison: division by zero gives what NumPy gives (0 for integers),
 shifts by the width or more give 0 or the sign, and float to integer conversions out of range give some number.
 """
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...ir.scalar import ReduceOp, ScalarOp
+from ...ir.scalar import PART, ReduceOp, ScalarOp
 from . import vector_math
 from .loop_text import Body, Type, Value
 
@@ -32,6 +32,13 @@ HALVES = frozenset({"float16", "bfloat16"})
 HEAVY = vector_math.FUNCTIONS | {S.FLOOR_DIVIDE, S.REMAINDER, S.FMOD, S.POW}
 
 
+class Pair(NamedTuple):
+    """Complex numbers while they are computed with."""
+
+    real: Value
+    imag: Value
+
+
 def register_type(dtype: DType, lanes: int = 1) -> Type:
     """What a value of ``dtype`` is while it is computed with."""
     if dtype.name in HALVES or dtype.name == "float32":
@@ -45,8 +52,15 @@ def register_type(dtype: DType, lanes: int = 1) -> Type:
     raise NotImplementedError(f"loop kernel: an array of {dtype.name}; loops have bool, integers and floats")
 
 
+def lane_bytes(dtype: DType) -> int:
+    """The size of a lane of a vector of ``dtype``; complex numbers take two vectors, one for each part."""
+    return register_type(PART.get(dtype, dtype)).bits // 8
+
+
 def memory_type(dtype: DType, lanes: int = 1) -> Type:
     """What an element of ``dtype`` is in memory."""
+    if dtype in PART:
+        return register_type(PART[dtype], 2 * lanes)
     special = {"float16": "half", "bfloat16": "i16", "bool": "i8"}.get(dtype.name)
     return Type(special, lanes) if special else register_type(dtype, lanes)
 
@@ -76,12 +90,15 @@ def encode(b: Body, value: Value, dtype: DType) -> Value:
     return value
 
 
-def constant(b: Body, dtype: DType, value: Any, lanes: int) -> Value:
+def constant(b: Body, dtype: DType, value: Any, lanes: int) -> Any:
+    if dtype in PART:
+        part = register_type(PART[dtype], lanes)
+        return Pair(b.const(part, value.real), b.const(part, value.imag))
     return b.const(register_type(dtype, lanes), bool(value) if dtype.kind == "b" else value)
 
 
 def is_float(dtype: DType) -> bool:
-    return register_type(dtype).floating
+    return dtype in PART or register_type(dtype).floating
 
 
 # Operations whose results are representable where their operands are: nothing is left to be rounded.
@@ -140,18 +157,31 @@ def apply(
     dtype: DType,
     numbers: Sequence[bool],
     inline: bool = True,
-) -> Value:
+) -> Any:
     """``op`` of operands that have ``dtype`` (of WHERE: the last two).
 
     ``numbers``: which operands are known not to be NaN. ``inline``: whether functions may be expanded in place.
     """
+    if op in _OF_PARTS:
+        return _part(op, operands)
     if op is S.WHERE:
         return b.select(operands[0], operands[1], operands[2])
     if dtype.kind == "b":
         return _of_bools(b, op, operands)
+    if dtype in PART:
+        raise _refuse(op, dtype.name)
     if is_float(dtype):
         return _of_floats(b, op, operands, numbers, inline)
     return _of_integers(b, op, operands, dtype)
+
+
+_OF_PARTS = frozenset({S.REAL, S.IMAG, S.COMPLEX})
+
+
+def _part(op: ScalarOp, operands: Sequence[Any]) -> Any:
+    if op is S.COMPLEX:
+        return Pair(operands[0], operands[1])
+    return operands[0].real if op is S.REAL else operands[0].imag
 
 
 def _refuse(op: ScalarOp, what: str) -> NotImplementedError:

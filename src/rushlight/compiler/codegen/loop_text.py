@@ -315,6 +315,29 @@ class Body:
             to, f"shufflevector {vector.type} {vector.name}, {vector.type} poison, <{half} x i32> <{picks}>"
         )
 
+    def alternate(self, vector: Value, second: bool) -> Value:
+        """Every other lane: those with even numbers, or with odd ones."""
+        half = vector.type.lanes // 2
+        if half == 1:
+            return self.lane(vector, int(second))
+        picks = ", ".join(f"i32 {2 * k + second}" for k in range(half))
+        return self.emit(
+            Type(vector.type.scalar, half),
+            f"shufflevector {vector.type} {vector.name}, {vector.type} poison, <{half} x i32> <{picks}>",
+        )
+
+    def alternating(self, even: Value, odd: Value) -> Value:
+        """The lanes of two values one by one: the first of both, the second of both, and so on."""
+        lanes = even.type.lanes
+        to = Type(even.type.scalar, 2 * lanes)
+        if lanes == 1:
+            return self.with_lane(self.with_lane(Value(self, to, "poison"), even, 0), odd, 1)
+        picks = ", ".join(f"i32 {k}, i32 {lanes + k}" for k in range(lanes))
+        return self.emit(
+            to,
+            f"shufflevector {even.type} {even.name}, {odd.type} {odd.name}, <{2 * lanes} x i32> <{picks}>",
+        )
+
     def lane(self, vector: Value, number: int | Value) -> Value:
         if vector.type.lanes == 1:
             return vector

@@ -15,7 +15,7 @@ from .loop_text import I64, PTR, Body, Module
 def row_kernel(kernel: RowKernel) -> str:
     """The LLVM IR of a row kernel: a module with the function ``kernel`` of the signature of ``ir/loops.py``.
 
-    Complex dtypes and operations without a native form raise NotImplementedError.
+    Operations without a native form raise NotImplementedError; of complex numbers there are only REAL, IMAG and COMPLEX.
     """
     module = Module()
     body = Body(module, "kernel", None, [I64, I64, PTR, PTR, PTR], linkage="")
@@ -61,7 +61,7 @@ def _transposes(kernel: RowKernel) -> bool:
 def column_kernel(kernel: ColumnKernel) -> str:
     """The LLVM IR of a column kernel: a module with the function ``kernel`` of the signature of ``ir/loops.py``.
 
-    Complex dtypes and operations without a native form raise NotImplementedError.
+    Operations without a native form raise NotImplementedError; of complex numbers there are only REAL, IMAG and COMPLEX.
     """
     module = Module()
     body = Body(module, "kernel", None, [I64, I64, PTR, PTR, PTR], linkage="")

@@ -94,3 +94,37 @@ def copy_text(itemsize: int) -> str:
         with f.loop(whole_stop, stop, lanes) as row:
             block(row, False)
     return f.finish()
+
+
+def copy_of(
+    shape: tuple[int, ...], source: tuple[int, ...], target: tuple[int, ...], itemsize: int
+) -> tuple[str, list[int], int] | None:
+    """The kernel, its integers and its number of units for a copy between arrays of these steps (in elements); None where
+    nothing is exchanged, or too little for blocks."""
+    if itemsize not in (1, 2, 4, 8):
+        return None
+    axes = [[extent, source[i], target[i]] for i, extent in enumerate(shape) if extent > 1]
+    axes.sort(key=lambda axis: -axis[2])
+    merged: list[list[int]] = []
+    for extent, from_step, to_step in axes:
+        if merged and merged[-1][1] == extent * from_step and merged[-1][2] == extent * to_step:
+            merged[-1] = [merged[-1][0] * extent, from_step, to_step]
+        else:
+            merged.append([extent, from_step, to_step])
+    rows = [axis for axis in merged if axis[2] == 1]
+    columns = [axis for axis in merged if axis[1] == 1]
+    if len(rows) != 1 or len(columns) != 1 or rows[0] is columns[0]:
+        return None
+    row, column = rows[0], columns[0]
+    outer = [axis for axis in merged if axis is not row and axis is not column]
+    if min(row[0], column[0]) < 2 or row[0] * column[0] < 32 or len(outer) > OUTER:
+        return None
+    outer.reverse()
+    stretches, blocks = -(-row[0] // STRETCH), -(-column[0] // block_extent(itemsize))
+    units = blocks * stretches
+    ints = [row[0], column[0], row[1], column[2], stretches, blocks]
+    for axis in outer:
+        units *= axis[0]
+        ints += axis
+    ints += [1, 0, 0] * (OUTER - len(outer))
+    return copy_text(itemsize), ints, units

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.graph import Graph, Kind, Node, Output, Shape, contiguous_strides
+from ...ir.graph import Graph, Kind, Node, Output, Shape, contiguous_strides, count_as
 from ...ir.regions import compose, count, is_whole
-from ...ir.scalar import ReduceOp, ScalarOp
+from ...ir.scalar import PART, ReduceOp, ScalarOp, result_dtype
 
 BOOL, F32, F64, I64 = np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 # In boolean arithmetic a sum is "or" and a product is "and".
@@ -91,7 +91,7 @@ class GraphBuilder:
         if dtype == BOOL:
             op = _ON_BOOLS.get(op, op)
         return self.make(
-            Kind.MAP, tuple([x.number for x in operands]), (op,), shape, BOOL if op.boolean else dtype
+            Kind.MAP, tuple([x.number for x in operands]), (op,), shape, result_dtype(op, dtype)
         )
 
     def where(self, condition: Value, x: Value, y: Value) -> Value:
@@ -136,7 +136,7 @@ def _python_number(number: Any, dtype: np.dtype[Any]) -> Any:
         return bool(number)
     if dtype.kind in "iu":
         return int(number)
-    return number if dtype.kind == "c" else float(number)
+    return complex(number) if dtype.kind == "c" else float(number)
 
 
 class Value:
@@ -248,7 +248,27 @@ class Value:
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self
+        if self.dtype.kind == "c":
+            real, imag = self.parts()
+            if dtype.kind == "c":
+                return real.cast(PART[dtype]).map(ScalarOp.COMPLEX, imag.cast(PART[dtype]))
+            return real.cast(BOOL) | imag.cast(BOOL) if dtype == BOOL else real.cast(dtype)
+        if dtype.kind == "c":
+            real = self.cast(PART[dtype])
+            return real.map(ScalarOp.COMPLEX, 0.0)
         return self.b.make(Kind.CAST, (self.number,), (), self.shape, dtype)
+
+    def parts(self) -> tuple[Value, Value]:
+        """The real and the imaginary part of complex numbers."""
+        node = self.node
+        if node.kind is Kind.CONST:
+            number, part = node.attrs[0], PART[node.dtype]
+            return self.b.const(number.real, part, node.shape), self.b.const(number.imag, part, node.shape)
+        if node.kind is Kind.MAP and node.attrs[0] is ScalarOp.COMPLEX:
+            found = [Value(self.b, operand) for operand in node.operands]
+            real, imag = [x if x.shape == node.shape else x.expand(node.shape) for x in found]
+            return real, imag
+        return self.map(ScalarOp.REAL), self.map(ScalarOp.IMAG)
 
     # --- reductions ---------------------------------------------------------------------------------------------------
 
@@ -273,23 +293,82 @@ class Value:
 
     # --- movement -----------------------------------------------------------------------------------------------------
 
-    def view(self, shape: Shape, strides: Shape, offset: int = 0) -> Value:
-        """Elements of this value's contiguous memory; views of views are brought back to what they are views of."""
+    def view(self, shape: Shape, strides: Shape, offset: int = 0, dtype: Any = None) -> Value:
+        """Elements of this value's contiguous memory; views of views are brought back to what they are views of.
+
+        ``dtype``: what the memory is seen as: complex numbers as their parts, or the other way round.
+        """
         number, node = self.number, self.node
+        dtype = dtype or node.dtype
         while True:
-            if node.shape == shape and is_whole(shape, strides, offset, node.size):
+            same = node.dtype == dtype
+            if same and node.shape == shape and is_whole(shape, strides, offset, node.size):
                 return Value(self.b, number)
-            if node.kind is Kind.CONST:
+            if node.kind is Kind.CONST and same:
                 return self.b.const(node.attrs[0], node.dtype, shape)
             if node.kind is not Kind.VIEW:
                 break
             parent = self.b.nodes[node.operands[0]]
-            composed = compose(shape, strides, offset, node.shape, *node.attrs)
-            if composed is None:
+            if same:
+                composed = compose(shape, strides, offset, node.shape, *node.attrs)
+                if composed is None:
+                    break
+                strides, offset = composed
+            elif not is_whole(node.shape, *node.attrs, count_as(parent.size, parent.dtype, node.dtype)):
                 break
-            strides, offset = composed
             number, node = node.operands[0], parent
-        return self.b.make(Kind.VIEW, (number,), (strides, offset), shape, self.dtype)
+        if node.dtype != dtype:
+            return Value(self.b, number)._seen_as(shape, strides, offset, dtype)
+        return self.b.make(Kind.VIEW, (number,), (strides, offset), shape, dtype)
+
+    def _seen_as(self, shape: Shape, strides: Shape, offset: int, dtype: Any) -> Value:
+        """A view of this value's memory as another dtype."""
+        if dtype.kind == "c":
+            pair = self._written_parts(shape, strides, offset)
+            if pair is not None:
+                return pair[0].map(ScalarOp.COMPLEX, pair[1])
+            if self.node.kind is Kind.CONST:
+                number = self.node.attrs[0]
+                return self.b.const(complex(number, number), dtype, shape)
+        elif all(n == 1 or s % 2 == 0 for n, s in zip(shape, strides, strict=True)):
+            part = ScalarOp.IMAG if offset % 2 else ScalarOp.REAL
+            halves = tuple([0 if n == 1 else s // 2 for n, s in zip(shape, strides, strict=True)])
+            whole = self.view(shape, halves, offset // 2)
+            return whole.parts()[part is ScalarOp.IMAG]
+        elif self.node.kind is Kind.CONST:
+            place = self.b.const(offset, I64)
+            for axis, stride in enumerate(strides):
+                place = place + self.b.index(shape, axis) * stride
+            real, imag = [self.b.const(x, dtype) for x in (self.node.attrs[0].real, self.node.attrs[0].imag)]
+            return self.b.where((place & 1).equal(0), real, imag)
+        return self.b.make(Kind.VIEW, (self.number,), (strides, offset), shape, dtype)
+
+    def _written_parts(self, shape: Shape, strides: Shape, offset: int) -> tuple[Value, Value] | None:
+        """The parts of what is seen as complex numbers, where they were just written into zeros: what the gradient of a part
+        is."""
+        node = self.node
+        size = count(shape)
+        if node.size != 2 * size or not is_whole(shape, strides, offset, size):
+            return None
+        found: dict[int, Value] = {}
+        while node.kind is Kind.WRITE:
+            region, steps, start = node.attrs
+            value = Value(self.b, node.operands[1])
+            if value.dtype != node.dtype or start not in (0, 1) or count(region) != size:
+                return None
+            if any(s % 2 for n, s in zip(region, steps, strict=True) if n != 1):
+                return None
+            halves = tuple([0 if n == 1 else s // 2 for n, s in zip(region, steps, strict=True)])
+            if not is_whole(region, halves, 0, size):
+                return None
+            found.setdefault(start, value.reshape(shape))
+            node = self.b.nodes[node.operands[0]]
+        if not found or (len(found) < 2 and node.kind is not Kind.CONST):
+            return None
+        rest = self.b.const(node.attrs[0], node.dtype, shape) if node.kind is Kind.CONST else None
+        real, imag = found.get(0, rest), found.get(1, rest)
+        assert real is not None and imag is not None
+        return real, imag
 
     def reshape(self, shape: Shape) -> Value:
         return self.view(shape, contiguous_strides(shape))
@@ -313,7 +392,7 @@ class Value:
         return self.permute((*range(n - 2), n - 1, n - 2))
 
     def write(self, value: Value, strides: Shape, offset: int = 0) -> Value:
-        """This with a region replaced by ``value``."""
+        """This with a region, in elements of ``value``'s dtype, replaced by ``value``."""
         return self.b.make(
             Kind.WRITE, (self.number, value.number), (value.shape, strides, offset), self.shape, self.dtype
         )

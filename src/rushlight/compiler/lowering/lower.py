@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from ...ir.graph import Graph, Kind, Output
-from . import linear, losses, movement, pointwise, reductions, ufuncs  # noqa: F401 - they fill the table
+from . import (  # noqa: F401 - they fill the table
+    complex_numbers,
+    linear,
+    losses,
+    movement,
+    pointwise,
+    reductions,
+    ufuncs,
+)
 from .builder import GraphBuilder
 from .table import lowered_call
 
@@ -35,7 +43,10 @@ def lower(graph: Graph) -> Graph:
                 continue
         elif node.kind is Kind.VIEW:
             strides, offset = node.attrs
-            numbers.append(b.value(operands[0]).view(node.shape, strides, offset).number)
+            numbers.append(b.value(operands[0]).view(node.shape, strides, offset, node.dtype).number)
+            continue
+        elif node.kind is Kind.CAST:
+            numbers.append(b.value(operands[0]).cast(node.dtype).number)
             continue
         numbers.append(b.add(node._replace(operands=tuple(operands))))
     outputs = tuple([Output(numbers[node], into) for node, into in graph.outputs])

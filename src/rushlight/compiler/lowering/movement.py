@@ -10,27 +10,31 @@ from ...ir.graph import Shape, contiguous_strides
 from ...ir.regions import count
 from ...ir.scalar import ScalarOp
 from .builder import GraphBuilder, Value
-from .table import common, lowers, require
+from .table import UNCHANGED, common, lowers, require
 
 
-def region_of(record_impl: Any, shape: Shape, attrs: dict[str, Any]) -> tuple[Shape, Shape, int] | None:
+def region_of(
+    record_impl: Any, shape: Shape, attrs: dict[str, Any], dtype: Any = np.int8, result: Any = None
+) -> tuple[Shape, Shape, int] | None:
     """Shape, strides and offset, in elements, of the view that a record makes of a contiguous array of ``shape``.
 
-    The record itself says it, on memory that is never touched. None where it makes a copy.
+    The record itself says it, on memory of ``dtype`` that is never touched. None where it makes a copy, or a view that is
+    not of the dtype ``result`` (by default ``dtype``).
     """
-    memory = np.empty(shape, np.int8)
+    memory = np.empty(shape, dtype)
     view = record_impl(memory, **attrs)
-    if not isinstance(view, np.ndarray):
+    if not isinstance(view, np.ndarray) or view.dtype != (dtype if result is None else result):
         return None
     if not view.size:
         return view.shape, (0,) * view.ndim, 0
+    size = view.itemsize
     offset = view.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
     if not np.may_share_memory(view, memory):
         return None
     return (
         view.shape,
-        tuple([0 if n == 1 else s for n, s in zip(view.shape, view.strides, strict=True)]),
-        offset,
+        tuple([0 if n == 1 else s // size for n, s in zip(view.shape, view.strides, strict=True)]),
+        offset // size,
     )
 
 
@@ -103,14 +107,15 @@ def _embed_view(values: Value, shape: Shape, record: Any, attrs: dict[str, Any])
 
 @lowers("copy_slices")
 def _copy_slices(base: Value, value: Value, chain: Any, strides: Any) -> Value:
-    base, value = common(base, value)
+    if base.dtype.kind != "c":
+        base, value = common(base, value)
 
     def impl(x: Any) -> Any:
         for record, attrs in chain:
             x = record.impl(x, **(attrs or {}))
         return x
 
-    region = region_of(impl, base.shape, {})
+    region = region_of(impl, base.shape, {}, base.dtype, value.dtype)
     require(region is not None)
     assert region is not None
     shape, steps, offset = region
@@ -196,6 +201,15 @@ def _triangle(x: Value, diagonal: int, lower: bool) -> Value:
     below = columns.map(ScalarOp.LESS_EQUAL, rows + (diagonal if lower else diagonal - 1))
     zero = x.like(0)
     return x.b.where(below, x, zero) if lower else x.b.where(below, zero, x)
+
+
+UNCHANGED.update(VIEWS)
+UNCHANGED.update(
+    (
+        "contiguous", "copy", "overwritten", "slice_backward", "embed_view", "copy_slices", "cat", "stack",
+        "constant_pad_nd", "flip", "roll", "alias", "clone", "untracked_view", "function_view",
+    )
+)  # fmt: skip
 
 
 @lowers("tril")

@@ -14,6 +14,9 @@ from .builder import F32, GraphBuilder, Value
 # A function takes a record's arguments (values, numbers, None) and its parameters; it gives the results.
 Lowering = Callable[..., Any]
 TABLE: dict[str, Lowering] = {}
+# Of records with complex operands or results (``complex_numbers.py``); the names of UNCHANGED are taken from TABLE.
+COMPLEX_TABLE: dict[str, Lowering] = {}
+UNCHANGED: set[str] = set()  # records that only move elements
 
 
 class NotLowered(Exception):
@@ -73,11 +76,12 @@ def lowered_call(b: GraphBuilder, node: Node, operands: list[int]) -> Any:
     """What a CALL becomes: the number of a node, a list of numbers where it has several results (None for one that is
     not an array), or None where it stays as it is."""
     record, literals, parameters = node.attrs
-    function = TABLE.get(record.name)
-    if function is None:
-        return None
     arguments: list[Any] = [Value(b, number) for number in operands]
-    if any(value.dtype.kind == "c" for value in arguments):
+    table = TABLE
+    if (not node.several and node.dtype.kind == "c") or any(v.dtype.kind == "c" for v in arguments):
+        table = TABLE if record.name in UNCHANGED else COMPLEX_TABLE
+    function = table.get(record.name)
+    if function is None:
         return None
     for position, literal in literals:
         if isinstance(literal, np.ndarray):

@@ -129,6 +129,11 @@ class _Fuser:
             return self._fit_row(group, domain, accesses)
         return None
 
+    def _in_parts(self, number: int) -> bool:
+        """Whether a node is a WRITE of one part of complex numbers, which has as many elements as the region it replaces."""
+        node = self.nodes[number]
+        return node.kind is Kind.WRITE and self.nodes[node.operands[1]].dtype != node.dtype
+
     def _fit_full(
         self, group: Group, number: int, node: Node, domain: tuple[int, ...], accesses: list[Access]
     ) -> tuple[Level, object, object] | None:
@@ -140,6 +145,8 @@ class _Fuser:
             space, reduced = finer
         for access in accesses:
             level = group.levels.get(access.root)
+            if level is not None and self._in_parts(access.root):
+                return None
             if level is Level.FULL:
                 if not access.is_identity(self.nodes[access.root].size):
                     return None
@@ -262,6 +269,8 @@ class _Fuser:
                 level = source.levels.get(access.root)
                 if level is None:
                     continue
+                if self._in_parts(access.root):
+                    return False
                 own = reader.levels[number]
                 if self.nodes[number].kind is Kind.REDUCE:
                     own = Level.FULL

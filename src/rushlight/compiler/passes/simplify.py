@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ...ir.evaluate import evaluate_node
-from ...ir.graph import Graph, Kind, Node, contiguous_strides
+from ...ir.graph import Graph, Kind, Node, contiguous_strides, count_as
 from ...ir.regions import count, is_whole
 from ...ir.scalar import ReduceOp, ScalarOp
 from ..lowering.builder import GraphBuilder, Value
 from .rewrite import rewrite
 
 S = ScalarOp
+_OF_PARTS = (S.REAL, S.IMAG, S.COMPLEX)
 # From a dtype (by kind and bytes) to those that hold all its numbers.
 _HELD = {
     "b1": "b1 u1 i1 i2 i4 i8 f2 V2 f4 f8", "u1": "u1 i2 i4 i8 f2 V2 f4 f8", "i1": "i1 i2 i4 i8 f2 V2 f4 f8",
@@ -53,7 +54,8 @@ def _made(b: GraphBuilder, op: ScalarOp, operands: tuple[int, ...], node: Node) 
 
 def _constant(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None:
     """The node on constants, as a constant."""
-    if node.dtype.kind == "c" or any(b.nodes[i].dtype.kind == "c" for i in operands):
+    parts = node.kind is Kind.MAP and node.attrs[0] in _OF_PARTS
+    if not parts and (node.dtype.kind == "c" or any(b.nodes[i].dtype.kind == "c" for i in operands)):
         return None
     values = [np.asarray(_number(b, i)).astype(b.nodes[i].dtype) for i in operands]
     result = evaluate_node(node._replace(shape=(), operands=operands), values)
@@ -80,7 +82,9 @@ def _map(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None:
     if all(n is not None for n in numbers):
         return _constant(b, node, operands)
     rule = _MAP_RULES.get(op)
-    return None if rule is None else rule(b, node, operands, numbers)
+    if rule is None or (op not in _OF_PARTS and b.nodes[operands[-1]].dtype.kind == "c"):
+        return None
+    return rule(b, node, operands, numbers)  # type: ignore[no-any-return]
 
 
 def _mul(b: GraphBuilder, node: Node, operands: tuple[int, ...], numbers: list[Any]) -> int | None:
@@ -138,6 +142,31 @@ def _where(b: GraphBuilder, node: Node, operands: tuple[int, ...], numbers: list
     return None
 
 
+def _part(which: int) -> Any:
+    def rule(b: GraphBuilder, node: Node, operands: tuple[int, ...], numbers: list[Any]) -> int | None:
+        inner = b.nodes[operands[0]]
+        if inner.kind is Kind.MAP and inner.attrs[0] is S.COMPLEX:
+            return _in_shape(b, inner.operands[which], node)
+        if inner.kind is Kind.VIEW and b.nodes[inner.operands[0]].dtype == inner.dtype:
+            made = b.nodes[inner.operands[0]]
+            if made.kind is Kind.MAP and made.attrs[0] is S.COMPLEX:  # a view of a part: that of the complex number goes
+                part = Value(b, _in_shape(b, made.operands[which], made._replace(dtype=node.dtype)))
+                return part.view(inner.shape, *inner.attrs).number
+        return None
+
+    return rule
+
+
+def _whole(b: GraphBuilder, node: Node, operands: tuple[int, ...], numbers: list[Any]) -> int | None:
+    """A complex number made of the parts of one."""
+    real, imag = [b.nodes[i] for i in operands]
+    if real.kind is not Kind.MAP or imag.kind is not Kind.MAP or real.operands != imag.operands:
+        return None
+    if (real.attrs[0], imag.attrs[0]) != (S.REAL, S.IMAG) or real.shape != node.shape:
+        return None
+    return real.operands[0]
+
+
 def _same_twice(b: GraphBuilder, node: Node, operands: tuple[int, ...], numbers: list[Any]) -> int | None:
     return operands[0] if operands[0] == operands[1] else None
 
@@ -180,6 +209,9 @@ _MAP_RULES: dict[ScalarOp, Any] = {
     S.AND: _logic(True),
     S.OR: _logic(False),
     S.LESS: _less,
+    S.REAL: _part(0),
+    S.IMAG: _part(1),
+    S.COMPLEX: _whole,
 }
 
 
@@ -221,8 +253,9 @@ def _view(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None:
     strides, offset = node.attrs
     inner = b.nodes[operands[0]]
     if inner.kind is Kind.WRITE and inner.attrs == (node.shape, strides, offset):
-        return inner.operands[1]  # what was just written there
-    return Value(b, operands[0]).view(node.shape, strides, offset).number
+        if b.nodes[inner.operands[1]].dtype == node.dtype:
+            return inner.operands[1]  # what was just written there
+    return Value(b, operands[0]).view(node.shape, strides, offset, node.dtype).number
 
 
 def _write(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None:
@@ -230,13 +263,13 @@ def _write(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None
     shape, strides, offset = node.attrs
     if not count(shape):
         return base
-    if is_whole(shape, strides, offset, node.size):
-        return Value(b, value).reshape(node.shape).number
     inner = b.nodes[value]
+    if is_whole(shape, strides, offset, count_as(node.size, node.dtype, inner.dtype)):
+        return Value(b, value).view(node.shape, contiguous_strides(node.shape), 0, node.dtype).number
     if inner.kind is Kind.VIEW and inner.operands[0] == base and inner.attrs == (strides, offset):
         return base
     below = b.nodes[base]
-    if below.kind is Kind.WRITE and below.attrs == node.attrs:
+    if below.kind is Kind.WRITE and below.attrs == node.attrs and b.nodes[below.operands[1]].dtype == inner.dtype:
         return b.add(node._replace(operands=(below.operands[0], value)))
     return None
 
@@ -248,6 +281,8 @@ def _parts(b: GraphBuilder, number: int) -> list[Node] | None:
     """The WRITEs that fill parts of zeros, in order; None where the node is no such thing."""
     found: list[Node] = []
     while b.nodes[number].kind is Kind.WRITE:
+        if b.nodes[b.nodes[number].operands[1]].dtype != b.nodes[number].dtype:
+            return None
         found.append(b.nodes[number])
         number = b.nodes[number].operands[0]
     node = b.nodes[number]

@@ -48,7 +48,7 @@ class ShapeProp(Interpreter):
 
     Example:
         >>> import rushlight as torch
-        >>> traced = torch.fx.symbolic_trace(torch.nn.Linear(3, 2))
+        >>> traced = torch.fx.symbolic_trace(torch.nn.Sequential(torch.nn.Linear(3, 2)))
         >>> _ = ShapeProp(traced).propagate(torch.ones(5, 3))
         >>> [tuple(node.meta["tensor_meta"].shape) for node in traced.graph.nodes]
         [(5, 3), (5, 2), (5, 2)]
@@ -57,7 +57,9 @@ class ShapeProp(Interpreter):
     def __init__(self, gm: GraphModule, fake_mode: Any = None) -> None:
         super().__init__(gm)
         if fake_mode is not None:
-            raise NotImplementedError("ShapeProp: there are no fake tensors; put the module and the inputs on device 'meta'")
+            raise NotImplementedError(
+                "ShapeProp: there are no fake tensors; put the module and the inputs on device 'meta'"
+            )
 
     def run_node(self, n: Node) -> Any:
         """The node's value, which is noted."""

@@ -55,9 +55,9 @@ def split_module(
             continue
         name = str(split_callback(node))
         of[node] = name
-        parts.setdefault(name, _Part(f"submod_{partition_affix}_{name}" if partition_affix else f"submod_{name}")).nodes.append(
-            node
-        )
+        parts.setdefault(
+            name, _Part(f"submod_{partition_affix}_{name}" if partition_affix else f"submod_{name}")
+        ).nodes.append(node)
     for node in m.graph.nodes:
         mine = of.get(node)
         for used in node._input_nodes:

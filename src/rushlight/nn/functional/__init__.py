@@ -5,7 +5,6 @@ from __future__ import annotations
 from ...ops.activations import (
     hardshrink as hardshrink,
     hardtanh as hardtanh,
-    prelu as prelu,
     relu as relu,
     relu6 as relu6,
     relu_ as relu_,
@@ -69,13 +68,19 @@ from .fused import (
     leaky_relu as leaky_relu,
     logsigmoid as logsigmoid,
     mish as mish,
+    prelu as prelu,
     rms_norm as rms_norm,
     scaled_dot_product_attention as scaled_dot_product_attention,
     selu as selu,
     silu as silu,
     smooth_l1_loss as smooth_l1_loss,
 )
-from .grid_sampling import affine_grid as affine_grid, grid_sample as grid_sample
+from .grid_sampling import (
+    GRID_SAMPLE_INTERPOLATION_MODES as GRID_SAMPLE_INTERPOLATION_MODES,
+    GRID_SAMPLE_PADDING_MODES as GRID_SAMPLE_PADDING_MODES,
+    affine_grid as affine_grid,
+    grid_sample as grid_sample,
+)
 from .linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from .loss import (
     binary_cross_entropy as binary_cross_entropy,
@@ -97,7 +102,14 @@ from .margin_loss import (
     triplet_margin_loss as triplet_margin_loss,
     triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
 )
-from .multi_head_attention import multi_head_attention_forward as multi_head_attention_forward
+from .multi_head_attention import (
+    _canonical_mask as _canonical_mask,
+    _in_projection as _in_projection,
+    _in_projection_packed as _in_projection_packed,
+    _mha_shape_check as _mha_shape_check,
+    _none_or_dtype as _none_or_dtype,
+    multi_head_attention_forward as multi_head_attention_forward,
+)
 from .normalization import (
     batch_norm as batch_norm,
     instance_norm as instance_norm,

@@ -123,7 +123,37 @@ def _nll_impl(x: Any, target: Any, weight: Any, reduction: str, ignore_index: in
             raise _out_of_bounds(target, x.shape[1]) from None
     if shares is not None:
         losses = np.where(shares == 0, _nothing(losses, weight), losses * shares)
+    if dtype in LOW_PRECISION and reduction != "none":
+        divisor = losses.size if shares is None else sum_array(shares, None, False)
+        total = _sum_in_steps(losses.reshape(-1).astype(dtype), dtype)
+        return asarray(
+            total if reduction == "sum" else np.true_divide(total, asarray(divisor, dtype))
+        ).astype(dtype)
     return asarray(_reduce(losses, shares, reduction, shape)).astype(dtype, copy=False)
+
+
+def _sum_in_steps(losses: Any, dtype: Any) -> Any:
+    """The sum of float16 or bfloat16 losses with every addition rounded, in the order of PyTorch's kernel: groups of
+    sixteen (more in long arrays), then groups of their sums, and so on, seven times; the first stands alone every time."""
+
+    def rounded(values: Any) -> Any:
+        return values.astype(dtype).astype(F32)
+
+    def along_rows(rows: Any) -> Any:
+        total = np.zeros(len(rows), F32)
+        for column in rows.T:
+            total = rounded(total + column)
+        return total
+
+    width = 1 << max(4, max(len(losses) - 1, 0).bit_length() // 8)
+    values, left_over = losses.astype(F32), []
+    for _ in range(7):
+        groups = max(len(values) - 1, 0) // width
+        grouped, left = values[1 : 1 + groups * width], values[1 + groups * width :]
+        left_over.append(along_rows(left[None])[0])
+        values = np.concatenate([values[:1], along_rows(grouped.reshape(groups, width))])
+    left_over.append(along_rows(values[None])[0])
+    return along_rows(np.stack(left_over)[None])[0].astype(dtype)
 
 
 def _nothing(losses: Any, weight: Any) -> Any:

@@ -39,6 +39,9 @@ def _starts(sample: float, extent: int, count: int, window: int) -> np.ndarray[A
     return starts
 
 
+_AXES = ("time", "height", "width")
+
+
 def _pool(
     input: Tensor,
     kernel_size: Any,
@@ -64,10 +67,11 @@ def _pool(
     counts = _many(output_size, dims, "output_size")
     if 0 in shape[1:]:
         raise RuntimeError(f"{name}: expected input with non-zero dimensions, but got sizes {list(shape)}")
-    for extent, k, n in zip(shape[-dims:], window, counts, strict=True):
+    for axis, extent, k, n in zip(_AXES[-dims:], shape[-dims:], window, counts, strict=True):
         if n < 1 or k < 1 or n + k - 1 > extent:
             raise RuntimeError(
-                f"{name}: {n} windows of {k} do not fit into {extent} elements; input sizes {list(shape)}"
+                f"{name}(): pool {axis} {k} too large relative to input {axis} {extent}: {n} windows do not fit; input sizes "
+                f"{list(shape)}"
             )
     if input._array.dtype not in FLOATS:
         raise not_implemented(f"{name}_out", input._array.dtype)
@@ -81,10 +85,15 @@ def _pool(
         result, places = for_each_example(_pool, (input, window, counts, None, samples, dims))
         return (squeeze(result, 0), squeeze(places, 0)) if single else (result, places)
     drawn = np.asarray(samples.tolist()).reshape(samples._array.shape)
-    if drawn.ndim != 3 or drawn.shape[1] != channels or drawn.shape[0] < batch or drawn.shape[2] != dims:
+    if drawn.ndim != 3:
+        raise RuntimeError(f"Expect _random_samples to have 3 dimensions, got {drawn.ndim}")
+    if drawn.shape[0] < batch:
         raise RuntimeError(
-            f"{name}: expected _random_samples ({batch}, {channels}, {dims}), got {list(drawn.shape)}"
+            f"Expect _random_samples.size(0) no less then input batch size {batch}; got {drawn.shape[0]}"
         )
+    for dim, extent, what in ((1, channels, "input channel size"), (2, dims, str(dims))):
+        if drawn.shape[dim] != extent:
+            raise RuntimeError(f"Expect _random_samples.size({dim}) equals to {what}; got {drawn.shape[dim]}")
     index = tensor_beside(input, _elements(drawn, input._array.shape, window, counts))
     count = int(np.prod(counts))
     flat = reshape(input, (batch, channels, 1, int(np.prod(input._array.shape[2:]))))

@@ -17,6 +17,7 @@ from ...ops.activations import (
     leaky_relu as _leaky_relu,
     logsigmoid as _logsigmoid,
     mish as _mish,
+    prelu as _prelu,
     selu as _selu,
     silu as _silu,
 )
@@ -29,6 +30,7 @@ gelu: Callable[..., Tensor] = fused(_gelu, name="gelu", from_size=4_096)
 rms_norm: Callable[..., Tensor] = fused(_rms_norm, name="fused_rms_norm", from_size=4_096)
 layer_norm: Callable[..., Tensor] = fused(_layer_norm, name="native_layer_norm", from_size=8_192)
 group_norm: Callable[..., Tensor] = fused(_group_norm, name="native_group_norm", from_size=8_192)
+prelu: Callable[..., Tensor] = fused(_prelu, name="prelu_kernel", from_size=8_192)
 glu: Callable[..., Tensor] = fused(_glu, name="glu", from_size=8_192)
 logsigmoid: Callable[..., Tensor] = fused(_logsigmoid, name="log_sigmoid", from_size=8_192)
 cosine_similarity: Callable[..., Tensor] = fused(
@@ -92,7 +94,7 @@ scaled_dot_product_attention = _wrap_attention()
 
 # Each says where it is found, not where its formula is: pickle looks a function up by that.
 for _function in (
-    gelu, layer_norm, group_norm, rms_norm, glu, logsigmoid, cosine_similarity, smooth_l1_loss, huber_loss, silu, mish,
+    gelu, layer_norm, group_norm, rms_norm, prelu, glu, logsigmoid, cosine_similarity, smooth_l1_loss, huber_loss, silu, mish,
     hardswish, hardsigmoid, selu, elu, celu, leaky_relu, scaled_dot_product_attention,
 ):  # fmt: skip
     _function.__module__, _function.__qualname__ = __name__, _function.__name__

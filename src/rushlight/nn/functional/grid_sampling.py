@@ -8,12 +8,13 @@ image processing", 1981.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from ...autograd.fused import fused
 from ...core.dtypes import FLOATS, OF_NUMPY
 from ...core.shapes import count
 from ...core.tensor import Tensor, make_tensor
@@ -24,7 +25,7 @@ from ...ops.functions import floor, round as round_of
 from ...ops.linalg import bmm
 from ...ops.movement import expand, reshape, select, transpose, unsqueeze
 from ...ops.pointwise import mul, sub
-from ...ops.scattering import gather
+from ...ops.scattering import gathered
 
 MODES = ("bilinear", "nearest", "bicubic")
 PADDINGS = ("zeros", "border", "reflection")
@@ -34,8 +35,8 @@ CUBIC = -0.75  # Keys' parameter
 
 def _warn_of_corners(name: str) -> None:
     warnings.warn(
-        f"Default {name} and align_corners=False behavior is assumed. Please specify align_corners=True if the old "
-        f"behavior is desired. See the documentation of {name} for details.",
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
+        f"align_corners=True if the old behavior is desired. See the documentation of {name} for details.",
         stacklevel=3,
     )
 
@@ -80,6 +81,24 @@ def grid_sampler(
 ) -> Tensor:
     """``nn.functional.grid_sample`` with its modes by number."""
     _check(input, grid, interpolation_mode)
+    sample = _sample_2d if input._array.ndim == 4 else _sample_3d
+    nearest = MODES[interpolation_mode] == "nearest"  # which pixel that is has no gradient
+    result = sample(
+        input, detach(grid) if nearest else grid, interpolation_mode, padding_mode, align_corners
+    )
+    if nearest and grid._node is not None:  # a gradient of zero is not the same as none
+        result = where(_FALSE, unsqueeze(select(grid, grid._array.ndim - 1, 0), 1), result)
+    return result
+
+
+_FALSE = make_tensor(np.zeros((), bool))
+GRID_SAMPLE_INTERPOLATION_MODES = {mode: number for number, mode in enumerate(MODES)}
+GRID_SAMPLE_PADDING_MODES = {padding: number for number, padding in enumerate(PADDINGS)}
+
+
+def _sampled(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
     mode, padding = MODES[interpolation_mode], PADDINGS[padding_mode]
     extents = input._array.shape[2:]
     dims = len(extents)
@@ -100,6 +119,11 @@ def grid_sampler(
         else:
             taken = _linear(image, inside, extents)
     return reshape(taken, (batch, channels, *points_shape))
+
+
+# One kernel each way for large images, instead of a pass over memory for each step.
+_sample_2d: Callable[..., Tensor] = fused(_sampled, name="grid_sampler_2d", from_size=4_096)
+_sample_3d: Callable[..., Tensor] = fused(_sampled, name="grid_sampler_3d", from_size=4_096)
 
 
 def _numbered(name: str, dims: int) -> Any:
@@ -124,6 +148,11 @@ grid_sampler_2d, grid_sampler_3d = _numbered("grid_sampler_2d", 2), _numbered("g
 
 def _check(input: Tensor, grid: Tensor, mode: int) -> None:
     a, g = input._array, grid._array
+    if a.ndim > 2 and g.ndim and g.shape[-1] != a.ndim - 2:
+        raise RuntimeError(
+            f"grid_sampler(): expected grid to have size {a.ndim - 2} in last dimension, but got grid with sizes "
+            f"{list(g.shape)}"
+        )
     if a.dtype != g.dtype:
         raise RuntimeError(
             f"grid_sampler(): expected input and grid to have same dtype, but input has {input.dtype} and grid has "
@@ -142,11 +171,6 @@ def _check(input: Tensor, grid: Tensor, mode: int) -> None:
         raise RuntimeError(
             "grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
             f"{list(a.shape)} and grid with sizes {list(g.shape)}"
-        )
-    if g.shape[-1] != a.ndim - 2:
-        raise RuntimeError(
-            f"grid_sampler(): expected grid to have size {a.ndim - 2} in last dimension, but got grid with sizes "
-            f"{list(g.shape)}"
         )
     for dim, extent in enumerate(a.shape[2:], 2):
         if not extent:
@@ -198,7 +222,7 @@ def _values(image: Tensor, pixels: Sequence[Tensor], extents: Sequence[int]) -> 
         index = index * n + to(clamp(where(here, x, 0.0), 0, n - 1), INT64)
     batch, channels = image._array.shape[:2]
     shape = (batch, channels, index._array.shape[1])
-    taken = gather(image, 2, expand(unsqueeze(index, 1), *shape))
+    taken = gathered(image, expand(unsqueeze(index, 1), *shape), 2)  # no index is out of range: they were clamped
     return where(unsqueeze(inside, 1), taken, 0.0)  # type: ignore[no-any-return]
 
 
@@ -275,10 +299,16 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     if theta._array.ndim != 3 or theta._array.shape[1:] != (dims, dims + 1):
         raise ValueError(
             f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {tuple(size)}. Got "
-            f"{tuple(theta._array.shape)}."
+            f"{theta.shape}."
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {tuple(size)}")
+    if align_corners and min(size[2:]) == 1:
+        warnings.warn(
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This is not "
+            "an intended use case of affine_grid. See the documentation of affine_grid for details.",
+            stacklevel=2,
+        )
     return affine_grid_generator(theta, size, align_corners)
 
 

@@ -28,6 +28,7 @@ from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
 from ...runtime.batched import whole
 from .loss_reduction import (
     check_reduction,
+    check_weighted_reduction,
     chosen_reduction,
     reduced,
     refuse_gradient,
@@ -234,7 +235,7 @@ def huber_loss(
     Huber, "Robust estimation of a location parameter", 1964. Raises ``RuntimeError`` unless ``delta`` is positive.
     """
     warn_of_shapes(input, target)
-    check_reduction(reduction)
+    (check_reduction if weight is None else check_weighted_reduction)(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _refuse_exact("huber", input, target)

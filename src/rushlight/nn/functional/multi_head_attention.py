@@ -96,7 +96,8 @@ def multi_head_attention_forward(
             raise AssertionError(
                 f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
             )
-        q, k, v = _in_projection(query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias)
+        biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
+        q, k, v = _in_projection(query, key, value, q_proj_weight, k_proj_weight, v_proj_weight, *biases)
     else:
         if key.shape != value.shape:
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
@@ -120,10 +121,11 @@ def multi_head_attention_forward(
         attn_mask, key_padding_mask = _one_more_column(attn_mask), _one_more_column(key_padding_mask)
     source = k.shape[1]
     if key_padding_mask is not None:
-        if key_padding_mask.shape != (batch, source):
-            raise AssertionError(
-                f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(key_padding_mask.shape)}"
-            )
+        for dim, extent in enumerate((batch, source)):
+            if key_padding_mask.shape[dim] != extent:
+                raise AssertionError(
+                    f"Expected key_padded_mask.shape[{dim}] to be {extent}, but got {key_padding_mask.shape[dim]}"
+                )
         padded = (
             key_padding_mask.reshape(batch, 1, 1, source)
             .expand(-1, num_heads, -1, -1)
@@ -253,8 +255,9 @@ def _one_more_column(mask: Tensor | None) -> Tensor | None:
 def _heads_of(projected: Tensor, given: Tensor | None, name: str, heads: int, width: int) -> Tensor:
     if given is None:
         return projected.reshape(projected.shape[0], heads, width).transpose(0, 1)  # type: ignore[no-any-return]
-    if given.shape[0] != heads or given.shape[2] != width:
-        raise AssertionError(f"expecting {name} of {heads} heads of width {width}, but got {given.shape}")
+    for dim, extent in ((0, heads), (2, width)):
+        if given.shape[dim] != extent:
+            raise AssertionError(f"expecting {name}.size({dim}) of {extent}, but got {given.shape[dim]}")
     return given
 
 
@@ -271,7 +274,8 @@ def _in_projection_packed(
         both = linear(key, weights[1], biases[1])
         return (linear(query, weights[0], biases[0]), *both.chunk(2, -1))
     q_weight, k_weight, v_weight = weight.chunk(3)
-    return _in_projection(query, key, value, q_weight, k_weight, v_weight, bias)
+    three = (None, None, None) if bias is None else bias.chunk(3)
+    return _in_projection(query, key, value, q_weight, k_weight, v_weight, *three)
 
 
 def _in_projection(
@@ -281,11 +285,12 @@ def _in_projection(
     q_weight: Any,
     k_weight: Any,
     v_weight: Any,
-    bias: Tensor | None,
+    q_bias: Tensor | None = None,
+    k_bias: Tensor | None = None,
+    v_bias: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     for name, weight in (("q", q_weight), ("k", k_weight), ("v", v_weight)):
         if weight is None:
             raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
-    biases = (None, None, None) if bias is None else bias.chunk(3)
-    pairs = ((query, q_weight, biases[0]), (key, k_weight, biases[1]), (value, v_weight, biases[2]))
+    pairs = ((query, q_weight, q_bias), (key, k_weight, k_bias), (value, v_weight, v_bias))
     return tuple(linear(x, weight, b) for x, weight, b in pairs)

@@ -3,15 +3,22 @@ a reduction as a number (0 none, which is the default as in PyTorch, 1 mean, 2 s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ...core import dtypes
 from ...core.tensor import Tensor, make_tensor
+from ...ops.convolution import convolution as direct_convolution, convolution_transpose
+from ...ops.creation import ones, ones_like, zeros_like
 from ...ops.distances import norm
+from ...ops.pointwise import mul
+from ...ops.random import dropout_noise
 from . import ctc, loss, margin_loss, normalization, sparse
 from .loss_reduction import reduced
+from .regularization import dropout
 
 _REDUCTIONS = ("none", "mean", "sum")
 _BAG_MODES = ("sum", "mean", "max")
@@ -104,6 +111,194 @@ def ctc_loss(
     return ctc.ctc_loss(
         log_probs, targets, input_lengths, target_lengths, blank, _reduction(reduction), zero_infinity
     )
+
+
+def convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """A convolution or, if ``transposed``, a transposed one, over one, two or three dimensions by the rank of ``weight``.
+
+    Example:
+        >>> import rushlight as torch
+        >>> x, w = torch.ones(1, 1, 4, 4), torch.ones(1, 1, 2, 2)
+        >>> torch.convolution(x, w, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1).shape
+        torch.Size([1, 1, 3, 3])
+    """
+    dims = weight.dim() - 2
+    if transposed:
+        return convolution_transpose(
+            input, weight, bias, stride, padding, output_padding, groups, dilation, dims
+        )
+    return direct_convolution(input, weight, bias, stride, padding, dilation, groups, dims)
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """The convolution of ``input`` (time, batch, channels) with ``weight`` (kernel, channels, outputs).
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.conv_tbc(torch.ones(5, 2, 3), torch.ones(2, 3, 4), torch.zeros(4)).shape
+        torch.Size([4, 2, 4])
+    """
+    if input.dim() != 3 or weight.dim() != 3:
+        raise RuntimeError(
+            "Input must have 3 dims: time, batch, in_channel; weight: kernel, in_channel, out_channel"
+        )
+    result = direct_convolution(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad, 1, 1, 1)
+    return result.permute(2, 0, 1)  # type: ignore[no-any-return]
+
+
+def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """``dropout``, and the bool mask of the elements that it kept.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.native_dropout(torch.ones(2), 0.0, True)
+        (tensor([1., 1.]), tensor([True, True]))
+    """
+    if train is False or not input.numel():
+        return input.clone(), ones_like(input, dtype=dtypes.bool_)
+    if p == 1:
+        return input * 0, zeros_like(input, dtype=dtypes.bool_)
+    noise = make_tensor(dropout_noise(input, p))
+    return mul(input, noise), noise.ne(0)
+
+
+def native_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``batch_norm``, and in training the mean of each channel and 1 / √(variance + eps) (else empty tensors).
+
+    Example:
+        >>> import rushlight as torch
+        >>> y, mean, inverse = torch.native_batch_norm(torch.tensor([[1.0], [3.0]]), None, None, None, None, True, 0.1, 0.0)
+        >>> mean, inverse
+        (tensor([2.]), tensor([1.]))
+    """
+    result = normalization.batch_norm(
+        input, running_mean, running_var, weight, bias, training, momentum, eps or 1e-30
+    )
+    if not training:
+        return result, input.new_empty(0), input.new_empty(0)
+    wide = input.detach().float() if input.element_size() == 2 else input.detach()
+    dims = (0, *range(2, input.dim()))
+    return result, wide.mean(dims), (wide.var(dims, unbiased=False) + eps).rsqrt()
+
+
+def native_layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``layer_norm``, and the mean and 1 / √(variance + eps) over the last dimensions, which are kept with extent 1.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.native_layer_norm(torch.tensor([[1.0, 3.0]]), [2], None, None, 0.0)[1:]
+        (tensor([[2.]]), tensor([[1.]]))
+    """
+    result = normalization.layer_norm(input, list(normalized_shape), weight, bias, eps)
+    dims = tuple(range(input.dim() - len(normalized_shape), input.dim()))
+    values = input.detach()
+    return (
+        result,
+        values.mean(dims, keepdim=True),
+        (values.var(dims, unbiased=False, keepdim=True) + eps).rsqrt(),
+    )
+
+
+def native_group_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``group_norm``, and the mean and 1 / √(variance + eps) of each sample's groups: (N, group) each.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.native_group_norm(torch.tensor([[1.0, 3.0]]), None, None, 1, 2, 1, 1, 0.0)[1:]
+        (tensor([[2.]]), tensor([[1.]]))
+    """
+    result = normalization.group_norm(input, group, weight, bias, eps)
+    values = input.detach().reshape(N, group, -1)
+    return result, values.mean(2), (values.var(2, unbiased=False) + eps).rsqrt()
+
+
+def batch_norm_update_stats(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """Move the running statistics toward those of ``input``; gives its mean and its biased variance for each channel.
+
+    Raises ``RuntimeError`` for an input without elements.
+
+    Example:
+        >>> import rushlight as torch
+        >>> mean, variance = torch.zeros(1), torch.ones(1)
+        >>> torch.batch_norm_update_stats(torch.tensor([[1.0], [3.0]]), mean, variance, 0.5)
+        (tensor([2.]), tensor([1.]))
+        >>> mean, variance
+        (tensor([1.]), tensor([1.5000]))
+    """
+    if not input.numel():
+        raise RuntimeError(
+            f"input tensor must have at least one element, but got input_sizes = {list(input.shape)}"
+        )
+    values = input.detach()
+    dims = (0, *range(2, input.dim()))
+    mean, variance = values.mean(dims), values.var(dims, unbiased=False)
+    size = input.numel() // input.shape[1]
+    for running, observed in ((running_mean, mean), (running_var, variance * (size / max(size - 1, 1)))):
+        if running is not None:
+            running.mul_(1 - momentum).add_(observed, alpha=momentum)
+    return mean, variance
+
+
+def _scaled_dot_product_attention_math(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    dropout_mask: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Attention and its weights, by the formula: products, softmax, products."""
+    if is_causal:
+        if attn_mask is not None:
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
+        attn_mask = ones(query.shape[-2], key.shape[-2], dtype=dtypes.bool_).tril()
+    if enable_gqa:
+        key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    weights: Any = (query * factor) @ key.transpose(-2, -1)
+    if attn_mask is not None:
+        weights = (
+            weights.masked_fill(attn_mask.logical_not(), -math.inf)
+            if attn_mask.dtype is dtypes.bool_
+            else weights + attn_mask
+        )
+    weights = weights.softmax(-1)
+    if dropout_mask is not None:
+        weights = weights.masked_fill(dropout_mask.logical_not(), 0.0) / (1 - dropout_p)
+    elif dropout_p:
+        weights = dropout(weights, dropout_p)
+    return weights @ value, weights
 
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:

@@ -250,7 +250,8 @@ def _smooth(
     if dtype in LOW_PRECISION:
         return cast(result, dtype)
     if dtype == np.uint8:
-        return cast(result.round().clamp(0, 255), dtype)
+        # Halves go up.
+        return cast((result + 0.5).floor().clamp(0, 255), dtype)
     return clone(result) if result is input else result
 
 

@@ -126,10 +126,21 @@ def _check_keys(module: Module, named: Mapping[str, Any], tensors: Mapping[str, 
 
 def _place_of(module: Module, name: str) -> tuple[dict[str, Any], str]:
     path, _, key = name.rpartition(".")
-    owner = module.get_submodule(path)
+    owner: Any = module
+    for part in path.split(".") if path else ():
+        if not hasattr(owner, part):
+            raise AttributeError(f"{owner._get_name()} has no attribute `{part}`")
+        owner = getattr(owner, part)
+        if not isinstance(owner, Module):
+            raise TypeError(f"submodule `{part}`: {owner} is not an instance of torch.nn.Module")
+    if not key:
+        raise KeyError('tensor name can\'t be empty string ""')
     for table in (owner._parameters, owner._buffers):
         if key in table:
             return table, key
+    present = getattr(owner, key, None)
+    if present is not None and not isinstance(present, Tensor):
+        raise TypeError(f"attribute `{key}`: {present} is not an instance of torch.Tensor")
     return (
         owner.__dict__,
         key,
