@@ -1,6 +1,7 @@
 """Names by the paths at which libraries look for them, and arguments in the forms in which they give them."""
 
 import importlib
+import re
 import warnings
 
 import pytest
@@ -78,3 +79,46 @@ def test_assert_asks_objects_that_answer_for_operations():
     torch._assert(torch.tensor(True), "not raised")
     with pytest.raises(AssertionError, match="must be"):
         torch._assert(torch.tensor(False), "must be")
+
+
+def test_native_names_and_low_ranks():
+    from rushlight import _VF, _lowrank
+
+    assert _VF.lstm is torch.lstm and torch._VF.relu is torch.relu
+    assert _lowrank.svd_lowrank is torch.svd_lowrank
+    torch.manual_seed(0)
+    a = torch.rand(6, 2) @ torch.rand(2, 5)
+    basis = _lowrank.get_approximate_basis(a, 2)
+    torch.testing.assert_close(basis @ (basis.mT @ a), a)
+    torch.testing.assert_close(basis.mT @ basis, torch.eye(2))
+
+
+def test_report_of_the_environment(capsys):
+    from rushlight.utils import collect_env
+
+    collect_env.main()
+    shown = capsys.readouterr().out
+    assert f"PyTorch version: {torch.__version__}" in shown and "[pip3] numpy==" in shown
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("ao.quantization", "QuantStub"),
+        ("quantization", "quantize_dynamic"),
+        ("ao.quantization.quantize_fx", "prepare_fx"),
+        ("nn.quantized", "Linear"),
+        ("package", "PackageExporter"),
+        ("utils.mobile_optimizer", "optimize_for_mobile"),
+        ("fx.experimental.proxy_tensor", "make_fx"),
+        ("fx.passes.graph_drawer", "FxGraphDrawer"),
+    ],
+)
+def test_what_is_not_there_imports_and_says_so_when_called(place, name):
+    from rushlight.absent_modules import absent_module
+
+    found = getattr(absent_module("rushlight." + place), name)
+    with pytest.raises(
+        NotImplementedError, match=re.escape(f"torch.{place}.{name}: Rushlight does not have it")
+    ):
+        found()

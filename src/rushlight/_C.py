@@ -18,7 +18,13 @@ from .overriding.state import (
     disabled_torch_function as _disabled_torch_function_impl,
 )
 
-__all__ = ["TensorBase", "_LinAlgError", "DisableTorchFunction", "DisableTorchFunctionSubclass", "_disabled_torch_function_impl"]
+__all__ = [
+    "TensorBase",
+    "_LinAlgError",
+    "DisableTorchFunction",
+    "DisableTorchFunctionSubclass",
+    "_disabled_torch_function_impl",
+]
 
 
 TensorBase = _TensorBase = Tensor
@@ -99,7 +105,7 @@ class _functions:
 
 class _Undefined(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Any:
         return x.clone()
 
     @staticmethod
@@ -109,7 +115,7 @@ class _Undefined(Function):
 
 class _Delayed(Function):
     @staticmethod
-    def forward(ctx: Any, message: str, x: Tensor) -> Tensor:
+    def forward(ctx: Any, message: str, x: Tensor) -> Any:
         ctx.message = message
         return x.clone()
 
@@ -123,7 +129,7 @@ class _TensorMeta(type(Tensor)):  # type: ignore[misc]
 
 
 def _padder(mode: str, dims: int) -> Any:
-    def function(self: Tensor, padding: Any) -> Tensor:
+    def function(self: Tensor, padding: Any) -> Any:
         """``nn.functional.pad`` in one mode, of a fixed number of dimensions."""
         from .nn.functional import pad
 
@@ -135,7 +141,7 @@ def _padder(mode: str, dims: int) -> Any:
 
 
 def _resizer(mode: str) -> Any:
-    def function(self: Tensor, output_size: Any, *options: Any) -> Tensor:
+    def function(self: Tensor, output_size: Any, *options: Any) -> Any:
         """``nn.functional.interpolate`` in one mode, to a size (or, where that is None, by factors)."""
         from .nn.functional import interpolate
 
@@ -153,7 +159,9 @@ class _nn:
     replication_pad1d, replication_pad2d, replication_pad3d = (_padder("replicate", n) for n in (1, 2, 3))
     reflection_pad1d, reflection_pad2d, reflection_pad3d = (_padder("reflect", n) for n in (1, 2, 3))
     upsample_nearest1d = upsample_nearest2d = upsample_nearest3d = _resizer("nearest")
-    _upsample_nearest_exact1d = _upsample_nearest_exact2d = _upsample_nearest_exact3d = _resizer("nearest-exact")
+    _upsample_nearest_exact1d = _upsample_nearest_exact2d = _upsample_nearest_exact3d = _resizer(
+        "nearest-exact"
+    )
     upsample_linear1d, upsample_bilinear2d, upsample_trilinear3d, upsample_bicubic2d = (
         _resizer(mode) for mode in ("linear", "bilinear", "trilinear", "bicubic")
     )

@@ -843,6 +843,8 @@ else:
                 f"_{name}": f".ops.compressed_indices:{name}"
                 for name in ("convert_indices_from_coo_to_csr", "convert_indices_from_csr_to_coo")
             },
+            "_fused_sdp_choice": ".nn.functional.native_forms:_fused_sdp_choice",
+            "_masked_softmax": ".nn.functional.native_forms:_masked_softmax",
             "_grid_sampler_2d_cpu_fallback": ".nn.functional.grid_sampling:grid_sampler_2d",
             "_scaled_dot_product_attention_math": (
                 ".nn.functional.native_forms:_scaled_dot_product_attention_math"
@@ -853,6 +855,7 @@ else:
             "PyTorchFileWriter": ".absent_modules:PyTorchFileWriter",
             "nested": ".absent_modules:nested",
             "_utils": "._utils",
+            "_VF": "._VF",
             "_tensor": "._tensor",
             "_tensor_str": "._tensor_str",
             "fx": ".fx",

@@ -18,6 +18,13 @@ _SAVE: Final = "torch.save and torch.load of a state_dict"
 _LAUNCH: Final = "rushlight launch, or torch.multiprocessing.spawn"
 _COMPILE: Final = "torch.compile, which records operations without rewriting Python code"
 _CPP: Final = "Python: there is no C++ here"
+_QUANT: Final = "float32, or torch.autocast for bfloat16: there is no quantization"
+_QUANT_NAMES: Final = (
+    "convert fuse_modules fuse_modules_qat get_default_qat_qconfig get_default_qconfig get_default_qconfig_mapping prepare "
+    "prepare_qat quantize quantize_dynamic quantize_qat DeQuantStub FakeQuantize HistogramObserver MinMaxObserver "
+    "MovingAverageMinMaxObserver ObserverBase PerChannelMinMaxObserver QConfig QConfigMapping QuantStub QuantWrapper"
+)
+_QUANT_LAYERS: Final = "Conv1d Conv2d Conv3d Embedding EmbeddingBag FloatFunctional Linear QFunctional"
 
 # Module (after rushlight.): what to use instead, and its names. Capitals are classes.
 TABLE: Final[dict[str, tuple[str, str]]] = {
@@ -90,6 +97,41 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "export": (_COMPILE, "export save load Dim ExportedProgram"),
     "numa": (_LAUNCH, ""),
     "numa.binding": (_LAUNCH, "AffinityMode NumaOptions"),
+    "onnx.operators": ("torch.save and torch.load", "shape_as_tensor reshape_from_tensor_shape"),
+    "onnx.symbolic_helper": ("torch.save and torch.load", "parse_args"),
+    "onnx.utils": ("torch.save and torch.load", "export"),
+    "ao": (_QUANT, ""),
+    "ao.nn": (_QUANT, ""),
+    "ao.nn.intrinsic": (_QUANT, "ConvBn2d ConvBnReLU2d ConvReLU2d LinearReLU"),
+    "ao.nn.qat": (_QUANT, "Conv2d Linear"),
+    "ao.nn.quantized": (_QUANT, _QUANT_LAYERS),
+    "ao.nn.quantized.dynamic": (_QUANT, "GRU LSTM Linear"),
+    "ao.pruning": ("torch.nn.utils.prune", "BaseSparsifier WeightNormSparsifier"),
+    "ao.quantization": (_QUANT, _QUANT_NAMES),
+    "ao.quantization.quantize_fx": (_QUANT, "convert_fx fuse_fx prepare_fx prepare_qat_fx"),
+    "quantization": (_QUANT, _QUANT_NAMES),
+    "quantization.quantize_fx": (_QUANT, "convert_fx fuse_fx prepare_fx prepare_qat_fx"),
+    "nn.intrinsic": (_QUANT, "ConvBn2d ConvBnReLU2d ConvReLU2d LinearReLU"),
+    "nn.qat": (_QUANT, "Conv2d Linear"),
+    "nn.quantized": (_QUANT, _QUANT_LAYERS),
+    "nn.quantized.dynamic": (_QUANT, "GRU LSTM Linear"),
+    "cuda.comm": (_PARALLEL, "broadcast broadcast_coalesced gather reduce_add reduce_add_coalesced scatter"),
+    "cuda.nccl": (
+        _PARALLEL,
+        "all_gather all_reduce broadcast init_rank reduce reduce_scatter unique_id version",
+    ),
+    "fx.experimental.symbolic_shapes": (
+        _COMPILE,
+        "guard_size_oblivious DimDynamic ShapeEnv StatelessSymbolicContext",
+    ),
+    "fx.passes.graph_drawer": ("Graph.print_tabular, or print(graph)", "FxGraphDrawer"),
+    "package": ("torch.save and torch.load", "EmptyMatchError PackageExporter PackageImporter"),
+    "utils.bundled_inputs": ("torch.save and torch.load", "augment_model_with_bundled_inputs"),
+    "utils.mobile_optimizer": ("torch.compile", "generate_mobile_module_lints optimize_for_mobile"),
+    "utils._python_dispatch": (
+        "torch.overrides.TorchFunctionMode",
+        "is_traceable_wrapper_subclass return_and_correct_aliasing TorchDispatchMode",
+    ),
     "onnx": ("torch.save and torch.load, or safetensors", "export is_in_onnx_export ONNXProgram"),
     "utils.cpp_extension": (_CPP, "load load_inline BuildExtension CppExtension CUDAExtension"),
 }
@@ -142,6 +184,7 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "distributed.rpc": {"is_available": _no},
     "_subclasses.fake_tensor": {"is_fake": _no},
     "fx.experimental.proxy_tensor": {"get_proxy_mode": _none},
+    "utils._python_dispatch": {"is_traceable_wrapper_subclass": _no},
 }
 
 

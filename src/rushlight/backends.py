@@ -138,7 +138,19 @@ openmp = _Backend("openmp", False)
 opt_einsum = _Backend("opt_einsum", False, enabled=False, strategy=None)
 quantized = _Backend("quantized", False, engine="none", supported_engines=["none"])
 xnnpack = _Backend("xnnpack", False, enabled=False)
-mha = _Backend("mha", False)
+class _MultiHeadAttention(_Backend):
+    """``torch.backends.mha``: whether PyTorch may take its fast path in evaluation; remembered, without effect."""
+
+    def get_fastpath_enabled(self) -> bool:
+        """What ``set_fastpath_enabled`` set last; true at first."""
+        return bool(self.__dict__.get("_fastpath", True))
+
+    def set_fastpath_enabled(self, value: bool) -> None:
+        """Remembered, without effect."""
+        self.__dict__["_fastpath"] = value
+
+
+mha = _MultiHeadAttention("mha", False)
 
 
 class _Cpu(_Backend):

@@ -766,9 +766,65 @@ def test_random_kernels(seed):
     check(kernel, extents, generator, tolerance=4000)
 
 
+def complex_values(shape, dtype, generator):
+    if dtype.kind != "c":
+        return random_values(shape, dtype, generator)
+    return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize(
+    "kinds", list(itertools.product([Step.ZERO, Step.ONE, Step.ANY], [Step.ONE, Step.ANY]))
+)
+@pytest.mark.parametrize("extents", [(1,), (7,), (16,), (133,), (5, 37), (3, 16)])
+def test_complex_numbers_are_loaded_and_stored_as_pairs(dtype, kinds, extents):
+    generator = np.random.default_rng(len(extents) + extents[-1])
+    dtype, part = np.dtype(dtype), np.zeros((), dtype).real.dtype
+    lead = (Step.ANY,) * (len(extents) - 1)
+    whole = [Argument(dtype, (*lead, kinds[0])), Argument(dtype, (*lead, kinds[1]), True)]
+    arguments = (*whole, Argument(part, (*lead, U)), Argument(part, (*lead, U), True))
+    listing = (
+        load(0, dtype), load(2, part), code(S.REAL, (0,), part), code(S.IMAG, (0,), part), code(S.ADD, (2, 1), part),
+        code(Leaf.CONST, (), dtype, 2 - 3j), code(S.IMAG, (5,), part), code(S.SUB, (3, 6), part),
+        code(S.COMPLEX, (7, 4), dtype),
+    )  # fmt: skip
+    kernel = RowKernel(len(extents) - 1, 1, arguments, (Stage(True, listing, ((1, 8), (3, 3))),))
+    check(kernel, extents, generator, fill=complex_values)
+
+
+def test_complex_numbers_of_rows_and_columns():
+    """Sums of parts, put together once for each row or column."""
+    generator = np.random.default_rng(5)
+    dtype, part = np.dtype(np.complex128), np.dtype(np.float64)
+    body = Stage(
+        True,
+        (load(0, dtype), code(S.REAL, (0,), part), code(S.IMAG, (0,), part)),
+        (),
+        ((R.MAX, 1), (R.MIN, 2)),
+    )
+    registers = [code(Leaf.REGISTER, (), part, (0, n)) for n in range(2)]
+    rest = Stage(False, (*registers, code(S.COMPLEX, (0, 1), dtype)), ((1, 2),))
+    again = Stage(
+        True,
+        (
+            code(Leaf.REGISTER, (), dtype, (1, -3)), load(0, dtype), code(S.REAL, (0,), part), code(S.IMAG, (1,), part),
+            code(S.COMPLEX, (2, 3), dtype),
+        ),
+        ((2, 4),),
+    )  # fmt: skip
+    rows = (
+        Argument(dtype, (Step.ANY, U)),
+        Argument(dtype, (U, Step.ZERO), True),
+        Argument(dtype, (Step.ANY, U), True),
+    )
+    check(RowKernel(1, 1, rows, (body, rest, again)), (6, 45), generator, fill=complex_values)
+    columns = (Argument(dtype, (Step.ANY, U)), Argument(dtype, (Step.ZERO, U), True))
+    check(ColumnKernel(0, 1, columns, body, rest), (9, 150), generator, fill=complex_values)
+
+
 def test_dtypes_without_loops_are_refused():
     one = (U,)
-    stage = Stage(True, (load(0, np.complex64),), ((1, 0),))
+    stage = Stage(True, (load(0, np.complex64), code(S.NEG, (0,), np.complex64)), ((1, 1),))
     arguments = (Argument(np.dtype(np.complex64), one), Argument(np.dtype(np.complex64), one, True))
     with pytest.raises(NotImplementedError, match="complex64"):
         row_kernel(RowKernel(0, 1, arguments, (stage,)))

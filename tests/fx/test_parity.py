@@ -169,6 +169,10 @@ def own_leaves(t):
         def is_leaf_module(self, m, module_qualified_name):
             return isinstance(m, t.nn.Sequential)
 
+    class ByPlace(t.fx.Tracer):
+        def is_leaf_module(self, m, module_qualified_name):
+            return m.__module__.startswith("torch.nn") and not isinstance(m, t.nn.Sequential)
+
     class Followed(t.fx.Tracer):
         def is_leaf_module(self, m, module_qualified_name):
             return False
@@ -188,10 +192,11 @@ def own_leaves(t):
 
     module = t.nn.Sequential(t.nn.Sequential(t.nn.Linear(2, 2), t.nn.Tanh()))
     whole = Whole().trace(module)
+    by_place = ByPlace().trace(model(t))
     followed = Followed().trace(t.nn.Bilinear(2, 2, 3))
     constant = t.fx.Tracer(param_shapes_constant=True).trace(Named())
     noted = [node.meta.get("seen") for node in followed.nodes]
-    return [text(str(graph)).replace("input1", "input") for graph in (whole, constant)], noted[:3]
+    return [text(str(graph)).replace("input1", "input") for graph in (whole, constant, by_place)], noted[:3]
 
 
 def test_tracers_of_programs():

@@ -46,7 +46,7 @@ def slot_tests(path: str, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
 
     @pytest.fixture(scope="module", autouse=True)
     def kernels() -> None:
-        """Every kernel of the tests, compiled beforehand: the tests are run once with a ``compare`` that lists what it is given."""
+        """Every kernel of the tests, compiled beforehand: they are run once with a ``compare`` that lists what it is given."""
         if host_cuda.COMPILER is None:
             return
         found: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []

@@ -146,8 +146,9 @@ class _ComplexMaker(_Maker):
     def step(self):
         if self.draw(st.booleans()):
             return super().step()
-        how = ["part", "whole", "pairs", "paired", "stride", "write_part", "write_pairs", "cast_complex", "write_whole", "constant"]
-        made = getattr(self, self.draw(st.sampled_from(how)))()
+        apart = ["part", "pairs", "stride", "write_part", "write_pairs"]
+        together = ["whole", "paired", "write_whole", "cast_complex", "constant"]
+        made = getattr(self, self.draw(st.sampled_from(apart + together)))()
         if made is not None and made.node.size <= 200:
             self.values.append(made)
         return None
@@ -219,7 +220,9 @@ class _ComplexMaker(_Maker):
         x = z and self.real_value(lambda v: v.dtype == PART[z.dtype] and 0 < v.node.size < 2 * z.node.size)
         if x is None:
             return None
-        return z.write(x.reshape((x.node.size,)), (1,), self.draw(st.integers(0, 2 * z.node.size - x.node.size)))
+        return z.write(
+            x.reshape((x.node.size,)), (1,), self.draw(st.integers(0, 2 * z.node.size - x.node.size))
+        )
 
     def write_whole(self):
         """Complex numbers over pairs of real ones."""
@@ -231,7 +234,9 @@ class _ComplexMaker(_Maker):
 @st.composite
 def complex_graphs(draw):
     """Like ``graphs``, with complex numbers."""
-    return _drawn(draw, _ComplexMaker(draw), [np.complex64, np.complex64, np.complex128, np.float32, np.float64])
+    return _drawn(
+        draw, _ComplexMaker(draw), [np.complex64, np.complex64, np.complex128, np.float32, np.float64]
+    )
 
 
 @st.composite

@@ -72,7 +72,8 @@ MASK = RNG.random((3, 5)) > 0.5
 PAIRS = RNG.standard_normal((4, 3, 2))
 _REDUCED = [{"axis": a, "keepdims": k} for a in (None, (0,), (1,), (0, 1)) for k in (False, True)]
 RECORDS = {
-    **{name: [((Z,), {})] for name in ("reciprocal", "neg", "conj", "abs", "sgn", "exp", "log", "sqrt", "sin", "cos", "sinh", "cosh")},
+    **{name: [((Z,), {})] for name in ("reciprocal", "neg", "conj", "abs", "sgn")},
+    **{name: [((Z,), {})] for name in ("exp", "log", "sqrt", "sin", "cos", "sinh", "cosh")},
     **{name: [((Z, W), {}), ((Z, W[:1]), {}), ((Z, 2.5 - 1j), {})] for name in ("add", "sub", "mul", "div")},
     "eq": [((Z, np.where(MASK, Z, W)), {})], "ne": [((Z, np.where(MASK, Z, W)), {})],
     "where": [((MASK, Z, W), {})], "masked_fill": [((Z, np.array(1j), MASK), {})],
@@ -80,7 +81,7 @@ RECORDS = {
     "sum": [((Z,), r) for r in _REDUCED], "mean": [((Z,), r) for r in _REDUCED], "prod": [((Z,), r) for r in _REDUCED],
     "linalg_vector_norm": [((Z,), {"ord": o, **r}) for o in (2, 1, 0, np.inf) for r in _REDUCED[:4]],
     "dot": [((Z[0].copy(), W[0].copy()), {})], "complex": [((PAIRS, PAIRS * 2), {})],
-    "to_copy": [((Z,), {"dtype": d}) for d in (np.complex128, np.complex64, np.float32, np.bool_, np.int64)],
+    "to_copy": [((Z,), {"dtype": np.dtype(d)}) for d in (np.complex128, np.complex64, np.float32, np.bool_, np.int64)],
     "view_as_real": [((Z,), {})], "view_as_complex": [((PAIRS,), {})],
     "cat": [((Z, W), {"dim": 1})], "flip": [((Z,), {"dims": (0,)})], "roll": [((Z,), {"shifts": (2,), "dims": (1,)})],
 }  # fmt: skip
@@ -115,7 +116,7 @@ def test_every_formula_is_tried():
 
 
 # Zeros, infinities, NaN, numbers whose squares and exponentials leave the range.
-PARTS = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 0.5, -2.5, 1e30, 100.0, 3e-39, -30.0, 85.0, 1.5e-45, 3e38, 0.6]
+PARTS = [0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 0.5, -2.5, 1e30, 100, 3e-39, -30, 85, 1.5e-45, 3e38, 0.6]
 
 
 def specials(dtype):
@@ -132,14 +133,21 @@ def agree(got, wanted, tolerance):
     size = np.abs(wanted)
     with np.errstate(all="ignore"):
         near = np.isfinite(got) & np.isfinite(wanted) & (np.abs(got - wanted) <= tolerance * size + 1e-44)
-    for a, b in [(got.real, wanted.real), (got.imag, wanted.imag)] if got.dtype.kind == "c" else [(got, wanted)]:
+    for a, b in (
+        [(got.real, wanted.real), (got.imag, wanted.imag)] if got.dtype.kind == "c" else [(got, wanted)]
+    ):
         same = (np.isnan(a) & np.isnan(b)) | ((a == b) & ((a != 0) | (np.signbit(a) == np.signbit(b))))
+        with np.errstate(all="ignore"):
+            same |= np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= tolerance * np.abs(b))
         wrong = np.flatnonzero(~(same | near))
         assert not wrong.size, (wrong[:5], got[wrong[:5]], wanted[wrong[:5]])
 
 
 @pytest.mark.parametrize("dtype", [C64, C128], ids=str)
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "reciprocal", "abs", "angle", "sgn", "square"])
+@pytest.mark.parametrize(
+    "name",
+    ["exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "reciprocal", "abs", "angle", "sgn", "square"],
+)
 def test_special_numbers_as_in_torch(name, dtype):
     torch = pytest.importorskip("torch")
     pytest.importorskip("llvmlite")

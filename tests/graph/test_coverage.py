@@ -21,7 +21,8 @@ BY_NUMPY = frozenset(
         "masked_scatter", "max_unpool", "max_unpool_gather", "median", "median_dim", "mode", "nanmedian",
         "nanmedian_dim", "ndtri", "nextafter", "nonzero", "normal", "poisson", "polygamma", "repeated_numbers",
         "scatter_reduce", "searchsorted", "sort", "special_bessel", "special_i0e", "special_i1", "special_i1e",
-        "special_polynomial", "special_zeta", "topk", "unique", "unique_consecutive", "_dirichlet_grad", "_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad", "binomial",
+        "special_polynomial", "special_zeta", "topk", "unique", "unique_consecutive", "_dirichlet_grad",
+        "_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad", "binomial",
     ]
 )  # fmt: skip
 

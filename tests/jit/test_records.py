@@ -13,17 +13,10 @@ from ..ops.test_records import DIFFERENTIABLE, RAISING, as_operands, contiguous,
 
 # Operations that look at values to find out what to do, which a static graph can't.
 LOOKS_AT_VALUES: dict[str, str] = {
-    "view_as_real": "the parts of complex numbers share memory with them, which a graph has no view for",
-    "view_as_complex": "the parts of complex numbers share memory with them, which a graph has no view for",
-    "to_copy": "the gradient of a cast from complex to real numbers is a real part",
-    "fft_complex": "the gradient of a real operand is a real part",
-    "fft_real_to_half": "its gradient is a real part",
-    "complex": "its gradient is in the parts of complex numbers",
     "linalg_eig": "its gradient raises where the values show that it is not defined",
     "masked_scatter": "raises where the mask has more places than there are values",
     "linalg_lu_factor": "its gradient permutes rows by the pivots",
 }
-SOMETIMES = frozenset({"fft_complex"})  # for some operands only
 # Compiled results are contiguous, where eager ones lie in memory as their operands do.
 ASKS_FOR_LAYOUT = frozenset({"as_strided"})
 
@@ -72,7 +65,6 @@ def test_compiled_is_eager(name, function, operands, mode, layout):
     if layout is spaced and name in ASKS_FOR_LAYOUT:
         pytest.skip("reads memory that operations before it have laid out")
     eager_operands = as_operands(name, operands, layout)
-    mixed = any(leaf.is_complex() for leaf in leaves(eager_operands))
     step = run(function, operands)
     expected = arrays(step(*eager_operands))
     expected_gradients = [leaf.grad for leaf in leaves(eager_operands)]
@@ -83,8 +75,7 @@ def test_compiled_is_eager(name, function, operands, mode, layout):
             results = arrays(compiled(*fresh))
         except ValueNeeded:
             assert mode == "static"
-            # The gradient of a real operand of complex numbers is a real part.
-            assert name in LOOKS_AT_VALUES or mixed, "reads a value while it is recorded"
+            assert name in LOOKS_AT_VALUES, "reads a value while it is recorded"
             return
         assert len(results) == len(expected)
         for result, wanted in zip(results, expected, strict=True):
@@ -95,4 +86,4 @@ def test_compiled_is_eager(name, function, operands, mode, layout):
             assert (leaf.grad is None) == (wanted is None)
             if wanted is not None:
                 np.testing.assert_allclose(leaf.grad.numpy(), wanted.numpy(), rtol=1e-10, atol=1e-11)
-    assert mode == "recorded" or name not in LOOKS_AT_VALUES or name in SOMETIMES
+    assert mode == "recorded" or name not in LOOKS_AT_VALUES

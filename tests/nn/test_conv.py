@@ -56,6 +56,7 @@ def test_a_convolution_is_what_its_definition_says(
     np.testing.assert_allclose(conv(x).detach().numpy(), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4])
 @pytest.mark.parametrize("dilation", [1, 3])
 @pytest.mark.parametrize("mode", ["zeros", "circular"])

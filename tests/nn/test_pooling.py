@@ -147,7 +147,7 @@ def test_how_they_print() -> None:
         (nn.MaxPool2d(2, stride=0), RuntimeError, "stride should not be zero"),
         (nn.MaxPool2d(2, padding=2), RuntimeError, "at most half of effective kernel size"),
         (nn.MaxPool2d(9), RuntimeError, "Output size is too small"),
-        (lambda x: nn.MaxPool2d(2)(x[0, 0]), RuntimeError, "Expected 3D or 4D"),
+        (lambda x: nn.MaxPool2d(2)(x[0, 0]), RuntimeError, "3D or 4D"),
         (lambda x: nn.MaxPool2d(2)(x > 0), NotImplementedError, "Bool"),
         (lambda x: nn.MaxPool2d(2)([1.0]), TypeError, "must be Tensor, not list"),
         (nn.AvgPool2d(2, divisor_override=0), RuntimeError, "divisor must be not zero"),

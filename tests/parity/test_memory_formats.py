@@ -164,7 +164,7 @@ def test_compiled_functions_take_channels_last() -> None:
     [
         lambda t: t.ones(2, 3).contiguous(memory_format=t.channels_last),
         lambda t: t.ones(2, 3, 4).to(memory_format=t.channels_last_3d),
-        lambda t: t.ones(2).contiguous(memory_format=t.preserve_format),
+        lambda t: t.ones(2, 3).t().contiguous(memory_format=t.preserve_format),
         lambda t: t.ones(2).contiguous(memory_format="channels_last"),
         lambda t: t.empty(24).resize_(2, 3, 4, memory_format=t.channels_last),
         lambda t: t.nn.Conv3d(1, 1, 1).to(memory_format=t.channels_last),

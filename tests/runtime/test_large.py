@@ -146,3 +146,72 @@ def test_layers_with_several_results(name, monkeypatch):
         assert kinds[record].program is not None
     for result, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-10)
+
+
+PARTS = {
+    "neighbours": lambda x: x[:, 1:] - x[:, :-1],
+    "rows": lambda x: x[1:] * x[:-1],
+    "every other row": lambda x: x[::2, 3:] + 2,
+    "with a whole array": lambda x: x[:, :1].exp() + x,
+    "of three dimensions": lambda x: x.view(6, 100, 70)[:, ::3, 2:].tanh(),
+    "turned": lambda x: x.t()[3:] - x.t()[:-3],
+    "another order": lambda x: x.view(6, 100, 70).permute(1, 0, 2)[:, :, 1:] + 1.5,
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_arrays(name, monkeypatch):
+    monkeypatch.setattr(PRIMITIVES["exp"], "large", 1)
+    x = torch.tensor(RNG.standard_normal((600, 70)).astype(np.float32))
+    record = PRIMITIVES["sub"]
+    large._kinds.clear()
+    array = x.numpy()
+    for _ in range(3):
+        found = run_large(record, (array[:, 1:], array[:, :-1]), {})
+    assert any(kind is not NEVER and kind.run is not None for kind in large._kinds.values())
+    np.testing.assert_array_equal(found, array[:, 1:] - array[:, :-1])
+    results = [PARTS[name](x) for _ in range(3)]
+    for result in results:
+        np.testing.assert_allclose(result.numpy(), results[0].numpy(), rtol=1e-6)
+        assert result.stride() == results[0].stride()
+
+
+def test_what_is_part_of_something_else():
+    memory = np.zeros(40 * 50 * 4 + 1, np.uint8)
+    odd = memory[1:].view(np.float32).reshape(40, 50)  # not aligned
+    x = RNG.standard_normal((40, 50)).astype(np.float32)
+    odd[...] = x
+    for _ in range(3):
+        np.testing.assert_array_equal(run_large(PRIMITIVES["neg"], (odd[:, 1:],), {}), -x[:, 1:])
+        np.testing.assert_array_equal(run_large(PRIMITIVES["neg"], (x[:, ::-1],), {}), -x[:, ::-1])
+
+
+def test_small_kinds_wait(monkeypatch):
+    monkeypatch.setattr(large, "_PATIENCE", 5)
+    large._kinds.clear()
+    x = RNG.standard_normal((4, 5)).astype(np.float32)
+    for count in range(8):
+        run_large(PRIMITIVES["neg"], (x,), {})
+        (kind,) = large._kinds.values()
+        assert (kind.run is not None) == (count > 5)
+
+
+@pytest.mark.parametrize("name", ["cummax", "cummin"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_running_extrema(name, dtype):
+    x = np.round(RNG.standard_normal((5, 30, 11)) * 3).astype(dtype)
+    if dtype is not np.int64:
+        x[RNG.random(x.shape) < 0.1] = np.nan
+        x[RNG.random(x.shape) < 0.1] = -0.0
+    record = PRIMITIVES[name]
+    for dim in range(3):
+        for found, wanted in zip(compiled(record, (x,), {"dim": dim}), record.impl(x, dim), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("shapes", [((512, 1), (512,)), ((40, 1, 60), (1, 90, 60)), ((60,), (700, 700, 1))])
+def test_results_that_are_larger_than_the_operands(shapes):
+    a, b = (RNG.uniform(0.5, 2, shape).astype(np.float32) for shape in shapes)
+    for _ in range(3):
+        result = torch.from_numpy(a) * torch.from_numpy(b)
+        np.testing.assert_array_equal(result.numpy(), a * b)

@@ -93,9 +93,14 @@ def test_a_pickle_module_asks_for_trust():
         load(io.BytesIO(file.getvalue()))
 
 
-def test_the_old_format_is_not_written():
-    with pytest.raises(NotImplementedError, match=r"save: .*_use_new_zipfile_serialization"):
-        save(1, io.BytesIO(), _use_new_zipfile_serialization=False)
+def test_the_old_format():
+    file = io.BytesIO()
+    x = tensor(np.arange(4.0))
+    save([x[1:], x], file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    part, whole = load(file)
+    part[0] = 9.0
+    assert whole.tolist() == [0.0, 9.0, 2.0, 3.0]
 
 
 def test_an_open_empty_file_is_filled(tmp_path):

@@ -99,3 +99,85 @@ def test_make_tensor(dtype: Any) -> None:
         ranged = make_tensor(50, dtype=dtype, low=2, high=5).float()
         assert bool((ranged >= 2).all()) and bool((ranged <= 5).all())
     assert bool((make_tensor(50, dtype=dtype, exclude_zero=True) != 0).all())
+
+
+MESSAGES = [
+    "torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])",
+    "1, 2",
+    "1.0, 1.1",
+    "1, 1.0",
+    "True, False",
+    "'a', 'b'",
+    "None, 1",
+    "[1, 2], [1, 3]",
+    "[torch.tensor([1.0])], [torch.tensor([3.0])]",
+    "{'a': 1}, {'b': 1}",
+    "[[1, 2]], [[1, 2, 3]]",
+    "{'a': {'b': [1, torch.tensor([1.0])]}}, {'a': {'b': [1, torch.tensor([2.0])]}}",
+    "[1], 1",
+    "torch.tensor([1]), torch.tensor([2])",
+    "torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]), rtol=0, atol=0",
+    "torch.tensor(1.0), torch.tensor(2.0)",
+    "torch.tensor(1j), torch.tensor(2j)",
+    "torch.ones(2).to_sparse(), torch.zeros(2).to_sparse()",
+    "torch.tensor([1.0, 2.0]).to_sparse(), torch.tensor([1.0, 3.0]).to_sparse()",
+    "torch.ones(2).to_sparse(), torch.ones(2)",
+    "torch.ones(2, 3).t(), torch.ones(3, 2).double(), check_stride=True",
+    "torch.ones(2, device='meta'), torch.ones(2).double()",
+    "torch.tensor([1.0]), torch.tensor([2.0]), rtol=0.1",
+    "torch.tensor([float('nan'), 1]), torch.tensor([1.0, 1])",
+    "torch.tensor([1.0, 5.0]), torch.tensor([0.0, 5.1])",
+    "[torch.tensor([1.0])], [torch.tensor([2.0])], msg=lambda text: '<' + text + '>'",
+    "torch.tensor([200], dtype=torch.uint8), torch.tensor([10], dtype=torch.uint8)",
+    "{1, 2}, {1, 2}",
+]
+
+
+@pytest.mark.parametrize("arguments", MESSAGES)
+def test_messages_are_those_of_pytorch(arguments: str) -> None:
+    def message(library: Any) -> tuple[str, str]:
+        with pytest.raises((AssertionError, TypeError, ValueError)) as caught:
+            eval(f"torch.testing.assert_close({arguments})", {"torch": library})
+        return caught.type.__name__, str(caught.value)
+
+    assert message(torch) == message(pytest.importorskip("torch"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "(2, 3), dtype=torch.float32",
+        "3, dtype=torch.int32",
+        "(3,), dtype=torch.bool",
+        "(4,), dtype=torch.complex64",
+        "(), dtype=torch.float16",
+        "(4,), dtype=torch.uint8, low=-3.5, high=2.2",
+        "(4, 4), dtype=torch.float64, noncontiguous=True",
+        "(2, 3, 4, 5), dtype=torch.float32, memory_format=torch.channels_last",
+        "(9,), dtype=torch.int64, low=0, high=1, exclude_zero=True",
+        "(3,), dtype=torch.float32, low=-3e38, high=3e38",
+        "(3,), dtype=torch.float8_e4m3fn",
+        "(2,), dtype=torch.float32, low=1, high=0",
+        "(2,), dtype=torch.float32, low=float('nan')",
+        "(2,), dtype=torch.bool, low=5, high=9",
+        "(2,), dtype=torch.int32, requires_grad=True",
+    ],
+)
+def test_random_tensors_are_those_of_pytorch(arguments: str) -> None:
+    def made(library: Any) -> Any:
+        library.manual_seed(3)
+        try:
+            tensor = eval(f"torch.testing.make_tensor({arguments}, device='cpu')", {"torch": library})
+        except ValueError as error:
+            return str(error)
+        wide = tensor if tensor.is_complex() else tensor.double()
+        return str(tensor.dtype), tensor.stride(), wide.tolist()
+
+    assert made(torch) == made(pytest.importorskip("torch"))
+
+
+def test_the_older_name() -> None:
+    with pytest.warns(FutureWarning, match="assert_allclose"):
+        torch.testing.assert_allclose(torch.tensor([1.0]), [1.0])
+    with pytest.warns(FutureWarning), pytest.raises(AssertionError, match="Tensor-likes are not close"):
+        torch.testing.assert_allclose(torch.tensor([1.0]), torch.tensor([1.1]))

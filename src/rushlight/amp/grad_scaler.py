@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from ..core.device import USABLE
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..ops.creation import tensor
+from ..ops.joining import stack
 
 
 class OptState(Enum):
@@ -118,6 +121,7 @@ class GradScaler:
     def _unscale(self, optimizer: Any, scale: Tensor, *, allow_half: bool) -> None:
         factor = 1.0 / float(scale)
         found: bool | None = None
+        largest: dict[Any, list[Tensor]] = {}  # of gradients that are not read one by one, by device
         token = GRAD_MODE.set(False)
         try:
             for group in optimizer.param_groups:
@@ -127,9 +131,15 @@ class GradScaler:
                         continue
                     if not allow_half and str(gradient.dtype) == "torch.float16":
                         raise ValueError("Attempting to unscale FP16 gradients.")
-                    finite = math.isfinite(float(gradient.abs().max())) if gradient.numel() else True
+                    finite = True
+                    if type(gradient._array) is not np.ndarray and gradient.numel():
+                        largest.setdefault(gradient.device, []).append(gradient.abs().max().double())
+                    elif gradient.numel():
+                        finite = math.isfinite(float(gradient.abs().max()))
                     found = bool(found) or not finite
                     gradient.mul_(factor)
+            for maxima in largest.values():  # one wait for the GPU, not one for each gradient
+                found = not math.isfinite(float(stack(maxima).max())) or found
         finally:
             GRAD_MODE.reset(token)
         if found is not None:

@@ -16,12 +16,12 @@ from .anomaly_mode import detect_anomaly as detect_anomaly, set_detect_anomaly a
 from .differentiate import backward as backward, grad as grad
 from .function import Function as Function
 from .grad_mode import (
-    enable_grad as enable_grad,
-    inference_mode as inference_mode,
-    no_grad as no_grad,
     _force_original_view_tracking as _force_original_view_tracking,
     _unsafe_preserve_version_counter as _unsafe_preserve_version_counter,
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
     is_view_replay_enabled as is_view_replay_enabled,
+    no_grad as no_grad,
     set_grad_enabled as set_grad_enabled,
     set_multithreading_enabled as set_multithreading_enabled,
 )

@@ -195,7 +195,7 @@ def grad(
         )
     if materialize_grads:
         gradients = [
-            _materialized(item) if gradient is None else gradient
+            _materialized(item, create_graph) if gradient is None else gradient
             for item, gradient in zip(chosen, gradients, strict=True)
         ]
     if isinstance(inputs, Mapping):
@@ -284,11 +284,11 @@ def _check_weight(i: int, weight: Tensor, shape: tuple[int, ...], dtype: Any) ->
         )
 
 
-def _materialized(item: TensorOrEdge) -> Tensor:
-    """Zeros in place of no gradient; they can be differentiated again, to zeros."""
+def _materialized(item: TensorOrEdge, create_graph: bool) -> Tensor:
+    """Zeros in place of no gradient; with ``create_graph`` they can be differentiated again, to zeros."""
     if isinstance(item, GradientEdge):
         raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-    return _zeros_for(item).requires_grad_()
+    return _zeros_for(item).requires_grad_(create_graph)
 
 
 def _zeros_for(item: TensorOrEdge) -> Tensor:

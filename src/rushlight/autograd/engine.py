@@ -117,7 +117,9 @@ def _run(
     else:
         shared, active, needed = _ways_to(targets, roots)
         if collect:
-            needed.update(active.intersection(targets))  # as in PyTorch they run, hooks and all, though to no end
+            needed.update(
+                active.intersection(targets)
+            )  # as in PyTorch they run, hooks and all, though to no end
         else:
             captured = dict.fromkeys(targets)
     if ANOMALY.enabled:
@@ -291,7 +293,9 @@ def _conform(gradient: Tensor, node: Node) -> Tensor:
     if gradient._array.shape != node.shape:
         gradient = sum_to_shape(gradient, node.shape)
     dtype = gradient._array.dtype
-    if dtype != node.dtype and not (node.special and type(node) is LeafNode and node.grad_dtype is not AS_THE_LEAF):
+    if dtype != node.dtype and not (
+        node.special and type(node) is LeafNode and node.grad_dtype is not AS_THE_LEAF
+    ):
         if dtype in COMPLEXES and node.dtype not in COMPLEXES:
             gradient = real(gradient)
         gradient = cast(gradient, node.dtype)

@@ -84,7 +84,6 @@ class FunctionCtx:
         node = None if self._node is None else self._node()
         return () if node is None else node.unpack()
 
-
     @property
     def saved_variables(self) -> tuple[Any, ...]:
         """An old name of ``saved_tensors``."""
@@ -199,7 +198,7 @@ def _checked_gradients(record: _Record, node: Node, ctx: FunctionCtx, result: An
         given = given[:expected]
     edges = node.edges
     if len(edges) != expected:
-        given = tuple([given[i] for i in node.tensor_positions])  # type: ignore[attr-defined]
+        given = tuple([given[i] for i in node.tensor_positions])
     for i, (edge, part) in enumerate(zip(edges, given, strict=True)):
         if part is None:
             continue
@@ -472,10 +471,9 @@ class Function(metaclass=FunctionMeta):
         if not any(isinstance(output, Tensor) for output in outputs):
             return result
         node = _make_node(cls, ctx, edges, args, outputs)
-        made: dict[int, Any] = {}  # a tensor that is returned twice stays one tensor
-        for i, output in enumerate(outputs):
-            if isinstance(output, Tensor) and id(output) not in made:
-                made[id(output)] = _with_history(output, i, node, ctx, args)
+        # A tensor that is returned twice stays one tensor, and counts as the last of them.
+        last = {id(output): i for i, output in enumerate(outputs) if isinstance(output, Tensor)}
+        made = {key: _with_history(outputs[i], i, node, ctx, args) for key, i in last.items()}
         wrapped = tuple([made.get(id(output), output) for output in outputs])
         if ctx.to_save:
             _save(ctx, node, outputs, wrapped)

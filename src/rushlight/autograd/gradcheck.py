@@ -187,7 +187,7 @@ def _random_weight(like: Array, spaced: bool, seed: int) -> Tensor:
     return make_tensor(array[..., ::2] if spaced and like.ndim else array).requires_grad_()
 
 
-def _components(array: Array) -> Array:
+def _components(array: Any) -> Array:
     """The elements as real numbers in row-major order: a complex one gives two."""
     array = array.values if isinstance(array, SparseArray) else array
     flat = np.ascontiguousarray(array).reshape(-1)
@@ -195,31 +195,33 @@ def _components(array: Array) -> Array:
 
 
 _BATCHED = (
-    "gradcheck or gradgradcheck failed while testing batched gradient computation: a batch of gradients, sent backward at once, "
-    "must give what each of them gives. If the test does not support it, leave check_batched_grad out."
+    "gradcheck or gradgradcheck failed while testing batched gradient computation: a batch of gradients, sent backward "
+    "at once, must give what each of them gives. If the test does not support it, leave check_batched_grad out."
 )
 _UNDEFINED_WARNING = (
-    "Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it may break existing "
-    'callers of this function. If this is true for you, you can call this function with "check_undefined_grad=False" to disable '
-    "the feature"
+    "Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it may break "
+    'existing callers of this function. If this is true for you, you can call this function with "check_undefined_grad=False" '
+    "to disable the feature"
 )
 
 
 def _memory(x: Tensor) -> Array:
     """The elements that can be moved: all, or those that a sparse tensor has."""
-    return x._array.values if isinstance(x._array, SparseArray) else x._array
+    array: Array = x._array.values if isinstance(x._array, SparseArray) else x._array
+    return array
 
 
 def _of_elements(gradient: Any, like: Any) -> Array:
     """The gradient's elements where ``like`` has some."""
     if not isinstance(like, SparseArray):
         return gradient  # type: ignore[no-any-return]
-    dense = np.zeros(gradient.shape, gradient.dtype)
+    dense: Any = np.zeros(gradient.shape, gradient.dtype)
     if isinstance(gradient, SparseArray):
         gradient.add_to(dense)
     else:
         dense += gradient
-    return dense[tuple(like.coordinates())]
+    chosen: Array = dense[tuple(like.coordinates())]
+    return chosen
 
 
 def _values_like(result: Any, outputs: tuple[Tensor, ...]) -> list[Tensor]:
@@ -279,8 +281,8 @@ class _Check:
         self.outputs = _differentiable(func(*inputs))
         if any(isinstance(output._array, SparseArray) for output in self.outputs):
             raise ValueError(
-                "Sparse output is not supported at gradcheck yet. Please call to_dense(masked_grad=...) on the output of fn for "
-                "gradcheck."
+                "Sparse output is not supported at gradcheck yet. Please call to_dense(masked_grad=...) on the output of fn "
+                "for gradcheck."
             )
 
     # --- values
@@ -312,8 +314,8 @@ class _Check:
             for what, a, b in zip(("shape", "dtype"), one, other, strict=True):
                 if a != b:
                     raise AssertionError(
-                        f"Expected `func` to return outputs with the same {what} when inputs are perturbed on index {i}, but got: "
-                        f"{a} and {b}."
+                        f"Expected `func` to return outputs with the same {what} when inputs are perturbed on index {i}, but "
+                        f"got: {a} and {b}."
                     )
         return [(a - b) / (2 * self.eps) for a, b in zip(above, below, strict=True)]
 
@@ -343,7 +345,11 @@ class _Check:
         )
         values = []
         for place, x, part in zip(self.places, self.points, parts, strict=True):
-            if part is not None and isinstance(part._array, SparseArray) and not isinstance(x._array, SparseArray):
+            if (
+                part is not None
+                and isinstance(part._array, SparseArray)
+                and not isinstance(x._array, SparseArray)
+            ):
                 raise GradcheckError(f"grad is incorrect layout ({part.layout} is not {x.layout})")
             if part is not None and part._array.shape != x._array.shape:
                 raise GradcheckError(
@@ -445,7 +451,9 @@ class _Check:
                         inputs = [
                             forward_ad.make_dual(value.detach(), make_tensor(tangent))
                             if i == place
-                            else forward_ad.make_dual(value.detach(), make_tensor(np.zeros_like(value._array)))
+                            else forward_ad.make_dual(
+                                value.detach(), make_tensor(np.zeros_like(value._array))
+                            )
                             if i in self.places
                             else value
                             for i, value in enumerate(self.inputs)
@@ -472,13 +480,17 @@ class _Check:
                     output, self.points, batch, retain_graph=True, allow_unused=True, is_grads_batched=True
                 )
             except RuntimeError as error:
-                raise GradcheckError(f"While computing batched gradients, got: {error}\n\n{_BATCHED}") from error
+                raise GradcheckError(
+                    f"While computing batched gradients, got: {error}\n\n{_BATCHED}"
+                ) from error
             for k, part in enumerate(found):
                 if part is None:
                     continue
                 for entry in (0, 1):
                     one = expected[entry][k]
-                    if one is not None and not np.allclose(part._array[entry], one._array, self.rtol, self.atol):
+                    if one is not None and not np.allclose(
+                        part._array[entry], one._array, self.rtol, self.atol
+                    ):
                         raise GradcheckError(
                             f"For output {i} and input {self.places[k]}:\n{_BATCHED}\nGot:\n{part[entry]}\n\nExpected:\n{one}"
                         )
@@ -538,6 +550,7 @@ class _Check:
                 expected = nothing if zeros is None else _of_elements(zeros._array, x._array)
                 actual = nothing if part is None else _of_elements(part._array, x._array)
                 if not np.allclose(expected, actual, equal_nan=True):
+                    warnings.warn(_UNDEFINED_WARNING, stacklevel=3)
                     raise GradcheckError(
                         "Expected all input gradients to be undefined or zero when all output gradients are undefined or zero: "
                         "an output gradient that is undefined gave another result than one of zeros."
@@ -545,12 +558,18 @@ class _Check:
 
 
 def get_numerical_jacobian(
-    fn: Callable[..., Any], inputs: Any, target: Tensor | None = None, eps: float = 1e-3, grad_out: float = 1.0
+    fn: Callable[..., Any],
+    inputs: Any,
+    target: Tensor | None = None,
+    eps: float = 1e-3,
+    grad_out: float = 1.0,
 ) -> list[Tensor]:
     """Deprecated: the Jacobians of ``fn(inputs)``'s first output by differences, each with a row for an input element."""
     _warn_of_private("get_numerical_jacobian")
     if grad_out != 1.0:
-        raise ValueError("Expected grad_out to be 1.0. get_numerical_jacobian no longer supports values of grad_out != 1.0.")
+        raise ValueError(
+            "Expected grad_out to be 1.0. get_numerical_jacobian no longer supports values of grad_out != 1.0."
+        )
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     check = _Check(lambda *values: fn(values), given, eps, 0.0, 0.0, 0.0)
     chosen = check.points if target is None else [target]
@@ -563,7 +582,9 @@ def get_analytical_jacobian(
     """Deprecated: the Jacobians of ``output`` by backward, and whether it gave them twice, in the right size and dtype."""
     _warn_of_private("get_analytical_jacobian")
     if grad_out != 1.0:
-        raise ValueError("Expected grad_out to be 1.0. get_analytical_jacobian no longer supports values of grad_out != 1.0.")
+        raise ValueError(
+            "Expected grad_out to be 1.0. get_analytical_jacobian no longer supports values of grad_out != 1.0."
+        )
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     check = _Check(lambda *_: output, given, 1e-6, 0.0, 0.0, nondet_tol)
     first, second = check.analytical(output), check.analytical(output)
@@ -573,9 +594,8 @@ def get_analytical_jacobian(
 
 def _warn_of_private(name: str) -> None:
     warnings.warn(
-        f"`{name}` was part of PyTorch's private API and not meant to be exposed. We are deprecating it and it will be removed in "
-        "a future version of PyTorch. If you have a specific use for this or feature request for this to be a stable API, please "
-        "file us an issue at https://github.com/pytorch/pytorch/issues/new",
+        f"`{name}` was part of PyTorch's private API and not meant to be exposed. We are deprecating it and it will be removed "
+        "in a future version of PyTorch.",
         FutureWarning,
         stacklevel=3,
     )

@@ -66,7 +66,9 @@ def execution_order() -> list[Node | None]:
     """The nodes that the backward that runs now runs, in their order."""
     frame = _run_frame()
     if frame is None:
-        raise RuntimeError("_current_graph_task_execution_order should only be called during the backward pass")
+        raise RuntimeError(
+            "_current_graph_task_execution_order should only be called during the backward pass"
+        )
     names = frame.f_locals
     targets = names["targets"]
     nodes = reachable(names["roots"])
@@ -78,7 +80,7 @@ def execution_order() -> list[Node | None]:
 
 def _in_order(nodes: list[Node], roots: Any) -> list[Node]:
     """As the engine takes them: the latest first, and a leaf as soon as every node that leads to it ran."""
-    waiting = {node: 0 for node in nodes}
+    waiting = dict.fromkeys(nodes, 0)
     for node in nodes:
         for edge in node.edges:
             edge = edge.parent if isinstance(edge, OutputNode) else edge

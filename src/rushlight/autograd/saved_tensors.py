@@ -56,6 +56,7 @@ class Packed:
 
 
 _saved_slot: Any = Node.saved
+_output_slot: Any = Node.output
 
 
 class _PackedNode(Node):
@@ -107,7 +108,9 @@ def _make_packed(node: Node) -> None:
     if issubclass(kind, _PackedNode):
         return
     if kind not in _packed_classes:
-        _packed_classes[kind] = type(kind.__name__, (_PackedNode,), {"__slots__": (), "__module__": "builtins"})
+        _packed_classes[kind] = type(
+            kind.__name__, (_PackedNode,), {"__slots__": (), "__module__": "builtins"}
+        )
     node.__class__ = _packed_classes[kind]
 
 
@@ -149,7 +152,7 @@ class SavedTensor:
             )
         entries = list(saved or ())
         is_output = position == len(entries)
-        content = node.__dict__.get("packed_output") if is_output else entries[position]
+        content: Any = node.__dict__.get("packed_output") if is_output else entries[position]
         of_function = type(content) is tuple
         if isinstance(content, Packed) or (of_function and isinstance(content[0], Packed)):
             raise RuntimeError(
@@ -163,13 +166,18 @@ class SavedTensor:
         if of_function:
             index = content[3]
             plain = tensor if index is None else make_tensor(tensor._array)
-            entries[position] = (Packed(plain, tensor._node if index is None else None, hooks), None, 0, index)
+            entries[position] = (
+                Packed(plain, tensor._node if index is None else None, hooks),
+                None,
+                0,
+                index,
+            )
             node.saved = tuple(entries)
             return
         if is_output:
             packed = Packed(make_tensor(tensor._array), None, hooks)
             _make_packed(node)
-            Node.output.__set__(node, None)  # type: ignore[attr-defined]
+            _output_slot.__set__(node, None)
             node.__dict__["packed_output"] = packed
             return
         entries[position] = Packed(tensor, tensor._node, hooks)

@@ -127,6 +127,35 @@ class _HostCall:
         return tuple([result[i] for i in self.wanted])
 
 
+# Copies of fewer elements are left to the loop that they are anyway.
+_EXCHANGED_FROM = 4096
+
+
+def _exchange(plan: LoopPlan) -> tuple[str, list[int], int, int, tuple[int, int]] | None:
+    """A kernel that copies in blocks where ``plan`` only copies an array into another order of dimensions: its code, integers,
+    units and grain, and which of the arguments it reads and writes."""
+    kernel = plan.kernel
+    if not isinstance(kernel, RowKernel) or len(kernel.stages) != 1 or len(plan.arguments) != 2:
+        return None
+    (stage,) = kernel.stages
+    if len(stage.code) != 1 or stage.reductions or plan.units * plan.work < _EXCHANGED_FROM:
+        return None
+    if stage.code[0].op is not Leaf.LOAD or len(stage.stores) != 1:
+        return None
+    read, written = stage.code[0].payload, stage.stores[0][0]
+    source, target = plan.arguments[read], plan.arguments[written]
+    if source.dtype != target.dtype or source.written or not target.written:
+        return None
+    from .kernels.transposing import STRETCH, block_extent, copy_of
+
+    itemsize = int(target.dtype.itemsize)
+    way = copy_of(plan.extents, source.strides, target.strides, itemsize)
+    if way is None:
+        return None
+    grain = max(1, 16384 // (STRETCH * block_extent(itemsize)))
+    return (*way, grain, (read, written))
+
+
 class Emitter:
     def __init__(self, graph: Graph, plan: Schedule) -> None:
         self.graph = graph
@@ -224,9 +253,7 @@ class Emitter:
             else:
                 base = self.place(argument.root)
             itemsize = argument.dtype.itemsize
-            (writes if argument.written else reads).append(
-                _extent(base, _nbytes(self.nodes[argument.root]))
-            )
+            (writes if argument.written else reads).append(_extent(base, _nbytes(self.nodes[argument.root])))
             places.append(base._replace(offset=base.offset + argument.offset * itemsize))
         ints = [*plan.extents]
         for argument in plan.arguments:
@@ -235,8 +262,13 @@ class Emitter:
         size = sum([self._bytes_of(a, plan) for a in plan.arguments])
         flops = total * _cost(plan.kernel)
         numbers = (*group.inlined, *group.members)
+        units, grain = plan.units, _grain(plan)
+        exchange = _exchange(plan)
+        if exchange is not None:
+            text, ints, units, grain, order = exchange
+            places = [places[i] for i in order]
         launch = Launch(
-            text, "kernel", tuple(ints), tuple(places), plan.units, _grain(plan), 0,
+            text, "kernel", tuple(ints), tuple(places), units, grain, 0,
             self._label(group), self._sites(numbers), flops, size,
         )  # fmt: skip
         self._launch(launch, reads, writes, numbers, plan.kernel)

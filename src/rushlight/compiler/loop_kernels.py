@@ -368,10 +368,7 @@ class LoopBuilder:
         new = {dim: i for i, dim in enumerate(kept)}
         arguments = tuple([a._replace(strides=tuple([a.strides[d] for d in kept])) for a in self.arguments])
         described = tuple(
-            [
-                Argument(a.dtype, tuple([_step(s) for s in a.strides]), a.written)
-                for a in arguments
-            ]
+            [Argument(a.dtype, tuple([_step(s) for s in a.strides]), a.written) for a in arguments]
         )
         return [len(ends) for ends in runs], tuple(sizes), arguments, described, new
 

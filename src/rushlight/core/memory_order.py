@@ -51,9 +51,9 @@ def ordered_like(result: Any, *operands: Any) -> Any:
     if result.ndim in _TO_LAST and type(result) is np.ndarray:
         for operand in operands:
             # Where extents are 1, an array may be in both orders; then channels side by side tell.
-            if operand.strides[1] == operand.itemsize or not operand.flags.c_contiguous:
-                if suggests_channels_last(operand):
-                    return result if suggests_channels_last(result) else in_channels_last(result)
+            aside = operand.strides[1] == operand.itemsize or not operand.flags.c_contiguous
+            if aside and suggests_channels_last(operand):
+                return result if suggests_channels_last(result) else in_channels_last(result)
     return result
 
 

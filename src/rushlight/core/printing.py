@@ -184,7 +184,7 @@ def format_tensor(
     if not is_parameter:
         return text
     if class_name != "tensor":
-        return f"Parameter({text})"
+        text = f"Parameter({text})"
     return f"Parameter containing:\n{' ' * indent}{text}"
 
 

@@ -81,9 +81,13 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if not isinstance(value, bool):
+        if value is not True and value is not False:
             raise RuntimeError("requires_grad must be a bool")
         Tensor.requires_grad_(self, value)  # not a method that a subclass puts in its place
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) asking for this leaf's gradient, in place.
@@ -116,10 +120,6 @@ class Tensor:
                 )
             self._node = None
         return self
-
-    @requires_grad.deleter
-    def requires_grad(self) -> None:
-        raise RuntimeError("requires_grad must be a bool")
 
     @property
     def is_leaf(self) -> bool:
@@ -179,8 +179,8 @@ class Tensor:
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{_cpp_name(value.dtype)}' to a tensor with grad_dtype "
                     f"'{_cpp_name(allowed)}'. The gradient must match the tensor's grad_dtype (defaults to the "
-                    "tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
-                    "dtype."
+                    "tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow "
+                    "any dtype."
                 )
         self._grad = value
 
@@ -189,7 +189,7 @@ class Tensor:
         self._grad = None
 
     @property
-    def grad_dtype(self) -> dtype | None:
+    def grad_dtype(self) -> Any:
         """The dtype that this leaf's gradient is brought to: its own unless set; None leaves each gradient as it comes.
 
         ``RuntimeError`` for tensors with a history, and on setting it while there is a ``grad`` of another dtype.
@@ -202,7 +202,7 @@ class Tensor:
         return self.dtype if node.grad_dtype is AS_THE_LEAF else node.grad_dtype
 
     @grad_dtype.setter
-    def grad_dtype(self, value: dtype | None) -> None:
+    def grad_dtype(self, value: Any) -> None:
         node = self._node
         if value is not None and not isinstance(value, dtype):
             raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value).__name__}")

@@ -168,8 +168,8 @@ def _collected(func: Any, outputs: Any, level: int, size: int, out_dims: Any) ->
     name = _name(func)
     if not all(dim is None or type(dim) is int for dim in flatten(out_dims)[0]):
         raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints representing "
-            "where in the outputs the vmapped dimension should appear."
+            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+            "representing where in the outputs the vmapped dimension should appear."
         )
     results, structure = flatten(outputs)
     dims = broadcast_prefix(out_dims, structure)

@@ -6,7 +6,8 @@ import builtins
 import inspect
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, Final, TypeVar
 
@@ -220,7 +221,9 @@ class Tracer(TracerBase):
         with ScopeContextManager(self.scope, Scope(path, type(m))):
             self.module_stack[key] = path, type(m)
             try:
-                if self.is_leaf_module(m, path):
+                with _spoken_place(m):
+                    is_leaf = self.is_leaf_module(m, path)
+                if is_leaf:
                     return self.create_proxy("call_module", path, args, kwargs)
                 return forward(*args, **kwargs)
             finally:
@@ -479,6 +482,21 @@ def _annotation(function: Any, name: str) -> Any:
     if function.__code__.co_filename.startswith(LIBRARY):
         return None
     return getattr(function, "__annotations__", {}).get(name)
+
+
+@contextmanager
+def _spoken_place(module: Module) -> Iterator[None]:
+    """Inside, ``module.__module__`` of the library's layers is PyTorch's: programs decide by it what a leaf is."""
+    own = type(module).__module__
+    state = vars(module)
+    if not own.startswith("rushlight.nn.") or "__module__" in state:
+        yield
+        return
+    state["__module__"] = "torch.nn.modules." + own.removeprefix("rushlight.nn.")
+    try:
+        yield
+    finally:
+        del state["__module__"]
 
 
 def _unused_key(stack: dict[str, Any], path: str) -> str:

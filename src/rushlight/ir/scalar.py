@@ -3,8 +3,8 @@
 Each has a NumPy function as its definition (``reference``), which the tests hold every backend to. Comparisons give bool;
 ``WHERE`` takes (condition, a, b) and has the dtype of a and b; ``REAL`` and ``IMAG`` give a part of a complex number and
 ``COMPLEX`` makes one of its parts; everything else has its operands' common dtype, which the graph makes equal by explicit
-casts. All arithmetic with complex numbers is written in their parts (``compiler/lowering/complex_numbers.py``). Integers wrap around; floats follow IEEE 754, NaN propagates through MAXIMUM and
-MINIMUM.
+casts. All arithmetic with complex numbers is written in their parts (``compiler/lowering/complex_numbers.py``). Integers wrap
+around; floats follow IEEE 754, NaN propagates through MAXIMUM and MINIMUM.
 """
 
 from __future__ import annotations
@@ -134,7 +134,10 @@ def _complex(real: Any, imag: Any) -> Any:
 
 
 # The dtype of a complex number's parts, and the other way round.
-PART: dict[Any, Any] = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
+PART: dict[Any, Any] = {
+    np.dtype(np.complex64): np.dtype(np.float32),
+    np.dtype(np.complex128): np.dtype(np.float64),
+}
 WHOLE: dict[Any, Any] = {part: whole for whole, part in PART.items()}
 
 

@@ -93,7 +93,9 @@ def _check_map(node: Node, operands: list[Node]) -> None:
     dtypes = {x.dtype for x in computed}
     _require(len(dtypes) == 1, f"operands of dtypes {dtypes}")
     expected = result_dtype(op, computed[0].dtype)
-    _require(expected is not None and node.dtype == expected, f"{op} of {computed[0].dtype} gives {node.dtype}")
+    _require(
+        expected is not None and node.dtype == expected, f"{op} of {computed[0].dtype} gives {node.dtype}"
+    )
 
 
 def _check_reduce(node: Node, operands: list[Node]) -> None:

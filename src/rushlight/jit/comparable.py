@@ -88,6 +88,8 @@ def parts_read(value: Any) -> list[Any]:
         return [] if found is _MISSING else [found]
     if kind is _thread._local:
         return [*value.__dict__.values()]
+    if kind.__module__ == "logging":
+        return [part for key, part in vars(value).items() if key not in _OF_LOGGERS]
     return [*value] if kind is set or kind is deque else []
 
 
@@ -97,10 +99,20 @@ def _loggers() -> tuple[type, ...]:
 
 
 def _of_logger(logger: Any) -> Any:
-    """Which messages come through. Where they go to is no part of what a call computes."""
+    """Which messages come through, and what the program has put on it. Where they go to decides nothing in a call."""
+    own = vars(logger)
+    more = [(key, exactly(part)) for key, part in own.items() if key not in _OF_LOGGERS]
     if not hasattr(logger, "getEffectiveLevel"):
-        return None
-    return logger.disabled, logger.getEffectiveLevel(), logger.manager.disable
+        return more
+    return logger.disabled, logger.getEffectiveLevel(), logger.manager.disable, len(logger.handlers), more
+
+
+_OF_LOGGERS: Final = frozenset(
+    (
+        "name", "level", "parent", "propagate", "handlers", "disabled", "filters", "manager", "_cache", "root", "loggerMap",
+        "loggerDict", "loggerClass", "logRecordFactory", "emittedNoHandlerWarning", "_disable",
+    )
+)  # fmt: skip
 
 
 def exactly(part: Any) -> Any:

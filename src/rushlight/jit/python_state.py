@@ -13,7 +13,7 @@ import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any, Final
 
@@ -184,11 +184,12 @@ class PythonState:
             self._keep.append(hooks)
             self.lists.append((Length(hooks), (None,) * len(hooks), name))
 
-    def note(self, witness: Any) -> None:
-        """Take down what a call was seen to ask for beside what its code names."""
-        for variable in witness.contexts:
+    def note(self, variables: Sequence[Any], not_found: Sequence[tuple[Any, str]]) -> None:
+        """Take down what a call was seen to ask for beside what its code names: context variables, and what classes and Python
+        modules did not have."""
+        for variable in variables:
             self._visit(variable, f"the context variable {variable.name}", 1)
-        for of, name in witness.not_found:
+        for of, name in not_found:
             for owner in [of] if isinstance(of, ModuleType) else of.__mro__:
                 of_python = getattr(owner, "__module__", None) == "builtins"
                 if not is_ours(owner) and not of_python and name not in vars(owner):
@@ -198,10 +199,14 @@ class PythonState:
         """What the code names: globals, and attributes of the classes and Python modules that were met."""
         names: set[str] = set(asked)
         for code, space in codes.items():
-            if not space or space.get("__name__") in _REGISTRIES:
+            if space.get("__name__") in _REGISTRIES:
                 continue
             names.update(code.co_names)
             names.add(code.co_name)
+            if not space:
+                continue
+            if not _READ_BY_ANY_NAME.isdisjoint(code.co_names):  # by strings, maybe
+                names.update([part for part in code.co_consts if type(part) is str])
             for name in globals_of(code):
                 if name in space:
                     self._entry(space, name, f"the global {name}")
@@ -439,8 +444,8 @@ class PythonState:
         if isinstance(value, staticmethod | classmethod):
             self._visit(value.__func__, name, depth)
             return
-        if isinstance(value, property):
-            for part in (value.fget, value.fset):
+        if isinstance(value, property | cached_property):
+            for part in (value.fget, value.fset) if isinstance(value, property) else (value.func,):
                 self._visit(part, name, depth)
             return
         if isinstance(value, ModuleType | type):
@@ -483,6 +488,12 @@ class PythonState:
             self._seen.add(id(value))
             self._keep.append(value)
             for part in (value.func, value.args, value.keywords):
+                self._visit(part, name, depth + 1)
+            return
+        if kind is frozenset:
+            self._seen.add(id(value))
+            self._keep.append(value)
+            for part in value:
                 self._visit(part, name, depth + 1)
             return
         if isinstance(value, Enum):

@@ -128,7 +128,7 @@ class Replay:
         if reason is None and not same_leaves(before, leaves(arguments)):
             reason = "an argument that is no tensor is changed"
         if reason is None:
-            state.note(witness)
+            state.note(witness.contexts, witness.not_found)
             state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
             reason = state.incomplete
         if reason is None:
@@ -145,7 +145,7 @@ class Replay:
         witness, kind.witness, kind.calm = kind.witness, None, 0
         assert witness is not None
         state = PythonState(self.function, (args, kwargs))
-        state.note(witness)
+        state.note(witness.contexts, witness.not_found)
         state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
         known = [reference() for reference in list(self.met.values())]
         gradients = [(t, t._grad) for t in (*tensors, *state.tensors, *known) if t is not None]

@@ -23,6 +23,7 @@ from .witness import Witness
 VARIANTS: Final = 16  # recordings kept for one signature
 _RESTARTS: Final = 3  # recordings in a row that leave something behind
 _MOST_CODE: Final = 10_000
+_MOST_KEYS: Final = 256  # signatures: objects among the arguments are part of them
 
 
 class Static:
@@ -41,6 +42,7 @@ class Static:
         self._again: Any = None  # the signature of the last recording
         # What calls have run, see ``PythonState.extend``.
         self._ran: tuple[dict[Any, Any], list[Any], set[str]] = ({}, [], set())
+        self._contexts: dict[int, Any] = {}  # context variables that they asked, by id
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(ACTIVE, "tape", None) is not None:
@@ -58,6 +60,7 @@ class Static:
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         state = PythonState(self.function, (args, kwargs))
         if self._ran[0]:
+            state.note([*self._contexts.values()], ())
             state.extend(*self._ran, before_the_call=True)
             state.incomplete = None  # what matters is what this call runs
         witness = Witness(recording=True)
@@ -70,7 +73,8 @@ class Static:
                 [*self._ran[1], *witness.library][-_MOST_CODE:],
                 self._ran[2] | witness.names,
             )
-            state.note(witness)
+            self._contexts.update({id(variable): variable for variable in witness.contexts})
+            state.note(witness.contexts, witness.not_found)
             state.extend(witness.codes, witness.library, witness.names, before_the_call=False)
             _check_repeats(call, witness)
         except BaseException:
@@ -108,6 +112,8 @@ class Static:
 
     def add(self, key: Any, programs: Sequence[StaticProgram]) -> None:
         """Keep recordings for a signature, before those that are there."""
+        while len(self.variants) >= _MOST_KEYS and key not in self.variants:
+            del self.variants[next(iter(self.variants))]  # what was recorded for the oldest signature
         variants = self.variants.setdefault(key, [])
         variants[:0] = programs
         del variants[VARIANTS:]

@@ -47,6 +47,9 @@ _HARMLESS_MODULES: Final = frozenset(
 )  # fmt: skip
 _HARMLESS_OF_SYS: Final = frozenset(("exc_info", "getrecursionlimit", "getsizeof", "intern", "is_finalizing"))
 # Changes of attributes: what is left of them when the call ends, ``PythonState`` sees.
+_LOOKS_FOR_MODULES: Final = frozenset(
+    ("_find_and_load", "_gcd_import", "_handle_fromlist", "_find_spec", "find_spec")
+)
 _LOCKS: Final = (_thread.LockType, _thread.RLock)
 _SETTING: Final = frozenset(("setattr", "delattr"))
 # Kinds of objects whose methods change nothing outside of them, and which are compared if they are the program's.
@@ -178,8 +181,10 @@ class Witness:
         if event == "call":
             if id(code) not in self._is_program:
                 self._new_code(code, frame)
-            if code.co_filename.startswith("<frozen importlib"):
-                self._quiet = frame  # modules are looked for or imported: the next call finds them there
+            if code.co_filename.startswith("<frozen importlib") and code.co_name in _LOOKS_FOR_MODULES:
+                self._quiet = frame  # the next call finds them there
+            elif code.co_name == "reload" and frame.f_globals.get("__name__") == "importlib":
+                self.called = self.called or _at("a module is loaded again", code, frame.f_lineno)
             elif code.co_name == "_log" and frame.f_globals.get("__name__") == "logging":
                 self._message(frame)
         elif event == "c_call" and self.called is None:
@@ -252,8 +257,8 @@ class Witness:
                     self.called = found
         if not program:
             return
-        trusted = frame.f_globals.get("__name__") in _TRUSTED
-        self.codes[code] = _NO_GLOBALS if trusted else frame.f_globals
+        name = frame.f_globals.get("__name__")
+        self.codes[code] = _NO_GLOBALS if name in _TRUSTED and name != "copy" else frame.f_globals
         if self.kept is None and frame.f_globals.get("__name__") not in _TRUSTED:
             kept = _what_it_keeps(code)
             if kept is not None:

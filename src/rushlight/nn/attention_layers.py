@@ -6,8 +6,7 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from ..ops.creation import empty
-from . import init
-from .functional.multi_head_attention import multi_head_attention_forward
+from . import functional, init
 from .linear import Linear
 from .module import Module
 from .parameter import Parameter
@@ -124,7 +123,7 @@ class MultiheadAttention(Module):
             # One tensor in several places stays one: it decides how the projections are taken.
             distinct = {id(t): t.transpose(0, 1) if t.dim() > 1 else t for t in (query, key, value)}
             query, key, value = (distinct[id(t)] for t in (query, key, value))
-        result, weights = multi_head_attention_forward(
+        result, weights = functional.multi_head_attention_forward(
             query,
             key,
             value,

@@ -1,7 +1,8 @@
 """Backward hooks of modules.
 
-Full ones are two identity operations around ``forward`` that see its gradients pass. The older ones, ``register_backward_hook``,
-are hooks of the node that made the first result, and so see that node's inputs, which need not be the module's.
+Full ones are two identity operations around ``forward`` that see its gradients pass. The older ones, of
+``register_backward_hook``, are hooks of the node that made the first result, and so see that node's inputs, which need not be
+the module's.
 """
 
 from __future__ import annotations
@@ -121,9 +122,7 @@ class BackwardWatcher:
         """Called when the gradients of the inputs are known: runs the hooks."""
         spread = _spread(gradients, self.input_places, self.input_count)
         places = list(self.input_kinds)
-        for place, gradient in zip(
-            places, _filled(spread, self.input_kinds, places, gradients), strict=True
-        ):
+        for place, gradient in zip(places, _filled(spread, self.input_kinds, places, gradients), strict=True):
             spread[place] = gradient
         full = self._run_hooks(tuple(spread))
         for place in self.input_places:
@@ -170,7 +169,9 @@ def watch_node(module: Any, hooks: list[Any], args: tuple[Any, ...], result: Any
     tensor = result
     while not isinstance(tensor, Tensor):
         tensor = (
-            next(v for v in tensor.values() if isinstance(v, Tensor)) if isinstance(tensor, dict) else tensor[0]
+            next(v for v in tensor.values() if isinstance(v, Tensor))
+            if isinstance(tensor, dict)
+            else tensor[0]
         )
     node = tensor.grad_fn
     if node is None:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..core.device import OF_ARRAYS
 from ..core.dtypes import dtype as Dtype
 from ..core.tensor import Tensor, make_tensor
 from ..ops.creation import empty
@@ -28,6 +29,8 @@ _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
 
 def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    if type(like._array) in OF_ARRAYS:
+        return make_tensor(OF_ARRAYS[type(like._array)].made("zeros", shape, like._array.dtype, like.device))
     return tensor_beside(like, np.zeros(shape, like._array.dtype))
 
 

@@ -49,12 +49,19 @@ def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = N
     return triu(full((sz, sz), -math.inf, dtype=dtype, device=device), 1)
 
 
-def _is_causal(mask: Tensor | None, is_causal: bool | None, length: int) -> bool:
+def _detect_is_causal_mask(
+    mask: Tensor | None, is_causal: bool | None = None, size: int | None = None
+) -> bool:
     """Whether the mask is the causal one; looked up in its values unless ``is_causal`` says."""
     if is_causal is None and mask is not None:
+        length = mask.shape[-2] if size is None else size
         causal = _generate_square_subsequent_mask(length, dtype=mask.dtype)
         return mask.shape == causal.shape and bool((mask == causal).all())
     return is_causal is True
+
+
+def _get_seq_len(src: Tensor, batch_first: bool) -> int:
+    return src.shape[1 if src.dim() == 3 and batch_first else 0]  # type: ignore[no-any-return]
 
 
 class TransformerEncoderLayer(Module):
@@ -268,6 +275,8 @@ class TransformerEncoder(Module):
         is_causal: bool | None = None,
     ) -> Tensor:
         padded = src_key_padding_mask
+        if padded is not None and padded.dtype.is_floating_point:
+            padded = padded.ne(0)
         src_key_padding_mask = _canonical_mask(
             src_key_padding_mask, "src_key_padding_mask", _none_or_dtype(mask), "mask", src.dtype
         )
@@ -275,8 +284,7 @@ class TransformerEncoder(Module):
         batch_first = bool(self.layers) and getattr(
             getattr(self.layers[0], "self_attn", None), "batch_first", False
         )
-        length = src.shape[1 if src.dim() == 3 and batch_first else 0]
-        causal = _is_causal(mask, is_causal, length)
+        causal = _detect_is_causal_mask(mask, is_causal, _get_seq_len(src, batch_first))
         result = src
         for module in self.layers:
             result = module(
@@ -287,7 +295,7 @@ class TransformerEncoder(Module):
         return result if self.norm is None else self.norm(result)
 
     def _leaves_padding_out(self, src: Tensor, padded: Tensor) -> bool:
-        if not self.use_nested_tensor or self.training or src.dim() != 3 or padded.dtype.is_floating_point:
+        if not self.use_nested_tensor or self.training or src.dim() != 3:
             return False
         needs_grad = src.requires_grad or any(p.requires_grad for p in self.layers[0].parameters())
         if GRAD_MODE.get() and needs_grad:
@@ -351,7 +359,7 @@ class TransformerDecoder(Module):
             getattr(self.layers[0], "self_attn", None), "batch_first", False
         )
         length = tgt.shape[1 if tgt.dim() == 3 and batch_first else 0]
-        causal = _is_causal(tgt_mask, tgt_is_causal, length)
+        causal = _detect_is_causal_mask(tgt_mask, tgt_is_causal, length)
         result = tgt
         for module in self.layers:
             result = module(

@@ -428,7 +428,7 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     if input._array.dtype in LOW_PRECISION:
-        result = in_float32(softshrink, input, lambd)
+        result = in_float32(lambda x: softshrink(x, lambd) + 0.0, input)  # no negative zeros
         return result if out is None else write_out(out, result, "softshrink")
     low = where(lt(input, -lambd), input + lambd, mul(input, 0.0))
     result = where(gt(input, lambd), input - lambd, low)
@@ -468,6 +468,8 @@ def _softmax_impl(x: Any, dim: int) -> Any:
         return x.copy()
     if not x.ndim:
         return np.where(np.isfinite(x), x.dtype.type(1), x.dtype.type(np.nan))
+    if not x.flags.c_contiguous:
+        x = np.ascontiguousarray(x)  # as PyTorch's results are
     # Shifted by the greatest element, so that nothing overflows.
     result = x - _max_reduce(x, dim, None, None, True)
     np.exp(result, result)
@@ -480,6 +482,8 @@ def _log_softmax_impl(x: Any, dim: int) -> Any:
         return x.copy()
     if not x.ndim:
         return np.where(np.isfinite(x), x.dtype.type(0), x.dtype.type(np.nan))
+    if not x.flags.c_contiguous:
+        x = np.ascontiguousarray(x)
     result = x - _max_reduce(x, dim, None, None, True)
     result -= np.log(_add_reduce(np.exp(result), dim, None, None, True))
     return result

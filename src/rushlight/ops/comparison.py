@@ -278,7 +278,8 @@ def isclose(
     a, b = input._array.dtype, other._array.dtype
     if a != b:
         raise RuntimeError(f"{type_name(a)} did not match {type_name(b)}")
-    rtol, atol = [float(value) if isinstance(value, Tensor) else value for value in (rtol, atol)]
+    tolerances: tuple[Any, Any] = rtol, atol
+    rtol, atol = [float(value) if isinstance(value, Tensor) else value for value in tolerances]
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")

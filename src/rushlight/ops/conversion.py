@@ -23,18 +23,28 @@ from ..core.dtypes import (
 )
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode
-from ..core.memory_order import lies_channels_last, suggests_channels_last
 from ..core.shapes import Size, size_of, wrap_dim
 from ..core.sparse_arrays import SPOKEN, SparseArray, unsupported
 from ..core.tensor import Tensor, init_fields, make_tensor, storage_of
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending, address
-from ..runtime.transposed_copy import contiguous as row_major
 from . import creation
 from .array_data import array_from
 from .define import Primitive
 from .dispatch import alias_of, attach, is_number
-from .movement import CLONE, cast, check_rank, clone, contiguous
+from .memory_formats import (
+    channels_last as channels_last,
+    channels_last_3d as channels_last_3d,
+    clone_in_order,
+    contiguous_format as contiguous_format,
+    contiguous_in_order,
+    is_contiguous as is_contiguous,
+    memory_format as memory_format,
+    preserve_format as preserve_format,
+    reordered,
+    suggests,
+)
+from .movement import cast, clone
 from .numpy_names import numpy_names
 from .placement import moved
 
@@ -94,8 +104,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     result = self if where is None else moved(self, where)
     if target is not None:
         result = cast(result, target.numpy)
-    if order is not None and (copy or not _suggests(result, order)):
-        return _clone(result, memory_format=order) if result is self else _reordered(result, order)
+    if order is not None and (copy or not suggests(result, order)):
+        return clone_in_order(result, memory_format=order) if result is self else reordered(result, order)
     return clone(result) if copy and result is self else result
 
 
@@ -190,7 +200,7 @@ def _caster(target: dtype, name: str) -> Any:
 
     def method(self: Tensor, memory_format: object = None) -> Tensor:
         result = cast(self, numpy_dtype)
-        return result if memory_format is None else _reordered(result, memory_format)
+        return result if memory_format is None else reordered(result, memory_format)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"``self`` cast to {target}; itself if it has that dtype."
@@ -200,7 +210,7 @@ def _caster(target: dtype, name: str) -> Any:
 def cpu(self: Tensor, memory_format: object = None) -> Tensor:
     """``self`` on the CPU."""
     result = moved(self, CPU)
-    return result if memory_format is None else _reordered(result, memory_format)
+    return result if memory_format is None else reordered(result, memory_format)
 
 
 def cuda(
@@ -216,7 +226,7 @@ def cuda(
         if where.type != "cuda":
             raise RuntimeError(f"Invalid device, must be cuda device, got {device}")
     result = moved(self, where)
-    return result if memory_format is None else _reordered(result, memory_format)
+    return result if memory_format is None else reordered(result, memory_format)
 
 
 def get_device(input: Tensor) -> int:
@@ -267,7 +277,9 @@ def is_signed(self: Tensor) -> bool:
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element is not zero; ``RuntimeError`` for any other number of elements."""
     if not isinstance(input, Tensor):
-        raise TypeError(f"is_nonzero(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(
+            f"is_nonzero(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
     return _bool(input)
 
 
@@ -311,7 +323,9 @@ def dim_order(self: Tensor, ambiguity_check: bool | list[Any] = False) -> tuple[
     if ambiguity_check:
         long = [s for s, n in zip(strides, shape, strict=True) if n != 1]
         if len(set(long)) != len(long) or len(long) < len(shape):
-            raise RuntimeError("The tensor does not have unique dim order, or cannot map to exact one of the given memory formats.")
+            raise RuntimeError(
+                "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+            )
     return tuple(sorted(range(len(shape)), key=lambda i: -strides[i]))
 
 
@@ -328,73 +342,6 @@ def numel(input: Tensor) -> int:
 def element_size(self: Tensor) -> int:
     """Bytes of one element."""
     return int(self._array.itemsize)
-
-
-def is_contiguous(self: Tensor, memory_format: object = None) -> bool:
-    """Whether the elements lie densely in memory in row-major order, or in the order that ``memory_format`` names."""
-    array = self._array
-    if memory_format is None or memory_format is contiguous_format or memory_format is preserve_format:
-        return bool(array.flags.c_contiguous)
-    rank = _rank_of(memory_format, "is_contiguous")
-    return lies_channels_last(array, rank)
-
-
-def _rank_of(memory_format: object, name: str) -> int:
-    """4 for ``channels_last``, 5 for ``channels_last_3d``."""
-    if memory_format is channels_last:
-        return 4
-    if memory_format is channels_last_3d:
-        return 5
-    if memory_format is preserve_format:
-        raise RuntimeError(
-            f"{name}: unsupported memory format Preserve; it is for operations that make a new tensor"
-        )
-    raise TypeError(
-        f"{name}(): argument 'memory_format' must be torch.memory_format, not {type(memory_format).__name__}"
-    )
-
-
-def _suggests(tensor: Tensor, order: object) -> bool:
-    """Whether ``to(memory_format=order)`` leaves a tensor as it is: it goes by the order that strides suggest, dense or not."""
-    array = tensor._array
-    if order is preserve_format:
-        return True
-    last = bool(not array.flags.c_contiguous and suggests_channels_last(array))
-    if order is contiguous_format:
-        return not last
-    return last and array.ndim == _rank_of(order, "to")
-
-
-def _reordered(tensor: Tensor, order: object) -> Tensor:
-    return tensor if _suggests(tensor, order) else _in_order(tensor, order)
-
-
-def _in_order(tensor: Tensor, memory_format: object) -> Tensor:
-    array = tensor._array
-    if memory_format is not contiguous_format:
-        laid_out = creation.laid_out(array, memory_format)
-    else:
-        laid_out = array.copy() if array.flags.c_contiguous else row_major(array)
-    return attach(CLONE, (tensor,), {}, laid_out)  # type: ignore[no-any-return]
-
-
-def _contiguous(self: Tensor, memory_format: object = None) -> Tensor:
-    """``self`` if its elements lie in memory in the given order (row-major unless given), else a copy that does."""
-    if memory_format is None or memory_format is contiguous_format:
-        return contiguous(self)
-    if memory_format is preserve_format and self._array.flags.c_contiguous:
-        return self
-    if lies_channels_last(self._array, _rank_of(memory_format, "contiguous")):
-        return self
-    return _in_order(self, memory_format)
-
-
-def _clone(self: Tensor, *, memory_format: object = None) -> Tensor:
-    """A copy with its own memory, in the given order (the tensor's own unless given); gradients flow through it."""
-    if memory_format is None or memory_format is preserve_format:
-        return clone(self)
-    check_rank(self._array, memory_format)
-    return _in_order(self, memory_format)
 
 
 def memory_root(array: Any) -> Any:
@@ -675,7 +622,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if device is not None or copy:
         shared = from_dlpack(ext_tensor)
         if device is not None and copy is False and require_available(device) != device_of(shared._array):
-            raise ValueError(f"cannot move (from_dlpack) tensor from {shared.device} to {device} without copying")
+            raise ValueError(
+                f"cannot move (from_dlpack) tensor from {shared.device} to {device} without copying"
+            )
         shared = shared if device is None else to(shared, device)
         return shared.clone() if copy else shared
     if isinstance(ext_tensor, Tensor):
@@ -826,8 +775,8 @@ METHODS: dict[str, Any] = {
     "new_tensor": new_tensor,
     "new": new,
     "new_empty_strided": new_empty_strided,
-    "contiguous": _contiguous,
-    "clone": _clone,
+    "contiguous": contiguous_in_order,
+    "clone": clone_in_order,
 }  # fmt: skip
 
 
@@ -840,15 +789,8 @@ class layout:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
-
-class memory_format:
-    """An order of a tensor's elements in memory."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
+    def __reduce__(self) -> str:
+        return "STRIDED" if self.name == "strided" else self.name  # each is one object, copied and pickled too
 
 
 STRIDED: layout = layout("strided")
@@ -863,9 +805,3 @@ sparse_coo, sparse_csr, sparse_csc = (LAYOUTS[name] for name in ("sparse_coo", "
 def _layout(self: Tensor) -> layout:
     array = self._array
     return LAYOUTS[array.layout] if isinstance(array, SparseArray) else STRIDED
-
-
-contiguous_format = memory_format("contiguous_format")
-preserve_format = memory_format("preserve_format")
-channels_last = memory_format("channels_last")
-channels_last_3d = memory_format("channels_last_3d")

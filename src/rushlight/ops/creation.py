@@ -501,7 +501,7 @@ def arange(
     """
     where = require_available(device)
     if end is None:
-        if type(start) is int and 0 <= start < _SHORT and step is dtype is out is None:
+        if type(start) is int and 0 <= start < _SHORT and step is None and dtype is None and out is None:
             return _finish(np.arange(start), requires_grad, where)
         if step is not None or start is None:
             raise TypeError("arange() received an invalid combination of arguments: the end is not given")

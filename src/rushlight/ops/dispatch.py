@@ -206,7 +206,7 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
             dtype = default_numpy()
         compute_dtype = dtype
         if dtype in LOW_PRECISION and keeps_numbers(record, attrs):
-            for operand in operands:
+            for operand in operands if record.name == "mul" else operands[1:]:  # of a quotient, the divisor
                 if not isinstance(operand, Tensor) or (
                     not operand._array.ndim and operand._array.dtype != dtype
                 ):
@@ -647,6 +647,22 @@ def _number_tensor(number: Any) -> Tensor:
     return make_tensor(number_array(number, natural_dtype(number)))
 
 
+def _of_two(record: Primitive, x: Array, y: Array) -> Any:
+    """``record`` on operands that may be large, or whose result may be: they broadcast."""
+    size, other = x.size, y.size
+    if size < record.large and size > 1 and other > 1 and x.shape != y.shape:
+        long, short = (x.shape, y.shape) if x.ndim >= y.ndim else (y.shape, x.shape)
+        lead = len(long) - len(short)
+        size = 1
+        for position, extent in enumerate(long):
+            if position >= lead and extent == 1:
+                extent = short[position - lead]
+            size *= extent
+    if size < record.large and other < record.large:
+        return record.impl(x, y)
+    return run_large(record, (x, y), {})
+
+
 def binary(record: Primitive, doc: str | None = None, *, float_only: bool = False) -> Any:
     """The two-operand function of a pointwise primitive, with quick paths for tensors of one dtype and for numbers.
 
@@ -698,7 +714,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         else:
             return NotImplemented  # as an operator, the other type's reflected form is tried next
         try:
-            array = impl(x, y) if x.size < large else run_large(record, (x, y), {})
+            # The product bounds the result's size from above (but for operands without elements), whatever is broadcast.
+            array = impl(x, y) if x.size * y.size < large else _of_two(record, x, y)
         except FloatingPointReport:
             array = compute(impl, (x, y), {})
         except ValueError:

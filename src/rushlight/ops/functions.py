@@ -401,9 +401,25 @@ def _bell(x: Tensor) -> Tensor:
     return exp(neg(square(x)))  # type: ignore[no-any-return]
 
 
+def _few_by_python(function: Callable[[float], float], impl: Any, few: int) -> Any:
+    """``impl``, and for up to ``few`` float32 numbers Python's ``function``, as good before it is rounded: dozens of NumPy's
+    operations on a few numbers take longer than the numbers one by one."""
+
+    def computed(x: Any) -> Any:
+        if x.size <= few and x.dtype is F32 and type(x) is np.ndarray:
+            try:
+                numbers = [function(number) for number in x.reshape(-1).tolist()]
+            except (ValueError, OverflowError):  # a pole, or a result that is infinite
+                return impl(x)
+            return np.array(numbers, F32).reshape(x.shape)
+        return impl(x)
+
+    return computed
+
+
 ERF = Primitive(
     "erf",
-    _erf_impl,
+    _few_by_python(math.erf, _erf_impl, 128),
     by_derivative(lambda x: _bell(x) * _TWO_OVER_ROOT_PI),
     rule=FLOAT,
     saves=INPUT,
@@ -411,7 +427,7 @@ ERF = Primitive(
 )
 ERFC = Primitive(
     "erfc",
-    in_float64(special_functions.erfc),
+    _few_by_python(math.erfc, in_float64(special_functions.erfc), 512),
     by_derivative(lambda x: _bell(x) * -_TWO_OVER_ROOT_PI),
     rule=FLOAT,
     saves=INPUT,
@@ -427,7 +443,7 @@ ERFINV = Primitive(
 )
 LGAMMA = Primitive(
     "lgamma",
-    in_float64(special_functions.lgamma),
+    _few_by_python(math.lgamma, in_float64(special_functions.lgamma), 1024),
     by_derivative(lambda x: digamma(x)),  # noqa: PLW0108 - defined below
     rule=FLOAT,
     saves=INPUT,

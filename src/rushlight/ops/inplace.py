@@ -86,9 +86,9 @@ def check_leaf(tensor: Tensor) -> None:
         if record in SEVERAL_VIEWS:
             number = tensor._node.index if isinstance(tensor._node, OutputNode) else 0
             raise RuntimeError(
-                f"Output {number} of {record.name.title().replace('_', '')} is a view and is being modified inplace. This view is the output of a function "
-                "that returns multiple views. Such functions do not allow the output views to be modified inplace. You "
-                "should replace the inplace operation by an out-of-place one."
+                f"Output {number} of {record.name.title().replace('_', '')} is a view and is being modified inplace. This view "
+                "is the output of a function that returns multiple views. Such functions do not allow the output views to be "
+                "modified inplace. You should replace the inplace operation by an out-of-place one."
             )
         parent = view[0]
         view = parent._view

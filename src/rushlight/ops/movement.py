@@ -82,19 +82,21 @@ UNSQUEEZE = Primitive("unsqueeze", _reshape_impl, _reshape_vjp)
 RESHAPED_COPY = Primitive("reshape", _reshape_impl, _reshape_vjp, grad_name="ReshapeAliasBackward0")
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *extents: Any, shape: Any = None) -> Tensor:
     """``input`` in another shape with the same elements in the same order: a view where strides allow, else a copy.
 
     One extent may be -1: it is inferred. Raises ``RuntimeError`` if the number of elements differs.
     """
     array = input._array
-    if len(shape) == 1 and type(shape[0]) is tuple:
-        shape = shape[0]
+    if len(extents) == 1 and type(extents[0]) is tuple:
+        shape = extents[0]
+    elif shape is None:
+        shape = extents
     try:
         # The flag first: asking reshape not to copy costs four times the reshape itself.
         result = array.reshape(shape) if array.flags.c_contiguous else array.reshape(shape, copy=False)
     except (ValueError, TypeError):
-        target = infer_shape(as_shape(shape, "reshape"), array.size)
+        target = infer_shape(as_shape(tuple(shape), "reshape"), array.size)
         try:
             result = array.reshape(target, copy=False)
         except ValueError:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import F32, INEXACT, LOW_PRECISION, OF_NUMPY, dtype as dtype_class
+from ..core.dtypes import F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype as dtype_class
+from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import wrap_dim, wrap_dims
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
-from .dispatch import apply, is_number, plain_number, type_name
+from .dispatch import apply, compute, is_number, plain_number, type_name
 from .linalg import write_exact
 from .movement import cast, permute, reshape
 from .numpy_names import numpy_names
@@ -21,6 +22,8 @@ from .reductions import sum as sum_of
 from .spectra import svdvals
 
 Array = NDArray[Any]
+ndarray = np.ndarray
+grad_enabled = GRAD_MODE.get
 add_reduce: Any = np.add.reduce
 Dims = int | Sequence[int] | None
 _INF = float("inf")
@@ -36,7 +39,7 @@ def _vector_norm_impl(x: Array, ord: float, axis: tuple[int, ...], keepdims: boo
         if axis == (x.ndim - 1,) and x.ndim > 1:
             return np.sqrt(np.expand_dims(np.vecdot(x, x), -1) if keepdims else np.vecdot(x, x))
         if len(axis) == x.ndim and x.flags.c_contiguous:
-            length = np.sqrt(_sum_of_squares(x.reshape(-1)))
+            length = _length(x.reshape(-1))
             return np.reshape(length, (1,) * x.ndim) if keepdims else length
     sizes = np.abs(x)
     if ord == 2:
@@ -55,6 +58,10 @@ def _vector_norm_impl(x: Array, ord: float, axis: tuple[int, ...], keepdims: boo
 _BLOCK = (
     8192  # elements of one BLAS call: its running totals take few enough addends to be as accurate as NumPy's
 )
+
+
+def _length(x: Array) -> Any:
+    return np.sqrt(_sum_of_squares(x))
 
 
 def _sum_of_squares(x: Array) -> Any:
@@ -155,6 +162,19 @@ def vector_norm(
     if not is_number(ord) or isinstance(ord, complex):
         raise TypeError(f"linalg_vector_norm(): argument 'ord' must be Number, not {type(ord).__name__}")
     array = x._array
+    if (
+        ord == 2
+        and dim is None
+        and dtype is None
+        and out is None
+        and not keepdim
+        and (array.dtype is F32 or array.dtype is F64)
+        and type(array) is ndarray
+        and array.flags.c_contiguous
+        and array.size
+        and (x._node is None or not grad_enabled())
+    ):
+        return make_tensor(np.asarray(compute(_length, (array.reshape(-1),), {})))
     if dtype is not None or array.dtype not in INEXACT:
         x = _ready(x, dtype, "linalg.vector_norm")
     shape = array.shape

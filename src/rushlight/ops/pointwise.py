@@ -196,7 +196,9 @@ def _of_alpha(record: Primitive, operation: Any) -> tuple[Any, Any, Any]:
                 apply(record, (input, other)) if alpha is _ONE else _with_alpha(record, input, other, alpha)
             )
         elif is_number(input) and is_number(other):
-            return function(make_tensor(number_array(input, natural_dtype(input))), other, third, alpha=alpha, out=out)
+            return function(
+                make_tensor(number_array(input, natural_dtype(input))), other, third, alpha=alpha, out=out
+            )
         else:
             raise TypeError(
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"

@@ -21,6 +21,7 @@ from .creation import check_layout, empty, empty_like, laid_out, numpy_dtype, ze
 from .define import Primitive
 from .dispatch import attach, compute, write_out
 from .inplace import check_leaf, check_no_overlap, commit
+from .movement import expand
 
 Dtype = dtype | None
 
@@ -485,7 +486,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     """1 with probability ``p`` (a number or a tensor), else 0, written over this tensor's elements."""
     source, array = generator_beside(generator, self), self._array
     if isinstance(p, Tensor):
-        chances = np.broadcast_to(p._array, array.shape)
+        chances = expand(p, array.shape)._array
         return _fill(self, lambda kind: streams.bernoulli_from_array(source, chances, kind), "bernoulli_")
     return _fill(self, lambda kind: streams.bernoulli(source, array.shape, kind, float(p)), "bernoulli_")
 

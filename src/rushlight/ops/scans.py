@@ -43,8 +43,8 @@ def _accumulate(ufunc: Any, x: Array, dim: int) -> Array:
         width = count(x.shape[dim + 1 :])
         if width >= WIDE and x.size > 16 * WIDE:
             return _accumulate_rows(ufunc, x, dim, width)
-        return ufunc.accumulate(x, dim, F64).astype(x.dtype)  # type: ignore[no-any-return]
-    return ufunc.accumulate(x, dim, x.dtype)  # type: ignore[no-any-return]
+        return ufunc.accumulate(x, dim, F64).astype(x.dtype, order="C")  # type: ignore[no-any-return]
+    return np.ascontiguousarray(ufunc.accumulate(x, dim, x.dtype))
 
 
 def _accumulate_rows(ufunc: Any, x: Array, dim: int, width: int) -> Array:

@@ -156,5 +156,5 @@ def _rebuilt(kind: Any, descriptor: Any, size: int, where: Any, requires_grad: b
     tensor = make_tensor(np.ndarray(shape, dtype, whole, start, strides))
     if kind is not Tensor:
         tensor = tensor.as_subclass(kind)
-    _register()
+    register()
     return tensor.requires_grad_(requires_grad)

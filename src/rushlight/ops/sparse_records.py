@@ -204,7 +204,7 @@ def _sparse_gather_vjp(g: Tensor, node: Node) -> Any:
     edge = node.edges[0]
     assert edge is not None
     (index,) = node.unpack()
-    places, dim = index._array, node.attrs["dim"]
+    places, dim = index._array, node.attrs["axis"]
     coordinates = np.indices(places.shape or (1,)).reshape(len(edge.shape), -1)
     coordinates[dim] = places.reshape(-1)
     values = reshape(g, (places.size,))
@@ -213,7 +213,7 @@ def _sparse_gather_vjp(g: Tensor, node: Node) -> Any:
 
 SPARSE_GATHER = Primitive(
     "sparse_gather",
-    lambda x, index, dim: np.take_along_axis(x, index, dim),
+    np.take_along_axis,
     _sparse_gather_vjp,
     saves=((1, (0,)),),
     grad_name="GatherBackward0",
@@ -225,7 +225,7 @@ def gathered_with_sparse_gradient(result: Tensor, input: Tensor, index: Tensor, 
     from . import sparse_rules  # which tells dispatch of the sparse arrays
 
     assert sparse_rules.RULES
-    return attach(SPARSE_GATHER, (input, index), {"dim": dim}, result._array)  # type: ignore[no-any-return]
+    return attach(SPARSE_GATHER, (input, index), {"axis": dim}, result._array)  # type: ignore[no-any-return]
 
 
 def sorted_once(tensor: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ raises. ``RUSHLIGHT_CUDA_KERNELS=0`` leaves the compiled kernels out.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +24,7 @@ from .pending import Pending
 
 # How often each operation was computed on the CPU for want of a kernel.
 HOST_TRIPS: Final[Counter[str]] = Counter()
+_MOST_NUMBERS: Final = 256
 
 
 class CudaMode:
@@ -32,6 +33,7 @@ class CudaMode:
     def __init__(self, backend: Cuda) -> None:
         self.backend = backend
         self.compiled: Any = None  # cuda_plan.eager_call, found at the first call
+        self.numbers: OrderedDict[Any, Any] = OrderedDict()  # 0-dim arrays on the GPU
         self.setting = os.environ.get("RUSHLIGHT_CUDA_HOST", "")
 
     def share(self, array: Any) -> Any:
@@ -65,7 +67,8 @@ class CudaMode:
         if not loose:
             return index, list(arrays)
         arrays = list(arrays)
-        where = self.backend.devices[index]
+        backend = self.backend
+        where = backend.devices[index]
         first_index = INDEXED.get(record.name, len(arrays))
         for position in loose:
             array = arrays[position]
@@ -75,8 +78,26 @@ class CudaMode:
                 refuse_indices()
             if array.ndim and position < first_index:
                 refuse_two_devices(f"cuda:{index}", "cpu")
-            arrays[position] = self.backend.place(array, where)
+            arrays[position] = self._number(array, where) if not array.ndim else backend.place(array, where)
         return index, arrays
+
+    def _number(self, array: Any, where: Any) -> Any:
+        """A 0-dim array of the host on ``where``, by a kernel that has it as an argument: nothing is copied, and nobody waits.
+
+        Numbers come again, so the last ones are kept (nothing writes into an operand); for each stream, since another one
+        would have to wait for that kernel.
+        """
+        backend = self.backend
+        stream = backend.cupy.cuda.get_current_stream().ptr
+        key = (where.index, stream, array.dtype, array.tobytes())
+        numbers = self.numbers
+        found = numbers.pop(key, None)
+        if found is None:
+            found = backend.place(array, where)
+            if len(numbers) >= _MOST_NUMBERS:
+                numbers.popitem(last=False)
+        numbers[key] = found
+        return found
 
     def _call(self, record: Any, arrays: list[Any], attrs: dict[str, Any]) -> Any:
         if getattr(record, "everywhere", False):  # a collective, which knows itself how a GPU's arrays travel

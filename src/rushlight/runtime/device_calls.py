@@ -133,11 +133,11 @@ def _node(node: Node, operands: Sequence[Any], backend: Any) -> Any:
         return _constant(node, backend)
     if node.kind is Kind.VIEW:
         strides, offset = node.attrs
-        return backend.cupy.ascontiguousarray(_region(operands[0], node.shape, strides, offset, backend))
+        return backend.cupy.ascontiguousarray(_region(_seen_as(operands[0], node.dtype), node.shape, strides, offset, backend))
     if node.kind is Kind.WRITE:
         shape, strides, offset = node.attrs
         result = operands[0].copy()
-        assign(_region(result, shape, strides, offset, backend), operands[1])
+        assign(_region(_seen_as(result, operands[1].dtype), shape, strides, offset, backend), operands[1])
         return result
     if node.kind is Kind.CAST:
         array = operands[0]
@@ -164,6 +164,14 @@ def _reduced(node: Node, array: Any, cupy: Any) -> Any:
 def _constant(node: Node, backend: Any) -> Any:
     where = backend.devices[backend.current()]
     return backend.made("full", node.shape, node.dtype, where, node.attrs[0])
+
+
+def _seen_as(memory: Any, dtype: Any) -> Any:
+    """Contiguous memory as elements of ``dtype``: complex numbers as their parts, or the other way round."""
+    if memory.dtype == dtype:
+        return memory
+    flat = memory.reshape(-1)
+    return flat[: flat.nbytes // dtype.itemsize * dtype.itemsize // memory.itemsize].view(dtype)
 
 
 def _region(memory: Any, shape: Any, strides: Any, offset: int, backend: Any) -> Any:

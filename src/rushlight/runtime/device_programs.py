@@ -212,6 +212,8 @@ class _Cut:
             if drawn is not None:
                 return drawn
         homes: list[device | None] = [self.homes[operand] for operand in node.operands]
+        if node.kind is Kind.MAP and homes and not any(homes):  # made of constants alone: wherever it is used, too
+            return None
         if node.kind in (Kind.CALL, Kind.MAP, Kind.MATMUL) or (node.kind is Kind.WRITE and homes[0] is None):
             for home in homes:
                 if home is not None and home is not CPU:

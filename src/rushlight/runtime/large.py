@@ -3,10 +3,10 @@
 NumPy computes pointwise operations on one core, its float32 ``exp`` and ``tanh`` are slow without AVX-512, and an operation of
 several steps (softmax, layer norm, gelu) makes a pass over memory for each. From a measured size on an operation therefore
 runs as a compiled program of the same record, that is, of the same formula. The first call of its kind is NumPy's, so that
-operations that happen once are never compiled; a kind that the compiler has no kernel for stays NumPy's.
+what happens once is never compiled; a kind that the compiler has no kernel for stays NumPy's.
 
-What takes NumPy several steps gains on arrays of any size. On small ones a kernel is used from the hundredth call of a kind, and
-only where its results have the bits of NumPy's: a program that does the same twice shall see the same.
+What takes NumPy several steps gains on arrays of any size. On small ones a kernel is used from the hundredth call of a kind,
+and only where its results have the bits of NumPy's: a program that does the same twice shall see the same.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _first(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) 
 
 
 def _of_parts(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
-    """The same for arrays of which some are parts of contiguous ones (``x[:, 1:]``): the program reads those through strides."""
+    """The same where arrays are parts of contiguous ones (``x[:, 1:]``): the program reads those through strides."""
     bases: list[Any] = []
     places: list[Any] = []
     for array in arrays:
@@ -198,11 +198,8 @@ def _of_parts(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any
         if place is None:
             return _by_numpy(record, arrays, attrs)
         base, steps, offset = place
-        for number, known_base in enumerate(bases):
-            if known_base is base:
-                break
-        else:
-            number = len(bases)
+        number = next((i for i, known_base in enumerate(bases) if known_base is base), len(bases))
+        if number == len(bases):
             bases.append(base)
         places.append((number, base.size, steps, offset))
     key = (key, tuple(places))

@@ -87,7 +87,9 @@ def _forward_by_rows(
 ) -> tuple[Array, Array, Array, Array]:
     values = x.reshape(x.size // rows if rows else 0, rows)
     share, small = x.dtype.type(_share(rows)), x.dtype.type(eps)
-    if positions == 1 and columns == rows and 0 < x.size <= _BLOCK:  # the steps below, for one block of LayerNorm
+    if (
+        positions == 1 and columns == rows and 0 < x.size <= _BLOCK
+    ):  # the steps below, for one block of LayerNorm
         mean = np.einsum("rd->r", values)
         mean *= share
         y = np.subtract(values, mean[:, None])

@@ -124,8 +124,12 @@ __getattr__ = _lazily(
     | {
         name: f".options:{name}"
         for name in (
-            "LoadEndianness", "get_crc32_options", "get_default_load_endianness", "get_unsafe_globals_in_checkpoint",
-            "set_crc32_options", "set_default_load_endianness",
+            "LoadEndianness",
+            "get_crc32_options",
+            "get_default_load_endianness",
+            "get_unsafe_globals_in_checkpoint",
+            "set_crc32_options",
+            "set_default_load_endianness",
         )
     },
 )

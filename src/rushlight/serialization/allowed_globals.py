@@ -108,8 +108,8 @@ class AllowedGlobals:
         if module == "torch" and name.startswith(("q", "uint", "int", "float", "complex", "bits")):
             _refuse(f"torch.{name} is no dtype of this version; it has {', '.join(NUMPY_DTYPES)}")
         return _refuse(
-            f"Weights only load failed. Unsupported global: GLOBAL {full} was not an allowed global by default: "
-            "running what a file names would give its author control of this process. A checkpoint may hold tensors, numbers, strings and "
+            f"Weights only load failed. Unsupported global: GLOBAL {full} was not an allowed global by default: running what a "
+            "file names would give its author control of this process. A checkpoint may hold tensors, numbers, strings and "
             "the builtin containers: where the file was made, save model.state_dict() instead of the object. If you trust "
             f"the file, allow the class with torch.serialization.add_safe_globals([{name}]), or all that it names with "
             "weights_only=False"

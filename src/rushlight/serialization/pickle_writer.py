@@ -67,7 +67,8 @@ class Pickler:
     """Writes one value.
 
     ``reduce`` says how to write a value that is no plain data: as a ``Global``, a ``Call``, whose arguments may hold a
-    ``Persistent``, a ``Persistent``, or a ``Made``; it raises ``PicklingError`` for what cannot be written. It is not asked about plain data.
+    ``Persistent``, a ``Persistent``, or a ``Made``; it raises ``PicklingError`` for what cannot be written. It is not asked
+    about plain data.
     """
 
     def __init__(self, reduce: Callable[[Any], Global | Call | Made | Persistent]) -> None:

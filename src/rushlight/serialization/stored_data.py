@@ -105,7 +105,9 @@ class CountedStorages:
         def replaced(part: Any, depth: int) -> Any:
             if type(part) is StoredData:
                 if id(part) not in made:
-                    made[id(part)] = codec.make_storage(part.elements(part.dtype_name or "uint8"), part.dtype_name)
+                    made[id(part)] = codec.make_storage(
+                        part.elements(part.dtype_name or "uint8"), part.dtype_name
+                    )
                 return made[id(part)]
             if depth > 200:
                 return part

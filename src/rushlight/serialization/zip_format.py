@@ -94,7 +94,9 @@ class _Reducer:
 
     def __init__(self, codec: TensorCodec, legacy: bool = False) -> None:
         self._codec = codec
-        self._end: tuple[None, ...] = (None,) if legacy else ()  # of an identifier: no part of another storage
+        self._end: tuple[None, ...] = (
+            (None,) if legacy else ()
+        )  # of an identifier: no part of another storage
         self.storages: list[AnyArray] = []
         self._keys: dict[tuple[int, int], str] = {}
 

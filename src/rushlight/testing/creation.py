@@ -67,7 +67,7 @@ def make_tensor(
     if exclude_zero and not made.is_meta:
         made = made.masked_fill(made == 0, _least(dtype) if inexact else 1)
     if spread:
-        made = made[..., ::2]
+        made = made[..., 1::2]
     if memory_format is not None:
         made = made.clone(memory_format=memory_format)
     return made.requires_grad_(requires_grad)

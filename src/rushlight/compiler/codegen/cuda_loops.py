@@ -48,8 +48,11 @@ def loop_kernel(
 ) -> CudaKernel:
     """The CUDA kernel of a loop kernel for these extents, and steps of each argument.
 
-    Raises NotImplementedError for complex dtypes and operations without a form in CUDA C.
+    Raises NotImplementedError for operations without a form in CUDA C; of complex numbers there are REAL, IMAG and COMPLEX.
     """
+    stages = kernel.stages if isinstance(kernel, RowKernel) else (kernel.body, kernel.finish)
+    if any(stage.code[n].dtype.kind == "c" for stage in stages for _, n in stage.reductions):
+        raise NotImplementedError("CUDA kernel: a reduction of complex numbers; the line runs in NumPy")
     wide = _is_wide(extents, strides)
     dims = len(extents)
     steps = [
@@ -212,7 +215,7 @@ class _Writer:
         signature = (
             f'extern "C" __global__ void __launch_bounds__({threads})\n{name}({", ".join(parameters)})'
         )
-        helpers = scalars.helpers(body)
+        helpers = scalars.helpers(signature, body)
         source = f"{head}{helpers}\n" if helpers else head
         return f"{source}\n{signature} {{\n{body}\n}}\n", name
 
@@ -411,7 +414,9 @@ class _Writer:
             self.put("#pragma unroll")
             self.open(f"for (int k = 0; k < {pack}; ++k)")
             for k in rows:
-                self.put(f"x{k}.of[k] = j + k < {length} ? ({at[k]})[k] : 0;")
+                dtype = self.arguments[k].dtype
+                rest = f"{scalars.memory_type(dtype)}()" if dtype.kind == "c" else "0"
+                self.put(f"x{k}.of[k] = j + k < {length} ? ({at[k]})[k] : {rest};")
             self.close()
             self.close()
         for argument in sorted({argument for argument, _ in stage.stores}):

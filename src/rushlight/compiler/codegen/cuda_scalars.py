@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...ir.scalar import ReduceOp, ScalarOp
+from ...ir.scalar import PART, ReduceOp, ScalarOp
 
 S = ScalarOp
 DType = np.dtype[Any]
@@ -27,6 +27,7 @@ _TYPES: Final = {
     "bool": "bool", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long long",
     "uint8": "unsigned char", "uint16": "unsigned short", "uint32": "unsigned int", "uint64": "unsigned long long",
     "float16": "float", "bfloat16": "float", "float32": "float", "float64": "double",
+    "complex64": "Complex<float>", "complex128": "Complex<double>",
 }  # fmt: skip
 _STORED: Final = {"bool": "unsigned char", "float16": "unsigned short", "bfloat16": "unsigned short"}
 _UNSIGNED: Final = {
@@ -188,6 +189,16 @@ static __device__ __forceinline__ double with_sign(double x, double y) { return 
 }""",
         (),
     ),
+    "Complex": (
+        """template <class T> struct Complex { T real, imag; };
+template <class T> static __device__ __forceinline__ Complex<T> complex_of(T real, T imag) {
+    Complex<T> z;
+    z.real = real;
+    z.imag = imag;
+    return z;
+}""",
+        (),
+    ),
     "Pack": (
         """template <class T, int N> struct __align__(sizeof(T) * N) Pack { T of[N]; };""",
         (),
@@ -264,6 +275,9 @@ def constant(dtype: DType, value: Any) -> str:
             text += ".0"
         text += "f" if single else ""
         return f"({text})" if text.startswith("-") else text
+    if dtype in PART:
+        parts = [constant(PART[dtype], part) for part in (value.real, value.imag)]
+        return f"complex_of({', '.join(parts)})"
     number = int(value)
     if type_ == "long long":
         return "(-9223372036854775807LL - 1)" if number == -(2**63) else f"({number}LL)"
@@ -324,6 +338,12 @@ def _refuse(op: ScalarOp, dtype: DType) -> NotImplementedError:
 
 def apply(op: ScalarOp, operands: list[str], dtype: DType) -> str:
     """``op`` of operands that have ``dtype`` (of WHERE: the last two)."""
+    if op is S.COMPLEX:
+        return f"complex_of({operands[0]}, {operands[1]})"
+    if op is S.REAL or op is S.IMAG:
+        return f"({operands[0]}).{op.label}"
+    if dtype in PART:
+        raise NotImplementedError(f"CUDA kernel: {op.label} of {dtype.name}; the line runs in NumPy")
     if op is S.WHERE:
         return f"({operands[0]} ? {operands[1]} : {operands[2]})"
     if dtype.kind == "b":

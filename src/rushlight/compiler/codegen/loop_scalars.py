@@ -1,8 +1,9 @@
 """Scalar operations as LLVM instructions, for every dtype and any number of lanes.
 
-Registers: a complex number is a ``Pair`` of its parts, bool is i1, integers are themselves, float16 and bfloat16 are float; in memory bool is a byte, and the 16-bit
-floats have 16 bits. No instruction may trap or give poison: division by zero gives what NumPy gives (0 for integers),
-shifts by the width or more give 0 or the sign, and float to integer conversions out of range give some number.
+Registers: a complex number is a ``Pair`` of its parts, bool is i1, integers are themselves, float16 and bfloat16 are float;
+in memory bool is a byte, and the 16-bit floats have 16 bits. No instruction may trap or give poison: division by zero gives
+what NumPy gives (0 for integers), shifts by the width or more give 0 or the sign, and float to integer conversions out of
+range give some number.
 """
 
 from __future__ import annotations

@@ -26,9 +26,7 @@ def text(dtype: np.dtype[Any], fused: bool) -> str:
     kind = element if fused else F64
     first, step, target, numbers = f.int_(0), f.int_(1), f.pointer(0), f.pointer(1)
     factor, offset = [f.splat(f.load(kind, numbers, i), _LANES) for i in range(2)]
-    steps = f.b.mul(
-        ir.Constant(ir.VectorType(I64, _LANES), list(range(_LANES))), f.splat(step, _LANES)
-    )
+    steps = f.b.mul(ir.Constant(ir.VectorType(I64, _LANES), list(range(_LANES))), f.splat(step, _LANES))
     vector = ir.VectorType(kind, _LANES)
 
     def some(i: Any, mask: Any) -> None:

@@ -42,7 +42,9 @@ def text(dtype: np.dtype[Any], single: bool) -> str:
         of = f.at(element, values, f.mul(i, columns))
 
         def step(at: Any, kept: Any, to: Any = to, of: Any = of) -> None:
-            sums = add(f.load_vector(element, lanes, to, at, kept), f.load_vector(element, lanes, of, at, kept))
+            sums = add(
+                f.load_vector(element, lanes, to, at, kept), f.load_vector(element, lanes, of, at, kept)
+            )
             f.store_vector(sums, to, at, kept)
 
         with f.loop(0, whole, lanes) as at:

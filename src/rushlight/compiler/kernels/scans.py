@@ -102,7 +102,9 @@ def _extrema_text(dtype: np.dtype[Any], greatest: bool, lanes: int) -> str:
     return f.finish()
 
 
-def _extrema(shapes: Any, dtypes: Any, parameters: dict[str, Any], greatest: bool) -> tuple[KernelCall, ...] | None:
+def _extrema(
+    shapes: Any, dtypes: Any, parameters: dict[str, Any], greatest: bool
+) -> tuple[KernelCall, ...] | None:
     shape = shapes[0]
     if dtypes[0] not in _TYPES or not shape or not prod(shape):
         return None

@@ -11,7 +11,9 @@ from ..codegen.structured import F32, F64, I8, Function
 from .vector_registers import registers
 
 OUTER: Final = 4  # dimensions besides the two that are exchanged
-STRETCH: Final = 256  # rows at a time: each may be on a page of its own, and the processor remembers where few pages are
+STRETCH: Final = (
+    256  # rows at a time: each may be on a page of its own, and the processor remembers where few pages are
+)
 
 
 def transposed(f: Function, rows: list[Any]) -> list[Any]:

@@ -90,9 +90,7 @@ class GraphBuilder:
         dtype = operands[-1].dtype
         if dtype == BOOL:
             op = _ON_BOOLS.get(op, op)
-        return self.make(
-            Kind.MAP, tuple([x.number for x in operands]), (op,), shape, result_dtype(op, dtype)
-        )
+        return self.make(Kind.MAP, tuple([x.number for x in operands]), (op,), shape, result_dtype(op, dtype))
 
     def where(self, condition: Value, x: Value, y: Value) -> Value:
         return self.map(ScalarOp.WHERE, condition, x, y)
@@ -314,7 +312,9 @@ class Value:
                 if composed is None:
                     break
                 strides, offset = composed
-            elif not is_whole(node.shape, *node.attrs, count_as(parent.size, parent.dtype, node.dtype)):
+            elif not is_whole(
+                node.shape, node.attrs[0], node.attrs[1], count_as(parent.size, parent.dtype, node.dtype)
+            ):
                 break
             number, node = node.operands[0], parent
         if node.dtype != dtype:

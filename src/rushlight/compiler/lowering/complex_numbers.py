@@ -10,6 +10,7 @@ functions; where a result overflows although its parts do not, exponentials are 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,9 @@ class Parts(NamedTuple):
         return self.real.map(S.COMPLEX, self.imag)
 
 
+_Function = Callable[[Parts], Parts]
+
+
 def _common(*operands: Any) -> list[Parts]:
     """Operands in one complex dtype, as parts; numbers take that of the values."""
     values = [x for x in operands if isinstance(x, Value)]
@@ -54,7 +58,7 @@ def _common(*operands: Any) -> list[Parts]:
     return [Parts.of(x) for x in made]
 
 
-def _enter(*names: str) -> Any:
+def _enter(*names: str) -> Callable[[Lowering], Lowering]:
     def enter(function: Lowering) -> Lowering:
         for name in names:
             COMPLEX_TABLE[name] = function
@@ -63,10 +67,10 @@ def _enter(*names: str) -> Any:
     return enter
 
 
-def _of_one(*names: str) -> Any:
+def _of_one(*names: str) -> Callable[[_Function], _Function]:
     """Enter a function from parts to parts."""
 
-    def enter(function: Any) -> Any:
+    def enter(function: _Function) -> _Function:
         _enter(*names)(lambda x: function(Parts.of(x)).whole)
         return function
 
@@ -149,9 +153,9 @@ def _pow_number(x: Value, exponent: Any) -> Value:
     if exponent == 3:
         return _times(_times(z, z), z).whole
     if exponent in (-1, -2):
-        return _reciprocal(z if exponent == -1 else _times(z, z)).whole  # type: ignore[no-any-return]
+        return _reciprocal(z if exponent == -1 else _times(z, z)).whole
     require(exponent == 0.5)
-    return _sqrt(z).whole  # type: ignore[no-any-return]
+    return _sqrt(z).whole
 
 
 # --- magnitudes and angles --------------------------------------------------------------------------------------------
@@ -422,4 +426,3 @@ def _norm(x: Value, ord: Any, axis: Any, keepdims: bool) -> Value:
 def _dot(x: Value, y: Value) -> Value:
     product = _times(*_common(x, y))
     return Parts(*[part.sum(None, False) for part in product]).whole
-

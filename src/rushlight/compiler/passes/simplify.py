@@ -149,7 +149,9 @@ def _part(which: int) -> Any:
             return _in_shape(b, inner.operands[which], node)
         if inner.kind is Kind.VIEW and b.nodes[inner.operands[0]].dtype == inner.dtype:
             made = b.nodes[inner.operands[0]]
-            if made.kind is Kind.MAP and made.attrs[0] is S.COMPLEX:  # a view of a part: that of the complex number goes
+            if (
+                made.kind is Kind.MAP and made.attrs[0] is S.COMPLEX
+            ):  # a view of a part: that of the complex number goes
                 part = Value(b, _in_shape(b, made.operands[which], made._replace(dtype=node.dtype)))
                 return part.view(inner.shape, *inner.attrs).number
         return None
@@ -252,9 +254,9 @@ def _reduce(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | Non
 def _view(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None:
     strides, offset = node.attrs
     inner = b.nodes[operands[0]]
-    if inner.kind is Kind.WRITE and inner.attrs == (node.shape, strides, offset):
-        if b.nodes[inner.operands[1]].dtype == node.dtype:
-            return inner.operands[1]  # what was just written there
+    written = inner.kind is Kind.WRITE and inner.attrs == (node.shape, strides, offset)
+    if written and b.nodes[inner.operands[1]].dtype == node.dtype:
+        return inner.operands[1]  # what was just written there
     return Value(b, operands[0]).view(node.shape, strides, offset, node.dtype).number
 
 
@@ -269,7 +271,11 @@ def _write(b: GraphBuilder, node: Node, operands: tuple[int, ...]) -> int | None
     if inner.kind is Kind.VIEW and inner.operands[0] == base and inner.attrs == (strides, offset):
         return base
     below = b.nodes[base]
-    if below.kind is Kind.WRITE and below.attrs == node.attrs and b.nodes[below.operands[1]].dtype == inner.dtype:
+    if (
+        below.kind is Kind.WRITE
+        and below.attrs == node.attrs
+        and b.nodes[below.operands[1]].dtype == inner.dtype
+    ):
         return b.add(node._replace(operands=(below.operands[0], value)))
     return None
 

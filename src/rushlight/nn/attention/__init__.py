@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any
 
 from ...missing import lazily as _lazily
+from ..functional.attention import CHOSEN as _CHOSEN
 
 WARN_FOR_UNFUSED_KERNELS = False
 
@@ -29,16 +29,12 @@ class SDPBackend(IntEnum):
     __repr__ = __str__
 
 
-_ENABLED: ContextVar[tuple[SDPBackend, ...]] = ContextVar(
-    "sdp_backends", default=tuple(backend for backend in SDPBackend if backend > 0)
-)
-
-
 @contextmanager
 def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     """Accepts a choice of implementations; results do not depend on it.
 
-    Raises ``AssertionError`` for what is not an ``SDPBackend`` or a list of them.
+    Raises ``AssertionError`` for what is not an ``SDPBackend`` or a list of them. Attention raises ``RuntimeError`` where
+    none of the choice is one that PyTorch has for the CPU (``MATH`` and ``FLASH_ATTENTION``).
 
     Example:
         >>> import rushlight as torch
@@ -49,17 +45,21 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
         torch.Size([1, 1, 2, 4])
     """
     if not isinstance(backends, list | SDPBackend):
-        raise AssertionError("Backend must be an instance of SDPBackend or a list of SDPBackend instances")
+        raise AssertionError(
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
+            f"{type(backends).__name__}"
+        )
     chosen = [backends] if isinstance(backends, SDPBackend) else backends
-    token = _ENABLED.set(tuple(dict.fromkeys(chosen)))
+    token = _CHOSEN.set(tuple(dict.fromkeys(chosen)))
     try:
         yield
     finally:
-        _ENABLED.reset(token)
+        _CHOSEN.reset(token)
 
 
 def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
-    return list(_ENABLED.get())
+    chosen = _CHOSEN.get()
+    return [backend for backend in SDPBackend if backend > 0] if chosen is None else list(chosen)
 
 
 # Public names that are not here raise MissingNameError.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +18,19 @@ from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
 from ...ops.rearranging import repeat_interleave
 from .regularization import dropout
+
+
+# What ``nn.attention.sdpa_kernel`` chose; None: nothing.
+CHOSEN: Final[ContextVar[tuple[int, ...] | None]] = ContextVar("sdp_backends", default=None)
+
+
+def check_choice(chosen: tuple[int, ...]) -> None:
+    """Raise unless PyTorch would find an implementation for the CPU among ``chosen``: the formula (0) or the fused one (1)."""
+    if 0 not in chosen and 1 not in chosen:
+        raise RuntimeError(
+            "No viable backend for scaled_dot_product_attention was found. This is likely due to turning off both the math "
+            "kernel and the fused kernels."
+        )
 
 
 def scaled_dot_product_attention(

@@ -21,7 +21,7 @@ from ...ops.activations import (
     selu as _selu,
     silu as _silu,
 )
-from .attention import scaled_dot_product_attention as _attention
+from .attention import CHOSEN, check_choice, scaled_dot_product_attention as _attention
 from .distance import cosine_similarity as _cosine_similarity
 from .loss import huber_loss as _huber_loss, smooth_l1_loss as _smooth_l1_loss
 from .normalization import group_norm as _group_norm, layer_norm as _layer_norm, rms_norm as _rms_norm
@@ -82,6 +82,9 @@ def _wrap_attention() -> Callable[..., Tensor]:
         *args: Any,
         **kwargs: Any,
     ) -> Tensor:
+        chosen = CHOSEN.get()
+        if chosen is not None and query.device.type == "cpu":
+            check_choice(chosen)
         function = (
             _large_attention if dropout_p == 0 else _attention
         )  # a fused formula draws no random numbers

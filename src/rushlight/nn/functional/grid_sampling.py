@@ -83,9 +83,7 @@ def grid_sampler(
     _check(input, grid, interpolation_mode)
     sample = _sample_2d if input._array.ndim == 4 else _sample_3d
     nearest = MODES[interpolation_mode] == "nearest"  # which pixel that is has no gradient
-    result = sample(
-        input, detach(grid) if nearest else grid, interpolation_mode, padding_mode, align_corners
-    )
+    result = sample(input, detach(grid) if nearest else grid, interpolation_mode, padding_mode, align_corners)
     if nearest and grid._node is not None:  # a gradient of zero is not the same as none
         result = where(_FALSE, unsqueeze(select(grid, grid._array.ndim - 1, 0), 1), result)
     return result
@@ -222,7 +220,9 @@ def _values(image: Tensor, pixels: Sequence[Tensor], extents: Sequence[int]) -> 
         index = index * n + to(clamp(where(here, x, 0.0), 0, n - 1), INT64)
     batch, channels = image._array.shape[:2]
     shape = (batch, channels, index._array.shape[1])
-    taken = gathered(image, expand(unsqueeze(index, 1), *shape), 2)  # no index is out of range: they were clamped
+    taken = gathered(
+        image, expand(unsqueeze(index, 1), *shape), 2
+    )  # no index is out of range: they were clamped
     return where(unsqueeze(inside, 1), taken, 0.0)  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.dtypes import F32, F64, FLOATS, LOW_PRECISION
+from ...core.dtypes import BF16, F32, F64, FLOATS, LOW_PRECISION
 from ...core.grad_mode import GRAD_MODE
 from ...core.history import Node, versions_of
 from ...core.shapes import broadcast_shape, count
@@ -211,7 +211,7 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     _refuse_exact("smooth_l1", input, target)
-    if input._array.dtype in LOW_PRECISION and input._array.dtype == target._array.dtype:
+    if input._array.dtype == BF16 and target._array.dtype == BF16:
         return reduced(in_float32(_smooth_l1, input, target, beta), reduction)
     return reduced(_smooth_l1(input, target, beta), reduction)
 

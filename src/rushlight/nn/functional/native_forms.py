@@ -221,7 +221,14 @@ def native_layer_norm(
 
 
 def native_group_norm(
-    input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    N: int,
+    C: int,
+    HxW: int,
+    group: int,
+    eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``group_norm``, and the mean and 1 / √(variance + eps) of each sample's groups: (N, group) each.
 
@@ -262,6 +269,26 @@ def batch_norm_update_stats(
         if running is not None:
             running.mul_(1 - momentum).add_(observed, alpha=momentum)
     return mean, variance
+
+
+def _fused_sdp_choice(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> int:
+    """Which implementation of attention PyTorch takes on a CPU: 1, the fused one, or 0, the formula, where it drops weights."""
+    return 0 if dropout_p else 1
+
+
+def _masked_softmax(input: Tensor, mask: Tensor, dim: int | None = None, mask_type: int | None = None) -> Tensor:
+    """The softmax along ``dim`` (the last) of what the bool ``mask`` leaves: what is true there counts for nothing."""
+    return input.masked_fill(mask, -math.inf).softmax(-1 if dim is None else dim)  # type: ignore[no-any-return]
 
 
 def _scaled_dot_product_attention_math(

@@ -44,9 +44,11 @@ def get_total_norm(
             return tensor(0.0)
         norms = [vector_norm(t, norm_type) for t in listed]
         widest = norms[0]
-        for norm in norms[1:]:
-            widest = add(widest, norm)
-        total = vector_norm(stack([cast(norm, widest._array.dtype) for norm in norms]), norm_type)
+        if any([norm._array.dtype is not widest._array.dtype for norm in norms]):
+            for norm in norms[1:]:
+                widest = add(widest, norm)
+            norms = [cast(norm, widest._array.dtype) for norm in norms]
+        total = vector_norm(stack(norms), norm_type)
     finally:
         GRAD_MODE.reset(token)
     if error_if_nonfinite and not math.isfinite(total.item()):
