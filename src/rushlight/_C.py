@@ -6,9 +6,10 @@ import weakref
 from typing import Any
 
 from .autograd.function import Function
+from .autograd.saved_tensors import SavedTensor
 from .core.device import get_default_device
 from .core.history import LeafNode
-from .core.tensor import Tensor
+from .core.tensor import Tensor, storage_of
 from .linalg import LinAlgError as _LinAlgError
 from .ops.batching import ACTIVE
 from .ops.conversion import parse_to
@@ -101,6 +102,20 @@ class _functions:
         def __call__(self, *tensors: Tensor) -> Any:
             results = [_Delayed.apply(self.message, tensor) for tensor in tensors]
             return results[0] if len(results) == 1 else tuple(results)
+
+
+class _autograd:
+    """What PyTorch's ``autograd`` takes from its C++ module."""
+
+    SavedTensor = SavedTensor
+
+    @staticmethod
+    def _unsafe_set_version_counter(tensors: tuple[Tensor, ...], versions: tuple[int, ...]) -> None:
+        """Set how often the tensors' memory counts as changed; ``RuntimeError`` for a negative number."""
+        for tensor, version in zip(tensors, versions, strict=True):
+            if version < 0:
+                raise RuntimeError(f"Cannot set a version_counter to a value below 0: {version}")
+            storage_of(tensor).version = version
 
 
 class _Undefined(Function):

@@ -843,6 +843,7 @@ else:
                 f"_{name}": f".ops.compressed_indices:{name}"
                 for name in ("convert_indices_from_coo_to_csr", "convert_indices_from_csr_to_coo")
             },
+            "_prims_common": "._prims_common",
             "_fused_sdp_choice": ".nn.functional.native_forms:_fused_sdp_choice",
             "_masked_softmax": ".nn.functional.native_forms:_masked_softmax",
             "_grid_sampler_2d_cpu_fallback": ".nn.functional.grid_sampling:grid_sampler_2d",

@@ -138,6 +138,8 @@ openmp = _Backend("openmp", False)
 opt_einsum = _Backend("opt_einsum", False, enabled=False, strategy=None)
 quantized = _Backend("quantized", False, engine="none", supported_engines=["none"])
 xnnpack = _Backend("xnnpack", False, enabled=False)
+
+
 class _MultiHeadAttention(_Backend):
     """``torch.backends.mha``: whether PyTorch may take its fast path in evaluation; remembered, without effect."""
 

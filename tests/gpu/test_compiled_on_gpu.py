@@ -56,6 +56,23 @@ def convolutions(where: str) -> Any:
     return trained(net, torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), x, y)
 
 
+def complex_numbers(where: str) -> Any:
+    """Parts of complex numbers as views, a complex parameter changed in place, functions and reductions of them."""
+    x, y = (torch.randn(8, 3, dtype=torch.complex64).to(where) for _ in range(2))
+    w = torch.randn(1, 3, dtype=torch.complex64).to(where).requires_grad_()
+    optimizer = torch.optim.Adam([w], lr=0.05)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        gap = torch.exp(0.3j * (x * w)) / (1 + w.abs()) - y
+        loss = (gap * gap.conj()).real.mean() + w.real.square().sum() * 0.01
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, (x, y)
+
+
 def with_random_numbers(where: str) -> Any:
     net = torch.nn.Sequential(torch.nn.Linear(20, 10), torch.nn.Dropout(0.5), torch.nn.Linear(10, 3)).to(
         where
@@ -98,7 +115,9 @@ def losses(make: Any, where: str, mode: str) -> list[float]:
 
 @pytest.mark.parametrize("mode", ["eager", "recorded", "static"])
 @pytest.mark.parametrize(
-    "make", [tutorial, nn_and_adam, convolutions, of_both_devices], ids=lambda f: f.__name__
+    "make",
+    [tutorial, nn_and_adam, convolutions, complex_numbers, of_both_devices],
+    ids=lambda f: f.__name__,
 )
 def test_training_equals_the_cpu(make: Any, mode: str, with_kernels: Any) -> None:
     cuda_operations.HOST_TRIPS.clear()

@@ -19,6 +19,7 @@ from . import (
     programs_with_ordinary_code,
     programs_with_python_objects,
     programs_with_python_state,
+    programs_with_roundabout_state,
     programs_with_shared_memory,
 )
 
@@ -28,6 +29,7 @@ PROGRAMS = {
     **programs_with_shared_memory.PROGRAMS,
     **programs_with_ordinary_code.PROGRAMS,
     **programs_with_numpy_arrays.PROGRAMS,
+    **programs_with_roundabout_state.PROGRAMS,
 }
 MODES = {"recorded": {"options": {"replay": False}}, "replayed": {}, "static": {"fullgraph": True}}
 

@@ -339,3 +339,51 @@ def test_deletions():
         return [without("data"), without("requires_grad"), message(lambda: setattr(x, "requires_grad", 1))]
 
     compare(program)
+
+
+def test_marking_what_is_no_input():
+    def program(torch):
+        def forward(ctx, x):
+            y = x.clone()
+            ctx.mark_dirty(y)
+            return y
+
+        def forward_to_view(ctx, x):
+            y = x.clone().view(1)
+            ctx.mark_dirty(y)
+            return y
+
+        x = torch.ones(1, requires_grad=True)
+        made(torch, lambda ctx, g: g * 3, forward).apply(x).sum().backward()
+        return [x.grad, message(lambda: made(torch, lambda ctx, g: g, forward_to_view).apply(x))[:80]]
+
+    compare(program)
+
+
+def test_saved_values_as_objects():
+    def program(torch):
+        def forward(ctx, x):
+            ctx.save_for_backward(x, None)
+            return x * 1
+
+        def unpack(tensor):
+            return tensor
+
+        x = torch.ones(1, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, unpack):
+            y = x**2
+        z = made(torch, lambda ctx, g: g * ctx.saved_tensors[0], forward).apply(y)
+        of_power, of_function = y.grad_fn._raw_saved_self, z.grad_fn._raw_saved_tensors
+        story = [
+            of_power.data is x,
+            of_power.unpack_hook is unpack,
+            len(of_function),
+            of_function[0].unpack_hook,
+        ]
+        story += [message(torch.autograd.SavedTensor)]
+        of_function[0].register_hooks(lambda tensor: tensor * 2, lambda tensor: tensor)
+        story += [message(lambda: of_function[1].register_hooks(lambda t: t, lambda t: t))]
+        z.sum().backward()
+        return [*story, x.grad, raised(lambda: z.grad_fn._raw_saved_tensors)]
+
+    compare(program)

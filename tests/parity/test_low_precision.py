@@ -27,11 +27,12 @@ NUMBERS = [
     "torch.where(x > 0, x, 0.3)", "F.threshold(x, 0.2001, 0.3)", "F.softshrink(x, 0.3)", "F.hardshrink(x, 0.3)",
 ]  # fmt: skip
 ONCE = [
-    "F.silu(x)", "F.mish(x)", "F.hardswish(x)", "F.hardsigmoid(x)", "F.glu(m)", "F.gelu(x)", "torch.rsqrt(p)", "m.softmax(1)",
+    "F.silu(x)", "F.mish(x)", "F.hardswish(x)", "F.hardsigmoid(x)", "F.glu(m)", "torch.rsqrt(p)", "m.softmax(1)",
     "x.round(decimals=2)", "torch.tanh(x)", "torch.sigmoid(x)", "F.mse_loss(x, y)", "F.smooth_l1_loss(x, y, reduction='none')",
 ]  # fmt: skip
 IN_STEPS = [
-    "m.log_softmax(1)", "m.log_softmax(0)", "m.logsumexp(1)", "torch.xlogy(x, p)", "torch.special.entr(p)", "torch.special.ndtr(x)",
+    "m.log_softmax(1)", "m.log_softmax(0)", "m.logsumexp(1)", "torch.xlogy(x, p)", "torch.special.entr(p)",
+    "torch.special.ndtr(x)",
     "torch.special.xlog1py(x, p)", "p ** -1", "p ** 0.5", "torch.logit(x.sigmoid())",
     "F.mse_loss(x, y, reduction='none')", "F.nll_loss(m, t)", "F.nll_loss(m, t, reduction='sum')", "F.cross_entropy(m, t)",
     "F.cross_entropy(m, t, reduction='none')", "F.cross_entropy(m, t, reduction='sum')",
@@ -48,7 +49,7 @@ def test_values(sources: list[str], dtype: str) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    ["silu", "mish", "hardswish", "hardsigmoid", "tanh", "sigmoid", "gelu", "softmax", "log_softmax"],
+    ["silu", "mish", "hardsigmoid", "tanh", "sigmoid", "gelu", "softmax", "log_softmax"],
 )
 def test_gradients(function: str) -> None:
     def gradient(torch: Any) -> Any:

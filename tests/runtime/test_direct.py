@@ -128,3 +128,55 @@ def test_small_copies_are_numpys(monkeypatch):
     x = np.ones((4, 5))
     assert x.size < transposed_copy.LARGE_FROM
     np.testing.assert_array_equal(contiguous(x.T), x.T)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("points", [8, 16, 32, 512, 4096])
+@pytest.mark.parametrize("rows", [4, 19, 33])
+def test_fourier_transforms_of_rows(dtype, points, rows, monkeypatch):
+    monkeypatch.setattr(direct, "TRANSFORM_FROM", 1)
+    x = RNG.standard_normal((rows, points))
+    if np.dtype(dtype).kind == "c":
+        x = x + 1j * RNG.standard_normal((rows, points))
+    x = x.astype(dtype)
+    wide = x.astype(np.complex128)
+    tolerance = (
+        1e-6 if dtype in (np.float32, np.complex64) else 1e-14
+    )  # of the largest: rounding grows with log(points)
+
+    def close(found, wanted):
+        assert found.dtype.itemsize == x.dtype.itemsize * (1 + (x.dtype.kind == "f"))
+        assert np.abs(found - wanted).max() < tolerance * np.abs(wanted).max()
+
+    whole = direct.transformed_rows(x, False, False, 1.0)
+    close(whole, np.fft.fft(wide))
+    close(direct.transformed_rows(x, True, False, 1 / points), np.fft.ifft(wide))
+    close(direct.transformed_rows(x, False, True, 0.5), np.fft.fft(wide)[:, : points // 2 + 1] / 2)
+
+
+def test_what_no_kernel_transforms():
+    assert direct.transformed_rows(np.ones((100, 1000)), False, False, 1.0) is None
+    assert direct.transformed_rows(np.ones((2, 1 << 14)), False, False, 1.0) is None
+    assert direct.transformed_rows(np.ones((4, 8)), False, False, 1.0) is None
+
+
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "fft2", "ifft2", "fftn", "rfft2", "rfftn", "ihfft"])
+@pytest.mark.parametrize("norm", ["backward", "ortho", "forward"])
+def test_transforms_of_large_tensors(name, norm, monkeypatch):
+    x = torch.tensor(RNG.standard_normal((8, 32, 64)), requires_grad=True)
+    transform = getattr(torch.fft, name)
+
+    def results():
+        x.grad = None
+        found = [transform(x, norm=norm), transform(x.transpose(1, 2), norm=norm)]
+        if name in ("fft", "ifft", "rfft"):
+            found += [transform(x, dim=0, norm=norm), transform(x, n=16, dim=1, norm=norm)]
+        sum(y.abs().square().sum() for y in found).backward()
+        return [*[y.detach().resolve_conj().numpy() for y in found], x.grad.numpy()]
+
+    compiled = results()
+    monkeypatch.setattr(direct, "TRANSFORM_FROM", 1 << 60)
+    for a, b in zip(compiled, results(), strict=True):
+        assert a.shape == b.shape
+        assert a.flags.c_contiguous
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11 * np.abs(b).max())

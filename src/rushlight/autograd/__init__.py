@@ -26,6 +26,7 @@ from .grad_mode import (
     set_multithreading_enabled as set_multithreading_enabled,
 )
 from .gradcheck import gradcheck as gradcheck, gradgradcheck as gradgradcheck
+from .saved_tensors import SavedTensor as SavedTensor
 from .variable import Variable as Variable
 
 

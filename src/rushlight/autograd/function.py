@@ -464,7 +464,7 @@ class Function(metaclass=FunctionMeta):
             return result
         outputs = result if isinstance(result, tuple) else (result,)
         if ctx.dirty_tensors:
-            _check_dirty(ctx.dirty_tensors, outputs, cls.__name__)
+            ctx.dirty_tensors = _check_dirty(ctx.dirty_tensors, args, outputs, cls.__name__)
         if not recording:
             outputs = tuple([_unrecorded(output, args, ctx) for output in outputs])
             return outputs if isinstance(result, tuple) else outputs[0]
@@ -503,18 +503,35 @@ def _bound_arguments(forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     return bound.args
 
 
-def _check_dirty(dirty: tuple[Any, ...], outputs: Sequence[Any], name: str) -> None:
+def _check_dirty(
+    dirty: tuple[Any, ...], args: tuple[Any, ...], outputs: Sequence[Any], name: str
+) -> tuple[Any, ...]:
+    """The tensors of ``dirty`` that are inputs, whose versions count the change; the others are none of its business."""
+    changed = []
     for i, tensor in enumerate(dirty):
         if not isinstance(tensor, Tensor):
             raise RuntimeError(
                 f"mark_dirty can only accept variables, but argument {i} is of type {type(tensor).__name__}"
             )
+        if not _holds(args, tensor):
+            message = (
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be "
+                "passed to ctx.mark_dirty()."
+            )
+            if tensor._view is not None:
+                raise RuntimeError(message)
+            import warnings
+
+            warnings.warn(message, stacklevel=3)
+            continue
+        changed.append(tensor)
         storage_of(tensor).mark_changed(name)
         if not _holds(outputs, tensor):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
                 "modified inplace must all be outputs of the Function."
             )
+    return tuple(changed)
 
 
 def _holds(tensors: Sequence[Any], tensor: Tensor) -> bool:

@@ -70,7 +70,7 @@ def nan_to_num(
 
     Example:
         >>> import rushlight as torch
-        >>> torch.nan_to_num(torch.tensor([float("nan"), 1.0, float("inf")]), posinf=9.0)
+        >>> torch.nan_to_num(torch.tensor([torch.nan, 1.0, torch.inf]), posinf=9.0)
         tensor([0., 1., 9.])
     """
     result = _nan_to_num(input, nan, posinf, neginf)

@@ -125,14 +125,38 @@ def _pack_saved(node: Node) -> None:
 class SavedTensor:
     """One tensor that a node keeps for backward: ``node._raw_saved_self`` and the like."""
 
-    def __init__(self, node: Node, position: int) -> None:
-        self._node = node
-        self._position = position
+    _node: Node
+    _position: int
+
+    def __init__(self) -> None:
+        raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
+
+    @classmethod
+    def of(cls, node: Node, position: int) -> SavedTensor:
+        """What ``node`` keeps at ``position``."""
+        made = cls.__new__(cls)
+        made._node, made._position = node, position
+        return made
+
+    def _packed(self) -> Packed | None:
+        saved = self._node.saved
+        entries = () if saved is None or saved is RELEASED else saved
+        is_output = self._position == len(entries)
+        content: Any = self._node.__dict__.get("packed_output") if is_output else entries[self._position]
+        content = content[0] if type(content) is tuple else content
+        return content if isinstance(content, Packed) else None
 
     @property
-    def data(self) -> Tensor | None:
-        """What was saved, by its hooks' leave."""
-        return self._node.unpack()[self._position]  # type: ignore[no-any-return]
+    def data(self) -> Any:
+        """What was saved: what the pack hook made of it, where there is one."""
+        packed = self._packed()
+        return self._node.unpack()[self._position] if packed is None else packed._content
+
+    @property
+    def unpack_hook(self) -> Unpack | None:
+        """The hook that it goes through when it is needed; None without hooks."""
+        packed = self._packed()
+        return None if packed is None else packed._unpack
 
     def register_hooks(self, pack_hook: Pack, unpack_hook: Unpack | None = None) -> None:
         """Put what was saved through ``pack_hook`` now, and through ``unpack_hook`` when it is needed.
@@ -200,7 +224,7 @@ def _saved_by_name(node: Node, name: str) -> Any:
     wanted = name.removeprefix("_raw_saved_" if raw else "_saved_")
     if raw and wanted == "tensors" and getattr(node, "saved_tensors", None) is not None:
         node.unpack()
-        return tuple([SavedTensor(node, i) for i in range(len(node.saved or ()))])
+        return tuple([SavedTensor.of(node, i) for i in range(len(node.saved or ()))])
     operation = node.operation
     saves = tuple(getattr(operation, "saves", None) or ())
     position = None
@@ -212,7 +236,7 @@ def _saved_by_name(node: Node, name: str) -> Any:
             if operand < len(operands) and operands[operand] == wanted:
                 position = i
     if position is not None:
-        return SavedTensor(node, position) if raw else node.unpack()[position]
+        return SavedTensor.of(node, position) if raw else node.unpack()[position]
     attrs = node.attrs
     if not raw and isinstance(attrs, dict) and wanted in attrs:
         return attrs[wanted]

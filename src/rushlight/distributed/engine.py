@@ -9,6 +9,7 @@ A process that fails must not leave the others waiting. What ends the job, in or
 - a killed process: the launcher sees it and ends the others;
 - a process that leaves in another way (``sys.exit``, the end of its program) while others still wait for it: it tells them
   (``announce_departure``), and whoever waits for it raises, which ends the job as above;
+- one that leaves by ``os._exit(0)``: the same (``_leave``);
 - a process that hangs: the collective's timeout.
 """
 
@@ -21,7 +22,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -90,6 +91,8 @@ def start(timeout: float) -> Any:
         _initialize(module, timeout)
     _mpi, _started_in = module, os.getpid()
     end_the_job_on_errors()
+    if is_one_of_several():
+        os._exit = _leave
     return module
 
 
@@ -124,6 +127,20 @@ def end_the_job_on_errors() -> None:
     if sys.excepthook is not _report_and_abort:
         _report = sys.excepthook
         sys.excepthook = _report_and_abort
+
+
+_exit = os._exit
+
+
+def _leave(status: int) -> NoReturn:
+    """``os._exit``. mpiexec ends the other ranks of one that leaves so, and where the status is 0 it calls that a success: the
+    program's work would be lost without a word. So that rank says farewell first, as at any other end."""
+    module = _mpi
+    if status == 0 and has_started() and not module.Is_finalized():
+        with contextlib.suppress(Exception):
+            announce_departure(FOR_GOOD)
+            module.Finalize()
+    _exit(status)
 
 
 def _report_and_abort(kind: Any, value: Any, trace: Any) -> None:

@@ -140,7 +140,9 @@ class Witness:
         self.names: set[str] = set()  # by which getattr and hasattr asked
         self.not_found: list[tuple[Any, str]] = []  # classes and modules, and what they did not have
         self.contexts: list[Any] = []  # context variables that the program asked
-        self._quiet: FrameType | None = None  # until this frame ends its present call, nothing counts
+        # Until this frame ends, or the function in C that it calls now, nothing counts: and the events that say so.
+        self._quiet: FrameType | None = None
+        self._ends: tuple[str, ...] = ()
         self.blind = False  # somebody else watches: a profiler, a debugger
 
     def __enter__(self) -> Witness:
@@ -174,7 +176,7 @@ class Witness:
 
     def _event(self, frame: FrameType, event: str, arg: Any) -> None:
         if self._quiet is not None:
-            if frame is self._quiet and event not in ("c_call", "call"):
+            if frame is self._quiet and event in self._ends:
                 self._quiet = None
             return
         code = frame.f_code
@@ -182,7 +184,7 @@ class Witness:
             if id(code) not in self._is_program:
                 self._new_code(code, frame)
             if code.co_filename.startswith("<frozen importlib") and code.co_name in _LOOKS_FOR_MODULES:
-                self._quiet = frame  # the next call finds them there
+                self._quiet, self._ends = frame, ("return",)  # the next call finds them there
             elif code.co_name == "reload" and frame.f_globals.get("__name__") == "importlib":
                 self.called = self.called or _at("a module is loaded again", code, frame.f_lineno)
             elif code.co_name == "_log" and frame.f_globals.get("__name__") == "logging":
@@ -210,7 +212,8 @@ class Witness:
             return not (module == "inspect" and getattr(function, "__name__", "") == "_getframe")
         if self.recording:
             if getattr(function, "__module__", None) == "_warnings":
-                self._quiet = frame  # a warning is given when the graph is recorded
+                # A warning is given when the graph is recorded.
+                self._quiet, self._ends = frame, ("c_return", "c_exception")
                 return True
             owner = getattr(function, "__self__", None)
             if type(owner) is ContextVar:
@@ -230,7 +233,7 @@ class Witness:
             self.logged = self.logged or found
         else:
             self.called = self.called or found
-        self._quiet = frame
+        self._quiet, self._ends = frame, ("return",)
 
     def _new_code(self, code: CodeType, frame: FrameType) -> None:
         caller = frame.f_back

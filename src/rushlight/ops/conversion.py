@@ -314,21 +314,6 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
     return strides if dim is None else strides[wrap_dim(dim, len(strides), scalar_ok=False)]
 
 
-def dim_order(self: Tensor, ambiguity_check: bool | list[Any] = False) -> tuple[int, ...]:
-    """The dimensions in the order of memory, the one with the greatest stride first.
-
-    ``ambiguity_check``: raise ``RuntimeError`` where several orders fit, as with dimensions of one element.
-    """
-    strides, shape = stride(self), self._array.shape
-    if ambiguity_check:
-        long = [s for s, n in zip(strides, shape, strict=True) if n != 1]
-        if len(set(long)) != len(long) or len(long) < len(shape):
-            raise RuntimeError(
-                "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
-            )
-    return tuple(sorted(range(len(shape)), key=lambda i: -strides[i]))
-
-
 def dim(self: Tensor) -> int:
     """The number of dimensions."""
     return self._array.ndim  # type: ignore[no-any-return]
@@ -730,7 +715,6 @@ METHODS: dict[str, Any] = {
     "is_floating_point": is_floating_point,
     "is_complex": is_complex,
     "is_signed": is_signed,
-    "dim_order": dim_order,
     "is_nonzero": is_nonzero,
     "size": size,
     "stride": stride,
@@ -790,7 +774,9 @@ class layout:
         return f"torch.{self.name}"
 
     def __reduce__(self) -> str:
-        return "STRIDED" if self.name == "strided" else self.name  # each is one object, copied and pickled too
+        return (
+            "STRIDED" if self.name == "strided" else self.name
+        )  # each is one object, copied and pickled too
 
 
 STRIDED: layout = layout("strided")

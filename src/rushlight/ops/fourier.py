@@ -1,7 +1,8 @@
 """Discrete Fourier transforms: three primitives (complex, real to half, half to real), and the rest by their means.
 
-NumPy computes them, in the precision of the input. A scale is PyTorch's ``norm`` as a number that does not depend on
-the direction: 0 leaves sums as they are, 1 divides them by the root of the number of points, 2 by the number.
+NumPy computes them, in the precision of the input; many rows of a power of two a kernel of ours. A scale is PyTorch's
+``norm`` as a number that does not depend on the direction: 0 leaves sums as they are, 1 divides them by the root of the number
+of points, 2 by the number.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ..core.dtypes import C64, C128, F32, F64, INEXACT, OF_NUMPY, default_numpy,
 from ..core.history import Node
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime import direct
+from ..runtime.transposed_copy import contiguous as row_major
 from .complex_numbers import conj, real
 from .conversion import to
 from .creation import check_layout, numpy_dtype, out_dtype
@@ -38,11 +41,34 @@ INVERSE_NORMS = ("forward", "ortho", "backward")
 # --- primitives -------------------------------------------------------------------------------------------------------
 
 
+def _by_kernel(x: Array, axes: tuple[int, ...], scale: int, inverse: bool, half: bool) -> Any:
+    """The transform along ``axes`` by kernels of ours, which know powers of two; None where one of them does not apply."""
+    if type(x) is not np.ndarray or x.size < direct.TRANSFORM_FROM:
+        return None
+    number = 1
+    for axis in axes:
+        number *= x.shape[axis]
+    if number & (number - 1):
+        return None
+    factor = (1.0, number**-0.5, 1 / number)[scale]
+    result: Any = x
+    for position, axis in enumerate(reversed(axes)):
+        rows = row_major(np.moveaxis(result, axis, -1))
+        transformed = direct.transformed_rows(rows, inverse, half and position == 0, factor)
+        if transformed is None:
+            return None
+        result, factor = np.moveaxis(transformed, -1, axis), 1.0
+    return row_major(result)
+
+
 def _complex_impl(x: Array, axes: tuple[int, ...], scale: int, forward: bool) -> Any:
     if not axes:
         return x.astype(C128 if x.dtype in (F64, C128) else C64)
     if not x.size:  # NumPy's own loop over nothing would still refuse some shapes
         return np.zeros(x.shape, C128 if x.dtype in (F64, C128) else C64)
+    transformed = _by_kernel(x, axes, scale, not forward, False)
+    if transformed is not None:
+        return transformed
     if len(axes) == 1:
         if forward:
             return np.fft.fft(x, axis=axes[0], norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]
@@ -70,6 +96,9 @@ def _half_impl(x: Array, axes: tuple[int, ...], scale: int) -> Any:
         shape = list(x.shape)
         shape[axes[-1]] = shape[axes[-1]] // 2 + 1
         return np.zeros(shape, C128 if x.dtype is F64 else C64)
+    transformed = _by_kernel(x, axes, scale, False, True)
+    if transformed is not None:
+        return transformed
     if len(axes) == 1:
         return np.fft.rfft(x, axis=axes[0], norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]
     return np.fft.rfftn(x, axes=axes, norm=FORWARD_NORMS[scale])  # type: ignore[arg-type]

@@ -411,7 +411,7 @@ def _few_by_python(function: Callable[[float], float], impl: Any, few: int) -> A
                 numbers = [function(number) for number in x.reshape(-1).tolist()]
             except (ValueError, OverflowError):  # a pole, or a result that is infinite
                 return impl(x)
-            return np.array(numbers, F32).reshape(x.shape)
+            return special_functions.in_order_of(x, np.array(numbers, F32).reshape(x.shape))
         return impl(x)
 
     return computed

@@ -252,7 +252,8 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     """
     array = input._array
     if as_tuple:
-        return tuple([make_tensor(np.ascontiguousarray(found)) for found in np.nonzero(array if array.ndim else array.reshape(1))])
+        found = np.nonzero(array if array.ndim else array.reshape(1))
+        return tuple([make_tensor(np.ascontiguousarray(places)) for places in found])
     if out is not None and out._array.dtype != np.int64:
         raise RuntimeError(
             f"nonzero: Expected out tensor to have scalar type Long but got scalar type{type_name(out._array.dtype)}"

@@ -15,7 +15,7 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from .array_data import checked_shape
-from .conversion import memory_root
+from .conversion import memory_root, stride
 
 
 class UntypedStorage:
@@ -326,7 +326,23 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: object = No
     return resize_(self, array.shape, memory_format=memory_format)
 
 
+def dim_order(self: Tensor, ambiguity_check: bool | list[Any] = False) -> tuple[int, ...]:
+    """The dimensions in the order of memory, the one with the greatest stride first.
+
+    ``ambiguity_check``: raise ``RuntimeError`` where several orders fit, as with dimensions of one element.
+    """
+    strides, shape = stride(self), self._array.shape
+    if ambiguity_check:
+        long = [s for s, n in zip(strides, shape, strict=True) if n != 1]
+        if len(set(long)) != len(long) or len(long) < len(shape):
+            raise RuntimeError(
+                "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+            )
+    return tuple(sorted(range(len(shape)), key=lambda i: -strides[i]))
+
+
 METHODS: dict[str, Any] = {
+    "dim_order": dim_order,
     "untyped_storage": untyped_storage,
     "storage": storage,
     "set_": set_,

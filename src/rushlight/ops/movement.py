@@ -446,7 +446,7 @@ def ordered_as(result: Tensor, input: Tensor) -> Tensor:
     if array.ndim < 4 or type(array) is not np.ndarray or array.flags.c_contiguous:
         return result
     ordered = ordered_like(result._array, array)
-    return result if ordered is result._array else attach(CLONE, (result,), {}, ordered)  # type: ignore[no-any-return]
+    return result if ordered is result._array else attach(CLONE, (result,), {}, ordered)
 
 
 def contiguous(self: Tensor, *, memory_format: object = None) -> Tensor:

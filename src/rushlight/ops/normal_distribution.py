@@ -122,7 +122,7 @@ def _mvlgamma(self: Tensor, p: int) -> Tensor:
     for step in steps[1:]:
         total = total + step
     total = cast(total, self._array.dtype)
-    return total + p * (p - 1) / 4 * math.log(math.pi)  # type: ignore[no-any-return]
+    return total + p * (p - 1) / 4 * math.log(math.pi)
 
 
 def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:

@@ -10,10 +10,10 @@ from ..core.dtypes import LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.memory_order import in_order_of_input, ordered_like
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, make_tensor
 from ..runtime.normalization import normalize_forward, normalize_gradient, scale_and_shift
 from .define import Primitive
-from .dispatch import apply, not_implemented
+from .dispatch import apply, compute, not_implemented
 from .movement import cast, reshape
 from .pointwise import add, div, mul, sub
 from .powers import rsqrt
@@ -154,9 +154,24 @@ def normalize(
     if dtype.kind in "biuc":
         raise not_implemented(f"{kind.lower()}_norm", dtype)
     layout = {"kind": kind, "columns": columns, "positions": positions, "rows": rows, "eps": eps}
+    if input._array.size < NORMALIZE.large and dtype.itemsize > 2 and _without_history(input, weight, bias):
+        arrays = [None if operand is None else operand._array for operand in (input, weight, bias)]
+        results = compute(NORMALIZE.impl, arrays, layout)
+        return make_tensor(results[0]), make_tensor(results[1]), make_tensor(results[2])
     y, mean, variance, _ = apply(NORMALIZE, (input, weight, bias), layout)
     mean._node = variance._node = None
     return y, mean, variance
+
+
+def _without_history(*operands: Tensor | None) -> bool:
+    """Whether these are NumPy's arrays, none of which gradients will flow to: then there is nothing but to compute."""
+    recording = grad_enabled()
+    for operand in operands:
+        if operand is not None and (
+            type(operand._array) is not np.ndarray or (recording and operand._node is not None)
+        ):
+            return False
+    return True
 
 
 def check_same_dtype(input: Tensor, *others: Tensor | None) -> None:

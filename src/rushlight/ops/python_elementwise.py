@@ -42,7 +42,7 @@ def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
 
 
 def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-    """Replace each element by ``callable(element, other)``, in place; ``tensor`` is broadcast. ``RuntimeError`` as ``apply_``."""
+    """Replace each element by ``callable(element, other)``, in place; ``tensor`` is broadcast. Errors as ``apply_``."""
     for one in (self, tensor):
         _refuse_history(one, "map_")
     others = tensor.expand(self.shape)
@@ -50,7 +50,7 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> T
 
 
 def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
-    """Replace each element by ``callable(element, of x, of y)``, in place; both are broadcast. ``RuntimeError`` as ``apply_``."""
+    """Replace each element by ``callable(element, of x, of y)``, in place; both are broadcast. Errors as ``apply_``."""
     for one in (self, x, y):
         _refuse_history(one, "map2_")
     rows = zip(_elements(self), _elements(x.expand(self.shape)), _elements(y.expand(self.shape)), strict=True)

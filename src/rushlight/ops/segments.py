@@ -70,7 +70,9 @@ def segment_reduce(
             f"segment_reduce: unsupported reduction {reduce!r}; allowed are {', '.join(_WAYS)}"
         )
     if indices is not None:
-        raise NotImplementedError("segment_reduce: only lengths or offsets; indices are not there in PyTorch either")
+        raise NotImplementedError(
+            "segment_reduce: only lengths or offsets; indices are not there in PyTorch either"
+        )
     given = lengths if offsets is None else offsets
     if axis > 0 and given is not None and given._array.ndim == axis + 1:
         parts = [
@@ -80,7 +82,7 @@ def segment_reduce(
             )
             for i, row in enumerate(data)
         ]  # fmt: skip
-        return stack(parts)  # type: ignore[no-any-return]
+        return stack(parts)
     if given is not None and given._array.dtype.kind not in "iu":
         raise not_implemented("_segment_reduce_lengths_cpu_kernel1", given._array.dtype)
     if offsets is not None:

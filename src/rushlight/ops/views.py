@@ -97,7 +97,9 @@ def broadcast_shapes(*shapes: Any) -> Size:
     """
     for shape in shapes:
         if not isinstance(shape, int | tuple | list):
-            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
+            raise RuntimeError(
+                f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}"
+            )
     given = [
         (shape,) if isinstance(shape, int) else as_shape((tuple(shape),), "broadcast_shapes")
         for shape in shapes

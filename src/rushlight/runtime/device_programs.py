@@ -165,6 +165,7 @@ class _Cut:
         self.in_kernels = kernel_draws(graph)
         self.inputs = list(inputs)
         self.homes: list[device | None] = []
+        self.made_on: dict[int, device] = {}  # of what is made of constants, which eager mode has on a GPU
         self.levels: list[int] = []
         self.origin: list[int] = []  # the node that a move copies, seen through all moves
         drawn = {True: 0, False: 0}  # the level of the last random numbers: drawn on a device, or on the CPU
@@ -172,6 +173,10 @@ class _Cut:
         for number, node in enumerate(self.nodes):
             self.origin.append(self._origin(number, node))
             home = self._home(node)
+            if home is None:
+                found = node.attrs[1] if node.kind is Kind.CONST and len(node.attrs) > 1 else self._made_on(node)
+                if found is not None:
+                    self.made_on[number] = found
             record = node.attrs[0] if node.kind is Kind.CALL else None
             drawing = drawn_on(record) is not None and number not in self.in_kernels
             level = 0
@@ -212,14 +217,18 @@ class _Cut:
             if drawn is not None:
                 return drawn
         homes: list[device | None] = [self.homes[operand] for operand in node.operands]
-        if node.kind is Kind.MAP and homes and not any(homes):  # made of constants alone: wherever it is used, too
-            return None
+        if node.kind is Kind.MAP and node.dtype.kind != "c" and homes and not any(homes):
+            return None  # made of constants alone: wherever it is used, too
         if node.kind in (Kind.CALL, Kind.MAP, Kind.MATMUL) or (node.kind is Kind.WRITE and homes[0] is None):
             for home in homes:
                 if home is not None and home is not CPU:
                     return home
-            return CPU
+            return self._made_on(node) or CPU
         return homes[0] if homes else None  # of a constant: wherever it is used
+
+    def _made_on(self, node: Node) -> device | None:
+        """The GPU that an operand, which is constant, is on in eager mode."""
+        return next((self.made_on[operand] for operand in node.operands if operand in self.made_on), None)
 
     def is_drawn(self, number: int) -> bool:
         """Whether a device draws the node's value, or what it is an item of."""
@@ -408,6 +417,8 @@ class _Builder:
                 draw = cut.in_kernels.get(number)
                 if draw is not None:
                     node = node._replace(attrs=(draw, (), ()))
+                if node.kind is Kind.CONST:
+                    node = node._replace(attrs=node.attrs[:1])
                 made.append(node._replace(operands=tuple([local[cut.origin[o]] for o in node.operands])))
                 local[number] = len(made) - 1
         leaving: list[Output] = []

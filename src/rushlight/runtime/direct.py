@@ -7,7 +7,6 @@ They run on the calling thread.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -39,7 +38,7 @@ def integers(values: list[int]) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _row_adder(dtype: np.dtype[Any], single: bool) -> Callable[..., None] | None:
+def _row_adder(dtype: np.dtype[Any], single: bool) -> Any:
     if not compiles():
         return None
     from ..compiler.kernels import row_updates
@@ -74,7 +73,7 @@ RAMP_FROM: Final = 4096
 
 
 @lru_cache(maxsize=8)
-def _ramp_maker(dtype: np.dtype[Any], fused: bool) -> Callable[..., None] | None:
+def _ramp_maker(dtype: np.dtype[Any], fused: bool) -> Any:
     if not compiles() or dtype not in (np.float32, np.float64):
         return None
     from ..compiler.kernels import ramps
@@ -94,3 +93,54 @@ def ramp(target: Array, first: int, step: int, factor: float, offset: float, fus
     numbers = np.array([factor, offset], target.dtype if fused else np.float64)
     run(0, target.size, integers([first, step]), addresses(target, numbers), None)
     return True
+
+
+# From how many numbers on ``transformed_rows`` is faster than NumPy.
+TRANSFORM_FROM: Final = 8192
+
+
+@lru_cache(maxsize=16)
+def _transformer(itemsize: int, real: bool, inverse: bool) -> Any:
+    if not compiles():
+        return None
+    from ..compiler.kernels import fourier
+
+    return kernel(fourier.text(itemsize, real, inverse))
+
+
+def transformed_rows(x: Array, inverse: bool, half: bool, scale: float) -> Array | None:
+    """The Fourier transforms of the rows (along the last dimension) times ``scale``, of which ``half`` keeps the first half and
+    one; None where there is no kernel for that.
+
+    ``x``: contiguous, of real or complex numbers, with a power of two of them in a row.
+    """
+    points = x.shape[-1]
+    if points & (points - 1) or points < 8 or x.size < TRANSFORM_FROM or x.size < 4 * points:
+        return None
+    if x.dtype not in (np.float32, np.float64, np.complex64, np.complex128) or not x.dtype.isnative:
+        return None
+    real = x.dtype.kind == "f"
+    itemsize = x.dtype.itemsize if real else x.dtype.itemsize // 2
+    run = _transformer(itemsize, real, inverse)
+    if run is None:
+        return None
+    from ..compiler.kernels import fourier
+
+    if points > fourier.LONGEST or not (x.flags.c_contiguous and x.flags.aligned):
+        return None
+    wanted = points // 2 + 1 if half else points
+    rows, exponent = x.size // points, points.bit_length() - 1
+    lanes = fourier.lanes_of(itemsize)
+    result = np.empty((*x.shape[:-1], wanted), f"c{2 * itemsize}")
+    roots = fourier.factors(points, itemsize)
+    number = np.array(scale, roots.dtype)
+    room = np.empty(4 * points * lanes + 16, roots.dtype)
+    start = room.__array_interface__["data"][0]
+    run(
+        0,
+        -(-rows // lanes),
+        integers([rows, points, exponent // 2, exponent % 2, wanted]),
+        addresses(x, result, roots, number),
+        start + -start % 64,
+    )
+    return result

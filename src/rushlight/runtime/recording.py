@@ -738,7 +738,8 @@ def graph_of(
                 dtype,
             )
         elif kind is CONST:
-            node = Node(Kind.CONST, (), (plain(key[1]),), shape, dtype)
+            # That of a GPU says so; ``device_programs`` looks at it, and takes it away.
+            node = Node(Kind.CONST, (), (plain(key[1]), *key[4:]), shape, dtype)
         elif kind is ITEM:
             node = Node(Kind.ITEM, (key[1],), (key[2],), shape, dtype)
         elif kind is CAST:

@@ -50,7 +50,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
         >>> file = io.BytesIO()
         >>> torch.save(torch.nn.Identity(), file)
         >>> torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(file.getvalue()))
-        ['torch.nn.modules.linear.Identity']
+        ['rushlight.nn.linear.Identity']
     """
     import pickletools
 

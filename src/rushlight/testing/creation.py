@@ -87,7 +87,7 @@ def _floats(shape: Any, dtype: dtype, device: Any, low: Any, high: Any) -> Tenso
         numbers.uniform_(bottom / 2, top / 2).mul_(2)
     else:
         numbers.uniform_(bottom, top)
-    return made if drawn_as is dtype else made.to(dtype)
+    return made if drawn_as is dtype else made.to(dtype)  # type: ignore[no-any-return]
 
 
 def _interval(

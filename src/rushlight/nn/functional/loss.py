@@ -104,9 +104,9 @@ def _mse(input: Tensor, target: Tensor, reduction: str) -> Tensor:
             raise not_implemented("mse", common)
         if common in LOW_PRECISION:
             # Each square is rounded where they stay, and only their sum where they do not.
-            difference = cast(sub(input, target), F32) if reduction == "none" else None
-            if difference is not None:
-                return cast(mul(difference, difference), common)
+            if reduction == "none":
+                deviation = cast(sub(input, target), F32)
+                return cast(mul(deviation, deviation), common)
             return cast(_mse(cast(input, F32), cast(target, F32), reduction), common)
         if x.dtype != common or y.dtype != common:
             return _mse(cast(input, common), cast(target, common), reduction)

@@ -286,7 +286,9 @@ def _fused_sdp_choice(
     return 0 if dropout_p else 1
 
 
-def _masked_softmax(input: Tensor, mask: Tensor, dim: int | None = None, mask_type: int | None = None) -> Tensor:
+def _masked_softmax(
+    input: Tensor, mask: Tensor, dim: int | None = None, mask_type: int | None = None
+) -> Tensor:
     """The softmax along ``dim`` (the last) of what the bool ``mask`` leaves: what is true there counts for nothing."""
     return input.masked_fill(mask, -math.inf).softmax(-1 if dim is None else dim)  # type: ignore[no-any-return]
 

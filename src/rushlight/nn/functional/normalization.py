@@ -10,7 +10,7 @@ from ...core.grad_mode import GRAD_MODE
 from ...core.shapes import Shape, count
 from ...core.tensor import Tensor
 from ...ops.dispatch import apply, not_implemented
-from ...ops.movement import ordered_as, reshape
+from ...ops.movement import contiguous, ordered_as, reshape
 from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize
 from ...runtime.batched import Batched
 
@@ -276,9 +276,12 @@ def instance_norm(
         raise not_implemented("batch_norm", input._array.dtype)
     check_same_dtype(input, running_mean, running_var)
     if not use_input_stats:
-        return _by_running_statistics(input, running_mean, running_var, weight, bias, eps)
+        return _by_running_statistics(contiguous(input), running_mean, running_var, weight, bias, eps)
     positions = count(shape[2:])
-    y, mean, variance = normalize(input, weight, bias, channels, positions, positions, eps, "Batch")
+    # Whatever order the input has in memory, the result is in row-major order, as in PyTorch.
+    y, mean, variance = normalize(
+        contiguous(input), weight, bias, channels, positions, positions, eps, "Batch"
+    )
     if running_mean is not None and running_var is not None:
         samples = shape[0], channels
         factor = positions / (positions - 1) if positions else float("nan")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from .collate import default_collate as default_collate, default_convert as default_convert
 from .dataset import Dataset as Dataset, IterableDataset as IterableDataset
 from .iteration import _BaseDataLoaderIter as _BaseDataLoaderIter, _DatasetKind as _DatasetKind
@@ -20,3 +23,7 @@ from .worker import (
     _MultiProcessingDataLoaderIter as _MultiProcessingDataLoaderIter,
     get_worker_info as get_worker_info,
 )
+
+# For annotations.
+_worker_init_fn_t = Callable[[int], None]
+_collate_fn_t = Callable[[list[Any]], Any]

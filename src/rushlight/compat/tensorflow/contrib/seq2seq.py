@@ -1,4 +1,4 @@
-"""``tf.contrib.seq2seq``: the loss of sequences. Decoders are written with ``tf.nn.raw_rnn`` or ``tf.while_loop``."""
+"""``tf.contrib.seq2seq``: attention, decoders and the loss of sequences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,23 @@ from ..graph import Tensor, name_scope
 from ..ops_array import reshape, shape
 from ..ops_math import cast, div_no_nan, multiply
 from ..ops_reduce import reduce_sum
+from .attention import (
+    AttentionMechanism as AttentionMechanism,
+    AttentionWrapper as AttentionWrapper,
+    AttentionWrapperState as AttentionWrapperState,
+    BahdanauAttention as BahdanauAttention,
+    LuongAttention as LuongAttention,
+)
+from .decoding import (
+    BasicDecoder as BasicDecoder,
+    BasicDecoderOutput as BasicDecoderOutput,
+    GreedyEmbeddingHelper as GreedyEmbeddingHelper,
+    Helper as Helper,
+    SampleEmbeddingHelper as SampleEmbeddingHelper,
+    TrainingHelper as TrainingHelper,
+    dynamic_decode as dynamic_decode,
+    tile_batch as tile_batch,
+)
 
 
 def sequence_loss(
@@ -50,6 +67,6 @@ def __getattr__(name: str) -> object:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     raise AttributeError(
-        f"module 'tensorflow.contrib.seq2seq' has no attribute {name!r}: only sequence_loss is available here; write the "
-        "decoder with tf.nn.raw_rnn, tf.while_loop or a Python loop over the steps"
+        f"module 'tensorflow.contrib.seq2seq' has no attribute {name!r}: there are attention, BasicDecoder with its helpers, "
+        "dynamic_decode, tile_batch and sequence_loss; write another decoder with tf.nn.raw_rnn or tf.while_loop"
     )
