@@ -145,6 +145,19 @@ def test_inputs_that_change_places():
     close(run(build(graph), graph, inputs), evaluate(graph, inputs), 0)
 
 
+def test_fewer_and_wider_numbers_are_not_written_over_what_is_still_read():
+    """Sums of two rows of float32 as float64 take as many bytes as the rows, whose later columns must stay until they are
+    read."""
+    b = GraphBuilder()
+    x = b.input((2, 5000), np.float32)
+    record = PRIMITIVES["erfinv"]  # has no kernel, so that its result is memory that ends with the sum
+    rows = b.make(Kind.CALL, (x.number,), (record, (), ()), x.shape, np.dtype(np.float32))
+    total = rows.cast(np.float64).sum(0, False)
+    graph = b.graph([b.make(Kind.CALL, (total.number,), (record, (), ()), (5000,), np.dtype(np.float64))])
+    inputs = [np.linspace(-0.1, 0.1, 10000, dtype=np.float32).reshape(2, 5000)]
+    close(run(build(graph), graph, inputs), evaluate(graph, inputs), 1e-12)
+
+
 def test_a_target_that_is_no_class():
     b = GraphBuilder()
     x, target = b.input((3, 4), np.float32), b.input((3,), np.int64)

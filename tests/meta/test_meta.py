@@ -125,7 +125,8 @@ def test_from_meta_to_values() -> None:
         model.to("cpu")
     assert model.to_empty(device="cpu").weight.device.type == "cpu"
     model = nn.Linear(2, 3, device="meta")
-    model.load_state_dict(source.state_dict())
+    with pytest.warns(UserWarning, match="which is a no-op"):
+        model.load_state_dict(source.state_dict())
     assert model.weight.is_meta
     model.load_state_dict(source.state_dict(), assign=True)
     assert not model.weight.is_meta and torch.equal(model.weight, source.weight)

@@ -117,3 +117,35 @@ def test_products_with_vectors_of_another_length():
         ]
 
     compare(program)
+
+
+def test_states_with_numbers_in_place_of_tensors():
+    def program(torch):
+        story = []
+        for name in (
+            "Adam",
+            "AdamW",
+            "Adamax",
+            "NAdam",
+            "RAdam",
+            "Adadelta",
+            "Adagrad",
+            "RMSprop",
+            "Rprop",
+            "ASGD",
+        ):
+            x = torch.ones(2, requires_grad=True)
+            optimizer = getattr(torch.optim, name)([x], lr=0.1)
+            for _ in range(2):
+                x.grad = torch.full((2,), 0.5)
+                optimizer.step()
+                state = optimizer.state_dict()
+                own = state["state"][0]
+                for key in ("step", "eta", "mu", "mu_product"):
+                    if key in own:
+                        own[key] = float(own[key])
+                optimizer.load_state_dict(state)
+            story += [x.detach(), optimizer.state[x]["step"]]
+        return story
+
+    compare(program)

@@ -142,7 +142,11 @@ def test_pytorch_reads_the_same(tmp_path):
             "load|outside",
         ),
         (checkpoint(1, {1: ("FloatStorage", FLOATS)}, {}, [(2, 1, 8, 6)]), RuntimeError, "outside"),
-        (checkpoint(Global("os", "system"), {}, {}), pickle.UnpicklingError, r"os\.system was not an allowed global"),
+        (
+            checkpoint(Global("os", "system"), {}, {}),
+            pickle.UnpicklingError,
+            r"os\.system was not an allowed global",
+        ),
         (
             checkpoint(1, {1: ("FloatStorage", FLOATS)}, {2: (3, "FloatTensor", (1,), (1,), 0)}),
             pickle.UnpicklingError,

@@ -18,7 +18,7 @@ ARGUMENTS: tuple[tuple[Any, ...], ...] = (
 )  # fmt: skip
 # Not functions of the elements: they draw, describe, or make something else.
 OTHERS = {
-    "layout", "is_sparse", "is_sparse_csr", "to_sparse", "to_sparse_coo", "to_sparse_csr", "to_sparse_csc",
+    "layout", "_cdata", "is_sparse", "is_sparse_csr", "to_sparse", "to_sparse_coo", "to_sparse_csr", "to_sparse_csc",
     "sparse_dim", "dense_dim", "_dimI", "_dimV", "is_coalesced", "is_contiguous", "stride", "storage_offset", "type",
     "data_ptr", "backward", "register_hook", "_version", "_array", "__getstate__", "empty", "empty_like", "new",
     "new_empty", "new_zeros", "new_empty_strided", "data", "names", "random_", "normal_", "uniform_", "bernoulli",

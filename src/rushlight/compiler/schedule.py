@@ -454,6 +454,8 @@ class Scheduler:
                 and buffer.place is None
                 and buffer.last == position
                 and buffer.nbytes == nbytes
+                and self.nodes[root].size
+                == node.size  # else an element lies where others are still to be read
                 and stage <= plan.stores[number]
                 and id(buffer) not in taken
                 and not self._read_otherwise(plan, root, buffer, buffers)
@@ -479,6 +481,7 @@ class Scheduler:
             other = buffers[stored]
             if (
                 other.nbytes == nbytes
+                and other.size == node.size
                 and self.nodes[stored].kind is not Kind.WRITE
                 and moment >= plan.spills[number]
                 and id(other) not in self.shared_here

@@ -112,3 +112,26 @@ def sums_rounded_once(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray
         if error.any():
             total[halfway] = np.where(error == 0.0, sums, np.nextafter(sums, np.copysign(np.inf, error)))
     return total.astype(np.float32)
+
+
+def evenly_spaced32(start: float, end: float, steps: int) -> NDArray[np.float32] | None:
+    """``linspace`` for two steps or more: the near half counted from ``start``, the far one from ``end``, each element a
+    product and a sum rounded once. None where the step is not finite.
+
+    Example:
+        >>> from rushlight.core.fused_multiply_add import evenly_spaced32
+        >>> evenly_spaced32(0.0, 1.0, 3).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    first, last = np.float32(start), np.float32(end)
+    step = (last - first) / np.float32(steps - 1)
+    if not np.isfinite(step):
+        return None
+    half = steps // 2
+    values = np.arange(steps, dtype=np.float64)
+    values[half:] -= steps - 1
+    values *= float(step)  # exact, as products of two float32 numbers are
+    ends = np.empty(steps)
+    ends[:half] = first
+    ends[half:] = last
+    return sums_rounded_once(values, ends)

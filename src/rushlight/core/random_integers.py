@@ -13,7 +13,9 @@ from .dtypes import BF16, BOOL, F16, F32, F64, I64, NumpyDType
 from .generator import Generator, words64
 from .random_dtypes import DIGITS, LARGEST, NAMES, Array, Shape, narrowed, not_implemented, size_of
 
-_NATIVE_SHUFFLE: Final = 128  # numbers from which on compiled code, once loaded, shuffles faster than a loop in Python
+_NATIVE_SHUFFLE: Final = (
+    128  # numbers from which on compiled code, once loaded, shuffles faster than a loop in Python
+)
 _LARGE_PERMUTATION: Final = (2**32 - 1) // 20
 _PIECE: Final = 1 << 15  # numbers worked on at once, so that they stay in the cache
 

@@ -546,7 +546,7 @@ def multinomial(
         chosen = _with_replacement(generator, rows, count)
     else:
         chosen = _without_replacement(generator, rows, count)
-    return chosen.reshape(*weights.shape[:-1], count)
+    return np.ascontiguousarray(chosen).reshape(*weights.shape[:-1], count)
 
 
 def _with_replacement(generator: Generator, rows: Array, count: int) -> NDArray[np.int64]:

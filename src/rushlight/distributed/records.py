@@ -27,8 +27,8 @@ from ..ops.define import Primitive
 from ..ops.dispatch import apply
 from ..runtime.pending import Pending
 from . import exchanges, work as under_way
-from .pausing import at_once, set_aside
 from .errors import RanksDisagree
+from .pausing import at_once, set_aside
 from .reduce_op import ReduceOp
 from .stage import Sum
 
@@ -525,7 +525,9 @@ def _average_end_into(results: Sequence[Array], begun: Array, *checked: Array, b
 AVERAGE_END = Collective("average_end", _average_end_impl, None, _means, into=_average_end_into, late=True)
 
 
-def _same_use_impl(begun: Array, group: ProcessGroup, used: tuple[bool, ...], names: tuple[str, ...]) -> Array:
+def _same_use_impl(
+    begun: Array, group: ProcessGroup, used: tuple[bool, ...], names: tuple[str, ...]
+) -> Array:
     total = np.array(used, np.int32)
     _run(group, "which parameters are used", exchanges.sum_in_place(group, total))
     odd = [name for name, number in zip(names, total.tolist(), strict=True) if 0 < number < group.size()]
@@ -535,7 +537,7 @@ def _same_use_impl(begun: Array, group: ProcessGroup, used: tuple[bool, ...], na
             f"{', '.join(odd)} and others do not; whether there is a gradient can't depend on other ranks in a static graph: "
             "leave out fullgraph=True"
         )
-    return placed(np.ones((), np.bool_), device_of(begun))
+    return placed(np.ones((), np.bool_), device_of(begun))  # type: ignore[no-any-return]
 
 
 # Raises where the ranks do not use the same parameters. ``begun`` says which bucket's exchange comes before.

@@ -30,12 +30,16 @@ def compile(
     ``print``) runs what is recorded so far and goes on. A function that was found to do nothing in Python that would show
     (no printing, no counters, no values read) stops running Python after a few equal calls: its state is compared, and
     the program runs.
+    A function whose operations are few and on small arrays, and that reads values on the way or does something else in Python,
+    runs eagerly after 16 such calls, which is quicker than recording it; one call in 256 is recorded to see whether that
+    still holds.
 
     Args:
         fullgraph: record once for each signature (shapes, dtypes, grad mode, values of other arguments) and then run only the
             program, without the Python code. Reading a value while recording raises ``RuntimeError`` with the line;
-            ``item()`` gives a number that can be computed with and returned. Changes of Python's state by the function raise;
-            changes of the state that it reads (flags, numbers, lists, attributes) lead to a new recording.
+            ``item()`` gives a number that can be computed with and returned. Changes of Python's state by the function raise
+            (what it only adds once, as to a cache, does not); changes of the state that it reads (flags, numbers, lists,
+            attributes) lead to a new recording.
         options: {"replay": False} runs the Python code on every call whatever it does; other options, ``dynamic`` and
             ``mode`` are accepted for PyTorch programs: there is one way of compiling.
         backend: "inductor" (the default) compiles; "eager" runs as it is.

@@ -307,7 +307,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     with _Unrecorded():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
-            chosen = randperm(rows)[:zeros]  # PyTorch draws the places from the default generator, whatever is given
+            chosen = randperm(rows)[
+                :zeros
+            ]  # PyTorch draws the places from the default generator, whatever is given
             tensor[chosen, column] = 0
     return tensor
 

@@ -35,7 +35,7 @@ from ..core.dtypes import (
     dtype,
     natural_dtype,
 )
-from ..core.fused_multiply_add import fused32, fused64, sums_rounded_once
+from ..core.fused_multiply_add import evenly_spaced32, fused32, fused64
 from ..core.memory_order import in_channels_last
 from ..core.shapes import Size, as_shape
 from ..core.tensor import Tensor, make_tensor, storage_of
@@ -682,22 +682,6 @@ def _interval(start: Any, end: Any, steps: Any, name: str) -> tuple[Any, Any, in
     return _number_argument(start, name), _number_argument(end, name), steps
 
 
-def _short_linspace(start: float, end: float, steps: int) -> Any:
-    """``_linspace`` in float32 in few operations; None where the general way is needed."""
-    first, last = np.float32(start), np.float32(end)
-    step = (last - first) / np.float32(steps - 1)
-    if not math.isfinite(step):
-        return None
-    half = steps // 2
-    values = np.arange(steps, dtype=F64)
-    values[half:] -= steps - 1
-    values *= float(step)  # exact, as products of two float32 numbers are
-    ends = np.empty(steps)
-    ends[:half] = first
-    ends[half:] = last
-    return sums_rounded_once(values, ends)
-
-
 def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
     if wanted.kind == "c":
         start, end, part = complex(start), complex(end), F32 if wanted == C64 else F64
@@ -709,7 +693,7 @@ def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
     # products rounded once (integers: by way of float64).
     kind = F64 if wanted.kind in "iu" else wanted
     if wanted == F32 and 1 < steps < direct.RAMP_FROM:
-        short = _short_linspace(float(start), float(end), steps)
+        short = evenly_spaced32(float(start), float(end), steps)
         if short is not None:
             return short
     if wanted.kind in "iu":

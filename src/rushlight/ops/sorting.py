@@ -244,7 +244,8 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _topk_impl(x: Array, k: int, dim: int, largest: bool) -> Any:
     if not x.ndim:
         return x.copy(), np.zeros((), I64)
-    indices = _top_indices(x, k, dim, largest)
+    # A part of an order, or one that was turned round: results are contiguous, so that programs may view() them.
+    indices = np.ascontiguousarray(_top_indices(x, k, dim, largest))
     return take_along(x, indices, dim), indices
 
 

@@ -327,6 +327,14 @@ class Optimizer:
         for group in self.param_groups:
             for name, default in self.__dict__.get("defaults", {}).items():
                 group.setdefault(name, default)
+            for param in group["params"]:
+                own = self.state.get(param) if param in self.state else None
+                if own and isinstance(own.get("step"), int | float):
+                    # Saved by a version of PyTorch that had numbers where there are tensors now.
+                    fresh = self.init_state(param, group)
+                    for name, value in own.items():
+                        if isinstance(value, int | float) and isinstance(fresh.get(name), Tensor):
+                            own[name] = fresh[name].fill_(value)
 
     # --- hooks and printing -------------------------------------------------------------------------------------------
 

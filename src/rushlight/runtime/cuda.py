@@ -98,7 +98,9 @@ class Cuda:
             with self.on(where), self.memory_errors():
                 return (array if array.flags.forc else self._gathered(array)).copy(order="A")
         source = np.asarray(array)
-        if not source.ndim and source.itemsize > 1:  # an argument of a kernel: no copy, which the processor would wait for
+        if (
+            not source.ndim and source.itemsize > 1
+        ):  # an argument of a kernel: no copy, which the processor would wait for
             return self.made("full", (), source.dtype, where, source)
         if not source.flags.forc:
             source = source.copy(order="K")

@@ -325,7 +325,7 @@ class CudaProgram:
 
         operands = [array_of(*operand) for operand in line.operands]
         if getattr(line.function, "everywhere", False):
-            line.function.into([array_of(*described) for described in line.results], operands)  # type: ignore[attr-defined]
+            line.function.into([array_of(*described) for described in line.results], operands)
             return
         results = engine.called(line.function, operands)
         if results is NotImplemented:

@@ -133,7 +133,9 @@ def _node(node: Node, operands: Sequence[Any], backend: Any) -> Any:
         return _constant(node, backend)
     if node.kind is Kind.VIEW:
         strides, offset = node.attrs
-        return backend.cupy.ascontiguousarray(_region(_seen_as(operands[0], node.dtype), node.shape, strides, offset, backend))
+        return backend.cupy.ascontiguousarray(
+            _region(_seen_as(operands[0], node.dtype), node.shape, strides, offset, backend)
+        )
     if node.kind is Kind.WRITE:
         shape, strides, offset = node.attrs
         result = operands[0].copy()

@@ -19,6 +19,7 @@ import numpy as np
 from ..core.device import CPU, LOADERS, device, device_of, empty_on, on_host, placed
 from ..ir.evaluate import evaluate_node
 from ..ir.graph import Graph, Kind, Node, Output
+from .cuda import started
 from .device_draws import kernel_draws
 from .device_recording import Move, drawn_on
 
@@ -74,7 +75,18 @@ class DeviceProgram:
         self._lock = allocate_lock()
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Compute the graph on arrays of the devices that it was made for. Raises what its parts raise."""
+        """Compute the graph on arrays of the devices that it was made for. Raises what its parts raise, in PyTorch's types:
+        ``torch.OutOfMemoryError``, ``RuntimeError`` for a kernel that does not compile."""
+        try:
+            self._run_parts(inputs, outputs)
+        except Exception as error:
+            backend = started()
+            other = None if backend is None else backend.translated(error)
+            if other is not None:
+                raise other from error
+            raise
+
+    def _run_parts(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         with self._lock:
             if self._draws is not None:
                 start = self._draws.source.take_blocks(self._draws.total)
@@ -174,7 +186,9 @@ class _Cut:
             self.origin.append(self._origin(number, node))
             home = self._home(node)
             if home is None:
-                found = node.attrs[1] if node.kind is Kind.CONST and len(node.attrs) > 1 else self._made_on(node)
+                found = (
+                    node.attrs[1] if node.kind is Kind.CONST and len(node.attrs) > 1 else self._made_on(node)
+                )
                 if found is not None:
                     self.made_on[number] = found
             record = node.attrs[0] if node.kind is Kind.CALL else None

@@ -16,7 +16,7 @@ if rank == 1 and how == "raise early":
     raise ValueError("this rank is broken")
 if rank == 1 and how == "leave early":
     sys.exit(0)
-dist.init_process_group(timeout=timedelta(seconds=2 if how.startswith("hang") else 1800))
+dist.init_process_group(timeout=timedelta(seconds=2 if how.startswith(("hang", "stopped")) else 1800))
 x = torch.ones(1000)
 dist.all_reduce(x)
 step = dist.all_reduce
@@ -35,6 +35,16 @@ if how.endswith(" in a graph"):
 
     for _ in range(3):
         step(x)
+if how == "raise in backward":
+    net = torch.nn.Sequential(torch.nn.Linear(50, 600), torch.nn.Linear(600, 600))
+    model = torch.nn.parallel.DistributedDataParallel(net, bucket_cap_mb=0.05)
+
+    def broken(gradient: torch.Tensor) -> None:
+        if rank == 1:
+            raise ValueError("this rank is broken")
+
+    model.module[0].weight.register_hook(broken)
+    model(torch.ones(4, 50)).sum().backward()
 if rank == 1:
     if how == "raise":
         raise ValueError("this rank is broken")
@@ -42,11 +52,15 @@ if rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "leave":
         sys.exit(3)
+    if how == "leave at once":
+        os._exit(0)
     if how == "destroy":
         dist.destroy_process_group()
         time.sleep(20)
     if how.startswith("hang"):
         time.sleep(60)
+    if how == "stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
     if how == "other shape":
         x = torch.ones(999)
     if how == "other dtype":

@@ -361,7 +361,6 @@ def accumulated() -> None:
             torch.testing.assert_close(statistics[-1], statistics[0], rtol=1e-9, atol=1e-11)
 
 
-
 class Branches(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -373,7 +372,11 @@ class Branches(nn.Module):
 
 def unused() -> None:
     """The search for unused parameters is part of a static graph where the ranks use the same ones."""
-    for settings in ({"find_unused_parameters": True}, {"static_graph": True}, {"find_unused_parameters": True, "hook": 1}):
+    for settings in (
+        {"find_unused_parameters": True},
+        {"static_graph": True},
+        {"find_unused_parameters": True, "hook": 1},
+    ):
         results = []
         for options in (None, *MODES):
             torch.manual_seed(0)
@@ -399,7 +402,11 @@ def unused() -> None:
             # Kept where it was not made anew: not used by any rank, left alone.
             for parameter in model.parameters():
                 parameter.grad = torch.ones_like(parameter)
-            again = run if options is None else torch.compile(lambda x, m=model: m(x, False).sum().backward(), **options)
+            again = (
+                run
+                if options is None
+                else torch.compile(lambda x, m=model: m(x, False).sum().backward(), **options)
+            )
             again(X[MINE]) if options is not None else model(X[MINE], False).sum().backward()
             assert torch.equal(model.module.never.weight.grad, torch.ones(4, 8).double())
             results.append([p.detach().clone() for p in model.parameters()])
@@ -418,11 +425,18 @@ def unused() -> None:
             optimizer.step()
 
         if SIZE > 1 and options:
-            refused(dist.RanksDisagree, "some ranks use second.weight, second.bias", torch.compile(uneven, **options), X[MINE])
+            refused(
+                dist.RanksDisagree,
+                "some ranks use second.weight, second.bias",
+                torch.compile(uneven, **options),
+                X[MINE],
+            )
             assert torch.equal(before, model.module.first.weight)
         else:
             torch.compile(uneven, **options)(X[MINE])
-            assert (model.module.second.weight.grad is not None) and not torch.equal(before, model.module.first.weight)
+            assert (model.module.second.weight.grad is not None) and not torch.equal(
+                before, model.module.first.weight
+            )
 
 
 def hooks() -> None:
@@ -454,7 +468,9 @@ def hooks() -> None:
             own = mlp()
             model = DDP(own, bucket_cap_mb=0.0002)
             model.register_comm_hook(state, hook)
-            train(model, options, X[MINE], Y[MINE], lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9))
+            train(
+                model, options, X[MINE], Y[MINE], lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9)
+            )
             results.append([p.detach() for p in own.parameters()])
         for other in results[1:]:
             for one, expected in zip(other, results[0], strict=True):

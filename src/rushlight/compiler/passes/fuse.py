@@ -129,6 +129,15 @@ class _Fuser:
             return self._fit_row(group, domain, accesses)
         return None
 
+    def _is_copied_from(self, root: int, group: Group) -> bool:
+        """Whether a VIEW that must be in memory of its own is one of something that the group computes: its copy is made
+        after the group, so nothing in the group can read it."""
+        if self.nodes[root].kind is not Kind.VIEW:
+            return False
+        while self.nodes[root].kind is Kind.VIEW:
+            root = self.nodes[root].operands[0]
+        return root in group.levels
+
     def _in_parts(self, number: int) -> bool:
         """Whether a node is a WRITE of one part of complex numbers, which has as many elements as the region it replaces."""
         node = self.nodes[number]
@@ -146,6 +155,8 @@ class _Fuser:
         for access in accesses:
             level = group.levels.get(access.root)
             if level is not None and self._in_parts(access.root):
+                return None
+            if self._is_copied_from(access.root, group):
                 return None
             if level is Level.FULL:
                 if not access.is_identity(self.nodes[access.root].size):
@@ -181,7 +192,7 @@ class _Fuser:
             space, reduced = finer
         for access in accesses:
             level = group.levels.get(access.root)
-            if level is Level.FULL:
+            if level is Level.FULL or self._is_copied_from(access.root, group):
                 return None
             if level is Level.ROW:
                 if not access.is_identity(self.nodes[access.root].size):
@@ -267,6 +278,8 @@ class _Fuser:
                 continue
             for access in accesses_of(self.nodes, number):
                 level = source.levels.get(access.root)
+                if self._is_copied_from(access.root, source):
+                    return False
                 if level is None:
                     continue
                 if self._in_parts(access.root):

@@ -59,7 +59,9 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
 
 def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
     chosen = _CHOSEN.get()
-    return [backend for backend in SDPBackend if backend > 0] if chosen is None else list(chosen)
+    if chosen is None:
+        return [backend for backend in SDPBackend if backend > 0]
+    return [SDPBackend(backend) for backend in chosen]
 
 
 # Public names that are not here raise MissingNameError.

@@ -19,7 +19,6 @@ from ...ops.pointwise import add, mul
 from ...ops.rearranging import repeat_interleave
 from .regularization import dropout
 
-
 # What ``nn.attention.sdpa_kernel`` chose; None: nothing.
 CHOSEN: Final[ContextVar[tuple[int, ...] | None]] = ContextVar("sdp_backends", default=None)
 

@@ -93,7 +93,9 @@ def _pool(
         )
     for dim, extent, what in ((1, channels, "input channel size"), (2, dims, str(dims))):
         if drawn.shape[dim] != extent:
-            raise RuntimeError(f"Expect _random_samples.size({dim}) equals to {what}; got {drawn.shape[dim]}.")
+            raise RuntimeError(
+                f"Expect _random_samples.size({dim}) equals to {what}; got {drawn.shape[dim]}."
+            )
     index = tensor_beside(input, _elements(drawn, input._array.shape, window, counts))
     count = int(np.prod(counts))
     flat = reshape(input, (batch, channels, 1, int(np.prod(input._array.shape[2:]))))

@@ -19,7 +19,8 @@ from ..graph import Tensor, name_scope
 from ..initializers import constant_initializer
 from ..layers import Dense
 from ..nn import softmax
-from ..ops_array import concat, expand_dims, fill, sequence_mask, shape as shape_of, squeeze, where, zeros
+from ..ops_array import concat, expand_dims, fill, shape as shape_of, squeeze, zeros
+from ..ops_indexing import sequence_mask, where
 from ..ops_math import add, cast, matmul, multiply, rsqrt, square, tanh
 from ..ops_reduce import reduce_sum
 from ..rnn_cell import RNNCell
@@ -50,7 +51,9 @@ class AttentionMechanism:
         with name_scope(name):
             whole = convert_to_tensor(memory)
             if whole.shape.ndims != 3:
-                raise ValueError(f"{name}: the memory must be (batch, time, features), got shape {whole.shape}")
+                raise ValueError(
+                    f"{name}: the memory must be (batch, time, features), got shape {whole.shape}"
+                )
             self._length = None
             if memory_sequence_length is not None:
                 self._length = convert_to_tensor(memory_sequence_length)
@@ -75,7 +78,7 @@ class AttentionMechanism:
 
     def initial_alignments(self, batch_size: Any, dtype: Any) -> Tensor:
         """Zeros of (batch, time)."""
-        return zeros([batch_size, self.alignments_size], dtype)  # type: ignore[no-any-return]
+        return zeros([batch_size, self.alignments_size], dtype)
 
     initial_state = initial_alignments
 
@@ -127,10 +130,10 @@ class BahdanauAttention(AttentionMechanism):
             self._parts = (v, factor, bias)
         v, factor, bias = self._parts
         if factor is None:
-            return reduce_sum(multiply(v, tanh(add(self.keys, processed))), [2])  # type: ignore[no-any-return]
+            return reduce_sum(multiply(v, tanh(add(self.keys, processed))), [2])
         direction = multiply(multiply(factor, v), rsqrt(reduce_sum(square(v))))
         whole = tanh(add(add(self.keys, processed), bias))
-        return reduce_sum(multiply(direction, whole), [2])  # type: ignore[no-any-return]
+        return reduce_sum(multiply(direction, whole), [2])
 
 
 class LuongAttention(AttentionMechanism):
@@ -162,7 +165,7 @@ class LuongAttention(AttentionMechanism):
             )
         score = squeeze(matmul(expand_dims(query, 1), self.keys, transpose_b=True), [1])
         if not self._scale:
-            return score  # type: ignore[no-any-return]
+            return score
         if self._factor is None:
             self._factor = get_variable("attention_g", [], initializer=constant_initializer(1.0))
         return multiply(self._factor, score)  # type: ignore[no-any-return]
@@ -205,7 +208,9 @@ class AttentionWrapper(RNNCell):
     ) -> None:
         super().__init__(name)
         if isinstance(attention_mechanism, list | tuple):
-            raise NotImplementedError("AttentionWrapper: several attention mechanisms are not available; give one")
+            raise NotImplementedError(
+                "AttentionWrapper: several attention mechanisms are not available; give one"
+            )
         self._cell, self._mechanism = cell, attention_mechanism
         self._layer = attention_layer
         if attention_layer_size is not None:
@@ -257,7 +262,5 @@ class AttentionWrapper(RNNCell):
         history = state.alignment_history
         if self._keeps_history:
             history = history.write(state.time, alignments)
-        following = AttentionWrapperState(
-            inner, attention, add(state.time, 1), alignments, history, attended
-        )
+        following = AttentionWrapperState(inner, attention, add(state.time, 1), alignments, history, attended)
         return (attention if self._gives_attention else output), following

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from .. import dtypes
 from ..control_flow import while_loop
-from ..conversion import convert_to_tensor
+from ..conversion import constant, convert_to_tensor
 from ..dtypes import as_dtype
 from ..graph import Tensor, name_scope
 from ..nesting import flatten, map_structure, pack_like
 from ..nn import embedding_lookup
-from ..ops_array import constant, expand_dims, fill, reshape, shape as shape_of, tile, transpose, where, zeros_like
-from ..ops_indexing import gather
+from ..ops_array import expand_dims, fill, reshape, shape as shape_of, tile, transpose, zeros_like
+from ..ops_indexing import gather, where
 from ..ops_math import cast, equal, greater_equal, logical_and, logical_not, logical_or, minimum
 from ..ops_random import multinomial
 from ..ops_reduce import argmax, reduce_all
@@ -27,6 +27,11 @@ class BasicDecoderOutput(NamedTuple):
 
     rnn_output: Any
     sample_id: Any
+
+
+def _turned(x: Any) -> Any:
+    """The first two axes, batch and time, in the other order."""
+    return transpose(x, [1, 0, *range(2, x.shape.ndims)])
 
 
 class Helper:
@@ -44,7 +49,7 @@ class Helper:
 
     def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Tensor:
         """The likeliest token of each entry, int32."""
-        return argmax(outputs, axis=-1, output_type=dtypes.int32)  # type: ignore[no-any-return]
+        return argmax(outputs, axis=-1, output_type=dtypes.int32)
 
     def next_inputs(
         self, time: Any, outputs: Any, state: Any, sample_ids: Any, name: str | None = None
@@ -61,7 +66,7 @@ class TrainingHelper(Helper):
     ) -> None:
         with name_scope(name, "TrainingHelper"):
             x = convert_to_tensor(inputs)
-            self._inputs = x if time_major else transpose(x, [1, 0, *range(2, x.shape.ndims)])
+            self._inputs = x if time_major else _turned(x)
             self._length = convert_to_tensor(sequence_length, name="sequence_length")
             if self._length.shape.ndims != 1:
                 raise ValueError(
@@ -109,14 +114,19 @@ class SampleEmbeddingHelper(GreedyEmbeddingHelper):
     """Like :class:`GreedyEmbeddingHelper`, with tokens drawn from the outputs as logits."""
 
     def __init__(
-        self, embedding: Any, start_tokens: Any, end_token: Any, softmax_temperature: Any = None, seed: Any = None
+        self,
+        embedding: Any,
+        start_tokens: Any,
+        end_token: Any,
+        softmax_temperature: Any = None,
+        seed: Any = None,
     ) -> None:
         super().__init__(embedding, start_tokens, end_token)
         self._temperature, self._seed = softmax_temperature, seed
 
     def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Tensor:
         logits = outputs if self._temperature is None else outputs / self._temperature
-        return reshape(cast(multinomial(logits, 1, seed=self._seed), dtypes.int32), [-1])  # type: ignore[no-any-return]
+        return reshape(cast(multinomial(logits, 1, seed=self._seed), dtypes.int32), [-1])
 
 
 class BasicDecoder:
@@ -184,7 +194,7 @@ def dynamic_decode(
         kinds = decoder.output_dtype
         arrays = map_structure(lambda kind: TensorArray(as_dtype(kind), size=0, dynamic_size=True), kinds)
         lengths = zeros_like(finished, dtype=dtypes.int32)
-        state = map_structure(lambda x: x if isinstance(x, TensorArray) else convert_to_tensor(x), state)
+        state = pack_like(state, [convert_to_tensor(leaf) for leaf in flatten(state)])
 
         def going(time: Any, arrays: Any, state: Any, inputs: Any, finished: Any, lengths: Any) -> Any:
             return logical_not(reduce_all(finished))
@@ -198,22 +208,27 @@ def dynamic_decode(
             lengths = where(ended, fill(shape_of(lengths), time + 1), lengths)
             if impute_finished:
                 outputs = map_structure(lambda new: where(finished, zeros_like(new), new), outputs)
-                kept = [_kept(finished, new, old) for new, old in zip(flatten(following), flatten(state), strict=True)]
+                kept = [
+                    _kept(finished, new, old)
+                    for new, old in zip(flatten(following), flatten(state), strict=True)
+                ]
                 following = pack_like(state, kept)
-            written = [a.write(time, x) for a, x in zip(flatten(arrays), flatten(outputs), strict=True)]
+            written = [a.write(time, x).flow for a, x in zip(flatten(arrays), flatten(outputs), strict=True)]
             return time + 1, pack_like(arrays, written), following, fed, done, lengths
 
         loop = (constant(0), arrays, state, inputs, finished, lengths)
-        shapes = map_structure(_open_shape, loop)
+        shapes = [_open_shape(leaf) for leaf in flatten(loop)]
         _, arrays, state, _, _, lengths = while_loop(going, body, loop, shape_invariants=shapes)
-        outputs = map_structure(lambda array: array.stack(), arrays)
+        outputs = pack_like(kinds, [array.stack() for array in flatten(arrays)])
         if not output_time_major:
-            outputs = map_structure(lambda x: transpose(x, [1, 0, *range(2, x.shape.ndims)]), outputs)
+            outputs = map_structure(_turned, outputs)
         return outputs, state, lengths
 
 
 def _kept(finished: Any, new: Any, old: Any) -> Any:
-    return where(finished, old, new) if isinstance(new, Tensor) and new.shape.ndims else new
+    if isinstance(new, TensorArray):
+        return new.flow
+    return where(finished, old, new) if new.shape.ndims else new
 
 
 def _open_shape(value: Any) -> TensorShape:
