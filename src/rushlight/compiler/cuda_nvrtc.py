@@ -63,8 +63,8 @@ def _quickly() -> tuple[bytes, ...]:
 def ptx(source: str, name: str = "kernel", architecture: str = ARCHITECTURE, quick: bool = False) -> str:
     """The PTX of a translation unit; with an architecture like ``sm_90`` it is assembled for that, too, as a check.
 
-    ``quick``: without optimization, in a seventh of the time: to see whether NVRTC accepts it. ``RuntimeError`` with the kernel's
-    name and NVRTC's messages if it is refused, or if there is no NVRTC.
+    ``quick``: without optimization, in a seventh of the time: to see whether NVRTC accepts it. ``RuntimeError`` with the
+    kernel's name and NVRTC's messages if it is refused, or if there is no NVRTC.
     """
     return _ptx(source, name, architecture, _quickly() if quick else ())
 

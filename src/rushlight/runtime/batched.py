@@ -309,8 +309,8 @@ class Batched(NDArrayOperatorsMixin):
         if sys._getframe(1).f_code.co_name in _WRITERS:  # NumPy asks on behalf of `target[...] = self`
             raise RuntimeError(
                 "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
-                "extra_args that has more elements than `self`: it is batched, and self is not. Use the out-of-place form, or make self "
-                "from a batched tensor (zeros_like, new_zeros)."
+                "extra_args that has more elements than `self`: it is batched, and self is not. Use the out-of-place form, or "
+                "make self from a batched tensor (zeros_like, new_zeros)."
             )
         raise RuntimeError(NO_MEMORY)
 
