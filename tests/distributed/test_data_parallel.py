@@ -20,7 +20,9 @@ def test_the_digits_net_is_that_of_one_process_and_repeats_bit_for_bit(tmp_path:
     datasets = pytest.importorskip("sklearn.datasets")
     data = datasets.load_digits()
     np.savez(tmp_path / "digits.npz", images=data.images[:512], labels=data.target[:512])
-    must_succeed("data_parallel.py", 2, str(tmp_path), "first")
-    must_succeed("data_parallel.py", 2, str(tmp_path), "second")
-    first = (tmp_path / "first.0").read_bytes()
-    assert first == (tmp_path / "first.1").read_bytes() == (tmp_path / "second.0").read_bytes()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        must_succeed("data_parallel.py", 2, str(tmp_path), name)
+    first = (tmp_path / "first/weights.0").read_bytes()
+    assert first == (tmp_path / "first/weights.1").read_bytes()
+    assert first == (tmp_path / "second/weights.0").read_bytes()

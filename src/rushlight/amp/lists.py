@@ -13,7 +13,7 @@ Lists = tuple[tuple[str, tuple[str, ...]], ...]
 # --- CPU --------------------------------------------------------------------------------------------------------------
 
 CPU_LOWER: Final[Lists] = (
-    ("", ("matmul", "mm", "bmm", "addmm", "addbmm", "baddbmm", "einsum", "tensordot")),
+    ("", ("matmul", "mm", "bmm", "addmm", "addbmm", "baddbmm", "einsum", "tensordot", "prelu")),
     ("linalg", ("vecdot", "multi_dot")),
     ("nn.functional", (
         "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_tbc",
@@ -50,7 +50,7 @@ CPU_WIDEST: Final[Lists] = (("", ("stack", "cat", "index_copy")), ("Tensor", ("i
 CUDA_LOWER: Final[Lists] = (
     ("", (
         "matmul", "mm", "mv", "bmm", "addmm", "addmv", "addr", "addbmm", "baddbmm", "chain_matmul", "einsum", "lstm_cell",
-        "gru_cell", "rnn_tanh_cell", "rnn_relu_cell",
+        "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "prelu",
     )),
     ("linalg", ("vecdot", "multi_dot")),
     ("nn.functional", (

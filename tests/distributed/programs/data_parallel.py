@@ -354,7 +354,8 @@ if len(sys.argv) > 1:
     same_everywhere(net)
     for one, two in zip(net.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=2e-6)  # float32, 16 steps
-    torch.save(net.state_dict(), f"{sys.argv[1]}/{sys.argv[2]}.{RANK}")
+    # The name without its ending is in the file, which is compared bit for bit: the same for all.
+    torch.save(net.state_dict(), f"{sys.argv[1]}/{sys.argv[2]}/weights.{RANK}")
 else:
     for check in (
         like_one_process,

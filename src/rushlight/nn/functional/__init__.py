@@ -110,6 +110,7 @@ from .multi_head_attention import (
     _none_or_dtype as _none_or_dtype,
     multi_head_attention_forward as multi_head_attention_forward,
 )
+from .native_forms import conv_tbc as conv_tbc
 from .normalization import (
     batch_norm as batch_norm,
     instance_norm as instance_norm,
