@@ -150,8 +150,8 @@ def moved_back(value: Any) -> Any:
     return value
 
 
-def differing(what: str, actual: Any, expected: Any) -> list[str]:
-    """Where two results of Rushlight differ by more than float32's tolerance."""
+def differing(what: str, actual: Any, expected: Any, roundings: int = 1) -> list[str]:
+    """Where two results of Rushlight differ by more than float32's tolerance, or that of so many roundings to 16 bits."""
     import numpy as np
     import opinfo
 
@@ -169,6 +169,7 @@ def differing(what: str, actual: Any, expected: Any) -> list[str]:
             x, y = (t.detach().resolve_conj() if hasattr(t, "resolve_conj") else t.detach() for t in (a, b))
             # One unit in the last place of 16 bits: both sides round once, from float32 numbers that differ a little.
             rtol = {torch.bfloat16: 8e-3, torch.float16: 1e-3, torch.float64: 1e-9}.get(b.dtype, 2e-5)
+            rtol *= roundings if b.dtype in (torch.bfloat16, torch.float16) else 1
             x, y = (t.float().numpy() if t.dtype == torch.bfloat16 else t.numpy() for t in (x, y))
             if y.dtype.kind in "fc":
                 x, y = (t.astype(np.complex128 if y.dtype.kind == "c" else np.float64) for t in (x, y))

@@ -87,7 +87,10 @@ def test_every_module(dtype: str, database: Any) -> None:
                     differing.append("a gradient is missing")
                 elif mine is not None:
                     assert mine.is_cuda
-                    differing += sweep.differing("gradient", mine.cpu(), theirs)
+                    # On a CPU, as PyTorch's, the logarithms of probabilities are rounded too before the gradient is formed
+                    # of them, and of that a product is taken here.
+                    roundings = 3 if name.endswith("LinearCrossEntropyLoss") else 1
+                    differing += sweep.differing("gradient", mine.cpu(), theirs, roundings)
             if differing:
                 wrong[sample.described] = str(differing[:2])
     assert not wrong, "\n".join(f"{what}: {why}" for what, why in wrong.items())
