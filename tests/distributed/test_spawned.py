@@ -111,7 +111,13 @@ def test_a_rank_that_fails_ends_the_others(way: str, how: str, shown: str, codes
 )
 def test_tutorial_programs_print_what_they_print_under_pytorch(program: str) -> None:
     pytest.importorskip("torch")
-    theirs, ours = run(program, torch=True), run(program)
+    ours = run(program)
+    for _ in range(3):
+        theirs = run(program, torch=True)
+        if not re.search(
+            r"\[[-\d, ]*-6\b", theirs.stdout
+        ):  # a list of exit codes: gloo aborts at a process's end now and then
+            break
     assert theirs.returncode == 0, theirs.stderr
     assert ours.returncode == 0, ours.stderr
     assert _values(ours.stdout) == pytest.approx(_values(theirs.stdout), rel=2e-5, abs=2e-5)

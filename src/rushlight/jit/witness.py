@@ -96,7 +96,7 @@ _OF_TENSORS: Final = frozenset(
         "ops", "autograd", "nn", "optim", "core", "tensor_methods", "jit", "runtime", "compiler", "ir", "amp", "func", "linalg",
         "fft", "special", "distributions", "vision.models", "vision.ops", "utils.checkpoint",
         "missing",  # finds names of the package when they are first used
-        "symbolic", "overrides", "masked", "utils._pytree", "assertions",
+        "symbolic", "overrides", "overriding", "masked", "utils._pytree", "assertions",
     )
 )  # fmt: skip
 # Functions of other packages of the library that ask for what does not change while a program runs.

@@ -253,7 +253,10 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     array = input._array
     if as_tuple:
         found = np.nonzero(array if array.ndim else array.reshape(1))
-        return tuple([make_tensor(np.ascontiguousarray(places)) for places in found])
+        # Those of several dimensions are columns of one matrix.
+        return tuple(
+            [make_tensor(places if places.flags.c_contiguous else places.copy()) for places in found]
+        )
     if out is not None and out._array.dtype != np.int64:
         raise RuntimeError(
             f"nonzero: Expected out tensor to have scalar type Long but got scalar type{type_name(out._array.dtype)}"

@@ -205,6 +205,8 @@ def _forwarding(function: Any) -> Any:
     def call(*args: Any) -> Any:
         return function(*args)
 
+    # Static graphs tell by the name of the code that runs whether it has effects.
+    call.__code__ = call.__code__.replace(co_name=getattr(function, "__name__", "call"))
     return call
 
 

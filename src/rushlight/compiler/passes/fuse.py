@@ -119,8 +119,10 @@ class _Fuser:
         domain = domain_of(self.nodes, node)
         size = count(domain)
         accesses = accesses_of(self.nodes, number)
-        if node.kind is Kind.WRITE and self.owner.get(root_of(self.nodes, node.operands[0])) == group.number:
-            return None
+        if node.kind is Kind.WRITE:
+            base = root_of(self.nodes, node.operands[0])
+            if self.owner.get(base) == group.number or self._is_copied_from(base, group):
+                return None
         if size == group.size and not (
             group.reduced is not None and group.form is Form.COLUMNS and node.kind is not Kind.REDUCE
         ):
@@ -300,8 +302,10 @@ class _Fuser:
                 else:
                     return False
             node = self.nodes[number]
-            if node.kind is Kind.WRITE and source.level(root_of(self.nodes, node.operands[0])) is not None:
-                return False
+            if node.kind is Kind.WRITE:
+                base = root_of(self.nodes, node.operands[0])
+                if source.level(base) is not None or self._is_copied_from(base, source):
+                    return False
         return True
 
     # --- the walk -----------------------------------------------------------------------------------------------------
