@@ -63,7 +63,6 @@ def test_all_functions_are_there() -> None:
     missing = {
         "assert_int_or_pair",
         "boolean_dispatch",
-        "conv_tbc",
         "grouped_mm",
         "handle_torch_function",
         "has_torch_function",
