@@ -112,11 +112,11 @@ def test_a_rank_that_fails_ends_the_others(way: str, how: str, shown: str, codes
 def test_tutorial_programs_print_what_they_print_under_pytorch(program: str) -> None:
     pytest.importorskip("torch")
     ours = run(program)
-    for _ in range(3):
+    # PyTorch's processes abort at their end now and then ("terminate called without an active exception"): it shows in its own
+    # exit codes, or ends spawn with SIGABRT.
+    for _ in range(5):
         theirs = run(program, torch=True)
-        if not re.search(
-            r"\[[-\d, ]*-6\b", theirs.stdout
-        ):  # a list of exit codes: gloo aborts at a process's end now and then
+        if not re.search(r"\[[-\d, ]*-6\b", theirs.stdout) and "SIGABRT" not in theirs.stderr:
             break
     assert theirs.returncode == 0, theirs.stderr
     assert ours.returncode == 0, ours.stderr
