@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import prod
 from typing import Any, Final
@@ -44,17 +45,25 @@ def _text(dtype: np.dtype[Any], product: bool, reverse: bool, lanes: int) -> str
 def _scan(
     shapes: Any, dtypes: Any, parameters: dict[str, Any], product: bool, label: str
 ) -> tuple[KernelCall, ...] | None:
-    shape = shapes[0]
-    if dtypes[0] not in _TYPES or not shape or not prod(shape):
+    return _along_columns(
+        shapes[0], dtypes[0], parameters["dim"], label, 1,
+        lambda lanes: _text(dtypes[0], product, parameters.get("reverse", False), lanes),
+    )  # fmt: skip
+
+
+def _along_columns(
+    shape: Any, dtype: Any, dim: int, label: str, results: int, text: Callable[[int], str]
+) -> tuple[KernelCall, ...] | None:
+    """The call of a kernel that goes along ``dim`` for blocks of columns, ``text(lanes)``; ints: extent, columns, blocks."""
+    if dtype not in _TYPES or not shape or not prod(shape):
         return None
-    dim = parameters["dim"]
     columns = prod(shape[dim + 1 :])
     lanes = 1 if columns == 1 else _LANES
     blocks = -(-columns // lanes)
     return (
         KernelCall(
-            _text(dtypes[0], product, parameters.get("reverse", False), lanes), "kernel", (shape[dim], columns, blocks),
-            (Pointer(Role.OPERAND, 0), Pointer(Role.RESULT, 0)), prod(shape[:dim]) * blocks,
+            text(lanes), "kernel", (shape[dim], columns, blocks),
+            (Pointer(Role.OPERAND, 0), *[Pointer(Role.RESULT, i) for i in range(results)]), prod(shape[:dim]) * blocks,
             max(1, 4096 // (shape[dim] * lanes)), label=label,
         ),
     )  # fmt: skip
@@ -105,19 +114,9 @@ def _extrema_text(dtype: np.dtype[Any], greatest: bool, lanes: int) -> str:
 def _extrema(
     shapes: Any, dtypes: Any, parameters: dict[str, Any], greatest: bool
 ) -> tuple[KernelCall, ...] | None:
-    shape = shapes[0]
-    if dtypes[0] not in _TYPES or not shape or not prod(shape):
-        return None
-    dim = parameters["dim"]
-    columns = prod(shape[dim + 1 :])
-    lanes = 1 if columns == 1 else _LANES
-    blocks = -(-columns // lanes)
-    return (
-        KernelCall(
-            _extrema_text(dtypes[0], greatest, lanes), "kernel", (shape[dim], columns, blocks),
-            (Pointer(Role.OPERAND, 0), Pointer(Role.RESULT, 0), Pointer(Role.RESULT, 1)), prod(shape[:dim]) * blocks,
-            max(1, 4096 // (shape[dim] * lanes)), label="cummax" if greatest else "cummin",
-        ),
+    return _along_columns(
+        shapes[0], dtypes[0], parameters["dim"], "cummax" if greatest else "cummin", 2,
+        lambda lanes: _extrema_text(dtypes[0], greatest, lanes),
     )  # fmt: skip
 
 
