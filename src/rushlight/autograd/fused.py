@@ -20,7 +20,8 @@ from ..core.history import Node, grad_name_of, versions_of
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.programs import native_program
-from ..runtime.recording import Tape, graph_of
+from ..runtime.recording import Tape
+from ..runtime.tape_keys import graph_of
 from .differentiate import grad as gradients_of
 
 ndarray = np.ndarray

@@ -24,7 +24,8 @@ from ..ir.graph import Graph
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from ..runtime.programs import program_for
-from ..runtime.recording import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of, span
+from ..runtime.recording import span
+from ..runtime.tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of
 from .second_order import KeptHistory, NotKept, real_array
 from .static_tape import StaticTape, get_array, get_node, operands_of, with_all_results
 from .structures import tensors_in

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.tensor import Tensor
-from ..runtime.recording import CALL, CAST, WRITE
+from ..runtime.tape_keys import CALL, CAST, WRITE
 
 CALLS: Final = 16
 EAGER: Final = 255

@@ -27,7 +27,8 @@ from ..ir.graph import Graph
 from ..ops.conversion import ALIAS
 from ..runtime.pending import Pending
 from ..runtime.programs import program_for
-from ..runtime.recording import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of, span
+from ..runtime.recording import span
+from ..runtime.tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of
 from .control_calls import Call
 from .static_tape import StaticTape, get_array, get_node, operands_of, with_all_results
 

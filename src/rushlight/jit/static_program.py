@@ -18,7 +18,8 @@ from ..core.device import device_of, empty_on, part_of
 from ..core.history import RELEASED, LeafNode, Node
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.pending import Pending, address
-from ..runtime.recording import graph_of, span
+from ..runtime.recording import span
+from ..runtime.tape_keys import graph_of
 from .joint import Backward, Root
 from .python_state import PythonState
 from .results import Template, filled, resolved, tensors_of

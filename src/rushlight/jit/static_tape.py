@@ -19,8 +19,9 @@ from ..ops.dispatch import check_shapes, compute
 from ..runtime.batched import Batched, wrap
 from ..runtime.pending import NOT_RECORDED, NeedsValues, Pending, pending
 from ..runtime.programs import program_for
-from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
+from ..runtime.recording import Buffer, RangeCheck, Tape
 from ..runtime.reference import evaluate
+from ..runtime.tape_keys import CALL, CONST, INPUT, ITEM, WRITE, graph_of
 from .numbers import pending_number
 
 slot: Any = Tensor.__dict__["_array"]

@@ -21,8 +21,9 @@ from ..ir.graph import Graph
 from ..ops import random as random_operations
 from ..runtime.pending import Pending, pending
 from ..runtime.programs import program_for
-from ..runtime.recording import CALL, CONST, INPUT, ITEM, WRITE, Buffer, RangeCheck, Tape, graph_of
+from ..runtime.recording import Buffer, RangeCheck, Tape
 from ..runtime.reference import evaluate
+from ..runtime.tape_keys import CALL, CONST, INPUT, ITEM, WRITE, graph_of
 from .recorded import ACTIVE
 from .static_tape import (
     StaticTape,

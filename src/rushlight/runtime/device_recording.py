@@ -17,7 +17,8 @@ import numpy as np
 from ..core.device import CPU, LOADERS, OF_ARRAYS, device, device_of, on_host, placed
 from .device_calls import is_control_flow
 from .pending import NOT_RECORDED, Pending
-from .recording import CALL, CONST, INPUT, ITEM, Buffer, Tape, interned
+from .recording import Buffer, Tape
+from .tape_keys import CALL, CONST, INPUT, ITEM, interned
 
 # Records whose other operands, from this position on, may be index tensors of the CPU.
 INDEXED: Final[dict[str, int]] = {"index": 1, "index_put": 2}

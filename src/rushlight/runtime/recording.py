@@ -25,23 +25,13 @@ import numpy as np
 from ..core.device import CPU, OF_ARRAYS, RECORDED, device, on_host, placed, strided
 from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage
-from ..ir.graph import Graph, Kind, Node, Output
+from ..ir.graph import Graph
 from .pending import NOT_RECORDED, NeedsValues, Pending, address, pending
+from .tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, WRITE, exact, graph_of, interned
 
 ndarray = np.ndarray
 get_ident = _thread.get_ident
 getrefcount: Any = getattr(sys, "getrefcount", None)
-# Kinds of nodes on the tape: numbers, because tapes are compared and hashed on every run.
-INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = range(7)
-_TYPES: Final[dict[Any, Any]] = {}
-
-
-def interned(shape: Any, dtype: Any) -> Any:
-    """``(shape, dtype)``, the same object for the same ones: types are compared by identity."""
-    type_ = (shape, dtype)
-    return _TYPES.setdefault(type_, type_)
-
-
 _PATIENCE: Final = 30.0  # seconds, for another thread's recording
 LONGEST: Final = 50_000  # nodes: a longer tape is run in pieces
 _MOST_KNOWN: Final = 50_000  # calls whose results' types are remembered
@@ -312,7 +302,7 @@ class Tape:
 
     def constant(self, value: Any, shape: Any, dtype: Any, where: device = CPU) -> int:
         """A node with ``value`` everywhere."""
-        key = (CONST, _exact(value), shape, dtype)
+        key = (CONST, exact(value), shape, dtype)
         return self.node(key if where is CPU else (*key, where), interned(shape, dtype))
 
     def call(
@@ -339,14 +329,14 @@ class Tape:
                 node = self._read_outside(array)
             else:
                 try:
-                    literals = (*literals, (position, _exact(array)))
+                    literals = (*literals, (position, exact(array)))
                 except TypeError:
                     return NOT_RECORDED
                 continue
             operands.append(node)
             kinds.append(id(types[node]))
         try:
-            parameters = tuple([(name, _exact(value)) for name, value in attrs.items()]) if attrs else ()
+            parameters = tuple([(name, exact(value)) for name, value in attrs.items()]) if attrs else ()
             signature = (record, tuple(kinds), literals, parameters)
             result = _RESULTS.get(signature)
         except TypeError:  # something that can't be compared
@@ -595,37 +585,6 @@ def span(array: Any) -> Any:
 _STRUCTURAL: Final = frozenset((0.0, 1.0, -1.0, 2.0, -2.0, 0.5))
 
 
-def _exact(value: Any) -> Any:
-    """``value`` so that only equal ones of one type compare equal (1 == 1.0 == True, and 0.0 == -0.0)."""
-    kind = type(value)
-    if kind is float:
-        return (kind, value.hex())
-    if kind is tuple or kind is list:
-        return (kind, tuple([_exact(part) for part in value]))
-    if kind is dict:
-        return (kind, tuple([(name, _exact(part)) for name, part in value.items()]))
-    if kind is slice:  # compares, but has no hash before Python 3.12
-        return (kind, (value.start, value.stop, value.step))
-    if kind is ndarray or kind is Pending or isinstance(value, np.ndarray):
-        raise TypeError("arrays are no parameters")
-    hash(value)
-    return (kind, value)
-
-
-def plain(value: Any) -> Any:
-    """What ``_exact`` was made of."""
-    kind, content = value
-    if kind is float:
-        return float.fromhex(content)
-    if kind is tuple or kind is list:
-        return kind([plain(part) for part in content])
-    if kind is slice:
-        return slice(*content)
-    if kind is dict:
-        return {name: plain(part) for name, part in content}
-    return content
-
-
 class UfuncRecord:
     """A NumPy ufunc met on its own, in the place of a primitive's record."""
 
@@ -704,54 +663,6 @@ def _types_of(result: Any) -> Any:
     if type(result) not in RECORDED:
         result = np.asarray(result)
     return interned(result.shape, result.dtype)
-
-
-def graph_of(
-    keys: Sequence[Any],
-    types: Sequence[Any],
-    outputs: Sequence[tuple[int, int]],
-    sites: Sequence[Any] | None = None,
-) -> Graph:
-    """The tape as a graph. ``sites``: where each node comes from."""
-    from ..ir.graph import contiguous_strides
-
-    nodes = []
-    inputs = []
-    for number, key in enumerate(keys):
-        kind = key[0]
-        type_ = types[number]
-        shape, dtype = type_ if type(type_) is tuple else (None, None)
-        if kind is INPUT:
-            inputs.append(number)
-            node = Node(Kind.INPUT, (), (key[1],), shape, dtype)
-        elif kind is CALL:
-            _, record, operands, literals, parameters = key
-            node = Node(
-                Kind.CALL,
-                operands,
-                (
-                    record,
-                    tuple([(position, plain(value)) for position, value in literals]),
-                    tuple([(name, plain(value)) for name, value in parameters]),
-                ),
-                shape,
-                dtype,
-            )
-        elif kind is CONST:
-            # That of a GPU says so; ``device_programs`` looks at it, and takes it away.
-            node = Node(Kind.CONST, (), (plain(key[1]), *key[4:]), shape, dtype)
-        elif kind is ITEM:
-            node = Node(Kind.ITEM, (key[1],), (key[2],), shape, dtype)
-        elif kind is CAST:
-            node = Node(Kind.CAST, (key[1],), (), shape, dtype)
-        elif kind is VIEW:
-            strides = contiguous_strides(shape) if key[3] is None else key[3]
-            node = Node(Kind.VIEW, (key[1],), (strides, key[4]), shape, dtype)
-        else:
-            _, old, value, region, strides, offset = key
-            node = Node(Kind.WRITE, (old, value), (region, strides, offset), shape, dtype)
-        nodes.append(node if sites is None else node._replace(site=sites[number]))
-    return Graph(tuple(nodes), tuple(inputs), tuple([Output(*output) for output in outputs]))
 
 
 class _OneTensor:
