@@ -72,20 +72,15 @@ def scaled_dot_product_attention(
         raise RuntimeError(f"expected scalar type Float but found {type_name(q.dtype)}")
     if not 0.0 <= dropout_p <= 1.0:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
-    length, source = q.shape[-2], k.shape[-2]
     if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-            )
-        attn_mask = tensor_beside(query, np.tri(length, source, dtype=np.bool_))
+        attn_mask = causal_mask(query, key, attn_mask)
     if attn_mask is not None and attn_mask._array.dtype not in (BOOL, q.dtype):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
             f"{attn_mask.dtype} and  query.dtype: {query.dtype} instead."
         )
     if enable_gqa:
-        key, value = _for_each_head(query, key), _for_each_head(query, value)
+        key, value = for_each_head(query, key), for_each_head(query, value)
     factor = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale
     scores = matmul(mul(query, factor), mT_of(key))
     if attn_mask is None:
@@ -108,7 +103,17 @@ def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     return where(nowhere, 0.0, weights)  # type: ignore[no-any-return]
 
 
-def _for_each_head(query: Tensor, shared: Tensor) -> Tensor:
+def causal_mask(query: Tensor, key: Tensor, attn_mask: Tensor | None) -> Tensor:
+    """Where ``is_causal`` lets (…, L, E) attend to (…, S, E). Raises ``RuntimeError`` where there is another mask already."""
+    if attn_mask is not None:
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+        )
+    return tensor_beside(query, np.tri(query._array.shape[-2], key._array.shape[-2], dtype=np.bool_))
+
+
+def for_each_head(query: Tensor, shared: Tensor) -> Tensor:
+    """``shared``, whose heads (dimension -3) serve several of the query's each, once for every head of the query."""
     heads, groups = query._array.shape[-3], shared._array.shape[-3]
     if not groups or heads % groups:
         raise RuntimeError(

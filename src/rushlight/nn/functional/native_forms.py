@@ -12,11 +12,12 @@ import numpy as np
 from ...core import dtypes
 from ...core.tensor import Tensor, make_tensor
 from ...ops.convolution import convolution as direct_convolution, convolution_transpose
-from ...ops.creation import ones, ones_like, zeros_like
+from ...ops.creation import ones_like, zeros_like
 from ...ops.distances import norm
 from ...ops.pointwise import mul
 from ...ops.random import dropout_noise
 from . import ctc, loss, margin_loss, normalization, sparse
+from .attention import causal_mask, for_each_head
 from .loss_reduction import reduced
 from .regularization import dropout
 
@@ -307,13 +308,9 @@ def _scaled_dot_product_attention_math(
 ) -> tuple[Tensor, Tensor]:
     """Attention and its weights, by the formula: products, softmax, products."""
     if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-            )
-        attn_mask = ones(query.shape[-2], key.shape[-2], dtype=dtypes.bool_).tril()
+        attn_mask = causal_mask(query, key, attn_mask)
     if enable_gqa:
-        key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
+        key, value = for_each_head(query, key), for_each_head(query, value)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     weights: Any = (query * factor) @ key.transpose(-2, -1)
     if attn_mask is not None:
