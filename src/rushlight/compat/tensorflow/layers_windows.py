@@ -32,6 +32,11 @@ def _channels(x: Any, layout: str) -> int:
     return int(count)
 
 
+def _with_bias(x: Any, channels: int, layout: str, initializer: Any, trainable: bool) -> Any:
+    bias = get_variable("bias", [channels], None, initializer or Zeros(), None, trainable)
+    return nn.bias_add(x, bias, "NCHW" if layout[1] == "C" else None)
+
+
 def conv3d(
     inputs: Any,
     filters: int,
@@ -59,8 +64,7 @@ def conv3d(
         steps, spread = _several(strides, 3), _several(dilation_rate, 3)
         result: Any = nn.conv3d(x, kernel, steps, padding.upper(), layout, spread)
         if use_bias:
-            bias = get_variable("bias", [filters], None, bias_initializer or Zeros(), None, trainable)
-            result = nn.bias_add(result, bias, "NCHW" if layout[1] == "C" else None)
+            result = _with_bias(result, filters, layout, bias_initializer, trainable)
         return result if activation is None else activation(result)
 
 
@@ -101,8 +105,7 @@ def conv3d_transpose(
         wanted: Any = to if all(isinstance(item, int) for item in to) else stack(to)
         result: Any = transposed(x, kernel, wanted, steps, padding.upper(), layout)
         if use_bias:
-            bias = get_variable("bias", [filters], None, bias_initializer or Zeros(), None, trainable)
-            result = nn.bias_add(result, bias, "NCHW" if layout[1] == "C" else None)
+            result = _with_bias(result, filters, layout, bias_initializer, trainable)
         return result if activation is None else activation(result)
 
 
@@ -154,8 +157,7 @@ def separable_conv2d(
             x, deep, mixing, four, padding.upper(), _several(dilation_rate, 2), data_format=layout
         )
         if use_bias:
-            bias = get_variable("bias", [filters], None, bias_initializer or Zeros(), None, trainable)
-            result = nn.bias_add(result, bias, layout)
+            result = _with_bias(result, filters, layout, bias_initializer, trainable)
         return result if activation is None else activation(result)
 
 
