@@ -69,7 +69,14 @@ def contenders(name: str) -> dict[str, tuple[Any, Callable[[], Any], Step]]:
     )
     for title, library, wrap in ways:
         with library.device("cuda"):
-            found[title] = (library, library.cuda.synchronize, make(library, wrap))
+            try:
+                step = make(library, wrap)
+                step()
+                library.cuda.synchronize()
+            except Exception as error:  # one contender that fails leaves the others their row
+                print(f"{name}: {title}: {type(error).__name__}: {error}"[:2000], file=sys.stderr)
+                continue
+            found[title] = (library, library.cuda.synchronize, step)
     jax_step = _of_jax(name)
     if jax_step is not None:
         found["JAX"] = (None, lambda: None, jax_step)
