@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from . import products
+
 Array = NDArray[Any]
 
 # An operand with fewer elements than this is not worth asking about: callers go to `dot` directly.
@@ -28,8 +30,19 @@ _looked: list[bool] = []
 def product(x: Array, y: Array) -> Array:
     """``x.dot(y)`` of two matrices."""
     work = x.size * y.shape[1]
-    if work < _THREADED_FROM or work > _THREADS_PAY_FROM or x.dtype.kind not in "fc":
+    if work < _THREADED_FROM or x.dtype.kind not in "fc":
         return x.dot(y)  # type: ignore[no-any-return]
+    if work >= products.TILES_FROM:
+        result = products.product(x, y, work)
+        if result is not None:
+            return result
+    if work > _THREADS_PAY_FROM and not products.waits(x, y):
+        return x.dot(y)  # type: ignore[no-any-return]
+    return on_one_thread(x, y)
+
+
+def on_one_thread(x: Array, y: Array) -> Array:
+    """``x.dot(y)`` of two matrices, by the calling thread alone where BLAS is OpenBLAS."""
     if not _looked:
         _find_blas()
     for blas in _controllers:

@@ -105,6 +105,9 @@ class PoolWord(IntEnum):
     WAIT_SPINS = 42
     AWAKE_TIME = 43  # the least PARALLEL_TIME worth sharing with workers that are awake, in nanoseconds
     ASLEEP_TIME = 44  # and with workers that must be woken
+    IDLE_OFFERS = (
+        45  # how often they offer their processor to others, each time after so many spins, before they sleep
+    )
     SIZE = 48
 
 
@@ -552,7 +555,8 @@ def native_text(system: System) -> str:
         pool, me, back = f.arguments
         published, inside = f.word(pool, PoolWord.SEGMENT), f.word(pool, PoolWord.INSIDE)
         event, parked = f.word(pool, PoolWord.PARK_EVENT), f.word(pool, PoolWord.PARKED)
-        spun, last, rested = f.variable(I64, f.i64(0)), f.variable(I64, f.i64(0)), f.variable(I64)
+        spun, offered, last = (f.variable(I64, f.i64(0)) for _ in range(3))
+        rested = f.variable(I64)
         f.set(rested, f.now())
         with f.when(f.is_not(back, 0)):
             f.increase(parked, -1)
@@ -576,11 +580,18 @@ def native_text(system: System) -> str:
                         f.b.call(share, [place, pool, me, generation, f.b.bitcast(rested, PTR)])
                         f.set(last, generation)
                         f.set(spun, f.i64(0))
+                        f.set(offered, f.i64(0))
                 f.increase(inside, -1)
             f.pause()
             f.set(spun, f.add(f.get(spun, I64), 1))
-            with f.when(f.beyond(f.get(spun, I64), f.read(pool, PoolWord.IDLE_SPINS))):
+            spins = f.read(pool, PoolWord.IDLE_SPINS)
+            with f.when(f.beyond(f.get(spun, I64), spins)):
+                # Still awake, but only while nobody else wants this processor.
                 f.set(spun, f.i64(0))
+                f.set(offered, f.add(f.get(offered, I64), 1))
+                f.call("sched_yield", I32, [])
+            with f.when(f.beyond(f.get(offered, I64), f.read(pool, PoolWord.IDLE_OFFERS))):
+                f.set(offered, f.i64(0))
                 f.increase(parked)
                 if not system.futex:
                     f.b.ret(f.i64(1))

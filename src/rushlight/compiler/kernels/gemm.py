@@ -151,6 +151,16 @@ def matmul_calls(
     return None if call is None else (call._replace(flops=flops, label=label),)
 
 
+def tiles(
+    m: int, n: int, k: int, dtype: Any, a_strides: Strides, b_strides: Strides, c_strides: Strides
+) -> KernelCall | None:
+    """``c = a @ b`` in register tiles of our own; None where OpenBLAS, or a way of ``matmul_calls`` in parts, is better."""
+    product = _Product(m, n, k, (), a_strides, b_strides, c_strides)
+    if min(m, n) < 2 or _worth_splitting(product, dtype):
+        return None
+    return _tiled(product, dtype, _ONE, (_FIRST, _SECOND, _RESULT))
+
+
 class _Coefficients(NamedTuple):
     alpha: float
     beta: float
@@ -316,8 +326,8 @@ def _tiled(
     a_step = p.a[-1 if a_turned else -2] * size
     b_step = p.b[-1 if b_turned else -2] * size
     tiles = tile_products.tiles_of(p.m, p.n, p.k, count, double, machine, a_step, b_step, b_turned)
-    slice_ = tile_products.slice_of(p.k)
-    adds = slice_ < p.k or bool(coefficients.beta)
+    slices = tile_products.slices_of(p.k, double)
+    adds = slices.number > 1 or bool(coefficients.beta)
     shape = tile_products.shape_of(p.n, double, a_turned, b_turned, adds, machine, tiles)
     across = -(-p.n // tiles.span)
     number = -(-tiles.blocks // tiles.together) * across
@@ -325,7 +335,7 @@ def _tiled(
         _bits(coefficients.alpha),
         _bits(coefficients.beta),
         *(p.m, p.n, p.k, tiles.together, tiles.span, across, number),
-        *(slice_, tiles.full, tiles.blocks, a_step, b_step, p.c[-2] * size),
+        *(*slices, tiles.full, tiles.blocks, a_step, b_step, p.c[-2] * size),
         *_batch_ints(p, size),
     )
     reader = _coefficient_reader(coefficients.alpha_dtypes, coefficients.beta_dtypes)

@@ -4,7 +4,8 @@ A work unit is a tile of the result. A few rows by two vectors of its columns st
 Operands are read where they lie, or, where that would be slow (the right one lies column by column, or far apart for many
 rows; the left one's rows fall into the same places of the cache), from copies of the slice in the worker's scratch memory.
 Each element of the result is the sum over k in order, slice by slice, whatever tile it is in: other tiles, other threads and
-other vector widths give the same bits.
+other vector widths give the same bits. The slices are those of OpenBLAS on one thread of such a processor, whose bits these
+are, so that either may do a product.
 
 The rows are cut in blocks as equal as possible, so there are at most two sizes of blocks; and columns that do not fill two
 vectors have a block of their own with one and a half, one or half a vector. A kernel has code for just those of its shape.
@@ -22,18 +23,18 @@ from ..codegen.structured import F32, F64, I8, I32, I64, PTR, VOID, Function
 from .transposing import transposed
 from .vector_registers import registers
 
-#: Elements of k in a slice, at most: two vectors of so many columns fill the first-level cache, and stay there.
-DEPTH: Final = 256
-# A row of the copied left operand begins so many elements after the one before: not a power of two, so that rows do not fall
-# into the same part of the first-level cache.
-_PADDED: Final = DEPTH + 16
-# A block of rows that lay column by column: so many elements of memory for each row.
-_TURNED: Final = DEPTH
+#: Elements of k in a slice, at most, of float32 and of float64: what OpenBLAS takes at a time on processors with AVX-512.
+DEPTH: Final = {False: 448, True: 384}
+# What is left after that, where it is more than one slice and less than two, is halved, and the half rounded up to this.
+_HALF_MULTIPLE: Final = 16
+# A row of the copied left operand begins so many elements further after the one before than its slice is long: not a power of
+# two, so that rows do not fall into the same part of the first-level cache.
+_PADDING: Final = 16
 # So many such blocks are copied side by side: the memory that is written to should stay near.
 _TURNED_TOGETHER: Final = 4
-(ALPHA, BETA, M, N, K, BLOCKS, SPAN, ACROSS, TILES, SLICE, FULL, NUMBER, A_STEP, B_STEP, C_STEP, LAST) = (
-    range(16)
-)
+(
+    ALPHA, BETA, M, N, K, BLOCKS, SPAN, ACROSS, TILES, SLICE, SLICES, LAST_SLICE, FULL, NUMBER, A_STEP, B_STEP, C_STEP, LAST,
+) = range(18)  # fmt: skip
 
 
 class Machine(NamedTuple):
@@ -78,9 +79,23 @@ def machine(double: bool) -> Machine | None:
     return Machine(14, 2, found.size // (8 if double else 4))
 
 
-def slice_of(k: int) -> int:
-    """Elements of k that are taken at a time: equal parts, from k alone."""
-    return -(-k // -(-k // DEPTH))
+class Slices(NamedTuple):
+    """How k is cut: all slices begin a multiple of ``depth`` from the start, but for the last."""
+
+    depth: int
+    number: int
+    last: int  # where the last one begins
+
+
+def slices_of(k: int, double: bool) -> Slices:
+    """The cut, from k alone."""
+    depth = DEPTH[double]
+    whole = max(0, k // depth - 1)
+    rest = k - whole * depth
+    if rest <= depth:
+        return Slices(depth, whole + 1, whole * depth)
+    half = -(-(rest // 2) // _HALF_MULTIPLE) * _HALF_MULTIPLE
+    return Slices(depth, whole + 2, whole * depth + half)
 
 
 def shape_of(
@@ -175,8 +190,9 @@ def tiles_of(
 def scratch_bytes(shape: Shape, tiles: Tiles) -> int:
     """Memory that a worker needs for the copies of a tile."""
     size = 8 if shape.double else 4
-    columns = tiles.span * DEPTH if shape.b_copied else 0
-    rows = tiles.together * shape.rows * _PADDED if shape.a_copied else 0
+    depth = DEPTH[shape.double]
+    columns = tiles.span * depth if shape.b_copied else 0
+    rows = tiles.together * shape.rows * (depth + _PADDING) if shape.a_copied else 0
     return (columns + rows + 64) * size if columns + rows else 0
 
 
@@ -208,18 +224,25 @@ class _Writer:
         self.type = F64 if shape.double else F32
         self.size = 8 if shape.double else 4
         self.lanes = shape.machine.lanes
+        self.depth = DEPTH[shape.double]
         f = self.f = Function("kernel", as_written=True)
         self.functions: dict[str, str] = {}  # by the name in their declaration
         self.full = f.int_(FULL)
         self.a_step, self.b_step, self.c_step = (f.int_(at) for at in (A_STEP, B_STEP, C_STEP))
         self.right = f.scratch
-        self.left = f.at(self.type, self.right, f.mul(f.int_(SPAN), DEPTH)) if shape.b_copied else self.right
+        self.left = (
+            f.at(self.type, self.right, f.mul(f.int_(SPAN), self.depth)) if shape.b_copied else self.right
+        )
 
     def first_row(self, block: Any) -> Any:
         """Where a block of rows begins."""
         f = self.f
         start = f.mul(block, self.shape.rows)
         return f.sub(start, f.maximum(f.sub(block, self.full), 0)) if self.shape.uneven else start
+
+    def slice_start(self, part: Any) -> Any:
+        f = self.f
+        return f.minimum(f.mul(part, f.int_(SLICE)), f.int_(LAST_SLICE))
 
     def row_ranges(self, tile: _Tile) -> list[tuple[int, Any, Any]]:
         """The tile's blocks of each size: rows, first block, end."""
@@ -231,7 +254,7 @@ class _Writer:
 
     def text(self, coefficients: Any, batch_offsets: Any) -> str:
         f, shape = self.f, self.shape
-        n, k, depth = (f.int_(at) for at in (N, K, SLICE))
+        n, k, slices = (f.int_(at) for at in (N, K, SLICES))
         blocks, span, across, tiles = (f.int_(at) for at in (BLOCKS, SPAN, ACROSS, TILES))
         alpha, beta = coefficients(f, self.type)
         bases = [f.pointer(number) for number in range(3)]
@@ -250,8 +273,11 @@ class _Writer:
                 # What the memory held is not looked at where it does not count: it may be NaN.
                 with f.when(fresh):
                     self.clear(tile, bottom)
-            with f.loop(0, k, depth) as inner:
-                length = f.minimum(depth, f.sub(k, inner))
+            with f.loop(0, slices) as part:
+                inner = self.slice_start(part)
+                following = f.add(part, 1)
+                end = f.select(f.less(following, slices), self.slice_start(following), k)
+                length = f.sub(end, inner)
                 if shape.b_copied:
                     self.copy_right(tile, inner, length)
                 if shape.a_copied and shape.a_turned:
@@ -283,7 +309,7 @@ class _Writer:
                         [
                             length,
                             self.left_of(tile, at, inner),
-                            f.at(self.type, self.right, f.mul(column, DEPTH))
+                            f.at(self.type, self.right, f.mul(column, self.depth))
                             if shape.b_copied
                             else f.at(I8, tile.b, f.add(f.mul(inner, self.b_step), here)),
                             f.at(I8, tile.c, f.add(f.mul(at, self.c_step), here)),
@@ -296,7 +322,7 @@ class _Writer:
         """Where a slice of a block of rows begins."""
         f, shape = self.f, self.shape
         if shape.a_copied:
-            apart = _TURNED if shape.a_turned else _PADDED
+            apart = self.depth if shape.a_turned else self.depth + _PADDING
             return f.at(self.type, self.left, f.mul(f.sub(row, tile.top), apart))
         along, across = (inner, row) if shape.a_turned else (row, inner)
         return f.at(I8, tile.a, f.add(f.mul(along, self.a_step), f.mul(across, self.size)))
@@ -318,7 +344,7 @@ class _Writer:
         """The tile's columns of a slice, in panels of all vectors."""
         f, columns = self.f, self.shape.machine.columns
         with f.loop(0, tile.width, columns) as column:
-            panel = f.at(self.type, self.right, f.mul(column, DEPTH))
+            panel = f.at(self.type, self.right, f.mul(column, self.depth))
             here, room = f.add(tile.start, column), f.sub(tile.width, column)
             if self.shape.b_turned:
                 self.turn_panel(tile.b, inner, length, here, room, panel)
@@ -356,13 +382,13 @@ class _Writer:
                     f.store_vector(row, panel, f.add(f.mul(f.add(k, lane), columns), start))
 
     def copy_left(self, tile: _Tile, inner: Any, length: Any, bottom: Any) -> None:
-        """Rows of a slice, each ``_PADDED`` elements after the one before."""
+        """Rows of a slice, as far apart as ``left_of`` has them."""
         f, lanes = self.f, self.lanes
         whole = f.mul(f.divide(length, lanes), lanes)
         mask = f.lanes_below(f.sub(length, whole), lanes)
         with f.loop(tile.top, bottom) as row:
             source = f.at(I8, tile.a, f.add(f.mul(row, self.a_step), f.mul(inner, self.size)))
-            into = f.at(self.type, self.left, f.mul(f.sub(row, tile.top), _PADDED))
+            into = f.at(self.type, self.left, f.mul(f.sub(row, tile.top), self.depth + _PADDING))
             with f.loop(0, whole, lanes) as k:
                 f.store_vector(f.load_vector(self.type, lanes, source, k), into, k)
             f.store_vector(f.load_vector(self.type, lanes, source, whole, mask), into, whole)
@@ -376,7 +402,7 @@ class _Writer:
                 column = f.at(I8, source, f.mul(k, self.a_step))
                 with f.loop(group, f.minimum(f.add(group, _TURNED_TOGETHER), end)) as block:
                     at = self.first_row(block)
-                    place = f.add(f.mul(f.sub(at, tile.top), _TURNED), f.mul(k, rows))
+                    place = f.add(f.mul(f.sub(at, tile.top), self.depth), f.mul(k, rows))
                     into = f.at(self.type, self.left, place)
                     for first in range(0, rows, lanes):
                         lanes_there = [int(first + i < rows) for i in range(lanes)]
@@ -410,7 +436,7 @@ class _Writer:
         a_row: int | str
         a_inner: int | str
         if shape.a_copied:
-            a_row, a_inner = (size, rows * size) if shape.a_turned else (_PADDED * size, size)
+            a_row, a_inner = (size, rows * size) if shape.a_turned else ((self.depth + _PADDING) * size, size)
         else:
             a_row, a_inner = (size, "%a_step") if shape.a_turned else ("%a_step", size)
         b_inner = shape.machine.columns * size if shape.b_copied else "%b_step"

@@ -1,0 +1,114 @@
+"""Eager products that go over to register tiles: when they do, and that nobody can tell from the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from rushlight.compiler.kernels import tile_products
+from rushlight.runtime import gemm, products
+
+pytestmark = pytest.mark.skipif(
+    tile_products.machine(False) is None, reason="this processor's products run on OpenBLAS"
+)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A kind goes over with its first product."""
+    monkeypatch.setattr(products, "_WORTH_LOADING", 0)
+    monkeypatch.setattr(products, "_WORTH_A_PLAN", 0)
+    products._kinds.clear()
+    yield
+    products._kinds.clear()
+
+
+def operands(m: int, k: int, n: int, dtype: Any, turned: tuple[bool, bool]) -> tuple[Any, Any]:
+    random = np.random.default_rng(m + k + n)
+    x = random.standard_normal((k, m) if turned[0] else (m, k)).astype(dtype)
+    y = random.standard_normal((n, k) if turned[1] else (k, n)).astype(dtype)
+    return x.T if turned[0] else x, y.T if turned[1] else y
+
+
+def kind_of(x: Any, y: Any) -> Any:
+    (kind,) = [kind for key, kind in products._kinds.items() if key[:2] == (x.shape, y.shape)]
+    return kind
+
+
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape",
+    [(64, 1000, 100), (1000, 64, 100), (150, 450, 90), (120, 897, 60), (33, 2000, 70), (200, 385, 50)],
+)
+def test_tiles_have_the_bits_of_openblas(
+    shape: tuple[int, int, int], dtype: Any, turned: tuple[bool, bool]
+) -> None:
+    x, y = operands(*shape, dtype, turned)
+    by_openblas = gemm.product(x, y)
+    kind = kind_of(x, y)
+    assert kind.run is not None, "this NumPy's OpenBLAS cuts long sums otherwise: tile_products.DEPTH"
+    run, called = kind.run, []
+
+    def counted(*arrays: Any) -> None:
+        called.append(len(arrays))
+        run(*arrays)
+
+    kind.run = counted
+    np.testing.assert_array_equal(gemm.product(x, y), by_openblas, strict=True)
+    assert called
+
+
+def test_other_bits_stay_with_openblas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tile_products.DEPTH, False, 256)
+    tile_products.text_of.cache_clear()
+    x, y = operands(64, 1000, 100, np.float32, (False, False))
+    first = gemm.product(x, y)
+    assert kind_of(x, y).never
+    np.testing.assert_array_equal(gemm.product(x, y), first)
+    tile_products.text_of.cache_clear()
+
+
+def test_what_happens_rarely_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_WORTH_A_PLAN", 3 * 64 * 1000 * 100)
+    x, y = operands(64, 1000, 100, np.float32, (False, False))
+    for _ in range(2):
+        gemm.product(x, y)
+        assert kind_of(x, y).run is None
+    gemm.product(x, y)
+    assert kind_of(x, y).run is not None
+
+
+def test_a_matrix_times_its_own_transpose() -> None:
+    x, other = operands(150, 300, 150, np.float32, (False, True))
+    gemm.product(x, other)
+    result = gemm.product(x, x.T)
+    np.testing.assert_array_equal(result, x.dot(x.T))
+    np.testing.assert_array_equal(result, result.T)
+
+
+def test_what_tiles_do_not_take() -> None:
+    x, y = operands(64, 1000, 100, np.float32, (False, False))
+    for left, right in [
+        (x[:, ::2], y[::2]),
+        (x.astype(np.complex64), y.astype(np.complex64)),
+        (x.astype(">f4"), y.astype(">f4")),
+    ]:
+        result = gemm.product(left, right)
+        np.testing.assert_allclose(result, left.astype(result.dtype) @ right, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError):
+        gemm.product(x, y[:-1])
+
+
+def test_infinities_and_nan() -> None:
+    x, y = operands(64, 1000, 100, np.float32, (False, False))
+    x[3, 5], x[7, 9], y[0, 2] = np.inf, np.nan, -np.inf
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            np.testing.assert_array_equal(gemm.product(x, y), gemm.on_one_thread(x, y))
+    assert kind_of(x, y).run is not None
