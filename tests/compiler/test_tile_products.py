@@ -110,6 +110,7 @@ def test_same_bits_for_all_tiles_and_orders(
         rows = -(-m // blocks)
         for together, span, a_copied, b_copied in [
             (blocks, 128, False, False), (1, 32, True, True), (2, 64, False, True), (3, 96, True, False),
+            (2, 56, False, False), (blocks, 40, True, True), (3, 24, False, True), (4, 8, False, False), (2, 72, True, False),
         ]:  # fmt: skip
             tiles = Tiles(
                 blocks, rows, m - blocks * (rows - 1), together, span, a_copied, b_copied or turned[1]
@@ -158,4 +159,4 @@ def test_tiles_cover_the_result(m: int, n: int) -> None:
     tiles = tile_products.tiles_of(m, n, 512, 1, False, Machine(14, 2, 16), 2048, 4 * n, False)
     assert tiles.full * tiles.rows + (tiles.blocks - tiles.full) * (tiles.rows - 1) == m
     assert 0 < tiles.full <= tiles.blocks and tiles.rows <= 14
-    assert 0 < tiles.together <= tiles.blocks and tiles.span % 32 == 0 and tiles.span > 0
+    assert 0 < tiles.together <= tiles.blocks and tiles.span % 8 == 0 and tiles.span > 0

@@ -63,3 +63,11 @@ def test_single_measurements_that_mislead_do_not_decide(alone, faster):
     choices = reviews(Sharing(), 2000, shared=times(600_000), alone=times(alone), stalled=0.3)
     share = sum(choices) / len(choices)
     assert share > 0.6 if faster else share < 0.3
+
+
+def test_windows_that_are_bad_now_and_then_try_nothing():
+    """Another library's threads go on spinning for a while when it is this program's turn: the next window is calm again."""
+    sharing = Sharing()
+    for _ in range(300):
+        assert not reviews(sharing, 1, shared=[330_000], alone=[320_000], stalled=0.3)[0]
+        assert not any(reviews(sharing, 2, shared=[220_000], alone=[320_000], stalled=0.01))

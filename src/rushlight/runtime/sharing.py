@@ -31,7 +31,7 @@ class Sharing:
     def __init__(self) -> None:
         self.alone = False
         self._trial = False
-        self._left = 0
+        self._left = _FIRST_PATIENCE
         self._patience = _FIRST_PATIENCE
         self._shared = 0.0
         self._when_alone = 0.0
@@ -55,8 +55,9 @@ class Sharing:
             return
         if time > _CHANGED * self._compared:
             self._patience, self._left = _FIRST_PATIENCE, min(self._left, _FIRST_PATIENCE)
-        self._left -= 1
-        if disturbed and self._left <= 0:
+        # Only what goes on counts: one bad window, when another program's threads were about to rest, is soon over.
+        self._left = self._left - 1 if disturbed else self._patience
+        if self._left <= 0:
             self.alone, self._trial = True, True
 
     def _after_alone(self, time: float) -> None:

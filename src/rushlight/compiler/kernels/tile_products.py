@@ -57,8 +57,9 @@ class Shape(NamedTuple):
     rows: int  # of the larger blocks
     uneven: bool  # whether there are blocks of one row less
     wide: bool  # whether there are blocks of all vectors
-    tail: tuple[int, ...]  # lanes of each vector of the last block of columns; none: no such block
-    ragged: bool  # whether the last block's last vector is not full
+    inner: tuple[int, ...]  # lanes of each vector of the last block of columns in a tile; none: no such block
+    tail: tuple[int, ...]  # the same in the tiles that end with the result's last column
+    ragged: bool  # whether the last vector of those is not full
     a_turned: bool  # the left operand's neighbours in memory are along m
     b_turned: bool  # the right operand's along k
     a_copied: bool
@@ -99,20 +100,33 @@ def slices_of(k: int, double: bool) -> Slices:
 
 
 def shape_of(
-    n: int, double: bool, a_turned: bool, b_turned: bool, adds: bool, tile: Machine, tiles: Tiles
+    n: int,
+    double: bool,
+    a_turned: bool,
+    b_turned: bool,
+    adds: bool,
+    tile: Machine,
+    tiles: Tiles,
 ) -> Shape:
     """What the kernel's code depends on."""
-    rest = n % tile.columns
-    half = tile.lanes // 2
-    whole, left = divmod(rest, tile.lanes)
-    tail = (tile.lanes,) * whole
-    if left:
-        tail += (half,) if left <= half else (tile.lanes,)
-    ragged = bool(rest) and sum(tail) != rest
+    last = n - (-(-n // tiles.span) - 1) * tiles.span
+    inner, _ = _vectors(tiles.span % tile.columns, tile) if last < n else ((), False)
+    tail, ragged = _vectors(last % tile.columns, tile)
+    wide = (tiles.span if last < n else last) >= tile.columns
     return Shape(
-        tile, double, tiles.rows, tiles.full < tiles.blocks, n >= tile.columns, tail, ragged,
+        tile, double, tiles.rows, tiles.full < tiles.blocks, wide, inner, tail, ragged,
         a_turned, b_turned, tiles.a_copied, tiles.b_copied, adds,
     )  # fmt: skip
+
+
+def _vectors(columns: int, tile: Machine) -> tuple[tuple[int, ...], bool]:
+    """Lanes of the vectors for so many columns, less than a block has; and whether the last one is not full."""
+    half = tile.lanes // 2
+    whole, left = divmod(columns, tile.lanes)
+    lanes = (tile.lanes,) * whole
+    if left:
+        lanes += (half,) if left <= half else (tile.lanes,)
+    return lanes, sum(lanes) != columns
 
 
 class Tiles(NamedTuple):
@@ -122,7 +136,7 @@ class Tiles(NamedTuple):
     rows: int  # of the larger blocks
     full: int  # how many are of that size; the others, which come after, have one row less
     together: int  # blocks of a tile
-    span: int  # columns of a tile
+    span: int  # columns of a tile; a multiple of half a vector
     a_copied: bool
     b_copied: bool
 
@@ -134,6 +148,8 @@ _NS_READ: Final = 0.08
 _NS_COPY: Final = 0.09
 _NS_TILE: Final = 300.0
 _NS_SHARE: Final = 1500.0
+# What an element costs that another core has to fetch later: whoever goes over the result next cuts it in rows.
+_NS_FETCH: Final = 0.3
 # How much the time with so many workers counts in choosing a cut.
 _WEIGHTS: Final = ((1, 0.3), (2, 1.0), (4, 0.2), (8, 0.1))
 _COUNTS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
@@ -153,7 +169,7 @@ def tiles_of(
 ) -> Tiles:
     """The cut, from the shape and the strides (in bytes) alone."""
     scale = 2.0 if double else 1.0
-    panels = -(-n // tile.columns)
+    half = tile.lanes // 2
     a_copied = a_step % _SAME_PLACE == 0 and m > 1
     best: tuple[float, Tiles] | None = None
     least = -(-m // tile.rows)
@@ -161,12 +177,9 @@ def tiles_of(
     for blocks in (least, least + 1) if 1 < least < m else (least,):
         rows = -(-m // blocks)
         full = m - blocks * (rows - 1)
-        for down, across in [(down, across) for down in _COUNTS for across in _COUNTS]:
-            together, own_panels = -(-blocks // down), -(-panels // across)
-            span = own_panels * tile.columns
-            if (down > 1 and together == -(-blocks // (down - 1))) or (
-                across > 1 and own_panels == -(-panels // (across - 1))
-            ):
+        for down, span in [(down, span) for down in _COUNTS for span in _spans(n, tile)]:
+            together, across = -(-blocks // down), -(-n // span)
+            if down > 1 and together == -(-blocks // (down - 1)):
                 continue  # no more tiles than with fewer
             if (together * rows > _MOST_ROWS and together > 1 and down < _COUNTS[-1]) or (
                 span > _MOST_COLUMNS and across < _COUNTS[-1]
@@ -174,24 +187,37 @@ def tiles_of(
                 continue
             own_rows = min(together * rows, m)
             b_copied = b_turned or (own_rows >= _COPY_FROM_ROWS and b_step >= _FAR)
-            columns = min(span, -(-n // (tile.lanes // 2)) * (tile.lanes // 2))
+            columns = min(span, -(-n // half) * half)
             time = _NS_MULTIPLY * scale * own_rows * columns * k + _NS_TILE
             moved = (_NS_READ + _NS_COPY * b_copied) * columns + (_NS_READ + _NS_COPY * a_copied) * own_rows
             time += scale * k * moved
-            count = -(-blocks // together) * -(-panels // own_panels) * batch
+            count = -(-blocks // together) * across * batch
             total = sum(weight * -(-count // workers) * time for workers, weight in _WEIGHTS)
             total += _NS_SHARE if count > batch else 0.0
+            if across > 1 and together == blocks:
+                total += _NS_FETCH * scale * m * n / 2
             if best is None or total < best[0]:
                 best = (total, Tiles(blocks, rows, full, together, span, a_copied, b_copied))
     assert best is not None
     return best[1]
 
 
+def _spans(n: int, tile: Machine) -> list[int]:
+    """Columns of a tile to choose from: as equal as whole blocks allow, and as half vectors do."""
+    found = {}
+    for step in (tile.columns, tile.lanes // 2):
+        pieces = -(-n // step)
+        for across in _COUNTS:
+            found[-(-pieces // across) * step] = None
+    return list(found)
+
+
 def scratch_bytes(shape: Shape, tiles: Tiles) -> int:
     """Memory that a worker needs for the copies of a tile."""
     size = 8 if shape.double else 4
     depth = DEPTH[shape.double]
-    columns = tiles.span * depth if shape.b_copied else 0
+    panels = -(-tiles.span // shape.machine.columns) * shape.machine.columns
+    columns = panels * depth if shape.b_copied else 0
     rows = tiles.together * shape.rows * (depth + _PADDING) if shape.a_copied else 0
     return (columns + rows + 64) * size if columns + rows else 0
 
@@ -230,9 +256,11 @@ class _Writer:
         self.full = f.int_(FULL)
         self.a_step, self.b_step, self.c_step = (f.int_(at) for at in (A_STEP, B_STEP, C_STEP))
         self.right = f.scratch
-        self.left = (
-            f.at(self.type, self.right, f.mul(f.int_(SPAN), self.depth)) if shape.b_copied else self.right
-        )
+        self.left = self.right
+        if shape.b_copied:
+            columns = shape.machine.columns
+            panels = f.divide(f.add(f.int_(SPAN), columns - 1), columns)
+            self.left = f.at(self.type, self.right, f.mul(panels, columns * self.depth))
 
     def first_row(self, block: Any) -> Any:
         """Where a block of rows begins."""
@@ -293,11 +321,14 @@ class _Writer:
         f, shape = self.f, self.shape
         columns = shape.machine.columns
         wide = f.mul(f.divide(tile.width, columns), columns)
+        ends = f.b.not_(f.less(f.add(tile.start, tile.width), f.int_(N)))
         parts: list[tuple[Any, Any, tuple[int, ...], bool]] = []
         if shape.wide:
             parts.append((f.i64(0), wide, (self.lanes,) * shape.machine.vectors, False))
+        if shape.inner:
+            parts.append((wide, f.select(ends, wide, tile.width), shape.inner, False))
         if shape.tail:
-            parts.append((wide, tile.width, shape.tail, shape.ragged))
+            parts.append((wide, f.select(ends, tile.width, wide), shape.tail, shape.ragged))
         for rows, begin, end in self.row_ranges(tile):
             for first, last, vectors, ragged in parts:
                 multiply = self.multiply(rows, vectors, ragged)
