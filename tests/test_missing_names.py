@@ -53,12 +53,69 @@ def test_nothing_near() -> None:
 
 
 def test_lazy_parts_are_not_imported_with_the_package() -> None:
-    lazy = ("compiler.pipeline", "distributed", "hub", "jit.scripting", "multiprocessing", "vision")
+    lazy = (
+        "amp", "autograd.functional", "compiler.pipeline", "cuda", "distributed", "func", "hub", "ir.graph", "jit.scripting",
+        "multiprocessing", "nn.utils.prune", "optim", "runtime.convolution", "testing", "utils.data", "vision",
+    )  # fmt: skip
     source = f"import rushlight, sys; print([n for n in {lazy} if 'rushlight.' + n in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (
+            "rushlight",
+            (
+                "amp",
+                "autocast",
+                "cpu",
+                "cuda",
+                "func",
+                "GradScaler",
+                "optim",
+                "testing",
+                "utils",
+                "vmap",
+                "nn",
+                "add",
+            ),
+        ),
+        ("rushlight.autograd", ("forward_ad", "functional", "grad")),
+        ("rushlight.nn", ("attention", "grad", "Linear")),
+        (
+            "rushlight.nn.utils",
+            ("parametrize", "prune", "skip_init", "fusion", "fuse_conv_bn_eval", "spectral_norm"),
+        ),
+        ("rushlight.utils", ("checkpoint", "data")),
+        ("rushlight.cuda", ("amp", "is_available")),
+    ],
+)
+def test_what_is_imported_on_first_use_is_listed_before(module: str, names: tuple[str, ...]) -> None:
+    source = (
+        f"import {module} as _module; _listed = dir(_module); from {module} import *\n"
+        f"print([n for n in {names!r} if n not in _listed or n not in globals() or not hasattr(_module, n)])\n"
+        "print([n for n in dir(_module) if not hasattr(_module, n)], hasattr(_module, 'no_such_name'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "[]\n[] False\n"
+
+
+def test_a_function_with_the_name_of_its_module_stays_the_function() -> None:
+    source = (
+        "import rushlight.nn.utils.weight_norm, rushlight.nn.utils.spectral_norm, rushlight.autograd.gradcheck\n"
+        "import rushlight as torch\n"
+        "print(all(map(callable, (torch.nn.utils.weight_norm, torch.nn.utils.spectral_norm, torch.autograd.gradcheck))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "True\n"
 
 
 def test_settings() -> None:

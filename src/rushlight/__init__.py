@@ -279,7 +279,7 @@ from .core.printing import set_printoptions as set_printoptions
 from .serialization import load as load, save as save
 
 # dtypes, devices and threads
-from . import backends as backends, cuda as cuda, testing as testing
+from . import backends as backends
 from .core.device import get_default_device as get_default_device, set_default_device as set_default_device
 from .core.threads import (
     get_num_interop_threads as get_num_interop_threads,
@@ -287,12 +287,12 @@ from .core.threads import (
     set_num_interop_threads as set_num_interop_threads,
     set_num_threads as set_num_threads,
 )
+from .ops.dlpack import from_dlpack as from_dlpack
 from .ops.conversion import (
     STRIDED as strided,
     channels_last as channels_last,
     channels_last_3d as channels_last_3d,
     contiguous_format as contiguous_format,
-    from_dlpack as from_dlpack,
     is_complex as is_complex,
     is_floating_point as is_floating_point,
     is_nonzero as is_nonzero,
@@ -499,7 +499,7 @@ from . import masked as masked
 
 # Fourier transforms and windows
 from .ops.short_time_fourier import istft as istft, stft as stft
-from . import fft as fft, signal as signal
+from . import fft as fft
 from .ops.windows import (
     bartlett_window as bartlett_window,
     blackman_window as blackman_window,
@@ -640,7 +640,7 @@ from .ops.uniqueness import (
     unique_consecutive as unique_consecutive,
 )
 
-from . import nn as nn, optim as optim, utils as utils
+from . import nn as nn
 
 # neural networks
 from .nn.functional import (
@@ -691,22 +691,6 @@ from .nn.functional.pooling import (
     max_pool3d as max_pool3d,
 )
 
-# mixed precision, modules as functions
-from . import amp as amp, cpu as cpu, func as func
-from .func import vmap as vmap
-from .amp.autocast_mode import (
-    autocast as autocast,
-    clear_autocast_cache as clear_autocast_cache,
-    get_autocast_cpu_dtype as get_autocast_cpu_dtype,
-    get_autocast_dtype as get_autocast_dtype,
-    get_autocast_gpu_dtype as get_autocast_gpu_dtype,
-    is_autocast_cache_enabled as is_autocast_cache_enabled,
-    is_autocast_cpu_enabled as is_autocast_cpu_enabled,
-    is_autocast_enabled as is_autocast_enabled,
-    set_autocast_cache_enabled as set_autocast_cache_enabled,
-    set_autocast_dtype as set_autocast_dtype,
-)
-
 # arguments in torch's own order, reductions by number; recurrent layers as functions; segments
 from .nn.functional.native_forms import (
     batch_norm as batch_norm,
@@ -745,7 +729,6 @@ from .ops.segments import segment_reduce as segment_reduce, vander as vander
 
 # switches, sizes as symbols, numbers
 from math import e as e, inf as inf, nan as nan, pi as pi
-from .amp.grad_scaler import GradScaler as GradScaler
 from .settings import (
     are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
     compiled_with_cxx11_abi as compiled_with_cxx11_abi,
@@ -799,12 +782,28 @@ for _name in (
 del _name
 
 if _TYPE_CHECKING:
+    from . import amp as amp, cpu as cpu, cuda as cuda, func as func, optim as optim, signal as signal
     from . import distributed as distributed, distributions as distributions, sparse as sparse
+    from . import testing as testing, utils as utils
+    from .amp.autocast_mode import (
+        autocast as autocast,
+        clear_autocast_cache as clear_autocast_cache,
+        get_autocast_cpu_dtype as get_autocast_cpu_dtype,
+        get_autocast_dtype as get_autocast_dtype,
+        get_autocast_gpu_dtype as get_autocast_gpu_dtype,
+        is_autocast_cache_enabled as is_autocast_cache_enabled,
+        is_autocast_cpu_enabled as is_autocast_cpu_enabled,
+        is_autocast_enabled as is_autocast_enabled,
+        set_autocast_cache_enabled as set_autocast_cache_enabled,
+        set_autocast_dtype as set_autocast_dtype,
+    )
+    from .amp.grad_scaler import GradScaler as GradScaler
+    from .func.vectorize import vmap as vmap
     from .jit.compile import compile as compile
     from .jit.control_flow import cond as cond, map_fn as map_fn, scan as scan, while_loop as while_loop
     from .jit.explain import explain as explain
 else:
-    from .missing import explain_missing as _explain_missing, lazily as _lazily
+    from .missing import explain_missing as _explain_missing, on_first_use as _on_first_use
 
     _ASSERTIONS = (
         "assert_async", "check", "check_index", "check_is_size", "check_not_implemented", "check_tensor_all",
@@ -821,9 +820,23 @@ else:
         )
         for ending in ("", "_")
     ] + ["clone", "copy_", "max", "mm", "norm", "powsum", "zero_"]  # fmt: skip
-    # Imported when a program first asks for it.
-    __getattr__ = _lazily(
+    _AUTOCAST = (
+        "autocast", "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
+        "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
+        "set_autocast_dtype",
+    )  # fmt: skip
+    # Imported when a program first asks for it. The first table's names are also those of dir() and `import *`.
+    __getattr__, __dir__ = _on_first_use(
         __name__,
+        {
+            **{
+                name: "." + name
+                for name in ("amp", "cpu", "cuda", "func", "optim", "signal", "testing", "utils")
+            },
+            **{name: f".amp.autocast_mode:{name}" for name in _AUTOCAST},
+            "GradScaler": ".amp.grad_scaler:GradScaler",
+            "vmap": ".func.vectorize:vmap",
+        },
         {
             "_C": "._C",
             "__config__": ".__config__",
@@ -868,6 +881,26 @@ else:
             "xpu": ".other_accelerators:xpu",
             "types": ".types",
             "TypedStorage": ".storage:TypedStorage",
+            **{
+                f"{kind}Storage": f".storage:{kind}Storage"
+                for kind in (
+                    "Float",
+                    "Double",
+                    "Half",
+                    "BFloat16",
+                    "Long",
+                    "Int",
+                    "Short",
+                    "Char",
+                    "Byte",
+                    "Bool",
+                    "ComplexFloat",
+                    "ComplexDouble",
+                )
+            },
+            "from_file": ".storage:from_file",
+            "hash_tensor": ".ops.hashing:hash_tensor",
+            "to_dlpack": ".ops.dlpack:to_dlpack",
             "UntypedStorage": ".storage:UntypedStorage",
             "is_storage": ".storage:is_storage",
             "storage": ".storage",
@@ -911,15 +944,11 @@ else:
             "sparse_csr_tensor": ".ops.sparse_creation:sparse_csr_tensor",
             "spmm": ".ops.linalg:mm",
             "sspaddmm": ".ops.sparse_products:sspaddmm",
-            "testing": ".testing",
             "vision": ".vision",
             "while_loop": ".jit.control_flow:while_loop",
         },
     )
-    _explain_missing(
-        nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, utils, utils.data, linalg, fft, special, autograd,
-        amp, cuda, backends, random, func, signal, masked, cpu,
-    )  # fmt: skip
+    _explain_missing(nn.functional, nn.init, linalg, fft, special, backends, random, masked)
 
 from .nn.compiled import COMPILER as _COMPILER
 
@@ -931,6 +960,9 @@ def _compile_later(call: _Any, **options: _Any) -> _Any:
 
 
 _COMPILER.append(_compile_later)
+
+
+from .ops import meta as _meta_device  # which makes the device's name known
 
 
 def _operators(name: str) -> _Any:  # torch.ops.aten, and the namespaces of torch.library
@@ -946,8 +978,6 @@ def _operators(name: str) -> _Any:  # torch.ops.aten, and the namespaces of torc
 
 
 ops.__getattr__ = _operators  # type: ignore[name-defined]  # noqa: F821 - the package of that name
-
-from .ops import meta as _meta_device  # which makes the device's name known
 
 # Last, because it may have to look at every public function.
 from .overriding.subclasses import install as _install_overriding

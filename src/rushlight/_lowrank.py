@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .core.tensor import Tensor
-from .ops.decompositions import qr
+from .ops.decompositions import linalg_qr as qr
 from .ops.linalg import matmul
 from .ops.random import randn
 from .ops.symmetric_factors import pca_lowrank as pca_lowrank, svd_lowrank as svd_lowrank

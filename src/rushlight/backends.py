@@ -132,8 +132,23 @@ class _Cuda(_Backend):
 cudnn = _Backend("cudnn", False, enabled=True, benchmark=False, deterministic=False, allow_tf32=False)
 cuda = _Cuda("cuda", False)
 mps = _Backend("mps", False)
-mkl = _Backend("mkl", False)
-mkldnn = _Backend("mkldnn", False, enabled=False, deterministic=False)
+class verbose:
+    """``with torch.backends.mkl.verbose(level):`` accepted; there is no MKL or oneDNN whose calls could be shown."""
+
+    def __init__(self, enable: int) -> None:
+        self.enable = enable
+
+    def __enter__(self) -> verbose:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+mkl = _Backend("mkl", False, verbose=verbose, VERBOSE_OFF=0, VERBOSE_ON=1)
+mkldnn = _Backend(
+    "mkldnn", False, enabled=False, deterministic=False, verbose=verbose, VERBOSE_OFF=0, VERBOSE_ON=1, VERBOSE_ON_CREATION=2
+)  # fmt: skip
 openmp = _Backend("openmp", False)
 opt_einsum = _Backend("opt_einsum", False, enabled=False, strategy=None)
 quantized = _Backend("quantized", False, engine="none", supported_engines=["none"])

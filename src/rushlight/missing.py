@@ -32,8 +32,6 @@ INSTEAD: Final = {
     "torch.solve": "torch.linalg.solve",
     "torch.matrix_rank": "torch.linalg.matrix_rank",
     "torch.lobpcg": "torch.linalg.eigh",
-    "torch.hash_tensor": "hash(tensor.numpy().tobytes())",
-    "torch.from_file": "torch.from_numpy(numpy.memmap(...))",
     "torch.Tensor.chalf": "torch.Tensor.to(torch.complex64)",
     "torch.Tensor.eig": "torch.linalg.eig",
     "torch.Tensor.symeig": "torch.linalg.eigh",
@@ -43,7 +41,7 @@ INSTEAD: Final = {
 }
 # Methods and properties of PyTorch's tensors that are not here.
 MISSING_METHODS: Final = (
-    "chalf", "const_data_ptr", "dequantize", "eig", "hash_tensor", "int_repr", "ipu", "lstsq", "module_load",
+    "chalf", "const_data_ptr", "dequantize", "eig", "int_repr", "ipu", "lstsq", "module_load",
     "mtia", "q_per_channel_axis", "q_per_channel_scales", "q_per_channel_zero_points", "q_scale", "q_zero_point", "qscheme",
     "record_stream", "reinforce", "resize", "resize_as", "resize_as_sparse_", "slice_inverse", "solve", "storage_type",
     "symeig", "to_mkldnn", "to_padded_tensor", "xpu",
@@ -130,11 +128,16 @@ def nearest(name: str, known: list[str]) -> str:
     return ", ".join(f"{module}.{by_lower[entry]}" for entry in close)
 
 
-def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+def lazily(
+    module: str,
+    names: Mapping[str, str] | None = None,
+    directory: Callable[[], list[str]] | None = None,
+) -> Callable[[str], Any]:
     """A module's ``__getattr__``: gives the names of the table, and raises ``MissingNameError`` for other public names.
 
     ``names`` maps a name to the module (relative to ``module``) that it is, or, after a colon, to an attribute of one:
     ``{"distributed": ".distributed", "compile": ".jit.compile:compile"}``. What was found is kept in the module.
+    With ``directory``, the module's ``__dir__``, ``import *`` gives its public names.
     """
     table = dict(names or {})
 
@@ -142,6 +145,8 @@ def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str
         import sys
         from importlib import import_module
 
+        if name == "__all__" and directory is not None:
+            return [listed for listed in directory() if not listed.startswith("_")]
         place = table.get(name)
         if place is not None:
             source, _, attribute = place.partition(":")
@@ -168,6 +173,20 @@ def lazily(module: str, names: Mapping[str, str] | None = None) -> Callable[[str
         raise MissingNameError(module, name, [*vars(sys.modules[module]), *table])
 
     return attribute
+
+
+def on_first_use(
+    module: str, listed: Mapping[str, str], unlisted: Mapping[str, str] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A module's ``__getattr__`` and ``__dir__``: two tables as for :func:`lazily`, of which ``dir()`` and ``import *`` give
+    the names of the first as if they were there already."""
+
+    def directory() -> list[str]:
+        import sys
+
+        return sorted({*vars(sys.modules[module]), *listed})
+
+    return lazily(module, {**listed, **(unlisted or {})}, directory), directory
 
 
 def explain_missing(*modules: Any) -> None:

@@ -119,7 +119,7 @@ def get_ignored_functions() -> set[Any]:
 
     from .overriding.calls import _NEVER
 
-    return {vars(rushlight)[name] for name in _NEVER if name in vars(rushlight)}
+    return {getattr(rushlight, name) for name in _NEVER if name in dir(rushlight)}
 
 
 def get_overridable_functions() -> dict[Any, list[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .core.dtypes import dtype, set_default_dtype
+from .core.once import EVERY_TIME
 
 _PRECISIONS: Final = ("highest", "high", "medium")
 _DEBUG_MODES: Final = ("default", "warn", "error")
@@ -87,8 +88,8 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_warn_always(b: bool, /) -> None:
-    """Ask for warnings every time: remembered. Python's own ``warnings`` filters decide how often they show."""
-    _STATE["warn_always"] = bool(b)
+    """Ask for the warnings that are given once to be given every time; Python's own filters decide which of them show."""
+    _STATE["warn_always"] = EVERY_TIME[0] = bool(b)
 
 
 def is_warn_always_enabled() -> bool:

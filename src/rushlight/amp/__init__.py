@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
+from ..missing import lazily as _lazily
 from .autocast_mode import (
     autocast as autocast,
     custom_bwd as custom_bwd,
@@ -12,9 +11,5 @@ from .autocast_mode import (
 )
 from .grad_scaler import GradScaler as GradScaler
 
-from . import cuda_names as _cuda_names  # isort: skip
-from .. import cuda as _cuda  # isort: skip
-
-# `from torch.cuda.amp import …`, though `cuda` is one file.
-sys.modules[f"{_cuda.__name__}.amp"] = _cuda_names
-vars(_cuda)["amp"] = _cuda_names
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

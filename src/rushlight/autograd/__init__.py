@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import (
-    forward_ad as forward_ad,
-    function as function,
-    functional as functional,
-    grad_mode as grad_mode,
-    graph as graph,
-    variable as variable,
-)
+from . import function as function, grad_mode as grad_mode, graph as graph, variable as variable
 from .anomaly_mode import detect_anomaly as detect_anomaly, set_detect_anomaly as set_detect_anomaly
 from .differentiate import backward as backward, grad as grad
 from .function import Function as Function
@@ -64,8 +57,12 @@ __all__ = [
 ]
 
 if _TYPE_CHECKING:
-    from . import profiler as profiler
+    from . import forward_ad as forward_ad, functional as functional, profiler as profiler
 else:
-    from ..missing import lazily as _lazily
+    from ..missing import on_first_use as _on_first_use
 
-    __getattr__ = _lazily(__name__, {"profiler": ".profiler", "torch": ".."})
+    __getattr__, __dir__ = _on_first_use(
+        __name__,
+        {"forward_ad": ".forward_ad", "functional": ".functional"},
+        {"profiler": ".profiler", "torch": ".."},
+    )

@@ -418,7 +418,9 @@ def _after_accumulate(leaf: LeafNode, gradient: Tensor | None) -> None:
         for hook in list(hooks.values()) if tensor is not None else ():
             returned = hook(tensor)
             _must_be_tensor(returned)
-            if returned is not None:
+            if (
+                returned is not None and returned is not tensor
+            ):  # `lambda p: p.add_(p.grad)` may stand for a step
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
     if leaf.post_hooks:
         for node_hook in list(leaf.post_hooks.values()):

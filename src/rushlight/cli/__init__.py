@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -47,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         case ["run", *rest]:
             from rushlight.cli import run
 
+            if argv is None:
+                # What is loaded by now stays until the process ends: no collection of the program's, nor the last one at its
+                # end (25 ms), need look at it.
+                gc.freeze()
             return run.main(rest)
         case ["launch", *rest]:
             from rushlight.cli import launch

@@ -12,7 +12,6 @@ K, M or G behind; 0 turns the cache off).
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 import time
@@ -27,6 +26,12 @@ _PARTIAL: Final = ".partial"
 _MARK_AFTER_SECONDS: Final = 3600.0
 # What a process may add before it looks at the directory's size, as a share of the limit.
 _LOOK_AFTER_SHARE: Final = 1 / 16
+
+
+def _checksum(code: bytes) -> bytes:
+    import hashlib  # which loads OpenSSL: 3 ms that a program without compiled code need not pay
+
+    return hashlib.sha256(code).digest()
 
 
 def default_directory() -> str:
@@ -76,7 +81,7 @@ class ObjectCache:
         except OSError:
             return None
         code = entry[_HEADER:]
-        if not entry.startswith(_MAGIC) or hashlib.sha256(code).digest() != entry[len(_MAGIC) : _HEADER]:
+        if not entry.startswith(_MAGIC) or _checksum(code) != entry[len(_MAGIC) : _HEADER]:
             _remove(path)
             return None
         if age > _MARK_AFTER_SECONDS:
@@ -92,7 +97,7 @@ class ObjectCache:
         partial = os.path.join(self.directory, f"{key}.{os.getpid()}.{time.monotonic_ns():x}{_PARTIAL}")
         try:
             with open(partial, "xb") as file:
-                file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+                file.write(_MAGIC + _checksum(code) + code)
             os.replace(partial, self._path(key))
         except OSError:
             _remove(partial)

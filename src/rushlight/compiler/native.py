@@ -7,7 +7,6 @@ cache on disk loads in the same way as one just made.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import threading
@@ -131,6 +130,8 @@ def _emitter() -> Any:
 
 
 def _key(text: str, name: str) -> str:
+    import hashlib
+
     return hashlib.sha256("\n".join((_state.identity, name, text)).encode()).hexdigest()
 
 

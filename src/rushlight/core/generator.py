@@ -381,11 +381,12 @@ class Generator:
         """The state as a uint8 tensor of 5056 elements, in PyTorch's layout."""
         return make_tensor(self.state_bytes())
 
-    def set_state(self, new_state: Tensor) -> None:
+    def set_state(self, new_state: Tensor) -> Generator:
         """Put back a state from ``get_state``, Rushlight's or PyTorch's; ``TypeError`` for another dtype."""
         if not isinstance(new_state, Tensor) or new_state._array.dtype != np.uint8:
             raise TypeError("expected a torch.ByteTensor, the RNG state that get_state() returned")
         self.set_state_bytes(new_state._array)
+        return self
 
     def clone_state(self) -> Generator:
         """A generator of its own that goes on from the same state."""

@@ -84,6 +84,7 @@ class Node:
     caused_by: Node | None = None  # under detect_anomaly: the node whose backward recorded this one
     outputs: tuple[Any, ...] | None = None  # of several results, each one's shape and dtype
     accepts_none: bool = False  # whether the vjp must be called even if no gradient arrived
+    known_as: str | None = None  # PyTorch's name of a composite, on the last node of ours
 
     def __init__(
         self,
@@ -153,6 +154,8 @@ class Node:
 
     def name(self) -> str:
         """The node's name in PyTorch's style, such as ``"AddBackward0"``."""
+        if self.known_as is not None:
+            return self.known_as
         given: Any = getattr(self.operation, "grad_name", None)
         if callable(given):  # PyTorch numbers the overloads of one operation: SumBackward0, SumBackward1
             given = given(self.attrs)
@@ -351,6 +354,14 @@ class RemovableHandle:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+
+def known_as(result: Tensor, name: str) -> Tensor:
+    """``result``, whose ``grad_fn`` bears ``name``: that of the operation which PyTorch has for what is a composite here."""
+    node = result._node
+    if type(node) is Node:
+        node.known_as = name
+    return result
 
 
 def grad_name_of(name: str) -> str:

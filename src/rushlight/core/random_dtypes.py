@@ -50,7 +50,14 @@ def narrowed(values: Array, dtype: NumpyDType) -> Array:
     """``values`` as ``dtype``; 16-bit types are rounded from float32, as PyTorch's are. Too large is infinite."""
     if values.dtype == dtype:
         return values
-    with np.errstate(over="ignore", invalid="ignore"):
-        if dtype in LOW_PRECISION and values.dtype != F32:
-            values = values.astype(F32)
-        return values.astype(dtype)
+    try:
+        return _as_type(values, dtype)
+    except (RuntimeWarning, FloatingPointError):  # the program made errors of NumPy's reports
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _as_type(values, dtype)
+
+
+def _as_type(values: Array, dtype: NumpyDType) -> Array:
+    if dtype in LOW_PRECISION and values.dtype != F32:
+        values = values.astype(F32)
+    return values.astype(dtype)

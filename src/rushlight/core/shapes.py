@@ -74,6 +74,8 @@ def count(shape: Iterable[int]) -> int:
 
 def wrap_dim(dim: int, ndim: int, scalar_ok: bool = True) -> int:
     """``dim`` counted from the front; ``IndexError`` outside ``[-ndim, ndim)``. A 0-dim tensor accepts 0 and -1."""
+    if type(dim) is int and 0 <= dim < ndim:
+        return dim
     limit = ndim if ndim > 0 or not scalar_ok else 1
     try:
         dim = operator.index(dim)
@@ -92,10 +94,12 @@ def wrap_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     """Dimensions counted from the front, without repetition; ``None`` and ``()`` mean all of them."""
     if dims is None:
         return tuple(range(ndim))
+    if type(dims) is int and 0 <= dims < ndim:
+        return (dims,)
     if isinstance(dims, int) or hasattr(dims, "__index__"):
         dims = operator.index(dims)
         return (wrap_dim(dims, ndim),) if ndim else _checked_scalar_dims((dims,))
-    wrapped = tuple(wrap_dim(d, ndim) for d in dims)
+    wrapped = tuple([wrap_dim(d, ndim) for d in dims])
     if len(set(wrapped)) != len(wrapped):
         repeated = next(d for d in wrapped if wrapped.count(d) > 1)
         raise RuntimeError(f"dim {repeated} appears multiple times in the list of dims")

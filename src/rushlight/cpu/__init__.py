@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..missing import lazily as _lazily
 from . import amp as amp
 
 
@@ -28,3 +29,7 @@ def synchronize(device: Any = None) -> None:
 
 def set_device(device: Any) -> None:
     """Accepted: there is one CPU."""
+
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

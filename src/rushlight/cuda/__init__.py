@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any as _Any
 
 from ..core.errors import OutOfMemoryError as OutOfMemoryError
-from ..missing import lazily as _lazily
+from ..missing import on_first_use as _on_first_use
 from ..ops.typed_tensors import ON_GPU as _ON_GPU
 from . import memory as memory, nvtx as nvtx, random as random, streams as streams
 from .devices import (
@@ -75,7 +75,7 @@ from .streams import (
 
 max_memory_cached, memory_cached = max_memory_reserved, memory_reserved
 
-_lookup = _lazily(__name__)
+_lookup, __dir__ = _on_first_use(__name__, {"amp": ".amp"})
 globals().update(_ON_GPU)  # FloatTensor, LongTensor and the like
 
 

@@ -6,8 +6,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from .autocast_mode import autocast as general_autocast, custom_bwd as general_bwd, custom_fwd as general_fwd
-from .grad_scaler import GradScaler as GeneralScaler
+from ..amp.autocast_mode import (
+    autocast as general_autocast,
+    custom_bwd as general_bwd,
+    custom_fwd as general_fwd,
+)
+from ..amp.grad_scaler import GradScaler as GeneralScaler
 
 
 def _deprecated(name: str) -> None:

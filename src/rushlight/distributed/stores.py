@@ -78,6 +78,31 @@ class Store:
         with self._keys() as keys:
             return len(keys)
 
+    def barrier(self, key: str, world_size: int, timeout: timedelta | None = None) -> None:
+        """Return when ``world_size`` processes have called this with the same ``key``.
+
+        Raises ``DistStoreError`` after ``timeout`` (the store's).
+
+        Example:
+            >>> HashStore().barrier("ready", 1)
+        """
+        limit = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + limit.total_seconds()
+        rounds = -(-self.add(key, 1) // world_size)  # the key may serve again once all have come
+        pause = 1e-3
+        while True:
+            with self._keys() as keys:
+                here = int(keys.get(key, b"0"))
+            if here >= rounds * world_size:
+                return
+            if time.monotonic() > deadline:
+                raise DistStoreError(
+                    f"barrier timeout after {int(1000 * limit.total_seconds())}ms: {here % world_size} of {world_size} are at "
+                    f"{key!r}"
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+
     def multi_get(self, keys: Sequence[str]) -> list[bytes]:
         """The values under ``keys``; waits for them."""
         return self._await(keys, self.timeout, lambda found: [found[key] for key in keys])  # type: ignore[no-any-return]
@@ -174,6 +199,11 @@ class FileStore(Store):
                 file.write(
                     json.dumps({key: value.decode("latin-1") for key, value in content.items()}).encode()
                 )
+
+    def num_keys(self) -> int:
+        """How many keys there are, with the one in which the store counts its users."""
+        with self._locked() as content:
+            return len(content)
 
     def _count(self, change: int) -> int:
         with self._locked() as content:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor
 from ..ops.creation import eye
-from ..ops.decompositions import cholesky
+from ..ops.decompositions import linalg_cholesky as cholesky
 from ..ops.triangular import cholesky_inverse, solve_triangular
 from . import constraints
 from .distribution import Distribution, Shape

@@ -472,6 +472,10 @@ def _inside_unit(x: Tensor) -> Tensor:
     return x.clamp(min=limits.tiny, max=1.0 - limits.eps)
 
 
+def _clipped_sigmoid(x: Tensor) -> Tensor:  # libraries with transforms of their own import it
+    return _inside_unit(x.sigmoid())
+
+
 class SigmoidTransform(_OfItsKind):
     """y = 1 / (1 + exp(-x)), which log-odds have."""
 
@@ -481,7 +485,7 @@ class SigmoidTransform(_OfItsKind):
     sign = +1
 
     def _call(self, x: Tensor) -> Tensor:
-        return _inside_unit(x.sigmoid())
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
         y = _inside_unit(y)
@@ -709,7 +713,7 @@ class StickBreakingTransform(_OfItsKind):
     bijective = True
 
     def _call(self, x: Tensor) -> Tensor:
-        shares = _inside_unit((x - _remaining(x)).sigmoid())
+        shares = _clipped_sigmoid(x - _remaining(x))
         left = (1 - shares).cumprod(-1)
         return pad(shares, [0, 1], value=1) * pad(left, [1, 0], value=1)
 
@@ -757,7 +761,7 @@ class PositiveDefiniteTransform(_OfItsKind):
         return lower @ lower.mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        from ..ops.decompositions import cholesky
+        from ..ops.decompositions import linalg_cholesky as cholesky
 
         return LowerCholeskyTransform().inv(cholesky(y))
 

@@ -11,7 +11,7 @@ from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor
 from ..ops.comparison import where
 from ..ops.creation import arange, tensor
-from ..ops.decompositions import cholesky
+from ..ops.decompositions import linalg_cholesky as cholesky
 from ..ops.normal_distribution import mvlgamma
 from ..ops.random import randn
 from ..ops.rearranging import tril_indices

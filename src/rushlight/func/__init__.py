@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..missing import lazily as _lazily
 from . import custom_functions as _custom_functions  # noqa: F401 - says what vmap makes of Functions
 from .batch_norm import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .differential import (
@@ -37,3 +38,6 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

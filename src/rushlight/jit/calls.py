@@ -51,6 +51,7 @@ class StaticCall:
         tape.take_arguments(tensors)
         self.first = next_order()
         ACTIVE.tape = tape
+        ACTIVE.refusals = refusals = []
         try:
             with watching(tape):
                 if witness is None:
@@ -60,8 +61,14 @@ class StaticCall:
                         self.result = function(*args, **kwargs)
                         self.ran_backward = witness.saw(ENGINE)
                         self.backward = self._backward_half(second_order)
+        except Exception as error:
+            if refusals and error is not refusals[0]:
+                raise refusals[0] from error
+            raise
         finally:
-            ACTIVE.tape = None
+            ACTIVE.tape = ACTIVE.refusals = None
+        if refusals:
+            raise refusals[0]  # the function has caught it
         self.drew = python_randomness() != randomness  # from Python's or NumPy's generators
         self.changed: str | None = state.changed()
         # Whether all of that are things that were not there before: caches, what is made when it is first needed.
@@ -95,3 +102,4 @@ class StaticCall:
         )
         made.prepare()
         return made
+

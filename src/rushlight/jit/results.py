@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..runtime.recording import span
 from .numbers import PendingNumber
 from .static_tape import get_array
 
+ndarray = np.ndarray
 # What a call may return and the next one may return as well.
 _LASTING: Final = (
     int, float, bool, str, bytes, complex, type(None), type, slice, range, type(Ellipsis), np.dtype, np.generic,
@@ -117,9 +118,15 @@ class Template:
         number_of: dict[int, int],
         arguments: dict[int, int],
         memory: dict[int, tuple[int, bool]],
+        states: Container[int],
+        gradients: dict[int, Any],
         state: Any,
     ) -> None:
+        """By the id of a root: the ``number_of`` the output, or the argument whose ``memory`` it is. ``arguments``: their numbers
+        by id; ``states``: the ids of other tensors from before the call; ``gradients``: by id, whose they are (a tensor, or
+        an argument's number)."""
         self.number_of, self.arguments, self.memory, self.state = number_of, arguments, memory, state
+        self.states, self.gradients = states, gradients
         self.not_again: str | None = None
         self.known: dict[int, Any] = {}  # by id: tensors and containers may be there more than once
         self.keep: list[Any] = []
@@ -174,6 +181,8 @@ class Template:
     def _tensor(self, value: Tensor) -> Any:
         if id(value) in self.arguments:
             return ("argument", self.arguments[id(value)])
+        if id(value) in self.gradients and id(value) not in self.states:
+            return ("gradient", self.gradients[id(value)])
         array = get_array(value)
         if type(array) is Pending and id(array.buffer.root) in self.number_of:
             number = self.number_of[id(array.buffer.root)]
@@ -186,6 +195,14 @@ class Template:
             real, start = array.memory, address(array.buffer.root)
             where = (real.shape, real.strides, address(real) - start, real.dtype)
             return ("view", *self.memory[id(array.buffer.root)], where, value._node)
+        if id(value) in self.states:
+            return ("same", value)
+        if type(array) is ndarray:  # made of Python's numbers
+            return ("constant", array.copy())
+        if type(array) is Pending:
+            real, start = array.memory, address(array.buffer.root)
+            where = (real.shape, real.strides, address(real) - start, real.dtype)
+            return ("part", array.buffer.root, where, value._node, value._storage, value._view)
         return ("same", value)
 
 
@@ -211,6 +228,15 @@ def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[An
         root = span(argument._array) if spans else argument._array
         result = make_tensor(part_of(root, *where), node)
         result._storage = storage_of(argument)
+    elif kind == "gradient":
+        owner = template[1]
+        result = (tensors[owner] if type(owner) is int else owner)._grad
+    elif kind == "constant":
+        result = make_tensor(template[1].copy())
+    elif kind == "part":
+        _, root, where, node, storage, view = template
+        result = make_tensor(part_of(root, *where), node)
+        result._storage, result._view = storage, view
     elif kind == "number":
         result = roots[template[1]].item()
     elif kind == "argument":

@@ -119,18 +119,22 @@ class StaticProgram:
         """The node of the backward half for the results of this call."""
         assert self.backward is not None
         known = self.state.knows
-        results = [tensor for tensor in tensors_of(result, known) if type(_history(tensor)) is Root]
-        by_index: dict[int, Any] = {_history(tensor).index: tensor._array for tensor in results}
-        arrays = [by_index[index] for index in range(len(by_index))]
+        # (A tensor may be among the results more than once.)
+        results: dict[int, Tensor] = {
+            _history(tensor).index: tensor
+            for tensor in tensors_of(result, known)
+            if type(_history(tensor)) is Root
+        }
+        arrays = [results[index]._array for index in range(len(results))]
         nodes = self.backward.node(tensors, roots[self._saved_from :], arrays)
-        for tensor in results:
-            tensor._node = nodes[_history(tensor).index]
+        for index, tensor in results.items():
+            tensor._node = nodes[index]
 
     def _bind(self, tape: StaticTape, result: Any, roots: list[Any], tensors: list[Tensor]) -> None:
         returned = tensors_of(result, self.state.knows)
         for tensor in returned:
             if (
-                type(get_array(tensor)) is Pending
+                (type(get_array(tensor)) is Pending or not (id(tensor) in tape.states or self.state.knows(tensor)))
                 and tensor._node is not None
                 and type(_history(tensor)) is not Root
                 and id(tensor) not in self._arguments
@@ -179,7 +183,7 @@ class StaticProgram:
         # Outputs in new memory at every run: number, what makes it, shape, dtype.
         self.new: list[tuple[int, Any, Any, Any]] = []
         for number, root in enumerate(roots):
-            outside = [tensor for tensor in held.get(id(root), ()) if id(tensor) not in returned_ids]
+            outside = [t for t in held.get(id(root), ()) if id(t) not in returned_ids or id(t) in gradients]
             kept = False
             for tensor in outside:
                 owner = gradients.get(id(tensor))
@@ -200,7 +204,10 @@ class StaticProgram:
             for root, array in tape.array_of.items()
             if id(array) in tape.argument_arrays
         }
-        maker = Template({id(root): n for n, root in enumerate(roots)}, self._arguments, memory, self.state)
+        numbers = {id(root): n for n, root in enumerate(roots)}
+        states = {*tape.states, *map(id, self.state.tensors)}
+        owners = {key: arguments.get(id(owner), owner) for key, owner in gradients.items()}
+        maker = Template(numbers, arguments, memory, states, owners, self.state)
         self.template = maker.of(result)
         self.not_again = maker.not_again
         self.changed = [

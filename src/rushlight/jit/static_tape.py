@@ -23,6 +23,7 @@ from ..runtime.recording import Buffer, RangeCheck, Tape
 from ..runtime.reference import evaluate
 from ..runtime.tape_keys import CALL, CONST, INPUT, ITEM, WRITE, graph_of
 from .numbers import pending_number
+from .recorded import ACTIVE
 
 slot: Any = Tensor.__dict__["_array"]
 get_array: Callable[[Tensor], Any] = slot.__get__
@@ -32,7 +33,17 @@ tracing = threading.Lock()
 
 
 class ValueNeeded(RuntimeError):
-    """The value of a tensor was asked for while a static graph was recorded."""
+    """The value of a tensor was asked for while a static graph was recorded.
+
+    Those of a recording are kept (``ACTIVE.refusals``): a program that catches one would go on in a way that it does not go in
+    eager mode.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        refusals = getattr(ACTIVE, "refusals", None)
+        if refusals is not None:
+            refusals.append(self)
 
 
 class StaticTape(Tape):
@@ -367,9 +378,9 @@ def with_all_results(keys: Sequence[Any], needed: set[int]) -> set[int]:
     return needed.union([number for number, key in enumerate(keys) if key[0] is ITEM and key[1] in needed])
 
 
-def strayed() -> RuntimeError:
+def strayed() -> ValueNeeded:
     """For a tensor of another recording."""
-    return RuntimeError(
+    return ValueNeeded(
         "compile(fullgraph=True): a tensor that was made inside a branch or body (or in another recording) is used outside of "
         f"it, at {_where()}; return it instead"
     )

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from . import (
-    attention as attention,
-    functional as functional,
-    grad as grad,
-    init as init,
-    parallel as parallel,
-    utils as utils,
-)
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from . import functional as functional, init as init, parallel as parallel, utils as utils
 from .activation import (
     CELU as CELU,
     ELU as ELU,
@@ -207,3 +202,10 @@ from .transformer import (
 )
 
 from . import modules as modules  # isort: skip - an index of what is above
+
+if _TYPE_CHECKING:
+    from . import attention as attention, grad as grad
+else:
+    from ..missing import on_first_use as _on_first_use
+
+    __getattr__, __dir__ = _on_first_use(__name__, {"attention": ".attention", "grad": ".grad"})

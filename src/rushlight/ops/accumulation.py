@@ -7,6 +7,7 @@ and need no casts; the functions here bring other cases to that form, or to whol
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -47,11 +48,13 @@ def counted_from_front(index: Array, extent: int, wrap: bool = True, dim: int = 
 
 def extremes(index: Array) -> tuple[int, int]:
     """The least and the greatest number of an index that is not empty."""
-    index = whole(index)
-    if index.size <= 64:  # Python's min and max of a short list take a fifth of the time of NumPy's
+    if type(index) is not np.ndarray:
+        index = whole(index)
+    if index.size <= 24:  # for which Python's min and max of a short list are quicker than NumPy's
         numbers = index.ravel().tolist()
         return min(numbers), max(numbers)
-    return int(index.min()), int(index.max())
+    # Where they are: half the time of asking NumPy what they are, which starts a reduction in Python.
+    return index.item(index.argmin()), index.item(index.argmax())
 
 
 def all_different(index: Array, extent: int) -> bool:
@@ -173,6 +176,17 @@ def positions_along(shape: tuple[int, ...], dim: int, index: Array) -> Array:
         positions = index * steps[dim]
     for i, extent in enumerate(index.shape):
         if i != dim and extent > 1:
-            offsets = np.arange(0, extent * steps[i], steps[i]) if steps[i] else np.zeros(extent, np.intp)
-            positions = positions + offsets.reshape((extent,) + (1,) * (index.ndim - i - 1))
+            offsets = _short_offsets if extent <= _SHORT else _offsets
+            positions = positions + offsets(extent, steps[i], index.ndim - i - 1)
     return positions
+
+
+def _offsets(extent: int, step: int, behind: int) -> Array:
+    """0, step, 2 · step, …, ``extent`` of them, along the dimension that has ``behind`` ones behind it."""
+    numbers = np.arange(0, extent * step, step) if step else np.zeros(extent, np.intp)
+    return numbers.reshape((extent,) + (1,) * behind)
+
+
+# To make the few numbers of a short dimension takes longer than to add them.
+_SHORT: Final = 1024
+_short_offsets = lru_cache(maxsize=256)(_offsets)

@@ -119,9 +119,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def _hardtanh_impl(x: Any, lower: Any, upper: Any) -> Any:
-    kind = x.dtype.type
     if x.dtype is F32 or x.dtype is F64:
-        return clip(x, kind(lower), kind(upper))
+        return clip(x, asarray(lower, x.dtype), asarray(upper, x.dtype))
+    kind = x.dtype.type
     return np.minimum(np.maximum(x, kind(lower)), kind(upper))
 
 
@@ -155,7 +155,10 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def _leaky_relu_impl(x: Any, slope: Any) -> Any:
-    return np.where(x > 0, x, x * x.dtype.type(slope))
+    low = x * asarray(slope, x.dtype)
+    if 0 < slope <= 1:  # then it is the larger of the two, which is found in one pass
+        return maximum_of(x, low)
+    return np.where(x > 0, x, low)
 
 
 def _leaky_relu_vjp(g: Tensor, node: Node) -> Tensor:
@@ -262,9 +265,13 @@ def _threshold(self: Tensor, threshold: float, value: float) -> Tensor:
 
 
 def _elu_impl(x: Any, alpha: Any, scale: Any, input_scale: Any) -> Any:
-    kind = x.dtype.type
-    low = np.expm1(np.minimum(x, kind(0)) * kind(input_scale)) * kind(alpha * scale)
-    return np.where(x > 0, x * kind(scale), low)
+    dtype = x.dtype
+    zero = asarray(0, dtype)
+    low = np.minimum(x, zero)
+    if input_scale != 1:
+        low = low * asarray(input_scale, dtype)
+    low = np.expm1(low) * asarray(alpha * scale, dtype)
+    return np.where(x > zero, x if scale == 1 else x * asarray(scale, dtype), low)
 
 
 def _elu_vjp(g: Tensor, node: Node) -> Tensor:
@@ -303,9 +310,12 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def _softplus_impl(x: Any, beta: Any, threshold: Any) -> Any:
-    kind = x.dtype.type
-    z = x * kind(beta)
-    return np.where(z > kind(threshold), x, np.logaddexp(z, kind(0)) / kind(beta))
+    dtype = x.dtype
+    z = x if beta == 1 else x * asarray(beta, dtype)
+    smooth = np.logaddexp(z, asarray(0, dtype))
+    if beta != 1:
+        smooth = smooth / asarray(beta, dtype)
+    return np.where(z > asarray(threshold, dtype), x, smooth)
 
 
 def _softplus_vjp(g: Tensor, node: Node) -> Tensor:

@@ -239,9 +239,12 @@ def _array_of(leaves: list[Any], wanted: NumpyDType | None) -> Any:
 
 
 def _rounded(values: Any, wanted: NumpyDType) -> Any:
-    with np.errstate(all="ignore"):
-        # Half precision by way of float32, as PyTorch rounds.
-        return (values.astype(F32) if wanted in LOW_PRECISION else values).astype(wanted, copy=False)
+    return compute(_as_type, (values, wanted), {})
+
+
+def _as_type(values: Any, wanted: NumpyDType) -> Any:
+    # Half precision by way of float32, as PyTorch rounds.
+    return (values.astype(F32) if wanted in LOW_PRECISION else values).astype(wanted, copy=False)
 
 
 def _integers(leaves: list[Any], wanted: NumpyDType, floats: bool) -> Any:

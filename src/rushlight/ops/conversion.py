@@ -99,6 +99,12 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
     Returns ``self`` if nothing changes and ``copy`` is false.
     """
+    if len(args) == 1 and not kwargs:  # one dtype or one device, as nearly every call has
+        (given,) = args
+        if isinstance(given, dtype):
+            return cast(self, given.numpy)
+        if isinstance(given, str | device):
+            return moved(self, require_available(given))
     order = kwargs.get("memory_format")
     target, copy, where = parse_to(args, kwargs)
     result = self if where is None else moved(self, where)
@@ -587,42 +593,6 @@ def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bo
     return make_tensor(array) if array.dtype in OF_NUMPY else array
 
 
-def _dlpack(self: Tensor, **options: Any) -> Any:
-    if self._node is not None:
-        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    where = device_of(self._array).type
-    if where not in ("cpu", "cuda"):
-        raise BufferError(f"Cannot pack tensors on {where}")
-    if where == "cpu" and options.get("stream") is not None:
-        raise AssertionError("stream should be None on cpu.")
-    return self._array.__dlpack__(**options)
-
-
-def _dlpack_device(self: Tensor) -> Any:
-    return self._array.__dlpack_device__()
-
-
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor that shares memory with any object that speaks DLPack (on the CPU), or with a ``copy`` of it."""
-    if device is not None or copy:
-        shared = from_dlpack(ext_tensor)
-        if device is not None and copy is False and require_available(device) != device_of(shared._array):
-            raise ValueError(
-                f"cannot move (from_dlpack) tensor from {shared.device} to {device} without copying"
-            )
-        shared = shared if device is None else to(shared, device)
-        return shared.clone() if copy else shared
-    if isinstance(ext_tensor, Tensor):
-        if ext_tensor._node is not None:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return alias_of(ext_tensor)  # also dtypes that NumPy does not exchange
-    if not hasattr(ext_tensor, "__dlpack__"):
-        raise RuntimeError(
-            f"from_dlpack: {type(ext_tensor).__name__} does not speak DLPack; it has no __dlpack__ method"
-        )
-    return make_tensor(np.from_dlpack(ext_tensor))
-
-
 # --- new tensors like this one ----------------------------------------------------------------------------------------
 
 
@@ -643,6 +613,15 @@ def new_tensor(
     self: Tensor, data: Any, *, dtype: dtype | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A new leaf with a copy of ``data`` and this tensor's dtype unless given."""
+    if isinstance(data, Tensor):
+        import warnings
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=2,
+        )
     where = device_of(self._array) if device is None else require_available(device)
     made = make_tensor(placed(array_from(data, (dtype or OF_NUMPY[self._array.dtype]).numpy), where))
     return made.requires_grad_(requires_grad)
@@ -750,8 +729,6 @@ METHODS: dict[str, Any] = {
     "numpy": numpy,
     "__array__": _to_numpy,
     "__array_wrap__": _array_wrap,
-    "__dlpack__": _dlpack,
-    "__dlpack_device__": _dlpack_device,
     "new_zeros": _new_maker("zeros"),
     "new_ones": _new_maker("ones"),
     "new_empty": _new_maker("empty"),

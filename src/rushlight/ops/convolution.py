@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,14 +11,15 @@ from ..core.history import Node
 from ..core.memory_order import ordered_like
 from ..core.shapes import Shape
 from ..core.tensor import Tensor
-from ..runtime.conv_tiles import Pairs
-from ..runtime.convolution import conv_forward, conv_input_gradient, conv_weight_gradient
 from ..runtime.window_shapes import conv_transpose_output_shape
 from .define import Primitive
 from .dispatch import apply
 from .movement import reshape
 from .pointwise import conj_of
 from .reductions import sum_dims
+
+if TYPE_CHECKING:
+    from ..runtime.conv_tiles import Pairs
 
 BOTH = ((0, (1,)), (1, (0,)))
 
@@ -48,7 +49,12 @@ def _bias_gradient(g: Tensor, node: Node) -> Tensor | None:
     return sum_dims(g, (0, *range(2, g.ndim)), False)
 
 
+# What computes is a fiftieth of the time that `import rushlight` takes: it is imported by the first convolution.
+
+
 def _forward_impl(x: Any, w: Any, bias: Any, output: Any = None, **window: Any) -> Any:
+    from ..runtime.convolution import conv_forward
+
     result = _with_bias(conv_forward(x, w, **window, output_spatial_shape=output), bias)
     return ordered_like(result, x, w)
 
@@ -73,6 +79,8 @@ def _forward_vjp(g: Tensor, node: Node) -> Any:
 
 
 def _input_gradient_impl(g: Any, w: Any, bias: Any, spatial: Any, **window: Any) -> Any:
+    from ..runtime.convolution import conv_input_gradient
+
     result = _with_bias(conv_input_gradient(g, w, spatial, **window), bias)
     return ordered_like(result, g, w)
 
@@ -93,6 +101,8 @@ def _input_gradient_vjp(h: Tensor, node: Node) -> Any:
 
 
 def _weight_gradient_impl(g: Any, x: Any, kernel: Any, **window: Any) -> Any:
+    from ..runtime.convolution import conv_weight_gradient
+
     return conv_weight_gradient(g, x, kernel, **window)
 
 

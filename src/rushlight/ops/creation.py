@@ -143,9 +143,12 @@ def asarray(
     dtype: Dtype = None,
     device: DeviceLike | None = None,
     copy: bool | None = None,
-    requires_grad: bool = False,
+    requires_grad: bool | None = None,
 ) -> Tensor:
-    """``obj`` as a tensor; ``copy=True`` always copies, ``copy=False`` raises ``ValueError`` where it can't share."""
+    """``obj`` as a tensor; ``copy=True`` always copies, ``copy=False`` raises ``ValueError`` where it can't share.
+
+    A tensor keeps its history, unless ``requires_grad`` is given as False.
+    """
     where = require_available(device)
     wanted = None if dtype is None else numpy_dtype(dtype)
     if isinstance(obj, Tensor) and device is not None and device_of(obj._array) != where:
@@ -161,12 +164,12 @@ def asarray(
         raise ValueError("asarray: can't alias the given object without copying; pass copy=None or copy=True")
     if isinstance(obj, Tensor):
         result = obj if shared and not copy else clone(obj) if shared else cast(obj, wanted or _dtype_of(obj))
-        if requires_grad and not result.is_leaf:
-            return result.detach().requires_grad_(True)  # type: ignore[no-any-return]
-        return result.requires_grad_(True) if requires_grad else result
+        if requires_grad is False and not result.is_leaf:
+            return result.detach()  # type: ignore[no-any-return]
+        return result if requires_grad is None else result.requires_grad_(requires_grad)
     if shared and not copy:
-        return _finish(from_numpy(obj)._array, requires_grad, where)
-    return _finish(array_from(obj, wanted), requires_grad, where)
+        return _finish(from_numpy(obj)._array, bool(requires_grad), where)
+    return _finish(array_from(obj, wanted), bool(requires_grad), where)
 
 
 def _dtype_of(obj: Any) -> NumpyDType:

@@ -17,6 +17,7 @@ from ..core.device import on_host
 from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, OutputNode
+from ..core.once import warn_once
 from ..core.return_types import maker
 from ..core.shapes import broadcast_shape, count
 from ..core.tensor import Tensor, make_tensor
@@ -441,6 +442,11 @@ def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -
         tensor([[1., 0.],
                 [0., 1.]])
     """
+    warn_once(
+        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch release.\n"
+        "L = torch.cholesky(A)\nshould be replaced with\nL = torch.linalg.cholesky(A)\nand\n"
+        "U = torch.cholesky(A, upper=True)\nshould be replaced with\nU = torch.linalg.cholesky(A).mH"
+    )
     result = _cholesky(input, upper, "cholesky")
     return result if out is None else write_out(out, result, "cholesky")
 
@@ -573,6 +579,11 @@ def qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
         >>> torch.qr(torch.eye(2)).R.shape
         torch.Size([2, 2])
     """
+    warn_once(
+        "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.\n"
+        "The boolean parameter 'some' has been replaced with a string parameter 'mode'.\nQ, R = torch.qr(A, some)\n"
+        "should be replaced with\nQ, R = torch.linalg.qr(A, 'reduced' if some else 'complete')"
+    )
     return named_result("qr", _qr(input, "reduced" if some else "complete", "qr"), out)
 
 

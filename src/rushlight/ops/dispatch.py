@@ -100,47 +100,56 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     if record.check is not None:
         record.check(*operands)
     tape = None
+    arrays: list[Any] = []
+    history = False
     for operand in operands:
-        if isinstance(operand, Tensor) and type(operand._array) is not ndarray:
-            if _APPLIERS:
-                for each in operands:
-                    if isinstance(each, Tensor) and (own := _APPLIERS.get(type(each._array))) is not None:
-                        return own(record, operands, attrs)
-            operands, tape = _special(operands)
-            tape = None if tape is ELSEWHERE else tape
-            break
+        if isinstance(operand, Tensor):
+            if operand._node is not None:
+                history = True
+            operand = operand._array
+            if type(operand) is not ndarray:
+                if _APPLIERS:
+                    for each in operands:
+                        if isinstance(each, Tensor) and (own := _APPLIERS.get(type(each._array))) is not None:
+                            return own(record, operands, attrs)
+                operands, tape = _special(operands)
+                tape = None if tape is ELSEWHERE else tape
+                arrays = [each._array if isinstance(each, Tensor) else each for each in operands]
+                history = True  # for all that is known here
+                break
+        arrays.append(operand)
     rule = record.rule
     if rule is Rule.KEEP:
-        arrays = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
         if record.refuses and arrays[0].dtype.kind in record.refuses:
             raise not_implemented(record.name, arrays[0].dtype)
-    else:
-        check_tensors(record.name, operands)
-        dtype = common_dtype(operands)
-        if dtype.kind in record.refuses:
-            raise not_implemented(record.name, dtype)
-        if rule is Rule.PROMOTE_FLOAT and dtype not in INEXACT:
-            dtype = default_numpy()
-        compute_dtype = dtype
-        if dtype in LOW_PRECISION and keeps_numbers(record, attrs):
-            for operand in operands if record.name == "mul" else operands[1:]:  # of a quotient, the divisor
-                if not isinstance(operand, Tensor) or (
-                    not operand._array.ndim and operand._array.dtype != dtype
-                ):
-                    compute_dtype = F32
-        arrays = []
-        for operand in operands:
-            if isinstance(operand, Tensor):
-                array = operand._array
-                arrays.append(array if array.dtype is compute_dtype else as_dtype(array, compute_dtype))
-            else:
-                arrays.append(number_array(operand, compute_dtype))
-        if compute_dtype is not dtype:
-            result = _checked(record, arrays, attrs, tape)
-            if not isinstance(result, tuple):
-                result = as_array(result)
-                result = as_dtype(result, dtype) if result.dtype == compute_dtype else result
-            return attach(record, operands, attrs, result)
+        result = _checked(record, arrays, attrs, tape)
+        return attach(record, operands, attrs, result) if history or type(result) is not ndarray else make_tensor(result)
+    check_tensors(record.name, operands)
+    dtype = common_dtype(operands)
+    if dtype.kind in record.refuses:
+        raise not_implemented(record.name, dtype)
+    if rule is Rule.PROMOTE_FLOAT and dtype not in INEXACT:
+        dtype = default_numpy()
+    compute_dtype = dtype
+    if dtype in LOW_PRECISION and keeps_numbers(record, attrs):
+        for operand in operands if record.name == "mul" else operands[1:]:  # of a quotient, the divisor
+            if not isinstance(operand, Tensor) or (
+                not operand._array.ndim and operand._array.dtype != dtype
+            ):
+                compute_dtype = F32
+    arrays = []
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            array = operand._array
+            arrays.append(array if array.dtype is compute_dtype else as_dtype(array, compute_dtype))
+        else:
+            arrays.append(number_array(operand, compute_dtype))
+    if compute_dtype is not dtype:
+        result = _checked(record, arrays, attrs, tape)
+        if not isinstance(result, tuple):
+            result = as_array(result)
+            result = as_dtype(result, dtype) if result.dtype == compute_dtype else result
+        return attach(record, operands, attrs, result)
     return attach(record, operands, attrs, _checked(record, arrays, attrs, tape))
 
 
@@ -286,14 +295,15 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
             site = None
             saved = None
             if record.saves:
-                if any(isinstance(operand, np.generic) for operand in operands):
-                    operands = tuple([o.item() if isinstance(o, np.generic) else o for o in operands])
-                saved = tuple(
-                    [
-                        operands[index] if any(edges[e] is not None for e in wanted) else None
-                        for index, wanted in record.saves
-                    ]
-                )
+                kept: list[Any] = []
+                for index, wanted in record.saves:
+                    value = None
+                    for place in wanted:
+                        if edges[place] is not None:
+                            value = operands[index]
+                            break
+                    kept.append(value.item() if isinstance(value, np.generic) else value)
+                saved = tuple(kept)
                 site = program_site(getframe(1))
             if isinstance(result, tuple):
                 return _attach_many(record, edges, attrs, result, saved, site)
@@ -318,9 +328,11 @@ def attach(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any], 
 
 def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """``record`` on arrays, recorded where one of them is pending: for the operations that do not go through ``apply``."""
+    others = False
     for array in arrays:
         if type(array) is ndarray:
             continue
+        others = True
         if _FINDERS and (find := _FINDERS.get(type(array))) is not None:
             if any([type(other) is Batched for other in arrays]):
                 continue  # whose rules decide
@@ -342,7 +354,9 @@ def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     first = arrays[0]
     if type(first) is ndarray and first.size >= record.large and first.dtype in FLOATS:
         return run_large(record, arrays, attrs)
-    return compute(record.impl, [np.asarray(a) if type(a) is Pending else a for a in arrays], attrs)
+    if others:
+        arrays = [np.asarray(a) if type(a) is Pending else a for a in arrays]
+    return compute(record.impl, arrays, attrs)
 
 
 def arrays_of(operands: Sequence[Any]) -> list[Any]:
@@ -376,12 +390,10 @@ def _attach_many(
     arrays = tuple([as_array(array) for array in result])
     node = Node(record, edges, arrays[0], saved, attrs, site, None if saved is None else versions_of(saved))
     node.outputs = tuple([(array.shape, array.dtype) for array in arrays])
-    tensors = tuple(
-        [
-            held(make_tensor(array, OutputNode(node, i, array) if array.dtype in INEXACT else None))
-            for i, array in enumerate(arrays)
-        ]
-    )
+    tensors: list[Tensor] = []
+    for i, array in enumerate(arrays):
+        tensor = make_tensor(array, OutputNode(node, i, array) if array.dtype in INEXACT else None)
+        tensors.append(tensor if type(array) is ndarray else held(tensor))
     if type(record.saves_output) is tuple:
         node.saved = (*(node.saved or ()), *[alias_of(tensors[i]) for i in record.saves_output])
         if node.versions is not None:
@@ -392,7 +404,7 @@ def _attach_many(
         # Several results are saved as detached aliases: their histories are not needed for first-order gradients of
         # the operations that save them, and second-order formulas go through the inputs.
         node.attrs = {**attrs, "outputs": tuple([alias_of(tensor) for tensor in tensors])}
-    return tensors
+    return tuple(tensors)
 
 
 def _fresh_storage(tensor: Tensor) -> Storage:
@@ -451,11 +463,11 @@ def write_out(out: Any, result: Tensor, name: str) -> Tensor:
             )
         out._array = source.astype(target.dtype, copy=True)
         return out
-    target[...] = source
     storage = out._storage
     if storage is None:
         storage = out._storage = Storage()
-    storage.mark_changed(name)
+    storage.mark_changed(name)  # before anything is written: a recording may have read it
+    target[...] = source
     return out
 
 
@@ -592,6 +604,7 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
     saves_any, saves_output = bool(record.saves), record.saves_output
     large = record.large
     any_dtype = not float_only
+    plain = not record.refuses  # of what ``check`` may say, nothing is about floats
 
     def operator(self: Tensor, other: Any) -> Any:
         x = self._array
@@ -682,6 +695,22 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
         return result  # type: ignore[no-any-return]
 
     def reflected(self: Tensor, other: Any) -> Any:
+        x = self._array
+        if (
+            (type(other) is float or type(other) is int)
+            and (x.dtype is F32 or x.dtype is F64)
+            and type(x) is ndarray
+            and plain
+            and x.size < large
+        ):
+            number = asarray(other, x.dtype)
+            try:
+                array = impl(number, x)
+            except FloatingPointReport:
+                array = compute(impl, (number, x), {})
+            except TypeError:  # NumPy has no loop for the dtype: said in PyTorch's words there
+                return apply(record, (other, self))
+            return attach(record, (other, self), {}, array)
         if is_number(other) or isinstance(other, Tensor):
             return apply(record, (other, self))
         return NotImplemented

@@ -184,12 +184,13 @@ def write_at(
 ) -> None:
     """``target[index] = value``, or ``+=`` with every repetition counted."""
     fresh = shape is not None
+    masks = accumulate and all([array.dtype == BOOL for array in arrays])
     try:
-        if not target.size or not np.size(value):
+        if not target.size or not value.size:
             np.broadcast_to(value, _empty_selection(target, arrays, dims))
-        elif not accumulate or (fresh and all(array.dtype == BOOL for array in arrays)):
+        elif not accumulate or (fresh and masks):
             target[numpy_index(arrays, dims)] = value
-        elif all(array.dtype == BOOL for array in arrays) and len(arrays) == 1:
+        elif masks and len(arrays) == 1:
             target[numpy_index(arrays, dims)] += value
         else:
             _accumulate_at(target, value, arrays, dims, fresh)
@@ -397,13 +398,15 @@ def check_range(index: Tensor, extent: int, error: type[Exception], message: str
 
 def check_array_range(array: Any, extent: int, error: type[Exception], message: str, lowest: int = 0) -> None:
     """``check_range`` of an array; in a recording, when it runs."""
-    if type(array) is Batched and type(bottom(array)) is Pending:
-        array = bottom(array)
-    if type(array) is Pending:
-        array.tape.check_range(array, extent, error, message, lowest)
-    elif array.size:
+    if type(array) is not ndarray:
+        if type(array) is Batched and type(bottom(array)) is Pending:
+            array = bottom(array)
+        if type(array) is Pending:
+            array.tape.check_range(array, extent, error, message, lowest)
+            return
         if type(array) is Batched:
             array = array.memory
+    if array.size:
         low, high = extremes(array)
         if low < lowest or high >= extent:
             raise error(message.format(bad=low if low < lowest else high))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.device import CPU, OF_ARRAYS, device, placed_beside
-from ..core.dtypes import OF_NUMPY, NumpyDType, dtype
+from ..core.dtypes import OF_NUMPY, NumpyDType, default_numpy, dtype
 from ..core.history import LeafNode
 from ..core.memory_order import suggests_channels_last
 from ..core.shapes import as_shape
@@ -16,6 +16,7 @@ from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from .array_data import checked_shape
 from .conversion import memory_root, stride
+from .memory_formats import is_contiguous, memory_format
 
 
 class UntypedStorage:
@@ -136,15 +137,48 @@ class UntypedStorage:
         return int(self._flat()[index])
 
     def __repr__(self) -> str:
-        return f"[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"
+        return f"{_lines(self.tolist())}[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"
+
+
+def _lines(values: list[Any]) -> str:
+    return " " + "\n ".join([str(value) for value in values]) + "\n"
 
 
 class TypedStorage(UntypedStorage):
     """The whole memory that a tensor and its views share, as elements of the tensor's dtype."""
 
-    def __init__(self, root: Any, kind: NumpyDType) -> None:
+    def __init__(
+        self,
+        root: Any = 0,
+        kind: NumpyDType | None = None,
+        *,
+        wrap_storage: UntypedStorage | None = None,
+        dtype: dtype | None = None,
+        device: object = None,
+    ) -> None:
+        """Memory for ``root`` elements, or with the elements of a sequence; of ``dtype`` (the default dtype).
+
+        ``wrap_storage`` is memory to see as elements instead. PyTorch's warning of its deprecation is given.
+        """
+        if kind is None:  # from a program
+            import warnings
+
+            warnings.warn(
+                "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage "
+                "class. This should only matter to you if you are using storages directly.  To access UntypedStorage "
+                "directly, use tensor.untyped_storage() instead of tensor.storage()",
+                UserWarning,
+                stacklevel=2,
+            )
+            kind = default_numpy() if dtype is None else dtype.numpy
+            if wrap_storage is not None:
+                root = wrap_storage._root
+            elif isinstance(root, int):
+                root = np.empty(root, kind)
+            elif not isinstance(root, np.ndarray):
+                root = np.array(root, kind)
         super().__init__(root)
-        self._kind = kind
+        self._kind: NumpyDType = kind
 
     @property
     def dtype(self) -> dtype:
@@ -183,7 +217,8 @@ class TypedStorage(UntypedStorage):
         self._flat()[index] = value._array if isinstance(value, Tensor) else value
 
     def __repr__(self) -> str:
-        return f"[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}]"
+        described = f"[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}]"
+        return _lines(self.tolist()) + described
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
@@ -326,19 +361,30 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: object = No
     return resize_(self, array.shape, memory_format=memory_format)
 
 
-def dim_order(self: Tensor, ambiguity_check: bool | list[Any] = False) -> tuple[int, ...]:
+def dim_order(self: Tensor, *, ambiguity_check: bool | list[Any] = False) -> tuple[int, ...]:
     """The dimensions in the order of memory, the one with the greatest stride first.
 
-    ``ambiguity_check``: raise ``RuntimeError`` where several orders fit, as with dimensions of one element.
+    ``ambiguity_check``: raise ``RuntimeError`` where several orders fit, as with dimensions of one element; a list of memory
+    formats allows several as long as exactly one of these formats fits. ``TypeError`` for anything else.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.ones(1, 2, 3, 4).dim_order(ambiguity_check=[torch.contiguous_format, torch.channels_last])
+        (0, 1, 2, 3)
     """
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    if not isinstance(ambiguity_check, bool | list) or not all(isinstance(f, memory_format) for f in formats):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
     strides, shape = stride(self), self._array.shape
-    if ambiguity_check:
-        long = [s for s, n in zip(strides, shape, strict=True) if n != 1]
-        if len(set(long)) != len(long) or len(long) < len(shape):
+    if ambiguity_check is not False:
+        equal = len(set(strides)) < len(strides)
+        if (equal or 1 in shape) and sum(is_contiguous(self, memory_format=f) for f in formats) != 1:
             raise RuntimeError(
                 "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
             )
-    return tuple(sorted(range(len(shape)), key=lambda i: -strides[i]))
+        if equal:
+            raise RuntimeError("The tensor does not have unique dim order.")
+    return tuple(sorted(range(len(shape)), key=lambda i: (-strides[i], -shape[i])))
 
 
 METHODS: dict[str, Any] = {

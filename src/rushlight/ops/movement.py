@@ -21,7 +21,7 @@ from ..runtime.large import run_large
 from ..runtime.pending import Pending
 from ..runtime.transposed_copy import contiguous as row_major
 from .define import Primitive
-from .dispatch import apply, attach, held, named
+from .dispatch import apply, attach, compute, held, named
 from .numpy_names import required_dim
 
 grad_enabled = GRAD_MODE.get
@@ -121,7 +121,7 @@ def view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tens
     if not shape and (dtype is not None or size is not None):
         shape = (dtype,) if size is None else (size,)
     try:
-        result = array.reshape(shape) if array.flags.c_contiguous else array.reshape(shape, copy=False)
+        result = array.reshape(*shape) if array.flags.c_contiguous else array.reshape(*shape, copy=False)
     except (ValueError, TypeError):
         if len(shape) == 1 and isinstance(shape[0], Dtype):
             return view_dtype(self, shape[0])
@@ -133,8 +133,7 @@ def view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tens
                 "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
                 "two contiguous subspaces). Use .reshape(...) instead."
             ) from None
-        shape = target
-    return make_view(VIEW, self, result, {"shape": shape})
+    return make_view(VIEW, self, result, {"shape": result.shape})
 
 
 def view_dtype(self: Tensor, target: dtype) -> Tensor:
@@ -468,8 +467,7 @@ def cast(input: Tensor, numpy_dtype: NumpyDType) -> Tensor:
     if array.size >= CAST.large and type(array) is np.ndarray and numpy_dtype in FLOATS:
         result = run_large(CAST, (array,), {"dtype": numpy_dtype})
     else:
-        with np.errstate(all="ignore"):
-            result = _cast_impl(array, numpy_dtype)
+        result = compute(_cast_impl, (array, numpy_dtype), {})
     return attach(CAST, (input,), {"dtype": numpy_dtype}, result)  # type: ignore[no-any-return]
 
 

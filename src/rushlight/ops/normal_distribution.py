@@ -97,7 +97,7 @@ xlog1py = binary(XLOG1PY, "x * log1p(y); 0 where x is 0, unless y is nan.", floa
 
 def _entr_impl(x: Any) -> Any:
     term = -x * np.log(np.where(x > 0, x, x.dtype.type(1)))
-    return np.where(x < 0, x.dtype.type(-np.inf), np.where(np.isnan(x), x, term))
+    return np.where(x > 0, term, np.where(x < 0, x.dtype.type(-np.inf), np.abs(x)))  # of 0 and nan, themselves
 
 
 def _entr_vjp(g: Tensor, node: Node) -> Tensor:

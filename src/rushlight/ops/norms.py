@@ -37,7 +37,9 @@ def _vector_norm_impl(x: Array, ord: float, axis: tuple[int, ...], keepdims: boo
         return np.asarray(_vector_norm_impl(x.astype(F32), ord, axis, keepdims)).astype(x.dtype)
     if ord == 2 and x.dtype.kind == "f" and x.size:
         if axis == (x.ndim - 1,) and x.ndim > 1:
-            return np.sqrt(np.expand_dims(np.vecdot(x, x), -1) if keepdims else np.vecdot(x, x))
+            lengths = np.vecdot(x, x)
+            np.sqrt(lengths, lengths)
+            return lengths[..., None] if keepdims else lengths
         if len(axis) == x.ndim and x.flags.c_contiguous:
             length = _length(x.reshape(-1))
             return np.reshape(length, (1,) * x.ndim) if keepdims else length

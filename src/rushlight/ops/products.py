@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
+from ..core.once import warn_once
 from ..core.shapes import Shape, broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor
 from .complex_numbers import conj_of
@@ -509,6 +510,11 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
     """
     check_operands("cross", input=input, other=other)
     if dim is None:
+        warn_once(
+            "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or simply "
+            "use torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a future "
+            "release."
+        )
         shape = input._array.shape
         if 3 not in shape:
             raise RuntimeError("no dimension of size 3 in input")
@@ -634,6 +640,10 @@ def chain_matmul(*matrices: Any, out: Tensor | None = None) -> Tensor:
         >>> torch.chain_matmul(torch.ones(2, 3), torch.ones(3, 4)).shape
         torch.Size([2, 4])
     """
+    warn_once(
+        "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot instead, "
+        "which accepts a list of two or more tensors rather than multiple parameters."
+    )
     if len(matrices) == 1 and isinstance(matrices[0], list | tuple):
         matrices = tuple(matrices[0])
     for matrix in matrices:

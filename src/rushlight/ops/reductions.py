@@ -69,6 +69,8 @@ def check_tensor(name: str, value: object) -> None:
 
 def check_dims(name: str, dim: object, keepdim: object) -> None:
     """Raise ``TypeError`` unless ``dim`` is an int, several or None, and ``keepdim`` a bool."""
+    if (type(dim) is int or dim is None) and (keepdim is False or keepdim is True):
+        return
     several = isinstance(dim, list | tuple)
     for d in dim if isinstance(dim, list | tuple) else (dim,):
         if (d is None and several) or isinstance(d, bool) or not (d is None or hasattr(d, "__index__")):
@@ -81,6 +83,8 @@ def check_dims(name: str, dim: object, keepdim: object) -> None:
 
 def check_one_dim(name: str, dim: object, keepdim: object = False) -> None:
     """As ``check_dims``, for functions that take a single dimension."""
+    if type(dim) is int and (keepdim is False or keepdim is True):
+        return
     if isinstance(dim, list | tuple):
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
     check_dims(name, dim, keepdim)

@@ -34,24 +34,26 @@ def _checked(self: Tensor, dim: int, index: Any, src: Tensor | None, name: str) 
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     shape, at = self._array.shape or (1,), index._array.shape or (1,)
     dim = wrap_dim(dim, len(self._array.shape))
-    if index._array.size and index._array.dtype not in INDEX_TYPES:
+    if index._array.dtype not in INDEX_TYPES and index._array.size:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if src is not None and src._array.dtype != self._array.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if not index._array.size:
         return dim
-    other = "self" if name != "gather" else "input"
-    if len(shape) != len(at):
-        raise RuntimeError(f"Index tensor must have the same number of dimensions as {other} tensor")
-    if any(have > limit for i, (have, limit) in enumerate(zip(at, shape, strict=True)) if i != dim):
-        raise RuntimeError(
-            f"{name}: Expected index {list(at)} to be no larger than {other} {list(shape)} apart from dimension {dim}"
-        )
-    if src is not None:
+    if at != shape:
+        other = "self" if name != "gather" else "input"
+        if len(shape) != len(at):
+            raise RuntimeError(f"Index tensor must have the same number of dimensions as {other} tensor")
+        for i, extent in enumerate(at):
+            if extent > shape[i] and i != dim:
+                raise RuntimeError(
+                    f"{name}: Expected index {list(at)} to be no larger than {other} {list(shape)} apart from dimension {dim}"
+                )
+    if src is not None and src._array.shape != at:
         given = src._array.shape or (1,)
         if len(given) != len(at):
             raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
-        if any(have > limit for have, limit in zip(at, given, strict=True)):
+        if any([have > limit for have, limit in zip(at, given, strict=True)]):
             raise RuntimeError(
                 f"{name}: Expected index {list(at)} to be no larger than self {list(shape)} apart from dimension {dim} and to "
                 f"be no larger size than src {list(given)}"
@@ -60,13 +62,15 @@ def _checked(self: Tensor, dim: int, index: Any, src: Tensor | None, name: str) 
         index,
         shape[dim],
         RuntimeError,
-        "index {bad} is out of bounds for dimension " + f"{dim} with size {shape[dim]}",
+        f"index {{bad}} is out of bounds for dimension {dim} with size {shape[dim]}",
     )
     return dim
 
 
 def _places(shape: tuple[int, ...], dim: int, index: Any) -> Any:
-    return positions_along(shape or (1,), dim, index if index.ndim else index.reshape(1)).reshape(index.shape)
+    if index.ndim:
+        return positions_along(shape, dim, index)
+    return positions_along(shape or (1,), dim, index.reshape(1)).reshape(())
 
 
 def _corner(values: Any, shape: tuple[int, ...]) -> Any:

@@ -16,6 +16,7 @@ from ..core.dtypes import F32, F64, I64, LOW_PRECISION
 from ..core.return_types import maker
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor
+from .accumulation import positions_along
 from .define import Primitive
 from .dispatch import not_implemented
 from .extrema import named_result, selected_vjp
@@ -106,11 +107,8 @@ def take_along(x: Array, indices: Array, axis: int) -> Array:
     """The elements of ``x`` at ``indices`` along ``axis``."""
     if x.ndim == 1:
         return x[indices]
-    if (
-        x.ndim == 2 and x.size <= SMALL
-    ):  # where what ``take_along_axis`` does before it reads takes most of its time
-        other = np.arange(x.shape[1 - axis])
-        return x[other[:, None], indices] if axis else x[indices, other]
+    if x.size <= SMALL:  # where what ``take_along_axis`` does before it reads takes most of its time
+        return x.reshape(-1).take(positions_along(x.shape, axis, indices))
     return np.take_along_axis(x, indices, axis)
 
 
@@ -315,7 +313,7 @@ def kth_order(x: Array, k: int, axis: int) -> Array:
 
 def at_indices(x: Array, indices: Array, dim: int, keepdims: bool) -> tuple[Array, Array]:
     """The elements at ``indices`` (of extent 1 along ``dim``) and the indices, without that dimension unless kept."""
-    values, indices = np.take_along_axis(x, indices, dim), np.ascontiguousarray(indices)
+    values, indices = take_along(x, indices, dim), np.ascontiguousarray(indices)
     if keepdims:
         return values, indices
     return values.squeeze(dim), indices.squeeze(dim)

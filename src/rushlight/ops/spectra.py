@@ -145,7 +145,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
 
 def _eig_impl(a: Array) -> tuple[Array, Array]:
     if not np.isfinite(a).all():
-        raise LinAlgError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
     values, vectors = np.linalg.eig(a)
     dtype = _complex_dtype(a)
     return values.astype(dtype), vectors.astype(dtype)
@@ -257,9 +257,21 @@ def _svd_vjp(gradients: Any, node: Node) -> Tensor:
     return result
 
 
+def _svd_impl(a: Array, full_matrices: bool) -> tuple[Array, ...]:
+    if not np.isinf(a).any():
+        return tuple(np.linalg.svd(a, full_matrices))
+    if np.isnan(a).any():
+        raise np.linalg.LinAlgError("not finite")
+    # LAPACK's routine may never come back from an infinity. PyTorch's singular values are nan then, its vectors anything.
+    finite = np.isfinite(a).all((-2, -1))
+    u, s, vh = np.linalg.svd(np.where(finite[..., None, None], a, 0), full_matrices)
+    s[~finite] = np.nan
+    return u, s, vh
+
+
 SVD = Primitive(
     "linalg_svd",
-    lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices)),
+    _svd_impl,
     _svd_vjp,
     saves_output=(0, 1, 2),
     samples=lambda: [((np.arange(6.0).reshape(3, 2) + np.eye(3, 2),), {"full_matrices": False})],

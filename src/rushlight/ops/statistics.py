@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
 from ..core.history import Node
+from ..core.once import depth_in_library
 from ..core.return_types import maker
 from ..core.shapes import count, wrap_dims
 from ..core.tensor import Tensor
@@ -44,19 +45,7 @@ def warn(message: str) -> None:
     """A ``UserWarning`` at the line of the program that called the operation."""
     import warnings
 
-    warnings.warn(message, UserWarning, stacklevel=_depth_in_library())
-
-
-def _depth_in_library() -> int:
-    import sys
-
-    from ..core.storage import LIBRARY
-
-    depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(LIBRARY):
-        frame = frame.f_back
-        depth += 1
-    return depth
+    warnings.warn(message, UserWarning, stacklevel=depth_in_library())
 
 
 # --- variance ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..core.device import on_host
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
+from ..core.once import warn_once
 from ..core.shapes import count
 from ..core.tensor import Tensor, make_tensor
 from ..runtime import lapack
@@ -157,6 +158,11 @@ def triangular_solve(
         torch.Size([2, 1])
     """
     coefficients = mT_of(A) if transpose else A
+    warn_once(
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular and will be removed in a future "
+        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of the inputs.\n"
+        "X = torch.triangular_solve(B, A).solution\nshould be replaced with\nX = torch.linalg.solve_triangular(A, B)."
+    )
     solution = _solve_triangular(
         coefficients, input, upper != transpose, True, unitriangular, "triangular_solve"
     )
@@ -392,6 +398,13 @@ def compact_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any 
         >>> pivots
         tensor([1, 2], dtype=torch.int32)
     """
+    warn_once(
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in a future "
+        "PyTorch release.\nLU, pivots = torch.lu(A, compute_pivots)\nshould be replaced with\n"
+        "LU, pivots = torch.linalg.lu_factor(A, compute_pivots)\nand\n"
+        "LU, pivots, info = torch.lu(A, compute_pivots, get_infos=True)\nshould be replaced with\n"
+        "LU, pivots, info = torch.linalg.lu_factor_ex(A, compute_pivots)"
+    )
     parts = tuple(lu_factor_ex(A, pivot=pivot))
     if not get_infos:
         parts = parts[:2]
@@ -516,6 +529,11 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | Non
         >>> torch.lu_solve(torch.ones(2, 1), *torch.linalg.lu_factor(torch.eye(2))).shape
         torch.Size([2, 1])
     """
+    warn_once(
+        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solve and will be removed in a future PyTorch release.\n"
+        "Note that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be replaced "
+        "with\nX = torch.linalg.lu_solve(LU, pivots, B)"
+    )
     return linalg_lu_solve(LU_data, LU_pivots, b, out=out)
 
 

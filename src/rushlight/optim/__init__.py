@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules."""
 
+from ..missing import explain_missing as _explain_missing, lazily as _lazily
 from . import lr_scheduler as lr_scheduler, swa_utils as swa_utils
 from .adam import Adam as Adam, AdamW as AdamW
 from .adam_variants import Adamax as Adamax, NAdam as NAdam, RAdam as RAdam, SparseAdam as SparseAdam
@@ -30,3 +31,6 @@ def _name_older_places() -> None:
 
 _name_older_places()
 del _name_older_places
+_explain_missing(lr_scheduler)
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

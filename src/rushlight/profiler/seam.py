@@ -386,13 +386,15 @@ def _add_larger_parts(add: Callable[[Any, Call, Any], None]) -> None:
     loaded = sys.modules.get
     if (module := loaded("rushlight.nn.module")) is not None:
         add(module.Module.__call__, _module, None)
-    if (optimizers := loaded("rushlight.optim.optimizer")) is not None:
-        classes = [optimizers.Optimizer]
-        while classes:
-            kind = classes.pop()
-            classes.extend(kind.__subclasses__())
-            for method in ("step", "zero_grad"):
-                add(vars(kind).get(method), _optimizer, method)
+    from .. import optim  # a program may use it for the first time while it is watched
+    from ..utils import data  # noqa: F401
+
+    classes: list[type] = [optim.Optimizer]
+    while classes:
+        kind = classes.pop()
+        classes.extend(kind.__subclasses__())
+        for method in ("step", "zero_grad"):
+            add(vars(kind).get(method), _optimizer, method)
     for name in ("rushlight.utils.data.loader", "rushlight.utils.data.worker"):
         if (part := loaded(name)) is not None:
             for kind in vars(part).values():

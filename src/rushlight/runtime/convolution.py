@@ -47,6 +47,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, LOW_PRECISION
 from ..core.shapes import Shape, count
+from . import small_convolution
 from .conv_tiles import (
     Columns,
     Layout,
@@ -83,6 +84,8 @@ def _taps(w: Array, window: Window, shifted: bool) -> Array:
 
 def _correlate(x: Array, w: Array, window: Window) -> Array:
     """``conv_forward`` for arguments known to fit, any sign of padding, and a dtype to compute in."""
+    if small_convolution.is_small(x, window):
+        return small_convolution.forward(x, w, window)
     groups, output = window.groups, window.output
     samples, channels = x.shape[:2]
     if groups > 1 and channels == groups:
@@ -121,6 +124,8 @@ def _correlate(x: Array, w: Array, window: Window) -> Array:
 
 def _correlate_weight(g: Array, x: Array, window: Window) -> Array:
     """``conv_weight_gradient`` for arguments known to fit."""
+    if small_convolution.is_small(x, window):
+        return small_convolution.weight_gradient(g, x, window)
     groups, kernel, output = window.groups, window.kernel, window.output
     samples, channels = x.shape[:2]
     per_group, packed_channels = g.shape[1] // groups, channels // groups
@@ -276,7 +281,8 @@ class _Residue(NamedTuple):
     dilation: int
 
 
-def _residues(length: int, kernel: int, stride: int, before: int, dilation: int) -> list[_Residue]:
+@lru_cache(maxsize=512)
+def _residues(length: int, kernel: int, stride: int, before: int, dilation: int) -> tuple[_Residue, ...]:
     common = gcd(stride, dilation)
     every = stride // common
     found = []
@@ -291,7 +297,7 @@ def _residues(length: int, kernel: int, stride: int, before: int, dilation: int)
         elements = slice(first, None, every)
         taken = (kernel - first + every - 1) // every
         found.append(_Residue(slice(start, None, stride), size, elements, taken, turn, dilation // common))
-    return found
+    return tuple(found)
 
 
 def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
@@ -310,10 +316,11 @@ def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
         _residues(length, k, s, before, d)
         for length, k, s, (before, _), d in zip(spatial, kernel, stride, padding, dilation, strict=True)
     ]
+    backward = (slice(None, None, -1),) * len(kernel)
     for residues in product(*per_axis):
         part = w[(slice(None), slice(None), *[r.elements for r in residues])]
         sizes = part.shape[2:]
-        part = np.flip(part, tuple(range(2, w.ndim))).reshape(groups, per_group, channels, *sizes)
+        part = part[(..., *backward)].reshape(groups, per_group, channels, *sizes)
         part = np.ascontiguousarray(part.swapaxes(1, 2)).reshape(groups * channels, per_group, *sizes)
         around = []
         for r, given in zip(residues, g.shape[2:], strict=True):

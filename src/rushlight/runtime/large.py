@@ -20,7 +20,6 @@ import numpy as np
 
 from ..core.dtypes import BF16
 from ..core.native_draws import LOADERS, NativeDraws
-from ..ir.graph import Graph, Kind, Node, Output, contiguous_strides
 from .pending import address
 from .programs import native_program
 
@@ -226,6 +225,8 @@ def _of_parts(key: Any, record: Any, arrays: Sequence[Any], attrs: dict[str, Any
 def _place_in_memory(array: Any) -> Any:
     """(contiguous array, steps in elements, offset in elements) of a part whose rows are runs of neighbours, in order."""
     if array.flags.c_contiguous:
+        from ..ir.graph import contiguous_strides
+
         base, steps, offset = array, contiguous_strides(array.shape), 0
     else:
         base, item, strides = array.base, array.itemsize, array.strides
@@ -270,6 +271,8 @@ def _compile(
     record: Any, arrays: Sequence[Any], attrs: dict[str, Any], kind: _Compiled, places: Sequence[Any] = ()
 ) -> Any:
     """A program that is all native code; None if there is none. ``places``: of each array in an input, by ``_of_parts``."""
+    from ..ir.graph import Graph, Kind, Node, Output
+
     nodes: list[Node] = []
     literals = []
     if places:

@@ -25,7 +25,7 @@ where the planes are small: loops over 64 elements cost twice as much.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,17 +61,18 @@ def normalize_forward(
 def _forward_by_columns(
     x: Array, w: Array | None, b: Array | None, columns: int, positions: int, _: int, eps: float
 ) -> tuple[Array, Array, Array, Array]:
-    share = x.dtype.type(_share(x.size // columns if columns else 0))
+    share = np.asarray(_share(x.size // columns if columns else 0), x.dtype)
     values = _as_columns(x, columns, positions)
-    mean = _sums(x, columns, positions) * share
-    y = np.empty_like(values)
+    mean = _sums(x, columns, positions)
+    mean *= share
+    y = np.empty(values.shape, x.dtype)
     spread = _spread(mean, positions)
-    variance = np.zeros_like(mean)
+    variance = np.zeros(mean.shape, x.dtype)
     for block in _blocks(values):
         centred = np.subtract(values[block], spread, out=y[block])
         variance += _products(centred, centred, columns, positions)
     variance *= share
-    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
+    inverse = _inverse_root(variance, np.asarray(eps, x.dtype))
     scale = _spread(inverse if w is None else inverse * w, positions)
     shift = None if b is None else _spread(b, positions)
     for block in _blocks(values):
@@ -86,25 +87,25 @@ def _forward_by_rows(
     x: Array, w: Array | None, b: Array | None, columns: int, positions: int, rows: int, eps: float
 ) -> tuple[Array, Array, Array, Array]:
     values = x.reshape(x.size // rows if rows else 0, rows)
-    share, small = x.dtype.type(_share(rows)), x.dtype.type(eps)
+    share, small = np.asarray(_share(rows), x.dtype), np.asarray(eps, x.dtype)
     if (
         positions == 1 and columns == rows and 0 < x.size <= _BLOCK
     ):  # the steps below, for one block of LayerNorm
-        mean = np.einsum("rd->r", values)
+        mean = np.add.reduce(values, 1)
         mean *= share
         y = np.subtract(values, mean[:, None])
-        variance = np.einsum("rd,rd->r", y, y)
+        variance = np.vecdot(y, y)
         variance *= share
-        inverse = 1 / np.sqrt(variance + small)
+        inverse = _inverse_root(variance, small)
         y *= inverse[:, None]
         if w is not None:
             y *= w.reshape(-1)
         if b is not None:
             y += b.reshape(-1)
         return y, mean, variance, inverse
-    y = np.empty_like(values)
+    y = np.empty(values.shape, x.dtype)
     mean, variance = np.empty(len(values), x.dtype), np.empty(len(values), x.dtype)
-    inverse = np.empty_like(mean)
+    inverse = np.empty(len(values), x.dtype)
     scale, shift = [None if v is None else _spread(v, positions) for v in (w, b)]
     for block in _blocks(values, columns * positions):
         given, part = values[block], y[block]
@@ -113,7 +114,7 @@ def _forward_by_rows(
         np.subtract(given, mean[block, None], out=part)
         np.einsum("rd,rd->r", part, part, out=variance[block])
         variance[block] *= share
-        inverse[block] = 1 / np.sqrt(variance[block] + small)
+        inverse[block] = _inverse_root(variance[block], small)
         part *= inverse[block, None]
         part = _as_columns(part, columns, positions)
         if scale is not None:
@@ -144,11 +145,11 @@ def normalize_gradient(
 def _gradient_by_columns(
     g: Array, x: Array, mean: Array, inverse: Array, w: Array | None, columns: int, positions: int, _: int
 ) -> tuple[Array, Array, Array]:
-    share = g.dtype.type(_share(g.size // columns if columns else 0))
+    share = np.asarray(_share(g.size // columns if columns else 0), g.dtype)
     given, values = _as_columns(g, columns, positions), _as_columns(x, columns, positions)
-    total = np.empty_like(given)
+    total = np.empty(given.shape, g.dtype)
     spread = _spread(mean, positions)
-    scale = np.zeros_like(mean)
+    scale = np.zeros(mean.shape, g.dtype)
     for block in _blocks(given):
         centred = np.subtract(values[block], spread, out=total[block])
         scale += _products(given[block], centred, columns, positions)
@@ -170,8 +171,8 @@ def _gradient_by_rows(
     g: Array, x: Array, mean: Array, inverse: Array, w: Array | None, columns: int, positions: int, rows: int
 ) -> tuple[Array, Array, Array]:
     given, values = g.reshape(len(mean), rows), x.reshape(len(mean), rows)
-    share = g.dtype.type(_share(rows))
-    total = np.empty_like(given)
+    share = np.asarray(_share(rows), g.dtype)
+    total = np.empty(given.shape, g.dtype)
     scale, shift = np.zeros(columns, g.dtype), np.zeros(columns, g.dtype)
     factor = None if w is None else _spread(w, positions)
     for block in _blocks(given, columns * positions):
@@ -204,17 +205,24 @@ def scale_and_shift(x: Array, scale: Array, shift: Array | None, columns: int, p
     return y.reshape(x.shape).astype(kind, copy=False)
 
 
-def _blocks(x: Array, sample: int = 1) -> Iterator[slice]:
+_ALL_AT_ONCE = (slice(None),)
+
+
+def _blocks(x: Array, sample: int = 1) -> Sequence[slice]:
     """Slices of the first dimension that together cover ``x``, each with whole samples of ``sample`` elements."""
     if x.size <= _BLOCK:
-        if len(x):
-            yield slice(0, len(x))
-        return
+        return _ALL_AT_ONCE if len(x) else ()
     length = x.size // len(x)
     least = max(1, sample // length)
     step = max(1, _BLOCK // (least * length)) * least
-    for start in range(0, len(x), step):
-        yield slice(start, start + step)
+    return [slice(start, start + step) for start in range(0, len(x), step)]
+
+
+def _inverse_root(variance: Array, small: Array) -> Array:
+    """1 / √(variance + small)."""
+    inverse: Array = np.add(variance, small)
+    np.sqrt(inverse, inverse)
+    return np.reciprocal(inverse, inverse)  # type: ignore[no-any-return]
 
 
 def _share(size: int) -> float:
@@ -237,7 +245,7 @@ def _spread(values: Array, positions: int) -> Array:
     """A value for each column, to be broadcast against ``_as_columns``."""
     if positions == 1:
         return values
-    return np.repeat(values, positions) if positions <= _SMALL_PLANE else values[:, None]
+    return values.repeat(positions) if positions <= _SMALL_PLANE else values[:, None]
 
 
 def _sums(x: Array, columns: int, positions: int) -> Array:

@@ -6,12 +6,14 @@ import _thread
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ..core.device import RECORDED
-from ..ir.graph import Graph
+
+if TYPE_CHECKING:  # the compiler imports it for those programs that are compiled
+    from ..ir.graph import Graph
 
 # How many different structures are kept; the one that was used longest ago goes first.
 KEPT: Final = 512

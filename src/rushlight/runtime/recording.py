@@ -18,16 +18,18 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ..core.device import CPU, OF_ARRAYS, RECORDED, device, on_host, placed, strided
 from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage
-from ..ir.graph import Graph
 from .pending import NOT_RECORDED, NeedsValues, Pending, address, pending
 from .tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, WRITE, exact, graph_of, interned
+
+if TYPE_CHECKING:
+    from ..ir.graph import Graph
 
 ndarray = np.ndarray
 get_ident = _thread.get_ident
@@ -313,7 +315,7 @@ class Tape:
         types_of: Callable[[], Any] | None = None,
     ) -> Any:
         """``record`` on ``arrays`` as a node: a Pending or a tuple of them; NOT_RECORDED if a graph can't hold it."""
-        if record.value_dependent:
+        if record.value_dependent or self.finished:
             return NOT_RECORDED
         operands = []
         literals: tuple[Any, ...] = ()
@@ -376,18 +378,27 @@ class Tape:
 
     def cast(self, array: Pending, dtype: Any) -> Pending:
         """``array`` in another dtype."""
+        if self.finished:
+            return self._settled(array).astype(dtype)  # type: ignore[no-any-return]
         node = self.read(array)
         shape = array.memory.shape
         return self.fresh(self.node((CAST, node, dtype), interned(shape, dtype)), shape, dtype)
 
     def copied(self, array: Pending) -> Pending:
         """The same content in memory of its own."""
+        if self.finished:
+            return self._settled(array).copy()  # type: ignore[no-any-return]
         return self.fresh(self.read(array), array.memory.shape, array.memory.dtype)
 
     def write(self, target: Pending, value: Any) -> None:
         """``target[...] = value``."""
         if self.thread != get_ident():
             self.seen_elsewhere(target)[...] = np.asarray(value)
+            return
+        if type(value) is Pending and value.tape is not self:
+            value = value.tape.share(value)
+        if self.finished:
+            self._settled(target)[...] = np.asarray(value)
             return
         real = target.memory
         if type(value) is not Pending:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..ir.graph import Graph, Kind, Node, Output, contiguous_strides
 from .pending import Pending
+
+if TYPE_CHECKING:
+    from ..ir.graph import Graph
 
 # Kinds of nodes: numbers, for the same reason.
 INPUT, CONST, CAST, VIEW, WRITE, CALL, ITEM = range(7)
@@ -59,6 +61,8 @@ def graph_of(
     sites: Sequence[Any] | None = None,
 ) -> Graph:
     """The tape as a graph. ``sites``: where each node comes from."""
+    from ..ir.graph import Graph, Kind, Node, Output, contiguous_strides
+
     nodes = []
     inputs = []
     for number, key in enumerate(keys):

@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import checkpoint as checkpoint, data as data
-
 if _TYPE_CHECKING:
-    from . import benchmark as benchmark, tensorboard as tensorboard
+    from . import benchmark as benchmark, checkpoint as checkpoint, data as data, tensorboard as tensorboard
 else:
-    from ..missing import lazily as _lazily
+    from ..missing import on_first_use as _on_first_use
 
-    __getattr__ = _lazily(
+    __getattr__, __dir__ = _on_first_use(
         __name__,
+        {"checkpoint": ".checkpoint", "data": ".data"},
         {
             "benchmark": ".benchmark",
             "module_tracker": ".module_tracker",

@@ -97,8 +97,44 @@ def _deque_flatten(d: Any) -> tuple[list[Any], Any]:
     return list(d), d.maxlen
 
 
+def _list_unflatten(values: Iterable[Any], context: Any) -> list[Any]:
+    return list(values)
+
+
+def _tuple_unflatten(values: Iterable[Any], context: Any) -> tuple[Any, ...]:
+    return tuple(values)
+
+
+def _ordereddict_unflatten(values: Iterable[Any], context: Any) -> OrderedDict[Any, Any]:
+    return OrderedDict(zip(context, values, strict=True))
+
+
+def _defaultdict_flatten_with_keys(d: Any) -> tuple[list[Any], Any]:
+    return _dict_flatten_with_keys(d)[0], _defaultdict_flatten(d)[1]
+
+
+def _deque_flatten_with_keys(d: Any) -> tuple[list[Any], Any]:
+    return _sequence_flatten_with_keys(d)[0], d.maxlen
+
+
+def _deque_unflatten(values: Iterable[Any], context: Any) -> deque[Any]:
+    return deque(values, maxlen=context)
+
+
 def _namedtuple_flatten(d: Any) -> tuple[list[Any], Any]:
     return list(d), type(d)
+
+
+def _namedtuple_unflatten(values: Iterable[Any], context: Any) -> Any:
+    return context(*values)
+
+
+# Libraries that walk trees in their own way take these from PyTorch by name.
+_tuple_flatten = _list_flatten
+_list_flatten_with_keys = _tuple_flatten_with_keys = _sequence_flatten_with_keys
+_odict_flatten = _ordereddict_flatten = _dict_flatten
+_ordereddict_flatten_with_keys = _dict_flatten_with_keys
+_odict_unflatten = _ordereddict_unflatten
 
 
 def _namedtuple_flatten_with_keys(d: Any) -> tuple[list[Any], Any]:
@@ -112,32 +148,18 @@ def _named_tuple_class() -> Any:  # what stands for all named tuples as the type
 
 
 SUPPORTED_NODES: Final[dict[Any, NodeDef]] = {
-    tuple: NodeDef(tuple, _list_flatten, lambda values, _: tuple(values), _sequence_flatten_with_keys),
-    list: NodeDef(list, _list_flatten, lambda values, _: list(values), _sequence_flatten_with_keys),
+    tuple: NodeDef(tuple, _tuple_flatten, _tuple_unflatten, _tuple_flatten_with_keys),
+    list: NodeDef(list, _list_flatten, _list_unflatten, _list_flatten_with_keys),
     dict: NodeDef(dict, _dict_flatten, _dict_unflatten, _dict_flatten_with_keys),
     OrderedDict: NodeDef(
-        OrderedDict,
-        _dict_flatten,
-        lambda values, keys: OrderedDict(zip(keys, values, strict=True)),
-        _dict_flatten_with_keys,
+        OrderedDict, _ordereddict_flatten, _ordereddict_unflatten, _ordereddict_flatten_with_keys
     ),
     defaultdict: NodeDef(
-        defaultdict,
-        _defaultdict_flatten,
-        _defaultdict_unflatten,
-        lambda d: (_dict_flatten_with_keys(d)[0], _defaultdict_flatten(d)[1]),
+        defaultdict, _defaultdict_flatten, _defaultdict_unflatten, _defaultdict_flatten_with_keys
     ),
-    deque: NodeDef(
-        deque,
-        _deque_flatten,
-        lambda values, length: deque(values, maxlen=length),
-        lambda d: (_sequence_flatten_with_keys(d)[0], d.maxlen),
-    ),
+    deque: NodeDef(deque, _deque_flatten, _deque_unflatten, _deque_flatten_with_keys),
     _named_tuple_class(): NodeDef(
-        _named_tuple_class(),
-        _namedtuple_flatten,
-        lambda values, kind: kind(*values),
-        _namedtuple_flatten_with_keys,
+        _named_tuple_class(), _namedtuple_flatten, _namedtuple_unflatten, _namedtuple_flatten_with_keys
     ),
 }
 BUILTIN_TYPES: Final = frozenset(SUPPORTED_NODES)

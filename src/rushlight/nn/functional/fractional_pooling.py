@@ -15,7 +15,7 @@ from ...core.tensor import Tensor
 from ...ops.batching import for_each_example
 from ...ops.dispatch import not_implemented
 from ...ops.extrema import max as max_of
-from ...ops.movement import expand, reshape, squeeze, unsqueeze
+from ...ops.movement import reshape, squeeze, unsqueeze
 from ...ops.placement import tensor_beside
 from ...ops.random import rand
 from ...ops.scattering import gather
@@ -97,9 +97,9 @@ def _pool(
                 f"Expect _random_samples.size({dim}) equals to {what}; got {drawn.shape[dim]}."
             )
     index = tensor_beside(input, _elements(drawn, input._array.shape, window, counts))
-    count = int(np.prod(counts))
-    flat = reshape(input, (batch, channels, 1, int(np.prod(input._array.shape[2:]))))
-    windows = gather(expand(flat, batch, channels, count, flat._array.shape[-1]), 3, index)
+    # One gather along each image, not one of each window from a copy of its whole image: that would take gigabytes.
+    flat = reshape(input, (batch, channels, int(np.prod(input._array.shape[2:]))))
+    windows = reshape(gather(flat, 2, reshape(index, (batch, channels, -1))), index._array.shape)
     best = max_of(windows, 3, True)
     places = gather(index, 3, best.indices)
     result = reshape(best.values, (batch, channels, *counts))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ...core.dtypes import LOW_PRECISION, finfo_eps
 from ...core.grad_mode import GRAD_MODE
 from ...core.shapes import Shape, count
 from ...core.tensor import Tensor
 from ...ops.dispatch import apply, not_implemented
+from ...ops.inplace import announce, changed
 from ...ops.movement import contiguous, ordered_as, reshape
 from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize
 from ...runtime.batched import Batched
@@ -86,6 +89,13 @@ def _check_sizes(expected: int, **vectors: Tensor | None) -> None:
 
 def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.0) -> None:
     """Move a running statistic toward the one observed now."""
+    old, new = running._array, observed._array
+    if type(old) is np.ndarray is type(new) and old.dtype == new.dtype:  # what the operations below would do to them
+        storage = announce(running, "batch_norm")
+        old *= 1 - momentum
+        old += new * (momentum * factor)
+        changed(running, storage, None)
+        return
     token = GRAD_MODE.set(False)
     try:
         if observed._array.dtype != running._array.dtype:

@@ -15,14 +15,7 @@ from ...ops.random import randn
 from ..functional.distance import normalize
 from ..module import Module
 from . import parametrize
-
-
-def norm_except_dim(weight: Tensor, dim: int | None) -> Tensor:
-    """The 2-norms of the slices along ``dim`` (of all elements where it is None), with every dimension kept."""
-    if dim is None or dim == -1:
-        return weight.norm(2)  # type: ignore[no-any-return]
-    others = [d for d in range(weight.dim()) if d != dim % weight.dim()]
-    return weight.pow(2).sum(others, keepdim=True).sqrt()  # type: ignore[no-any-return]
+from .weight_norm import norm_except_dim
 
 
 class _WeightNorm(Module):

@@ -8,7 +8,14 @@ from typing import Any
 from ...core.tensor import Tensor
 from ..module import Module
 from ..parameter import Parameter, is_lazy
-from .parametrizations import norm_except_dim
+
+
+def norm_except_dim(weight: Tensor, dim: int | None) -> Tensor:
+    """The 2-norms of the slices along ``dim`` (of all elements where it is None), with every dimension kept."""
+    if dim is None or dim == -1:
+        return weight.norm(2)  # type: ignore[no-any-return]
+    others = [d for d in range(weight.dim()) if d != dim % weight.dim()]
+    return weight.pow(2).sum(others, keepdim=True).sqrt()  # type: ignore[no-any-return]
 
 
 class WeightNorm:

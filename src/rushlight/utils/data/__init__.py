@@ -1,5 +1,6 @@
 """Datasets, samplers, and the loader that makes batches of them."""
 
+from ...missing import lazily as _lazily
 from .collate import default_collate as default_collate, default_convert as default_convert
 from .dataset import (
     ChainDataset as ChainDataset,
@@ -22,3 +23,6 @@ from .sampler import (
     WeightedRandomSampler as WeightedRandomSampler,
 )
 from .worker import get_worker_info as get_worker_info
+
+# Public names that are not here raise MissingNameError.
+__getattr__ = _lazily(__name__)

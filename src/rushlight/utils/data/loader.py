@@ -73,6 +73,8 @@ class DataLoader(Generic[T_co]):
             )
         if timeout < 0:
             raise ValueError("timeout option should be non-negative")
+        if num_workers > 2:  # there are few machines with fewer cores: most programs need not ask
+            _warn_of_too_many(num_workers)
         if num_workers == 0 and prefetch_factor is not None:
             raise ValueError(
                 "prefetch_factor option could only be specified in multiprocessing. let num_workers > 0 to enable "
@@ -200,6 +202,21 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
     def __next__(self) -> Any:
         return self._counted(self._next_data())
+
+
+def _warn_of_too_many(workers: int) -> None:
+    import os
+    import warnings
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or workers
+    if workers > cores:
+        warnings.warn(
+            f"This DataLoader will create {workers} worker processes in total. Our suggested max number of worker in current "
+            f"system is {cores}, which is smaller than what this DataLoader is going to create. Please be aware that excessive "
+            "worker creation might get DataLoader running slow or even freeze, lower the worker number to avoid potential "
+            "slowness/freeze if necessary.",
+            stacklevel=3,
+        )
 
 
 def _checked_context(context: Any, num_workers: int) -> Any:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .. import worker as worker
-from . import collate as collate
+from . import collate as collate, pin_memory as pin_memory
 
 MP_STATUS_CHECK_INTERVAL = 5.0
