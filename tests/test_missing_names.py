@@ -163,7 +163,7 @@ def test_hub_reads_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     finally:
         sys.modules.pop("layers", None)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-    with pytest.raises(FileNotFoundError, match="nothing is downloaded"):
+    with pytest.raises(RuntimeError, match="nothing is downloaded"):
         torch.hub.load("owner/name", "f")
     with pytest.raises(ValueError, match="Unknown source"):
         torch.hub.load(str(tmp_path), "f", source="gitlab")

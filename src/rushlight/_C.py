@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from .absent import absent_class
 from .autograd.function import Function
 from .autograd.saved_tensors import SavedTensor
 from .core.device import get_default_device
@@ -37,6 +38,33 @@ def _log_api_usage_once(*args: object) -> None:
 
 def _get_tracing_state() -> None:
     """None: nothing is being traced."""
+
+
+Argument, Block, FunctionSchema, Graph, Node, Value = (
+    absent_class("rushlight", name, "torch.fx: there is no TorchScript here")
+    for name in ("Argument", "Block", "FunctionSchema", "Graph", "Node", "Value")
+)
+
+
+def _is_tracing() -> bool:
+    """False: nothing is being traced."""
+    return False
+
+
+def _accepted(setting: bool) -> bool:
+    """What PyTorch's switches of TorchScript's executor answer; there is no TorchScript here."""
+    return True
+
+
+_jit_set_profiling_executor = _jit_set_profiling_mode = _accepted
+
+
+def _setting(value: bool) -> None:
+    """A switch of TorchScript's fusion: accepted and without effect."""
+
+
+_jit_set_texpr_fuser_enabled = _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _setting
+_jit_set_nvfuser_enabled = _jit_set_nvfuser_guard_mode = _setting
 
 
 def _get_default_device() -> str:

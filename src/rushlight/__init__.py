@@ -825,6 +825,17 @@ else:
         "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
         "set_autocast_dtype",
     )  # fmt: skip
+    _STORED_BY_NO_TENSOR = ["qint8", "qint32", "quint8", "quint2x4", "quint4x2"] + [
+        f"{sign}int{bits}" for sign in ("", "u") for bits in "1234567"
+    ]
+    _SCRIPT_TYPES = [
+        kind + "Type"
+        for kind in (
+            "Aggregation", "Any", "Await", "Bool", "Class", "Complex", "ConcreteModule", "DeviceObj", "Dict", "Enum", "Float",
+            "Future", "Inferred", "Interface", "Int", "List", "None", "Number", "Optional", "PyObject", "RRef", "StreamObj",
+            "String", "SymBool", "SymInt", "Tensor", "Tuple", "", "Union",
+        )
+    ]  # fmt: skip
     # Imported when a program first asks for it. The first table's names are also those of dir() and `import *`.
     __getattr__, __dir__ = _on_first_use(
         __name__,
@@ -847,6 +858,8 @@ else:
             "classes": ".operators:classes",
             "chalf": ".core.dtypes:complex32",
             "complex32": ".core.dtypes:complex32",
+            **{name: f".core.dtypes:{name}" for name in _STORED_BY_NO_TENSOR},
+            **{name: f".jit.script_types:{name}" for name in _SCRIPT_TYPES},
             "export": ".absent_modules:export",
             "functional": ".functional",
             "futures": ".futures",
@@ -875,6 +888,8 @@ else:
             "fx": ".fx",
             "onnx": ".absent_modules:onnx",
             "library": ".library",
+            "Tag": ".library:Tag",
+            "native_channel_shuffle": ".nn.functional:channel_shuffle",
             "get_device_module": ".other_accelerators:get_device_module",
             "mps": ".other_accelerators:mps",
             "mtia": ".other_accelerators:mtia",
@@ -966,6 +981,8 @@ from .ops import meta as _meta_device  # which makes the device's name known
 
 
 def _operators(name: str) -> _Any:  # torch.ops.aten, and the namespaces of torch.library
+    if name.startswith("__"):  # what Python and tools ask of every module
+        raise AttributeError(f"module 'rushlight.ops' has no attribute {name!r}")
     from importlib.util import find_spec
 
     from .operators import namespace

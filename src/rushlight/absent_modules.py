@@ -21,7 +21,8 @@ _CPP: Final = "Python: there is no C++ here"
 _QUANT: Final = "float32, or torch.autocast for bfloat16: there is no quantization"
 _QUANT_NAMES: Final = (
     "convert fuse_modules fuse_modules_qat get_default_qat_qconfig get_default_qconfig get_default_qconfig_mapping prepare "
-    "prepare_qat quantize quantize_dynamic quantize_qat DeQuantStub FakeQuantize HistogramObserver MinMaxObserver "
+    "prepare_qat quantize quantize_dynamic quantize_qat DeQuantStub FakeQuantize FakeQuantizeBase HistogramObserver "
+    "MinMaxObserver NoopObserver PlaceholderObserver "
     "MovingAverageMinMaxObserver ObserverBase PerChannelMinMaxObserver QConfig QConfigMapping QuantStub QuantWrapper"
 )
 _QUANT_LAYERS: Final = "Conv1d Conv2d Conv3d Embedding EmbeddingBag FloatFunctional Linear QFunctional"

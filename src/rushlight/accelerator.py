@@ -48,6 +48,31 @@ def _cuda() -> Any:
     return cuda
 
 
+class device_index:
+    """``with torch.accelerator.device_index(n):`` GPU ``n`` is the current one in the block; None changes nothing.
+
+    Raises ``RuntimeError`` where there is no GPU and ``n`` is not None.
+
+    Example:
+        >>> import rushlight as torch
+        >>> with torch.accelerator.device_index(None):
+        ...     pass
+    """
+
+    def __init__(self, device: int | None, /) -> None:
+        self.idx = device
+        self.prev_idx: int | None = None
+
+    def __enter__(self) -> None:
+        if self.idx is not None:
+            self.prev_idx = current_device_index()
+            set_device_index(self.idx)
+
+    def __exit__(self, *exc: object) -> None:
+        if self.prev_idx is not None:
+            set_device_index(self.prev_idx)
+
+
 def synchronize(device: Any = None) -> None:
     """Wait until a GPU has done everything that was asked of it; ``RuntimeError`` where there is none."""
     _cuda().synchronize(device)

@@ -132,6 +132,8 @@ class _Cuda(_Backend):
 cudnn = _Backend("cudnn", False, enabled=True, benchmark=False, deterministic=False, allow_tf32=False)
 cuda = _Cuda("cuda", False)
 mps = _Backend("mps", False)
+
+
 class verbose:
     """``with torch.backends.mkl.verbose(level):`` accepted; there is no MKL or oneDNN whose calls could be shown."""
 

@@ -65,7 +65,7 @@ def load(
     ``repo_or_dir`` is a folder with ``source="local"``, else ``"owner/name[:branch]"`` of a repository that is already in
     ``get_dir()``. The repository's Python code runs: give only what you trust. Its ``import torch`` needs `rushlight run`.
     Raises ``ValueError`` for another source, ``FileNotFoundError`` where there is no such folder, and ``RuntimeError``
-    for a missing entry point or a missing dependency that the repository declares.
+    for a repository that is not there, a missing entry point, or a missing dependency that the repository declares.
 
     Example:
         >>> import pathlib, tempfile
@@ -90,7 +90,9 @@ def _folder(function: str, repository: str, source: str) -> str:
         candidates = [os.path.join(get_dir(), f"{base}_{each.replace('/', '_')}") for each in branches]
         folder = next((path for path in candidates if os.path.isdir(path)), candidates[0])
     if not os.path.isfile(os.path.join(folder, "hubconf.py")):
-        raise FileNotFoundError(
+        # As PyTorch does without a connection, and for a folder.
+        kind = FileNotFoundError if source == "local" else RuntimeError
+        raise kind(
             f"hub.{function}: no hubconf.py in {folder}; nothing is downloaded: get the repository yourself and give its "
             'folder with source="local"'
         )
@@ -127,11 +129,17 @@ def _entry(module: ModuleType, name: str) -> Any:
 
 
 def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, progress: bool = True) -> None:
-    """Raises ``FileNotFoundError`` unless ``dst`` is there already: nothing is downloaded."""
+    """Raises ``urllib.error.URLError``, as without a connection, unless ``dst`` is there already: nothing is downloaded."""
     if not os.path.exists(dst):
-        raise FileNotFoundError(
+        raise _no_connection(
             f"hub.download_url_to_file: {dst} is not there; nothing is downloaded: fetch {url} and put it there"
         )
+
+
+def _no_connection(message: str) -> Exception:
+    from urllib.error import URLError
+
+    return URLError(message)
 
 
 def load_state_dict_from_url(
@@ -145,7 +153,7 @@ def load_state_dict_from_url(
 ) -> Any:
     """The checkpoint that ``url`` names, where its file lies in ``model_dir`` (``get_dir()/checkpoints``) already.
 
-    With ``check_hash`` the file must have the SHA-256 that its name ends with. Raises ``FileNotFoundError`` where it is not
+    With ``check_hash`` the file must have the SHA-256 that its name ends with. Raises ``urllib.error.URLError`` where it is not
     there (nothing is downloaded), ``RuntimeError`` for another hash.
     """
     from .serialization import load as load_file
@@ -154,7 +162,7 @@ def load_state_dict_from_url(
     name = file_name or os.path.basename(url.split("?", maxsplit=1)[0])
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        raise FileNotFoundError(
+        raise _no_connection(
             f"hub.load_state_dict_from_url: {path} is not there; nothing is downloaded: fetch {url} and put it there"
         )
     if check_hash:

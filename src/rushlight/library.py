@@ -7,6 +7,7 @@ other. Several kernels for kinds of devices can be given; dispatch keys of C++ o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any, Final
 
 from .absent import absent_function
@@ -22,6 +23,31 @@ _TYPES: Final = {
     "Tensor": "Tensor", "int": "SymInt", "float": "float", "bool": "bool", "str": "str", "dtype": "ScalarType",
     "device": "Device", "Number": "Scalar", "complex": "complex",
 }  # fmt: skip
+
+
+class Tag(Enum):
+    """What ``tags`` say of an operator. Here only that it returns an argument: ``inplace``, ``out``."""
+
+    core = 0
+    cudagraph_unsafe = 1
+    data_dependent_output = 2
+    dynamic_output_shape = 3
+    flexible_layout = 4
+    generated = 5
+    inplace = 6
+    inplace_view = 7
+    maybe_aliasing_or_mutating = 8
+    needs_contiguous_strides = 9
+    needs_exact_strides = 10
+    needs_fixed_stride_order = 11
+    nondeterministic_bitwise = 12
+    nondeterministic_seeded = 13
+    out = 14
+    out_variant = 15
+    pointwise = 16
+    pt2_compliant_tag = 17
+    reduction = 18
+    view_copy = 19
 
 
 class CustomOpDef:
@@ -60,7 +86,7 @@ class CustomOpDef:
         self._operator.backward, self._operator.setup_context = backward, setup_context
 
     def register_vmap(self, func: Callable[..., Any] | None = None) -> Any:
-        """Accepted and kept. A decorator too."""
+        """Say what it does inside of ``vmap``: see ``register_vmap``. A decorator too."""
         return _kept_for_vmap(self._operator, func)
 
 
@@ -94,7 +120,10 @@ def _kept_for_vmap(operator: Operator, function: Any) -> Any:
         operator.vmap = function
         return function
 
-    return register if function is None else register(function)
+    if function is None:
+        return register
+    operator.vmap = function
+    return None
 
 
 def _named(name: str) -> tuple[str, str]:
@@ -123,6 +152,7 @@ def custom_op(
         mutates_args: the names of the arguments that it changes in place, or "unknown".
         device_types: the kinds of devices that it is for; all unless given.
         schema: without it the function's annotations say what it takes.
+        tags: ``torch.Tag.inplace`` or ``torch.Tag.out`` lets it return an argument.
 
     Raises ``ValueError`` for a name without a namespace, and for a parameter without an annotation.
 
@@ -143,6 +173,8 @@ def custom_op(
         signature = schema if schema is not None else infer_schema(function, mutates_args=mutates_args)
         operator = Operator(space, leaf, Schema(f"{space}::{leaf}{signature}"))
         operator.without_gradient = True
+        marks = () if tags is None else (tags,) if isinstance(tags, Tag) else tuple(tags)
+        operator.returns_inputs = Tag.inplace in marks or Tag.out in marks
         kinds = (
             ["default"]
             if device_types is None
@@ -396,7 +428,11 @@ def register_autograd(
 
 
 def register_vmap(op: Any, func: Any = None, /, *, lib: Library | None = None) -> Any:
-    """Accepted and kept. A decorator, or called with the function."""
+    """Say what an operator does inside of ``vmap``: ``func(info, in_dims, *args) -> (results, out_dims)``.
+
+    ``info.batch_size`` says how many examples there are, ``in_dims`` where each argument has them (None: it has none).
+    A decorator, or called with the function.
+    """
     return _kept_for_vmap(_found(op), func)
 
 

@@ -5,6 +5,8 @@ There is no ``MaskedTensor``: the functions take a tensor and a ``mask``.
 
 from __future__ import annotations
 
+import sys as _sys
+
 from .ops.masked_reductions import (
     amax,
     amin,
@@ -26,6 +28,8 @@ from .ops.masked_reductions import (
     sum,
     var,
 )
+
+_ops = _sys.modules[__name__]  # the place of the functions, which programs call too
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean", "median",

@@ -130,6 +130,7 @@ class Operator:
         self.backward: Callable[..., Any] | None = None
         self.setup_context: Callable[..., Any] | None = None
         self.vmap: Callable[..., Any] | None = None
+        self.returns_inputs = False  # tagged as an operator in place, or with an `out`
         self.without_gradient = False  # made by custom_op, whose body is never differentiated
 
     @property
@@ -139,6 +140,10 @@ class Operator:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values, options = self.schema.bound(args, kwargs)
+        if self.vmap is not None:
+            result = self._of_batches(values, options)
+            if result is not NotImplemented:
+                return result
         for key in ("Autograd", "CompositeImplicitAutograd"):
             if key in self.kernels and (key == "CompositeImplicitAutograd" or GRAD_MODE.get()):
                 return self.kernels[key](*values, **options)
@@ -154,6 +159,27 @@ class Operator:
         if self.backward is None and not self.without_gradient:
             return self._compute(values, options, tensors)
         return self._differentiable(values, options, tensors)
+
+    def _of_batches(self, values: list[Any], options: dict[str, Any]) -> Any:
+        """Inside of ``vmap`` what ``register_vmap``'s function makes of batches; ``NotImplemented`` where there are none."""
+        from .autograd.function import of_batches
+        from .runtime.batched import Batched
+        from .utils._pytree import tree_leaves
+
+        given = tree_leaves((values, options))
+        if not any(isinstance(each, Tensor) and type(each._array) is Batched for each in given):
+            return NotImplemented
+        operator = self
+
+        def rule(info: Any, in_dims: Any, *args: Any) -> Any:
+            assert operator.vmap is not None
+            return operator.vmap(info, in_dims, *args, **options)
+
+        methods = {
+            "vmap": staticmethod(rule),
+            "setup_context": staticmethod(lambda ctx, inputs, output: None),
+        }
+        return of_batches(type(self.name, (Function,), methods), tuple(values))
 
     def _compute(self, values: list[Any], options: dict[str, Any], tensors: list[Tensor]) -> Any:
         kind = tensors[0].device.type if tensors else "cpu"
@@ -244,7 +270,7 @@ def _check_results(operator: Operator, result: Any, inputs: list[Tensor]) -> Non
         if not isinstance(each, Tensor):
             if any(kind.startswith("Tensor") for kind in operator.schema.returns[:1]) and len(found) == 1:
                 raise RuntimeError(f"Unable to cast {each!r} to Tensor")
-        elif any(each is given for given in inputs):
+        elif any(each is given for given in inputs) and not operator.returns_inputs:
             raise RuntimeError(
                 f"{operator.qualified}: The output of this custom operator (1) must not also be an input to this custom "
                 "operator and (2) may not alias any inputs to this custom operator or other returns. Return a clone."
@@ -377,7 +403,7 @@ def _aten_only(name: str) -> Any:
         return _index
     if name == "_pin_memory":
         return getattr(Tensor, "pin_memory")  # noqa: B009 - bound at import, so unknown to type checkers
-    if name == "convolution":
+    if name in ("convolution", "_convolution"):
         from .absent import absent_function
 
         return absent_function("rushlight.ops.aten", name, "torch.conv1d, conv2d or conv3d")
@@ -399,7 +425,7 @@ def namespace(name: str) -> Namespace:
         >>> torch.ops.aten.relu.default(torch.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    if name.startswith("_"):
+    if name.startswith("__"):
         raise AttributeError(f"module 'torch.ops' has no attribute {name!r}", name=name)
     if name in ("load_library", "import_module"):
         raise AttributeError(

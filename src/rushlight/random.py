@@ -16,6 +16,16 @@ from .ops.random import (
 )
 
 
+def thread_safe_generator() -> None:
+    """None, for ``generator=``: the workers of a ``DataLoader`` are processes here, each with a default generator of its own.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.randint(0, 10, (5,), generator=torch.random.thread_safe_generator()).shape
+        torch.Size([5])
+    """
+
+
 @contextmanager
 def fork_rng(devices: Iterable[Any] | None = None, enabled: bool = True, **options: Any) -> Iterator[None]:
     """Put the default generator's state back at the end of the ``with`` block.

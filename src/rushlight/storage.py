@@ -66,7 +66,11 @@ def from_file(
         raise RuntimeError(
             f"file <{filename}> size <{found}> is smaller than the required mapping size <{needed}>"
         )
-    array = np.asarray(np.memmap(filename, kind, "r+" if shared else "c", shape=(size,))) if needed else np.empty(0, kind)
+    array = (
+        np.asarray(np.memmap(filename, kind, "r+" if shared else "c", shape=(size,)))
+        if needed
+        else np.empty(0, kind)
+    )
     return make_tensor(array).requires_grad_(requires_grad)
 
 

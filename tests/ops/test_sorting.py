@@ -23,7 +23,7 @@ DTYPES = [
     np.float32,
     np.float64,
 ]
-SIZES = [(5,), (700,), (3, 300), (300, 3), (2, 40, 20)]
+SIZES = [(5,), (700,), (3, 300), (300, 3), (2, 40, 20), (1100,), (2, 1030)]
 
 
 def array_of(dtype: Any, shape: tuple[int, ...], spread: int) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from rushlight.runtime import conv_tiles, convolution, depthwise
+from rushlight.runtime import conv_tiles, convolution, depthwise, small_convolution
 from rushlight.runtime.conv_tiles import Layout, Purpose, Window
 from rushlight.runtime.convolution import conv_forward, conv_input_gradient, conv_weight_gradient
 from rushlight.runtime.window_shapes import conv_output_shape, conv_transpose_output_shape
@@ -120,10 +120,14 @@ def cases(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Case:
     return Case(samples, groups, channels, outputs, spatial, kernel, stride, padding, dilation)
 
 
+@pytest.mark.parametrize("tiles", [False, True])
 @settings(max_examples=150, deadline=None)
-@given(cases())
-def test_against_the_definition(case: Case) -> None:
-    check(case)
+@given(case=cases())
+def test_against_the_definition(tiles: bool, case: Case) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if tiles:  # which cases of this size have only where they are not packed at once
+            patch.setattr(small_convolution, "_LARGEST", 0)
+        check(case)
 
 
 SQUARE = Case(3, 1, 5, 4, (9, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
@@ -164,6 +168,7 @@ def test_every_layout(
         tall = window.output[0] if whole else min(rows, window.output[0])
         return Layout(by_rows, kind == "joined" and by_rows, shifted, 2, tall)
 
+    monkeypatch.setattr(small_convolution, "_LARGEST", 0)
     monkeypatch.setattr(convolution, "layout_of", forced)
     monkeypatch.setattr(convolution, "_mirror_pays", lambda *_: mirror)
     check(case)
@@ -171,6 +176,7 @@ def test_every_layout(
 
 @pytest.mark.parametrize("tile_bytes", [64, 4096])
 def test_small_tiles(tile_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_convolution, "_LARGEST", 0)
     monkeypatch.setattr(conv_tiles, "_TILE_BYTES", tile_bytes)
     monkeypatch.setattr(conv_tiles, "_SAMPLE_BYTES", tile_bytes)
     monkeypatch.setattr(convolution, "layout_of", conv_tiles.layout_of.__wrapped__)

@@ -112,3 +112,51 @@ def test_infinities_and_nan() -> None:
         for _ in range(3):
             np.testing.assert_array_equal(gemm.product(x, y), gemm.on_one_thread(x, y))
     assert kind_of(x, y).run is not None
+
+
+def heads(dtype: Any) -> tuple[Any, Any, Any]:
+    """Queries, keys and values of 4 heads, as parts of one array."""
+    batch, length, heads, depth = 3, 100, 4, 48
+    together = np.random.default_rng(0).standard_normal((batch, length, 3 * heads * depth)).astype(dtype)
+    parts = np.split(together, 3, axis=-1)
+    q, k, v = (part.reshape(batch, length, heads, depth).transpose(0, 2, 1, 3) for part in parts)
+    return q, k, v
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_stacks_and_parts_of_arrays(dtype: Any) -> None:
+    q, k, v = heads(dtype)
+    scores = np.random.default_rng(1).standard_normal((3, 4, 100, 100)).astype(dtype)
+    for x, y in [
+        (q, k.swapaxes(-1, -2)),
+        (scores, v),
+        (scores.swapaxes(-1, -2), q),
+        (np.broadcast_to(scores[:1], scores.shape), v),
+    ]:
+        products._kinds.clear()
+        by_openblas = gemm.stacked(x, y)
+        (kind,) = products._kinds.values()
+        assert kind.run is not None
+        np.testing.assert_array_equal(gemm.stacked(x, y), by_openblas, strict=True)
+        np.testing.assert_allclose(by_openblas, x.astype(np.float64) @ y, rtol=1e-3, atol=1e-3)
+
+
+def test_stacks_that_tiles_do_not_take() -> None:
+    _, _, v = heads(np.float32)
+    scores = np.random.default_rng(1).standard_normal((3, 4, 100, 100)).astype(np.float32)
+    for x, y in [(scores[::-1], v), (scores[..., ::2], v[..., ::2, :]), (scores, v[:1]), (scores, v[0])]:
+        np.testing.assert_allclose(gemm.stacked(x, y), np.matmul(x, y), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError):
+        gemm.stacked(scores, v[:, :, :-1])
+
+
+def test_equal_views_of_other_memory_are_other_kinds() -> None:
+    first = np.random.default_rng(0).standard_normal((200, 300)).astype(np.float32)
+    second = np.random.default_rng(1).standard_normal((260, 300)).astype(np.float32)
+    weight = np.random.default_rng(2).standard_normal((300, 64)).astype(np.float32)
+    for whole in (first, second, first, second):
+        for start in (10, 30):
+            part = whole[start : start + 150, :250]
+            np.testing.assert_array_equal(
+                gemm.product(part, weight[:250]), gemm.on_one_thread(part, weight[:250])
+            )

@@ -21,7 +21,7 @@ from rushlight.compiler.kernels.gemm import matmul_calls
 from rushlight.compiler.launch import HostLaunch, Launch, Role
 from rushlight.runtime import workers
 from rushlight.runtime.plan import Plan
-from rushlight.runtime.table import PoolWord, System
+from rushlight.runtime.table import PoolWord, ProcessWord, System
 
 from .plan_samples import arena, chain, float32, input_, line, output, sleeping
 
@@ -368,3 +368,25 @@ def test_a_number_of_blas_threads_that_is_set_during_a_run_stays(threads, blas_t
         f.call("rushlight_cblas_set_for_a_test", I32, [f.b.trunc(f.i64(3), I32)])
     Plan([line(f.finish(), (), 1)], 0, [], []).run([], [])
     assert blas_threads() == 3
+
+
+def test_plans_run_alone_for_a_while_when_sharing_has_been_bad(threads):
+    threads(2)
+    plan = product_plan(512, 512, 512)
+    x, y, out = (np.ones((512, 512), np.float32) for _ in range(3))
+    plan.run([x, y], [out])
+    process = workers._process
+    workers.judge(False)
+    first = process.rest
+    workers.judge(True)
+    until = int(process.pool.words[PoolWord.ALONE_UNTIL])
+    assert until > time.monotonic_ns() and process.rest == 2 * first
+    generation = int(process.words[ProcessWord.GENERATION])
+    plan.run([x, y], [out])
+    assert int(process.words[ProcessWord.GENERATION]) == generation, "it was shared"
+    process.pool.words[PoolWord.ALONE_UNTIL] = 0
+    plan.run([x, y], [out])
+    assert int(process.words[ProcessWord.GENERATION]) == generation + 1
+    workers.judge(False)
+    assert process.rest == first
+    assert (out == 512).all()

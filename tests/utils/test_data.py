@@ -83,6 +83,7 @@ def test_workers_have_seeds_that_differ_and_change_with_the_epoch() -> None:
     assert len({sample[3] for sample in first + second}) == len(draws)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_a_stream_is_shared_by_workers() -> None:
     assert sorted(
         np.concatenate([b.tolist() for b in DataLoader(Stream(), batch_size=2, num_workers=3)])

@@ -18,6 +18,7 @@ from ..core.dtypes import F32, F64, FLOATS, NumpyDType, dtype
 from ..core.grad_mode import DECIDING
 from ..core.storage import LIBRARY
 from ..core.tensor import Tensor
+from ..nn.recurrent import RNNBase
 from ..ops.movement import cast
 from . import lists
 
@@ -204,8 +205,6 @@ _RULES: Final = (
 
 def _find_all() -> list[_Interposed]:
     """The operations of the lists, each function once."""
-    from ..nn.recurrent import RNNBase
-
     root: Any = sys.modules[__name__.partition(".")[0]]
     found: dict[int, _Interposed] = {}
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.history import Node, unwatch_nodes, watch_nodes
 from ..core.storage import LIBRARY
+import warnings
 
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 
@@ -100,8 +101,6 @@ class detect_anomaly:
     """
 
     def __init__(self, check_nan: bool = True) -> None:
-        import warnings
-
         self.check_nan = check_nan
         self.prev = False
         self.prev_check_nan = True

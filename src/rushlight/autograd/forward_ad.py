@@ -2,19 +2,21 @@
 
 A dual is an alias of its primal that later operations depend on. Its tangent travels with the history: ``unpack_dual``
 takes the product of the Jacobian with the tangents when it is asked for it, by two backward passes (see ``func.jvp``).
-So results are those of a forward mode, time and memory those of backward, and a dual requires grad.
+So results are those of a forward mode, time and memory those of backward, and a dual requires grad. A tangent requires
+grad where it depends on a tensor that requires grad besides being dual: backward may go through it, as in PyTorch.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import LeafNode, Node
+from ..core.history import LeafNode, Node, OutputNode
 from ..core.tensor import Tensor
-from ..ops.conversion import ALIAS
+from ..ops.conversion import ALIAS, DUAL_FACTS
 from ..ops.dispatch import alias_of
 from ..ops.placement import tensor_beside
 from .engine import run_backward
@@ -120,6 +122,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     dual = alias_of(tensor)
     if tensor._node is not None and GRAD_MODE.get():
         dual._node = Node(ALIAS, (tensor._node,), tensor._array)
+        dual._node.known_as = "ViewBackward0"
     else:
         dual._node = LeafNode(dual)
     duals.append((dual, tangent))
@@ -134,6 +137,8 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     for dual, tangent in duals:
         if dual._node is tensor._node:
             return UnpackedDualTensor(alias_of(tensor), tangent)
+    if not _reaches(tensor._node, {dual._node for dual, _ in duals}):
+        return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(alias_of(tensor), _tangent_of(tensor, duals))
 
 
@@ -141,6 +146,10 @@ def _tangent_of(tensor: Tensor, duals: list[tuple[Tensor, Tensor]]) -> Tensor | 
     assert tensor._node is not None
     weight = tensor_beside(tensor, np.zeros(tensor._array.shape, tensor._array.dtype))
     weight._node = LeafNode(weight)
+    own = {dual._node for dual, _ in duals if type(dual._node) is LeafNode}
+    differentiable = GRAD_MODE.get() and (
+        any(tangent._node is not None for _, tangent in duals) or _reaches_others(tensor._node, own)
+    )
     token = TRANSPOSING.set(True)
     try:
         rows = run_backward(
@@ -167,10 +176,52 @@ def _tangent_of(tensor: Tensor, duals: list[tuple[Tensor, Tensor]]) -> Tensor | 
             [node for node, _ in pairs],
             [tangent for _, tangent in pairs],
             retain_graph=True,
-            create_graph=False,
+            create_graph=differentiable,
             targets=[weight._node],
             collect=False,
         )
-    return (
-        tensor_beside(tensor, np.zeros(tensor._array.shape, tensor._array.dtype)) if found is None else found
-    )
+    if found is None:
+        return tensor_beside(tensor, np.zeros(tensor._array.shape, tensor._array.dtype))
+    if found._node is not None:
+        if not _reaches_others(found._node, {*own, weight._node}):
+            return cast(Tensor, found.detach())
+        found._node.__dict__[_OF_TANGENT] = True
+    return cast(Tensor, found)
+
+
+# Marks the node of a tangent, which depends on the duals but is none itself.
+_OF_TANGENT: Final = "of_tangent"
+
+
+def _below(node: Node, *, beyond_tangents: bool = True) -> Iterator[Node]:
+    """The nodes of the graph below ``node``, itself first."""
+    seen: set[Node] = set()
+    waiting: list[Node] = [node]
+    while waiting:
+        at = waiting.pop()
+        at = at.parent if isinstance(at, OutputNode) else at
+        if at in seen or (not beyond_tangents and _OF_TANGENT in at.__dict__):
+            continue
+        seen.add(at)
+        yield at
+        waiting.extend([edge for edge in at.edges if edge is not None])
+
+
+def _reaches_others(node: Node, own: set[Any]) -> bool:
+    """Whether there are leaves below ``node`` besides ``own``: the duals' and what differentiation itself puts there."""
+    return any(isinstance(at, LeafNode) and at not in own for at in _below(node))
+
+
+def _reaches(node: Node, duals: set[Any]) -> bool:
+    return any(at in duals for at in _below(node, beyond_tangents=False))
+
+
+def _dual_facts(tensor: Tensor) -> tuple[Tensor | None, bool]:
+    """Its tangent, and whether it requires grad besides being dual: what ``repr`` shows."""
+    if not _LEVELS or tensor._node is None:
+        return None, tensor._node is not None
+    own = {dual._node for dual, _ in _LEVELS[-1].duals if type(dual._node) is LeafNode}
+    return unpack_dual(tensor).tangent, _reaches_others(tensor._node, own)
+
+
+DUAL_FACTS.append(_dual_facts)

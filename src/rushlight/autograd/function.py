@@ -20,8 +20,17 @@ from ..ops.dispatch import alias_of
 from ..ops.inplace import FUNCTION_VIEW, check_leaf, rebase
 from ..runtime.batched import Batched
 from .saved_tensors import HOOKS, Packed
+import warnings
+import functools
 
 grad_enabled = GRAD_MODE.get
+
+
+def of_batches(cls: Any, args: tuple[Any, ...]) -> Any:
+    """What ``cls.vmap`` makes of arguments some of which are batches of ``vmap``; ``NotImplemented`` where none is."""
+    return NotImplemented if _batch_rule is None else _batch_rule(cls, args)
+
+
 _batch_rule: Any = None  # what func.custom_functions makes of Functions on batches of vmap
 # Whether backward runs for jvp: its result counts only as what is linear in the gradients that arrive.
 TRANSPOSING: Final[ContextVar[bool]] = ContextVar("transposing", default=False)
@@ -87,8 +96,6 @@ class FunctionCtx:
     @property
     def saved_variables(self) -> tuple[Any, ...]:
         """An old name of ``saved_tensors``."""
-        import warnings
-
         warnings.warn(
             "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
         )
@@ -345,8 +352,6 @@ class Function(metaclass=FunctionMeta):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        import warnings
-
         warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them "
             "on the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
@@ -671,8 +676,6 @@ class _DifferentiatedTwice:
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """For ``backward`` methods that can't be differentiated: nothing in them is recorded, and trying it is an error."""
-    import functools
-
     @functools.wraps(fn)
     def once(ctx: Any, *gradients: Any) -> Any:
         token = GRAD_MODE.set(False)

@@ -23,6 +23,7 @@ from ..runtime.programs import native_program
 from ..runtime.recording import Tape
 from ..runtime.tape_keys import graph_of
 from .differentiate import grad as gradients_of
+import functools
 
 ndarray = np.ndarray
 grad_enabled = GRAD_MODE.get
@@ -38,8 +39,6 @@ def fused(formula: Callable[..., Tensor], *, name: str, from_size: int = 16_384)
     ``formula`` takes tensors and hashable options, and must be pure: no changes in place of what it is given, no random
     numbers, no decisions by values.
     """
-    import functools
-
     operation = Operation(name)
 
     @functools.wraps(formula)

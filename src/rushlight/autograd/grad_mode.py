@@ -187,6 +187,29 @@ class set_grad_enabled(_Mode):
     __repr__ = __str__
 
 
+class enforce_grad_layout_policy(_Mode):
+    """Whether a leaf's gradient gets the leaf's order of memory: accepted, in force at once and within the context. Gradients
+    always get it.
+
+    Example:
+        >>> import rushlight as torch
+        >>> with torch.autograd.enforce_grad_layout_policy(False):
+        ...     torch.ones(1, requires_grad=True).backward()
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.enable = enable
+
+    def _fresh(self) -> _Mode:
+        return enforce_grad_layout_policy(self.enable)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
 class set_multithreading_enabled(_Mode):
     """Whether backward may use several threads: accepted, in force at once and within the context; backward runs in the
     thread that calls it either way.

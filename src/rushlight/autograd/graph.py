@@ -113,12 +113,12 @@ def register_multi_grad_hook(
     tell_runs_apart()
     if mode == "all":
         gathered = _Gathered(tuple(tensors), fn)
-        return _Handles([tensor.register_hook(gathered.hook_for(i)) for i, tensor in enumerate(tensors)])
+        return _MultiHandle([tensor.register_hook(gathered.hook_for(i)) for i, tensor in enumerate(tensors)])
     called = _Once(fn)
-    return _Handles([tensor.register_hook(called) for tensor in tensors])
+    return _MultiHandle([tensor.register_hook(called) for tensor in tensors])
 
 
-class _Handles(RemovableHandle):
+class _MultiHandle(RemovableHandle):
     """Removes several hooks as one."""
 
     def __init__(self, handles: list[RemovableHandle]) -> None:

@@ -55,6 +55,19 @@ class Packed:
         return make_tensor(tensor._array, self._node if node is None else node)
 
 
+# Where the second operand is what the first one's gradient needs, PyTorch saves it first: hooks see it first, too.
+_SECOND_FIRST: Final = frozenset(
+    {"mul", "div", "mm", "matmul", "bmm", "pow", "atan2", "hypot", "maximum", "minimum"}
+)
+
+
+def _in_pytorchs_order(node: Node, values: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+    if len(values) < 2 or node.operation.name not in _SECOND_FIRST:
+        return tuple([change(v) for v in values])
+    second = change(values[1])
+    return (change(values[0]), second, *[change(v) for v in values[2:]])
+
+
 _saved_slot: Any = Node.saved
 _output_slot: Any = Node.output
 
@@ -68,7 +81,7 @@ class _PackedNode(Node):
         saved = self.saved
         if saved is RELEASED:
             return super().unpack()  # raises
-        values = tuple([v.restore() if type(v) is Packed else v for v in saved or ()])
+        values = _in_pytorchs_order(self, saved or (), lambda v: v.restore() if type(v) is Packed else v)
         packed = self.__dict__.get("packed_output")
         return values if packed is None else (*values, packed.restore(self))
 
@@ -85,7 +98,9 @@ class _PackedNode(Node):
     @saved.setter
     def saved(self, value: Any) -> None:
         if type(value) is tuple:
-            value = tuple([Packed(v, v._node) if isinstance(v, Tensor) else v for v in value])
+            value = _in_pytorchs_order(
+                self, value, lambda v: Packed(v, v._node) if isinstance(v, Tensor) else v
+            )
             self.versions = None
         _saved_slot.__set__(self, value)
 

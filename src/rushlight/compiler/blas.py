@@ -12,6 +12,7 @@ import os
 from typing import Any, Final, NamedTuple
 
 from . import native
+import numpy as np
 
 FUNCTIONS: Final = ("sgemm", "dgemm", "sgemv", "dgemv")
 # (before, after) the usual name, and whether integers are 64 bits wide then (None: the library's configuration tells).
@@ -56,8 +57,6 @@ def find() -> Blas | None:
 
 def _candidates() -> list[str]:
     """Files of OpenBLAS, NumPy's own first."""
-    import numpy as np
-
     paths = []
     try:
         from threadpoolctl import ThreadpoolController

@@ -13,7 +13,7 @@ from ..ir.loops import Argument, ColumnKernel, Instruction, Leaf, RowKernel, Sta
 from ..ir.scalar import ScalarOp
 from .access import Access, root_of
 from .groups import CHEAP, Form, Group, external_roots, factor_of, matrix_access
-from .launch import HostLaunch, KernelCall, Launch, Place, Role, Space
+from .launch import HostLaunch, KernelCall, Launch, Place, Pointer, Role, Space
 from .loop_kernels import LoopPlan
 from .memory import Buffer
 from .product_targets import Target, accumulated
@@ -550,7 +550,6 @@ def product_calls(graph: Graph, number: int, target: Target | None = None) -> Se
     if not _HAVE_LLVM:
         return None
     from .kernels import gemm
-    from .launch import Pointer
 
     nodes, node = graph.nodes, graph.nodes[number]
     x, y = [matrix_access(nodes, operand) for operand in node.operands[:2]]

@@ -64,14 +64,16 @@ class NameOnly(dtype):
     def __init__(self, name: str, category: Category, itemsize: int) -> None:
         for field, value in (
             ("name", name), ("category", category), ("is_floating_point", category is Category.FLOAT),
-            ("is_complex", category is Category.COMPLEX), ("is_signed", True), ("itemsize", itemsize),
+            ("is_complex", category is Category.COMPLEX), ("is_signed", not name.startswith(("u", "quint"))),
+            ("itemsize", itemsize),
         ):  # fmt: skip
             object.__setattr__(self, field, value)
 
     @property
     def numpy(self) -> NumpyDType:  # type: ignore[override]
         raise NotImplementedError(
-            f"torch.{self.name}: there are no tensors of this dtype; use torch.complex64"
+            f"torch.{self.name}: there are no tensors of this dtype; use "
+            + ("torch.complex64" if self.is_complex else "float32, or an integer dtype of 8 bits or more")
         )
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
@@ -83,8 +85,25 @@ def name_only(name: str) -> dtype:
     return NAME_ONLY[name]
 
 
-NAME_ONLY: Final[dict[str, dtype]] = {"complex32": NameOnly("complex32", Category.COMPLEX, 4)}
+NAME_ONLY: Final[dict[str, dtype]] = {
+    "complex32": NameOnly("complex32", Category.COMPLEX, 4),
+    # Quantized numbers, and integers of fewer bits than a byte.
+    **{
+        name: NameOnly(name, Category.INT, 4 if name == "qint32" else 1)
+        for name in (
+            "qint8", "qint32", "quint8", "quint2x4", "quint4x2",
+            *(f"{sign}int{bits}" for sign in ("", "u") for bits in range(1, 8)),
+        )
+    },
+}  # fmt: skip
 complex32 = NAME_ONLY["complex32"]
+
+
+def __getattr__(name: str) -> dtype:  # the others of those, which only programs ask for
+    if name in NAME_ONLY:
+        return NAME_ONLY[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 bool_ = dtype("bool", np.bool_, Category.BOOL, is_signed=False)
 uint8 = dtype("uint8", np.uint8, Category.INT, is_signed=False)

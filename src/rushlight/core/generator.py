@@ -394,6 +394,9 @@ class Generator:
         clone.set_state_bytes(self.state_bytes())
         return clone
 
+    def __repr__(self) -> str:  # PyTorch's words
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (Generator, (), self.state_bytes())
 

@@ -46,6 +46,13 @@ def next_order() -> int:
     return _next_order()
 
 
+class NamedByNode:
+    """A record's ``grad_name`` that follows from its node: from the result's shape, or from which inputs there are."""
+
+    def __init__(self, name_of: Callable[[Node], str]) -> None:
+        self.name_of = name_of
+
+
 class Node:
     """One recorded operation.
 
@@ -157,7 +164,9 @@ class Node:
         if self.known_as is not None:
             return self.known_as
         given: Any = getattr(self.operation, "grad_name", None)
-        if callable(given):  # PyTorch numbers the overloads of one operation: SumBackward0, SumBackward1
+        if isinstance(given, NamedByNode):
+            given = given.name_of(self)
+        elif callable(given):  # PyTorch numbers the overloads of one operation: SumBackward0, SumBackward1
             given = given(self.attrs)
         return given if given is not None else grad_name_of(self.operation.name)
 
@@ -359,7 +368,7 @@ class RemovableHandle:
 def known_as(result: Tensor, name: str) -> Tensor:
     """``result``, whose ``grad_fn`` bears ``name``: that of the operation which PyTorch has for what is a composite here."""
     node = result._node
-    if type(node) is Node:
+    if node is not None and node.edges and type(node) is not OutputNode:
         node.known_as = name
     return result
 

@@ -126,6 +126,7 @@ def format_tensor(
     requires_grad: bool = False,
     grad_fn_name: str | None = None,
     device_suffix: str | None = None,
+    tangent: str | None = None,
     class_name: str = "tensor",
     is_parameter: bool = False,
     indent: int = 0,
@@ -139,6 +140,7 @@ def format_tensor(
         default_dtype_name: the floating-point dtype that goes without saying.
         requires_grad: whether to say so (``grad_fn_name`` says it already).
         grad_fn_name: name of the operation that made the tensor, such as ``"AddBackward0"``.
+        tangent: what to print of a dual tensor's tangent.
         device_suffix: the device to name, such as ``"cuda:0"``; ``None`` for the default device.
         class_name: ``"tensor"``, or the name of the subclass.
         is_parameter: print as ``nn.Parameter`` does.
@@ -180,6 +182,8 @@ def format_tensor(
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     text = _with_suffixes(prefix + body, suffixes, column, indent, options.linewidth)
     if not is_parameter:
         return text

@@ -45,6 +45,7 @@ __all__ = [
 
 _VECTOR: Final = 16  # normals are made sixteen at a time
 _BLOCKS_AT_ONCE: Final = 1024
+_COMPARED_AT_ONCE: Final = 1 << 18  # numbers: a search in each row costs as much as to compare a few thousand
 
 
 def _complex_from_parts(parts: Array, dtype: NumpyDType, shape: Shape) -> Array:
@@ -554,6 +555,12 @@ def _with_replacement(generator: Generator, rows: Array, count: int) -> NDArray[
     chosen = np.empty(units.shape, np.int64)
     computed = rows.dtype if rows.dtype == F64 else F32
     sums = np.cumsum(rows.astype(computed), axis=1, dtype=computed)
+    if (
+        units.size * rows.shape[1] <= _COMPARED_AT_ONCE and len(rows) > 1
+    ):  # what the searches below find, row by row
+        chances = (sums / sums[:, -1:]).astype(F64)
+        np.sum(chances[:, None] < units[:, :, None], 2, out=chosen)
+        return chosen
     for row, (row_sums, row_units) in enumerate(zip(sums, units, strict=True)):
         chosen[row] = np.searchsorted((row_sums / row_sums[-1]).astype(F64), row_units)
     return chosen

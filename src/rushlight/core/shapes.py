@@ -77,17 +77,35 @@ def wrap_dim(dim: int, ndim: int, scalar_ok: bool = True) -> int:
     if type(dim) is int and 0 <= dim < ndim:
         return dim
     limit = ndim if ndim > 0 or not scalar_ok else 1
-    try:
-        dim = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"dim: expected an int, got {type(dim).__name__}") from None
+    if type(dim) is not int:
+        dim = _number_of_dim(dim)
     if -limit <= dim < limit:
         return dim + limit if dim < 0 else dim
+    _refuse_wide(dim)
     if limit == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     raise IndexError(
         f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
     )
+
+
+def _number_of_dim(dim: Any) -> int:
+    """The int that a NumPy integer or a 0-dim tensor of integers stands for; ``TypeError`` for bools and all else."""
+    array = getattr(dim, "_array", None)
+    kind = type(dim).__name__
+    plain = (array.ndim == 0 and array.dtype.kind in "iu") if array is not None else "ndarray" not in kind
+    if plain and not kind.startswith("bool"):
+        try:
+            return operator.index(dim)
+        except TypeError:
+            pass
+    raise TypeError(f"argument 'dim' must be int, not {kind}") from None
+
+
+def _refuse_wide(number: int) -> None:
+    """Raise ``ValueError`` for a number that PyTorch can't take as an int64."""
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"Overflow when unpacking long long: {number}")
 
 
 def wrap_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
@@ -121,10 +139,21 @@ def as_shape(args: tuple[Any, ...], what: str = "size") -> Shape:
     ):
         args = tuple(args[0])
     try:
-        return tuple([operator.index(extent) for extent in args])
+        shape = tuple([operator.index(extent) for extent in args])
+        if args and (args[0] is True or args[0] is False):  # PyTorch looks at the first alone
+            raise TypeError
+        return shape
     except TypeError:
         kinds = ", ".join(type(extent).__name__ for extent in args)
         raise TypeError(f"{what}: expected ints or one sequence of ints, got ({kinds})") from None
+
+
+def _refuse_wide_shape(shape: Shape) -> None:
+    for place, extent in enumerate(shape):
+        if not -(1 << 63) <= extent < 1 << 63:
+            raise TypeError(
+                f"argument 'shape' failed to unpack the object at pos {place + 1}: Overflow when unpacking long long: {extent}"
+            )
 
 
 def infer_shape(shape: Shape, numel: int) -> Shape:
@@ -142,14 +171,42 @@ def infer_shape(shape: Shape, numel: int) -> Shape:
                 "dimension size -1 can be any value and is ambiguous"
             )
         if known <= 0 or numel % known:
+            _refuse_wide_shape(shape)
             raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
         shape = tuple([numel // known if extent == -1 else extent for extent in shape])
     for extent in shape:
         if extent < 0:
             raise RuntimeError(f"invalid shape dimension {extent}")
     if count(shape) != numel:
+        _refuse_wide_shape(shape)
         raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
     return shape
+
+
+# Below that many steps along a dimension a result is made without a look at how much memory it needs.
+LONG_DIMENSION = 1 << 20
+
+
+def check_fits(shape: Shape, itemsize: int) -> None:
+    """Raise ``RuntimeError`` for a result that no memory holds, before tables of its length are made."""
+    for extent in shape:
+        _refuse_wide(extent)
+    total = count(shape) * itemsize
+    if total >= 1 << 63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    try:
+        bytearray_of(total)
+    except MemoryError:
+        raise RuntimeError(
+            f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {total} bytes for a tensor of shape {list(shape)}"
+        ) from None
+
+
+def bytearray_of(size: int) -> None:
+    """Take so much memory and give it back untouched; ``MemoryError`` where there is not as much."""
+    from numpy import empty
+
+    empty(size, "u1")
 
 
 def broadcast_shape(*shapes: Shape) -> Shape:

@@ -14,6 +14,7 @@ from .history import AS_THE_LEAF, LeafNode, Node, OutputNode, RemovableHandle, U
 from .shapes import Size, size_of
 from .storage import InferenceStorage, Storage
 from .switch import Switch
+import weakref
 
 Array = NDArray[Any]
 # (the tensor that this one is a view of, the view operation's record, its parameters)
@@ -251,8 +252,6 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Keep this tensor's gradient in ``grad`` though it is not a leaf."""
-        import weakref
-
         node = self._node
         if node is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")

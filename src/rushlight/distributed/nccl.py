@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..core.device import OF_ARRAYS
+from ..core.tensor import make_tensor
 from . import engine
 from .agreement import agree
 from .errors import DistBackendError
 from .pausing import at_once
 from .reduce_op import PremultipliedSum, ReduceOp, Reduction
 from .work import OnStream, Steps
+import sys
+import os
 
 if TYPE_CHECKING:
     from .process_group import ProcessGroup
@@ -56,8 +59,6 @@ _OPS_OF_BOOLS: Final = {
 
 def library() -> Any:
     """``cupy.cuda.nccl``; None where CuPy, a GPU or NCCL is missing."""
-    import sys
-
     from ..cuda import is_available
 
     if not is_available():
@@ -162,9 +163,6 @@ _ID_BYTES: Final = 128
 
 
 def _give_up(group: ProcessGroup) -> None:
-    import os
-    import sys
-
     sys.stderr.write(
         f"NCCL: rank {group.world_rank} waited {group.timeout:g} s for the other ranks; the job ends\n"
     )
@@ -184,8 +182,6 @@ def _contiguous(link: Link, array: Array) -> Array:
 
 
 def _tensor(array: Array) -> Any:
-    from ..core.tensor import make_tensor
-
     return make_tensor(array)
 
 

@@ -15,6 +15,7 @@ from .buckets import Reducer
 from .data_parallel import MEGABYTE, _check_models, _copy_from_first
 from .process_group import ProcessGroup, the_group
 from .reduce_op import ReduceOp
+import functools
 
 _BUCKET_BYTES: Final = 25 * MEGABYTE
 
@@ -72,8 +73,6 @@ def data_parallel_step(
         raise ValueError(
             "data_parallel_step: give the modules that the step trains after it, as in data_parallel_step(step, model)"
         )
-    import functools
-
     reducers = [_reducer_of(model, found) for model in models]
     run = compile(_Part(step, reducers, found, dim, gather), fullgraph=fullgraph)
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from .errors import DistNetworkError, DistStoreError
+from .joining import is_this_host, keys_of_this_program
 
 _DEFAULT = timedelta(seconds=300)
 Keys = dict[str, bytes]
@@ -202,8 +203,8 @@ class FileStore(Store):
 
     def num_keys(self) -> int:
         """How many keys there are, with the one in which the store counts its users."""
-        with self._locked() as content:
-            return len(content)
+        with self._keys() as keys:
+            return len(keys) + 1
 
     def _count(self, change: int) -> int:
         with self._locked() as content:
@@ -242,8 +243,6 @@ class TCPStore(FileStore):
         master_listen_fd: int | None = None,
         use_libuv: bool = True,
     ) -> None:
-        from .joining import is_this_host, keys_of_this_program
-
         if not is_this_host(host_name):
             raise DistNetworkError(
                 f"TCPStore: {host_name!r} is not this host; ranks on several hosts are started with `rushlight launch "

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+from ..core.machine import processors
 from . import engine
 from .errors import DistBackendError
 
@@ -249,8 +250,6 @@ def _progress(group: ProcessGroup) -> None:
 
 def spin_seconds(local_size: int) -> float:
     """How long a wait spins before it sleeps, with ``local_size`` ranks on this host."""
-    from ..core.machine import processors
-
     return _SPIN_SECONDS if local_size <= processors().usable else _SPIN_SECONDS_WHERE_CROWDED
 
 

@@ -11,6 +11,7 @@ from ..core.shapes import Size
 from ..core.tensor import Tensor
 from . import constraints
 from .utils import lazy_property
+import warnings
 
 __all__ = ["Distribution"]
 
@@ -160,8 +161,6 @@ class Distribution:
 
     def sample_n(self, n: int) -> Tensor:
         """``n`` samples: ``sample((n,))``, which replaces it."""
-        import warnings
-
         warnings.warn("sample_n will be deprecated. Use .sample((n,)) instead", UserWarning, stacklevel=2)
         return self.sample((n,))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd.differentiate import grad
 from ..core.tensor import Tensor
 from .distribution import Distribution
 
@@ -15,8 +16,6 @@ def normalizer_and_slopes(
     distribution: Any, parameters: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The log normalizer at the natural parameters and its gradients, which can be differentiated again."""
-    from ..autograd.differentiate import grad
-
     normalizer = distribution._log_normalizer(*parameters)
     return normalizer, grad(normalizer.sum(), parameters, create_graph=True)
 

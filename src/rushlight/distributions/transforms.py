@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.limits import finfo
-from ..core.shapes import Size
+from ..core.shapes import Size, broadcast_shape
 from ..core.tensor import Tensor
 from ..nn.functional import logsigmoid, pad, softplus
 from ..ops.creation import eye, full_like, ones_like
+from ..ops.decompositions import linalg_cholesky as cholesky
 from . import constraints
 from .utils import is_number, lazy_property, sum_rightmost, tril_matrix_to_vec, vec_to_tril_matrix
 
@@ -456,8 +457,6 @@ class PowerTransform(Transform):
         return (self.exponent * y / x).abs().log()
 
     def _joint(self, shape: Shape) -> Shape:
-        from ..core.shapes import broadcast_shape
-
         return Size(broadcast_shape(tuple(shape), tuple(getattr(self.exponent, "shape", ()))))
 
     def forward_shape(self, shape: Shape) -> Shape:
@@ -611,8 +610,6 @@ class AffineTransform(Transform):
         return slope.expand(shape)
 
     def _joint(self, shape: Shape) -> Shape:
-        from ..core.shapes import broadcast_shape
-
         parts = [tuple(getattr(part, "shape", ())) for part in (self.loc, self.scale)]
         return Size(broadcast_shape(tuple(shape), *parts))
 
@@ -761,8 +758,6 @@ class PositiveDefiniteTransform(_OfItsKind):
         return lower @ lower.mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        from ..ops.decompositions import linalg_cholesky as cholesky
-
         return LowerCholeskyTransform().inv(cholesky(y))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..nn.module import Module
+from ..nn.normalization import _BatchNorm
 
 
 def replace_all_batch_norm_modules_(root: Module) -> Module:
@@ -24,8 +25,6 @@ def replace_all_batch_norm_modules_(root: Module) -> Module:
 
 
 def _without_statistics(module: Any) -> None:
-    from ..nn.normalization import _BatchNorm
-
     if isinstance(module, _BatchNorm) and module.track_running_stats:
         module.running_mean = module.running_var = module.num_batches_tracked = None
         module.track_running_stats = False

@@ -25,6 +25,7 @@ from ..ops.conversion import ALIAS
 from ..ops.creation import zeros_like
 from ..ops.dispatch import alias_of
 from ..ops.placement import tensor_beside
+from ..runtime.batched import Batched
 from .trees import Tree, flatten, map_leaves, unflatten
 from .vectorize import _like, drawing_refused, vmap
 
@@ -664,8 +665,6 @@ def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Cal
 
 def debug_unwrap(tensor: Any, *, recurse: bool = True) -> Any:
     """The tensor under ``vmap``'s and ``grad``'s wrappers, to be looked at: with the batch dimensions in front."""
-    from ..runtime.batched import Batched
-
     if not isinstance(tensor, Tensor):
         raise TypeError(f"debug_unwrap: expected a Tensor, got {type(tensor).__name__}")
     array = tensor._array

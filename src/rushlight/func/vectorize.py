@@ -22,6 +22,7 @@ from ..ops.batching import ACTIVE, entered, left, levels_of, next_level
 from ..ops.joining import cat
 from ..runtime.batched import Batched, lined_up, stacked, wrap
 from .trees import broadcast_prefix, flatten, is_container, unflatten
+from contextlib import nullcontext
 
 
 def vmap(
@@ -376,7 +377,5 @@ _OF_ARRAYS: Final = frozenset(
 
 def drawing_refused(randomness: str) -> Any:
     """A ``with`` block in which random operations raise, if ``randomness`` is ``"error"``."""
-    from contextlib import nullcontext
-
     _check_randomness(randomness)
     return _Drawing(0, 1, "error") if randomness == "error" else nullcontext()

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from ..assertions import assert_true
 from ..core.storage import LIBRARY
 from ..core.tensor import Tensor
+from ..missing import spoken
 from ..nn.containers import Sequential
 from ..nn.module import Module
 from ..nn.parameter import Parameter
@@ -22,6 +23,7 @@ from .graph import Graph
 from .graph_module import GraphModule, PyTreeCodeGen, _make_graph_module
 from .patching import Patches, builtin_or_global
 from .proxy import ParameterProxy, Scope, ScopeContextManager, TracerBase, base_types, find_proxy
+import functools
 
 __all__ = ["PH", "PHBase", "ProxyableClassMeta", "Tracer", "is_fx_tracing", "symbolic_trace", "wrap"]
 
@@ -119,8 +121,6 @@ def wrap(fn_or_name: T) -> T:
 
 def _recorded(function: Any) -> Any:
     """``function``, as tracing sees it: with a proxy among the arguments the call becomes a node."""
-    import functools
-
     @functools.wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         proxy = find_proxy(args, kwargs)
@@ -134,8 +134,6 @@ def _recorded(function: Any) -> Any:
 
 
 def _recorded_method(cls: type, name: str) -> Any:
-    import functools
-
     method = getattr(cls, name)
 
     @functools.wraps(method)
@@ -196,8 +194,6 @@ class Tracer(TracerBase):
 
     def is_leaf_module(self, m: Module, module_qualified_name: str) -> bool:
         """Whether a call of ``m`` is one node: for all modules of ``torch.nn`` but ``Sequential``."""
-        from ..missing import spoken
-
         return spoken(type(m).__module__).startswith("torch.nn.") and not isinstance(m, Sequential)
 
     def path_of_module(self, mod: Module) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .node import Node
 from .public_names import _Namespace, custom_builtins, is_public, qualified_name
+import types
+import typing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -294,9 +296,6 @@ def _type_text(kind: Any) -> str:
 
 
 def _ORIGINS() -> dict[Any, Any]:
-    import types
-    import typing
-
     return {types.UnionType: typing.Union}
 
 

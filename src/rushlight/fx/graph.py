@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..nn.module import Module
 from .codegen import INPLACE_METHODS, MAGIC_METHODS, REFLECTED, CodeGen, PythonCode
 from .node import Argument, Node, Target, map_arg
 from .public_names import _Namespace, snake_case
@@ -349,8 +350,6 @@ class Graph:
                 self._check_target(node)
 
     def _check_target(self, node: Node) -> None:
-        from ..nn.module import Module
-
         value: Any = self.owning_module
         for part in node.target.split("."):
             if not hasattr(value, part):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from ..core.tensor import Tensor
 from ..nn.module import Module
 from ..nn.parameter import Parameter
+from ..serialization import save
 from .codegen import CodeGen, PythonCode
 from .graph import Graph
-from .public_names import custom_builtins, qualified_name
+from .public_names import custom_builtins, looked_up, qualified_name
 
 if TYPE_CHECKING:
     import os
@@ -376,8 +377,6 @@ class GraphModule(Module):
         with the values, and the modules that it calls."""
         from pathlib import Path
 
-        from ..serialization import save
-
         place = Path(folder)
         place.mkdir(exist_ok=True)
         save(self.state_dict(), place / "state_dict.pt")
@@ -510,8 +509,6 @@ def reduce_graph_module(body: dict[str, Any], import_block: str) -> Module:
 def _run_import(line: str, names: dict[str, Any], present: dict[str, Any], root: Any) -> None:
     if not line or line.rsplit(" ", maxsplit=1)[-1] in present:
         return
-    from .public_names import looked_up
-
     if line.startswith("from torch") and " import " in line:
         module, _, rest = line.removeprefix("from ").partition(" import ")
         leaf, _, name = rest.partition(" as ")

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from ..nn.module import Module
+from ..overriding.calls import start_asking
 from ._symbolic_trace import Tracer
 from .codegen import last_uses
 from .graph import Graph
@@ -192,8 +193,6 @@ class Transformer(Interpreter):
 
     def __init__(self, module: GraphModule) -> None:
         super().__init__(module)
-        from ..overriding.calls import start_asking
-
         start_asking()
         self.new_graph = Graph(tracer_cls=getattr(module.graph, "_tracer_cls", None))
         self.new_graph.set_codegen(module.graph._codegen)

@@ -15,7 +15,7 @@ from ..core.dtypes import dtype
 from ..core.storage import LIBRARY
 from ..core.tensor import Tensor
 from ..ops.conversion import layout, memory_format
-from ..overriding.calls import start_asking
+from ..overriding.calls import NAMES, start_asking
 from .codegen import MAGIC_METHODS, REFLECTED
 from .graph import Graph
 from .node import Node, Target, map_aggregate
@@ -392,8 +392,6 @@ def _as_pytorch_hands_on(function: Any, args: tuple[Any, ...], kwargs: dict[str,
 
     Passes over graphs look for ``node.kwargs["inplace"]``.
     """
-    from ..overriding.calls import NAMES
-
     listed = NAMES.get(function, "")
     if (
         listed in _OF_MANY and args and isinstance(args[-1], list | tuple)

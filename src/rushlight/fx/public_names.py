@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..missing import spoken
 from ..overriding.calls import NAMES
+import math
 
 _ILLEGAL: Final = re.compile("[^0-9a-zA-Z_]+")
 _NUMBERED: Final = re.compile(r"(.*)_(\d+)$")
@@ -84,8 +85,6 @@ def qualified_name(thing: Any) -> str:
 # Names that stand for these in generated code.
 def custom_builtins() -> dict[str, tuple[str, Any]]:
     """Name → (the line that imports it, what it is): what generated code may always use."""
-    import math
-
     import rushlight
 
     from ..utils import _pytree

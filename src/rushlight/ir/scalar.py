@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+import math
 
 
 class ScalarOp(Enum):
@@ -110,14 +111,10 @@ class ReduceOp(Enum):
 
 
 def _erf(x: Any) -> Any:
-    import math
-
     return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)
 
 
 def _erfc(x: Any) -> Any:
-    import math
-
     return np.vectorize(math.erfc, otypes=[np.float64])(x).astype(x.dtype)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..ops.batching import ACTIVE as BATCHES, TRANSFORMED
+from ..runtime.programs import forget
 from .recorded import ACTIVE, Recorded
 from .static import Static
+import functools
 
 _BACKENDS = frozenset(("inductor", "eager", "aot_eager", "cudagraphs"))
 _MODES = frozenset((None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"))
@@ -102,8 +104,6 @@ def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _compiled(function: Callable[..., Any], fullgraph: bool, always_python: bool) -> Any:
-    import functools
-
     run: Any = Static(function) if fullgraph else Recorded(function, always_python=always_python)
 
     @functools.wraps(function)
@@ -137,8 +137,6 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
     if fn is None:
         return lambda function: disable(function, recursive, reason=reason)
 
-    import functools
-
     @functools.wraps(fn)
     def eager(*args: Any, **kwargs: Any) -> Any:
         tape = getattr(ACTIVE, "tape", None)
@@ -151,6 +149,4 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
 
 def reset() -> None:
     """Forget all compiled programs of this process."""
-    from ..runtime.programs import forget
-
     forget()

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..core.dtypes import float64
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
 from ..ops.creation import tensor as new_tensor
+from ..ops.joining import stack
 from .control_calls import (
     CondCall,
     Part,
@@ -311,8 +313,6 @@ def _looped(
     tape = _static_tape()
     if tape is not None:
         return _static_loop(tape, name, function, step, carry, structure, stacks, reverse)
-    from ..ops.joining import stack
-
     rows: list[list[Any]] = []
     of_ys: Any = None
     for i in range(stacks[0].shape[0] - 1, -1, -1) if reverse else range(stacks[0].shape[0]):
@@ -478,8 +478,6 @@ def _as_tensor(leaf: Any) -> Any:
     """A carried number as the tensor that it is in a static graph."""
     if isinstance(leaf, Tensor) or not isinstance(leaf, _NUMBERS):
         return leaf
-    from ..core.dtypes import float64
-
     return new_tensor(leaf, dtype=float64) if isinstance(leaf, float) else new_tensor(leaf)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ..compiler import native
 from ..compiler.launch import Launch, Space
 from ..compiler.lowering.builder import has_effects
 from ..compiler.passes.fuse import fuse
@@ -87,8 +88,6 @@ class Kernel:
     @property
     def assembly(self) -> str:
         """The machine's code of its launches."""
-        from ..compiler import native
-
         return "\n".join([native.assembly(one.text, one.name) for one in self.modules])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from ..compiler import native
 from ..compiler.launch import HostLaunch, Launch
 from ..ir.drawing import DARK, draw
 from ..ir.printer import text_of
@@ -376,8 +377,6 @@ def _launch_text(one: Launch | HostLaunch) -> str:
 
 
 def _assembly(one: Launch) -> str:
-    from ..compiler import native
-
     return native.assembly(one.text, one.name)
 
 

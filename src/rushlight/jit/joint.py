@@ -27,7 +27,7 @@ from ..runtime.programs import program_for
 from ..runtime.recording import span
 from ..runtime.tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of
 from .second_order import KeptHistory, NotKept, real_array
-from .static_tape import StaticTape, get_array, get_node, operands_of, with_all_results
+from .static_tape import StaticTape, ValueNeeded, get_array, get_node, operands_of, with_all_results
 from .structures import tensors_in
 
 ndarray = np.ndarray
@@ -156,7 +156,13 @@ class Backward:
         reached = [_reached([get_node(tensor)], first) for tensor in roots]
         # By which results' gradients each tensor from outside gets one.
         self._from = [{number for number, nodes in enumerate(reached) if node in nodes} for node in outer]
-        gradients = self._record(tape, roots, outer)
+        try:
+            gradients = self._record(tape, roots, outer)
+        except ValueNeeded:
+            raise
+        except Exception as error:  # what eager mode would raise if backward were called, which it may never be
+            _forget(tape, forward, known)
+            raise NoJointGraph(str(error)) from error
         if len(tape.changed) != changed:
             raise NoJointGraph("backward changes something in place")
         self._cut(tape, forward, gradients)

@@ -632,15 +632,18 @@ _READ_BY_ANY_NAME: Final = frozenset(
 )
 
 
+_OF_GLOBALS: Final = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"))
+
+
 def globals_of(code: CodeType) -> tuple[str, ...]:
-    """The names that the code looks up as globals."""
+    """The names that the code looks up as globals or stores in them."""
     names = _GLOBALS_OF.get(code)
     if names is None:
         import dis
 
         if len(_GLOBALS_OF) > _LIMIT:
             _GLOBALS_OF.clear()
-        found = [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
+        found = [i.argval for i in dis.get_instructions(code) if i.opname in _OF_GLOBALS]
         names = _GLOBALS_OF[code] = tuple(dict.fromkeys(found))
     return names
 

@@ -89,9 +89,11 @@ class Recorded:
                     tensor._array.held_by(tensor)
         finally:
             ACTIVE.tape = None
-            for reference in tape.adopted[arguments:]:
-                known = reference()
-                if known is not None:
-                    met[id(known)] = reference
-            tape.finish()
+            try:
+                for reference in tape.adopted[arguments:]:
+                    known = reference()
+                    if known is not None:
+                        met[id(known)] = reference
+            finally:
+                tape.finish()
         return result, tape.ran if tape.calm else None

@@ -155,10 +155,12 @@ class Replay:
             if tape.rebound or again.reason is not None or call.drew:
                 raise _NotAlike
             program = call.program()
-        except Exception:  # whatever it was: the recorded call that follows meets it too, or does not
+        except BaseException as error:  # whatever it was: the recorded call that follows meets it too, or does not
             tape.discard()
             for tensor, gradient in gradients:
                 tensor._grad = gradient
+            if not isinstance(error, Exception):
+                raise
             kind.never = not kind.programs
             return None
         finished = program.first_run()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar
+import typing
 
 T = TypeVar("T")
 
@@ -130,7 +131,6 @@ def annotate(the_type: Any, the_value: T) -> T:
 def isinstance(obj: Any, target_type: Any) -> bool:
     """Python's ``isinstance``, also for types such as ``list[int]``, of which only the container is looked at."""
     import builtins
-    import typing
 
     kinds: Any = target_type if builtins.isinstance(target_type, tuple) else (target_type,)
     origins: Any = tuple([typing.get_origin(kind) or kind for kind in kinds])

@@ -77,10 +77,10 @@ class Static:
             state.note(witness.contexts, witness.not_found)
             state.extend(witness.codes, witness.library, witness.names, before_the_call=False)
             _check_repeats(call, witness)
+            program = call.program()
         except BaseException:
             tape.abandon()
             raise
-        program = call.program()
         finished = program.first_run()
         if program.not_again is not None:
             raise RuntimeError(

@@ -18,7 +18,7 @@ from ..ops import random as random_operations
 from ..ops.dispatch import check_shapes, compute
 from ..runtime.batched import Batched, wrap
 from ..runtime.pending import NOT_RECORDED, NeedsValues, Pending, pending
-from ..runtime.programs import program_for
+from ..runtime.programs import carry_out, program_for
 from ..runtime.recording import Buffer, RangeCheck, Tape
 from ..runtime.reference import evaluate
 from ..runtime.tape_keys import CALL, CONST, INPUT, ITEM, WRITE, graph_of
@@ -235,16 +235,15 @@ class StaticTape(Tape):
 
     def abandon(self) -> None:
         """After an error: what was recorded so far is carried out, as it would have been without recording."""
-        alive = [buffer for reference in self.buffers if (buffer := reference()) is not None]
-        outputs, arrays = self.fresh_outputs(alive)
-        outputs += [(buffer.node, buffer.number) for buffer in self.changed]
-        graph = graph_of(self.keys, self.types, outputs)
-        self.over = True
-        values = [np.array(value) for value in evaluate(graph, [on_host(array) for array in self.inputs])]
-        for value, target in zip(values, [*arrays, *[buffer.root for buffer in self.changed]], strict=True):
-            target[...] = placed_beside(value, target)
-        self.over = True
-        self.close()
+        try:
+            alive = [buffer for reference in self.buffers if (buffer := reference()) is not None]
+            outputs, arrays = self.fresh_outputs(alive)
+            outputs += [(buffer.node, buffer.number) for buffer in self.changed]
+            self.over = True
+            carry_out(graph_of(self.keys, self.types, outputs), self.inputs, arrays)
+        finally:
+            self.over = True
+            self.close()
 
     def discard(self) -> None:
         """After an error: forget what was recorded. Nothing that it would have changed has been changed."""

@@ -101,8 +101,11 @@ _OF_TENSORS: Final = frozenset(
 )  # fmt: skip
 # Functions of other packages of the library that ask for what does not change while a program runs.
 _CONSTANT: Final = frozenset(
-    ("is_tensor", "is_storage", "typename", "is_available", "is_built", "device_count", "_get_tracing_state")
-)
+    (
+        "is_tensor", "is_storage", "typename", "is_available", "is_built", "device_count", "_get_tracing_state", "_is_tracing",
+        "_are_functorch_transforms_active",  # a graph is recorded for calls outside of vmap alone
+    )
+)  # fmt: skip
 # What the library is built on: not the program's, where the library calls it.
 _BENEATH: Final = sys.stdlib_module_names | {
     "numpy",

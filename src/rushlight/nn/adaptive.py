@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..core.tensor import Tensor
 from ..ops.activations import log_softmax
 from ..ops.creation import empty, zeros
+from ..ops.joining import cat
 from .containers import ModuleList, Sequential
 from .linear import Linear
 from .module import Module
@@ -131,8 +132,6 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         return self._get_full_log_prob(input, self.head(input))
 
     def _get_full_log_prob(self, input: Tensor, head_output: Tensor) -> Tensor:
-        from ..ops.joining import cat
-
         head = log_softmax(head_output, 1)
         parts = [head[:, : self.shortlist_size]]
         for i, cluster in enumerate(self.tail):

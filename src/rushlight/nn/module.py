@@ -12,6 +12,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import RemovableHandle
 from ..core.tensor import Tensor
 from ..ops.conversion import cuda, dtype_from, parse_to
+from ..ops.creation import empty_like
 from ..ops.movement import cast
 from ..ops.placement import moved
 from . import global_hooks
@@ -644,8 +645,6 @@ class Module(ModuleState):
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Give every parameter and buffer new, uninitialised memory."""
-        from ..ops.creation import empty_like
-
         where = require_available(device)
         return self._apply(lambda t: empty_like(t, device=where), recurse)
 

@@ -166,27 +166,27 @@ def add_along(target: Array, dim: int, index: Array, values: Array, fresh: bool 
 
 def positions_along(shape: tuple[int, ...], dim: int, index: Array) -> Array:
     """Where, in a C-contiguous array of ``shape``, lie the elements that ``gather(dim, index)`` reads."""
-    positions = index
-    stride = 1
-    steps = [0] * len(shape)
-    for i in range(len(shape) - 1, -1, -1):
-        steps[i] = stride
-        stride *= shape[i]
-    if steps and steps[dim] != 1:
-        positions = index * steps[dim]
-    for i, extent in enumerate(index.shape):
+    step, offsets = (_few_places if index.size <= _FEW else _places)(shape, dim, index.shape)
+    positions = index if step == 1 else index * step
+    return positions if offsets is None else positions + offsets
+
+
+def _places(shape: tuple[int, ...], dim: int, extents: tuple[int, ...]) -> tuple[int, Array | None]:
+    """The step from one number of an index of shape ``extents`` to the next, and what its place in the other dimensions
+    adds (None for nothing)."""
+    strides = [1] * max(len(shape), 1)
+    for i in range(len(shape) - 1, 0, -1):
+        strides[i - 1] = strides[i] * shape[i]
+    offsets: Array | None = None
+    for i, extent in enumerate(extents):
         if i != dim and extent > 1:
-            offsets = _short_offsets if extent <= _SHORT else _offsets
-            positions = positions + offsets(extent, steps[i], index.ndim - i - 1)
-    return positions
+            stride = strides[i]
+            numbers = np.arange(0, extent * stride, stride) if stride else np.zeros(extent, np.intp)
+            numbers = numbers.reshape((extent,) + (1,) * (len(extents) - i - 1))
+            offsets = numbers if offsets is None else offsets + numbers
+    return strides[dim], offsets
 
 
-def _offsets(extent: int, step: int, behind: int) -> Array:
-    """0, step, 2 · step, …, ``extent`` of them, along the dimension that has ``behind`` ones behind it."""
-    numbers = np.arange(0, extent * step, step) if step else np.zeros(extent, np.intp)
-    return numbers.reshape((extent,) + (1,) * behind)
-
-
-# To make the few numbers of a short dimension takes longer than to add them.
-_SHORT: Final = 1024
-_short_offsets = lru_cache(maxsize=256)(_offsets)
+# For few numbers these take longer to make than to add.
+_FEW: Final = 1024
+_few_places = lru_cache(maxsize=256)(_places)

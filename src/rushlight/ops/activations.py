@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.device import device_of
-from ..core.dtypes import F32, F64, LOW_PRECISION, dtype
+from ..core.dtypes import F32, F64, LOW_PRECISION, dtype, float64
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.numpy_clip import clip
 from ..core.shapes import wrap_dim
 from ..core.storage import LIBRARY, Storage, program_site
@@ -20,16 +20,19 @@ from ..runtime.batched import Batched
 from ..runtime.large import run_large
 from .bounds import clamp
 from .comparison import bitwise_and, ge, gt, le, lt, where
+from .creation import empty, ones_like
 from .define import Primitive
 from .dispatch import apply, compute, not_implemented, unary, write_out
 from .functions import abs, erf, sigmoid, tanh, widened
 from .inplace import overwrite
+from .linalg import write_exact
 from .movement import cast, narrow, reshape
 from .numpy_names import required_dim
 from .pointwise import div, in_float32, in_float32_vjp, mul, neg, sub
 from .powers import exp, square
 from .quick_inplace import wrote
-from .reductions import sum_dims
+from .reductions import numpy_type, sum_dims
+from .summation import plan_for
 
 INPUT = ((0, (0,)),)
 maximum_of = np.maximum
@@ -212,7 +215,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = reshape(weight, (1, count) + (1,) * (len(shape) - 2))
     elif count == 1 and weight._array.ndim > len(shape):
         weight = reshape(weight, ())
-    return where(gt(input, 0), input, mul(weight, input))  # type: ignore[no-any-return]
+    return known_as(where(gt(input, 0), input, mul(weight, input)), "PreluKernelBackward0")
 
 
 def rrelu(
@@ -231,8 +234,6 @@ def rrelu(
 
 
 def _rrelu_training(self: Tensor, lower: float, upper: float) -> Tensor:
-    from .creation import empty, ones_like
-
     negative = self._array <= 0
     slopes = ones_like(self.detach())
     if type(negative) is Batched:  # as many for each example: what is not negative keeps its slope of 1
@@ -244,8 +245,6 @@ def _rrelu_training(self: Tensor, lower: float, upper: float) -> Tensor:
 
 
 def _float64() -> dtype:
-    from ..core.dtypes import float64
-
     return float64
 
 
@@ -258,7 +257,9 @@ def _threshold(self: Tensor, threshold: float, value: float) -> Tensor:
     kind = self._array.dtype.kind
     if kind in "bc":
         raise not_implemented("threshold", self._array.dtype)
-    return where(le(self, threshold), int(value) if kind in "iu" else value, self)  # type: ignore[no-any-return]
+    return known_as(
+        where(le(self, threshold), int(value) if kind in "iu" else value, self), "ThresholdBackward0"
+    )
 
 
 # --- exponential ones -------------------------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above 0, ``alpha * (exp(x / alpha) - 1)`` elsewhere (Barron, 2017); ``RuntimeError`` for ``alpha`` 0."""
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _or_inplace(inplace, _elu, input, (alpha, 1.0, 1.0 / alpha), "celu")
+    return known_as(_or_inplace(inplace, _elu, input, (alpha, 1.0, 1.0 / alpha), "celu"), "CeluBackward0")
 
 
 def _softplus_impl(x: Any, beta: Any, threshold: Any) -> Any:
@@ -338,7 +339,7 @@ def softplus(
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log(sigmoid(x)), without underflow on the way."""
     result = neg(softplus(neg(input), 1.0, math.inf))
-    return result if out is None else write_out(out, result, "log_sigmoid")
+    return known_as(result, "LogSigmoidBackward0") if out is None else write_out(out, result, "log_sigmoid")
 
 
 def _require_inexact(input: Tensor, name: str, kinds: str = _INEXACT_ONLY) -> None:
@@ -348,8 +349,8 @@ def _require_inexact(input: Tensor, name: str, kinds: str = _INEXACT_ONLY) -> No
 
 def _silu(self: Tensor) -> Tensor:
     if self._array.dtype in LOW_PRECISION:
-        return in_float32(_silu, self)
-    return mul(self, sigmoid(self))  # type: ignore[no-any-return]
+        return known_as(in_float32(_silu, self), "SiluBackward0")
+    return known_as(mul(self, sigmoid(self)), "SiluBackward0")
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -360,8 +361,8 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _mish(self: Tensor) -> Tensor:
     if self._array.dtype in LOW_PRECISION:
-        return in_float32(_mish, self)
-    return mul(self, tanh(softplus(self, 1.0, math.inf)))  # type: ignore[no-any-return]
+        return known_as(in_float32(_mish, self), "MishBackward0")
+    return known_as(mul(self, tanh(softplus(self, 1.0, math.inf))), "MishBackward0")
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -383,7 +384,7 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
     _require_inexact(input, "GeluKernelImpl")
     if input._array.dtype in LOW_PRECISION:
         result = in_float32(gelu, input, approximate)
-        return result if out is None else write_out(out, result, "gelu")
+        return known_as(result, "GeluBackward0") if out is None else write_out(out, result, "gelu")
     if approximate == "none":
         result = mul(input, mul(erf(mul(input, math.sqrt(0.5))), 0.5) + 0.5)
     elif approximate == "tanh":
@@ -392,7 +393,7 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
         result = mul(input, sigmoid(mul(input, mul(square(input), 0.044715 * slope) + slope)))
     else:
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return result if out is None else write_out(out, result, "gelu")
+    return known_as(result, "GeluBackward0") if out is None else write_out(out, result, "gelu")
 
 
 # --- others -----------------------------------------------------------------------------------------------------------
@@ -400,8 +401,8 @@ def gelu(input: Tensor, approximate: str = "none", *, out: Tensor | None = None)
 
 def _hardswish(self: Tensor) -> Tensor:
     if self._array.dtype in LOW_PRECISION:
-        return in_float32(_hardswish, self)
-    return mul(self, relu6(self + 3)) / 6  # type: ignore[no-any-return]
+        return known_as(in_float32(_hardswish, self), "HardswishBackward0")
+    return known_as(mul(self, relu6(self + 3)) / 6, "HardswishBackward0")
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -412,8 +413,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _hardsigmoid(self: Tensor) -> Tensor:
     if self._array.dtype in LOW_PRECISION:
-        return in_float32(_hardsigmoid, self)
-    return relu6(self + 3) / 6
+        return known_as(in_float32(_hardsigmoid, self), "HardsigmoidBackward0")
+    return known_as(relu6(self + 3) / 6, "HardsigmoidBackward0")
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -439,23 +440,25 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     if input._array.dtype in LOW_PRECISION:
         result = in_float32(lambda x: softshrink(x, lambd) + 0.0, input)  # no negative zeros
-        return result if out is None else write_out(out, result, "softshrink")
+        return (
+            known_as(result, "SoftshrinkBackward0") if out is None else write_out(out, result, "softshrink")
+        )
     low = where(lt(input, -lambd), input + lambd, mul(input, 0.0))
     result = where(gt(input, lambd), input - lambd, low)
-    return result if out is None else write_out(out, result, "softshrink")
+    return known_as(result, "SoftshrinkBackward0") if out is None else write_out(out, result, "softshrink")
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x, and 0 if it is not farther from 0 than ``lambd``."""
     _require_inexact(input, "hardshrink")
     result = where(bitwise_and(ge(input, -lambd), le(input, lambd)), 0, input)
-    return result if out is None else write_out(out, result, "hardshrink")
+    return known_as(result, "HardshrinkBackward0") if out is None else write_out(out, result, "hardshrink")
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of ``dim`` times the sigmoid of the second (Dauphin et al., 2016)."""
     if input._array.dtype in LOW_PRECISION:
-        return in_float32(glu, input, dim)
+        return known_as(in_float32(glu, input, dim), "GluBackward0")
     shape = input._array.shape
     if not shape:
         raise RuntimeError("glu does not support scalars because halving size must be even")
@@ -463,7 +466,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     half, odd = divmod(shape[dim], 2)
     if odd:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {shape[dim]}")
-    return mul(narrow(input, dim, 0, half), sigmoid(narrow(input, dim, half, half)))  # type: ignore[no-any-return]
+    return known_as(mul(narrow(input, dim, 0, half), sigmoid(narrow(input, dim, half, half))), "GluBackward0")
 
 
 # --- softmax ----------------------------------------------------------------------------------------------------------
@@ -483,7 +486,7 @@ def _softmax_impl(x: Any, dim: int) -> Any:
     # Shifted by the greatest element, so that nothing overflows.
     result = x - _max_reduce(x, dim, None, None, True)
     np.exp(result, result)
-    result /= _add_reduce(result, dim, None, None, True)
+    result /= plan_for(x.shape, dim, True, x.dtype)(result)
     return result
 
 
@@ -495,7 +498,8 @@ def _log_softmax_impl(x: Any, dim: int) -> Any:
     if not x.flags.c_contiguous:
         x = np.ascontiguousarray(x)
     result = x - _max_reduce(x, dim, None, None, True)
-    result -= np.log(_add_reduce(np.exp(result), dim, None, None, True))
+    total = plan_for(x.shape, dim, True, x.dtype)(np.exp(result))
+    result -= np.log(total, total)
     return result
 
 
@@ -556,7 +560,7 @@ def _along(record: Primitive, input: Tensor, dim: int, dtype: dtype | None) -> T
             f"{record.name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
     if dtype is not None:
-        input = cast(input, dtype.numpy)
+        input = cast(input, numpy_type(dtype))
     return apply(record, (input,), {"dim": wrap_dim(dim, input._array.ndim)})  # type: ignore[no-any-return]
 
 
@@ -578,7 +582,7 @@ def softmax(
     if dim is None:
         dim = required_dim("softmax", axis)
     result = _along(SOFTMAX, input, dim, dtype)
-    return result if out is None else write_out(out, result, "softmax")
+    return result if out is None else write_exact(out, result, "softmax")
 
 
 def log_softmax(
@@ -593,7 +597,7 @@ def log_softmax(
     if dim is None:
         dim = required_dim("log_softmax", axis)
     result = _along(LOG_SOFTMAX, input, dim, dtype)
-    return result if out is None else write_out(out, result, "log_softmax")
+    return result if out is None else write_exact(out, result, "log_softmax")
 
 
 def softmin(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:

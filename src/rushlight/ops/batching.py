@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from ..core.grad_mode import DECIDING
-from ..core.history import Node
+from ..core.history import NamedByNode, Node
 from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched, enter, leave
@@ -20,7 +20,7 @@ from ..runtime.pending import Pending
 from . import batching_arrays, batching_layers, batching_matrices, batching_recurrence
 from .batching_core import MODE, RULES, lined, looped, run_batched
 from .define import Primitive
-from .dispatch import as_array
+from .dispatch import as_array, attach
 from .joining import stack
 from .movement import expand
 from .splitting import unbind
@@ -73,7 +73,14 @@ LEAVE: Primitive = Primitive(
     "leave_batch",
     leave,
     lambda g, node: entered(g, node.attrs["level"], node.attrs["size"], node.attrs["dim"]),
+    grad_name=NamedByNode(lambda node: _name_inside(node)),  # noqa: PLW0108 - it is defined below
 )
+
+
+def _name_inside(node: Node) -> str:
+    # PyTorch's graphs show the operation on the batch.
+    edge = node.edges[0]
+    return "AliasBackward0" if edge is None or not edge.edges else edge.name()
 
 
 def entered(tensor: Tensor, level: int, size: int, dim: int) -> Tensor:
@@ -92,8 +99,6 @@ def left(tensor: Tensor, level: int, size: int, dim: int) -> Tensor:
 
 
 def _attached(record: Primitive, tensor: Tensor, array: Any, level: int, size: int, dim: int) -> Tensor:
-    from .dispatch import attach
-
     return attach(record, (tensor,), {"level": level, "size": size, "dim": dim}, array)  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.dtypes import BF16, BOOL, COMPLEXES, F32, F64, INEXACT
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import NamedByNode, Node
 from ..core.numpy_clip import clip
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
@@ -30,6 +30,7 @@ from .dispatch import (
     number_array,
     write_out,
 )
+from .inplace import check_out_overlap
 from .movement import cast, clone
 from .pointwise import require_tensor
 from .quick_inplace import wrote
@@ -82,7 +83,10 @@ def _extremum(name: str, choose: Any, loses: Any, doc: str) -> Any:
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
         result: Tensor = operator(input, other)
-        return result if out is None else write_out(out, result, name)
+        if out is None:
+            return result
+        check_out_overlap(out, input, other)
+        return write_out(out, result, name)
 
     function.method = named(method, name, doc)  # type: ignore[attr-defined]
     return named(function, name, doc)
@@ -139,7 +143,20 @@ def _clamp_vjp(g: Tensor, node: Node) -> Any:
 
 
 _ALL = (0, 1, 2)
-CLAMP = Primitive("clamp", _clamp_impl, _clamp_vjp, saves=((0, _ALL), (1, _ALL), (2, _ALL)))
+
+
+def _clamp_name(node: Node) -> str:
+    bounds = node.saved[1:] if isinstance(node.saved, tuple) else ()
+    return f"ClampBackward{0 if any(isinstance(bound, Tensor) for bound in bounds) else 1}"
+
+
+CLAMP = Primitive(
+    "clamp",
+    _clamp_impl,
+    _clamp_vjp,
+    saves=((0, _ALL), (1, _ALL), (2, _ALL)),
+    grad_name=NamedByNode(_clamp_name),
+)
 
 
 def _clamp(self: Tensor, min: Any = None, max: Any = None) -> Tensor:

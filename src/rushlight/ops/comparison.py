@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, OF_NUMPY, default_numpy
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
@@ -209,6 +210,7 @@ def isnan(input: Tensor) -> Tensor:
 
 def isinf(input: Tensor) -> Tensor:
     """Whether the element is infinite (a complex one: whether a part is)."""
+    check_tensor_argument("isinf", "input", input)
     dtype = input._array.dtype
     if dtype in COMPLEXES:
         return bitwise_or(isinf(real(input)), isinf(imag(input)))  # type: ignore[no-any-return]
@@ -219,6 +221,7 @@ def isinf(input: Tensor) -> Tensor:
 
 def isfinite(input: Tensor) -> Tensor:
     """Whether the element is neither nan nor infinite (a complex one: both parts)."""
+    check_tensor_argument("isfinite", "input", input)
     dtype = input._array.dtype
     if dtype in COMPLEXES:
         return bitwise_and(isfinite(real(input)), isfinite(imag(input)))  # type: ignore[no-any-return]
@@ -244,6 +247,7 @@ isneginf = _infinite("isneginf", -np.inf, "Whether the element is -inf.")
 
 def isreal(input: Tensor) -> Tensor:
     """Whether the element is real: of a complex one, whether its imaginary part is zero."""
+    check_tensor_argument("isreal", "input", input)
     return eq(imag(input) if input._array.dtype in COMPLEXES else input.new_zeros(input.shape), 0)  # type: ignore[no-any-return]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import strided
 from ..core.dtypes import C64, C128, COMPLEXES, F16, F32, F64
 from ..core.tensor import Tensor
@@ -76,6 +77,7 @@ def real(input: Tensor) -> Tensor:
 
 def imag(input: Tensor) -> Tensor:
     """The imaginary part, a view of a complex tensor's memory; ``RuntimeError`` for real tensors."""
+    check_tensor_argument("imag", "input", input)
     if input._array.dtype not in COMPLEXES:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
     return select(view_as_real(input), -1, 1)
@@ -102,6 +104,7 @@ def conj(input: Tensor) -> Tensor:
 
     PyTorch gives a lazy view here; this is a copy, so a change of the result in place does not change ``input``.
     """
+    check_tensor_argument("conj", "input", input)
     return conj_physical(input) if input._array.dtype in COMPLEXES else input
 
 

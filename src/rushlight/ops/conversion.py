@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from ..core.dtypes import (
 )
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import LeafNode
+from ..core.printing import format_tensor
 from ..core.shapes import Size, size_of, wrap_dim
 from ..core.sparse_arrays import SPOKEN, SparseArray, unsupported
 from ..core.tensor import Tensor, init_fields, make_tensor, storage_of
@@ -336,7 +338,8 @@ def element_size(self: Tensor) -> int:
 
 
 def memory_root(array: Any) -> Any:
-    """The array that owns the memory of ``array``."""
+    """The array that owns the memory of ``array``. While a recording is made that memory need not hold the values yet: whoever
+    looks at it gives this the ``written_array``."""
     if isinstance(array, SparseArray):
         raise unsupported("access to the storage", array.layout)
     if type(array) is Pending:
@@ -351,6 +354,11 @@ def memory_root(array: Any) -> Any:
             break
         base = base.base  # NumPy's as_strided puts an object of its own between the two
     return array
+
+
+def written_array(array: Any) -> Any:
+    """``array``, of a recording or not, as one whose memory holds its values and may be looked at from now on."""
+    return array.tape.share(array) if type(array) is Pending else array
 
 
 def data_ptr(self: Tensor) -> int:
@@ -507,6 +515,11 @@ def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
 ALIAS = Primitive("alias", lambda x: x[...], lambda g, node: g)
 
 
+# What `autograd.forward_ad` knows of a tensor to be printed: its tangent (None without one), and whether it requires grad
+# for another reason than being dual. Empty until that module is imported.
+DUAL_FACTS: Final[list[Callable[[Tensor], tuple[Tensor | None, bool]]]] = []
+
+
 def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
     if type(self._array) is Batched:
         inside = repr(make_tensor(self._array.value)).replace("\n", "\n    ")
@@ -515,9 +528,12 @@ def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
         from .sparse_methods import formatted  # built on this module
 
         return formatted(self)
-    from ..core.printing import format_tensor
-
     node = self.grad_fn
+    requires_grad = self._node is not None
+    tangent = None
+    if DUAL_FACTS and requires_grad:
+        tangent, requires_grad = DUAL_FACTS[0](self)
+        node = node if requires_grad else None
     default = get_default_dtype()
     cls = type(self)
     where = device_of(self._array)
@@ -526,8 +542,9 @@ def _repr(self: Tensor, *, tensor_contents: object = None) -> str:
         device_suffix=None if where is CPU else str(where),
         dtype_name=OF_NUMPY[self._array.dtype].name,
         default_dtype_name=default.name,
-        requires_grad=self._node is not None,
+        requires_grad=requires_grad,
         grad_fn_name=None if node is None else node.name(),
+        tangent=None if tangent is None else repr(tangent),
         class_name="tensor" if cls is Tensor or cls.__name__ in ("Parameter", "Buffer") else cls.__name__,
         is_parameter=getattr(cls, "_is_param", False),
     )

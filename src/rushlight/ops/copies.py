@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import OF_ARRAYS
+from ..core.device import OF_ARRAYS, part_of
 from ..core.dtypes import by_name
 from ..core.sparse_arrays import SparseArray, from_parts
 from ..core.tensor import Tensor, init_fields, make_tensor
-from .conversion import data_ptr, memory_root
+from ..runtime.pending import Pending, address
+from .conversion import data_ptr, memory_root, written_array
 
 
 def _rebuild(array: Any, requires_grad: bool, extra: dict[str, Any]) -> Tensor:
@@ -51,7 +52,7 @@ def _reduce(self: Tensor, protocol: Any) -> Any:
 
 
 def _reduced(self: Tensor) -> Any:
-    array = self._array  # without the history: what is unpickled is a leaf
+    array = written_array(self._array)  # without the history: what is unpickled is a leaf
     if isinstance(array, SparseArray):
         return (_rebuild_sparse, (*array.parts(), self.requires_grad, dict(self.__dict__)))
     root = array if type(array) in OF_ARRAYS else memory_root(array)
@@ -90,6 +91,8 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         return _with_fields_copied(self, self._array.copy(), memo)
     if type(self._array) in OF_ARRAYS:
         return _with_fields_copied(self, self._array.copy(), memo)
+    if type(self._array) is Pending:
+        return _with_fields_copied(self, _copied_on_tape(self._array, memo), memo)
     # Views of one memory stay views of one memory: the whole of it is copied once, and looked up by its owner.
     root = memory_root(self._array)
     key = id(root)
@@ -111,6 +114,19 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         else:
             array = self._array.copy()
     return _with_fields_copied(self, array, memo)
+
+
+def _copied_on_tape(array: Any, memo: dict[int, Any]) -> Any:
+    """The same for an array of a recording: the copy is a node of it."""
+    root = array.buffer.root
+    whole = memo.get(id(root))
+    if whole is None:
+        whole = memo[id(root)] = array.part(root).copy()
+        memo.setdefault(id(memo), []).append(root)  # which keeps its id from being another's
+    memory = whole.memory if type(whole) is Pending else whole
+    place = (array.memory.shape, array.memory.strides, address(array.memory) - address(root), array.memory.dtype)
+    part = part_of(memory, *place)
+    return whole.part(part) if type(whole) is Pending else part
 
 
 def _with_fields_copied(self: Tensor, array: Any, memo: dict[int, Any]) -> Tensor:

@@ -273,20 +273,19 @@ def full(
     shape = checked_shape((size,), "full")
     where = require_available(device)
     check_layout(layout)
-    numpy_dtype(dtype)  # raises for what is no dtype
+    given = numpy_dtype(dtype)  # raises for what is no dtype
     fill_value = _fill_number(fill_value, "full")
     if out is not None:
         wanted = out_dtype(out, dtype, "full")
-    elif dtype is None:
-        wanted = natural_dtype(fill_value)
     else:
-        wanted = numpy_dtype(dtype)
+        wanted = natural_dtype(fill_value) if dtype is None else given
     from .overwriting import element_array  # overwriting is built on creation
 
     value = element_array(fill_value, wanted)
     if where is not CPU and out is None:
         return _finish(made_on(where, "full", shape, wanted, value), requires_grad, where)
-    result = allocated(lambda extents, kind: np.full(extents, value), shape, wanted)
+    result = allocated(np.empty, shape, wanted)
+    result[...] = value
     return _finish(result, requires_grad) if out is None else write_out(out, make_tensor(result), "full")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import on_host
 from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
@@ -24,7 +25,8 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime import lapack
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
-from .linalg import batched, mH_of, mT_of
+from .joining import cat
+from .linalg import batched, mH_of, mT_of, write_exact
 from .movement import narrow, reshape, unsqueeze
 from .placement import tensor_beside
 from .rearranging import tril, triu
@@ -115,6 +117,24 @@ def with_history(node: Node, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple([make_tensor(t._array, OutputNode(node, i, t._array)) for i, t in enumerate(values)])
 
 
+def svd_arrays(a: Array, full_matrices: bool) -> tuple[Array, ...]:
+    """``(U, S, Vh)``; ``LinAlgError`` for a nan."""
+    try:
+        if not np.isinf(a).any():
+            return tuple(np.linalg.svd(a, full_matrices))
+        if np.isnan(a).any():
+            raise np.linalg.LinAlgError("nan")
+    except np.linalg.LinAlgError:
+        raise LinAlgError(
+            "linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values."
+        ) from None
+    # LAPACK's routine may never come back from an infinity. PyTorch's singular values are nan then, its vectors anything.
+    finite = np.isfinite(a).all((-2, -1))
+    u, s, vh = np.linalg.svd(np.where(finite[..., None, None], a, 0), full_matrices)
+    s[~finite] = np.nan
+    return u, s, vh
+
+
 # --- inverse and solve ------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +215,7 @@ def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     check_square(A, "linalg.inv")
     check_inexact(A, "linalg.inv")
     result = apply(INV, (A,))
-    return result if out is None else write_out(out, result, "linalg_inv")
+    return result if out is None else write_exact(out, result, "linalg_inv")
 
 
 def _zero_pivot(a: Array) -> int:
@@ -237,10 +257,19 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
     return named_result("linalg_inv_ex", (result, tensor_beside(A, info)), out)
 
 
+def written_parts(name: str, parts: tuple[Tensor, ...], out: Any) -> tuple[Tensor, ...]:
+    """The tensors of ``out``, once the parts are in them; ``TypeError`` for what is not as many tensors."""
+    if not isinstance(out, tuple | list):
+        raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
+    if len(out) != len(parts):
+        raise TypeError(f"expected tuple of {len(parts)} elements but got {len(out)}")
+    return tuple([write_exact(target, part, name) for target, part in zip(out, parts, strict=True)])
+
+
 def named_result(name: str, parts: tuple[Tensor, ...], out: Any = None) -> Any:
     """The parts as PyTorch's named tuple, written into the tensors of ``out`` if there are any."""
     if out is not None:
-        parts = tuple([write_out(target, part, name) for target, part in zip(out, parts, strict=True)])
+        parts = written_parts(name, parts, out)
     return maker(name)(parts)
 
 
@@ -302,8 +331,10 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
         >>> torch.linalg.solve(torch.tensor([[2., 0.], [0., 4.]]), torch.tensor([2., 8.]))
         tensor([1., 2.])
     """
+    check_tensor_argument("linalg_solve", "A", A)
+    check_tensor_argument("linalg_solve", "B", B)
     result = _solve(A, B, left, "linalg.solve")
-    return result if out is None else write_out(out, result, "linalg_solve")
+    return result if out is None else write_exact(out, result, "linalg_solve")
 
 
 def _solve(A: Tensor, B: Tensor, left: bool, name: str) -> Tensor:
@@ -430,7 +461,7 @@ def linalg_cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None
                 [1., 2.]])
     """
     result = _cholesky(A, upper, "linalg.cholesky")
-    return result if out is None else write_out(out, result, "linalg_cholesky")
+    return result if out is None else write_exact(out, result, "linalg_cholesky")
 
 
 def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
@@ -499,8 +530,6 @@ def _qr_vjp(gradients: Any, node: Node) -> Tensor:
         from_v = batched(q, batched(v, mH_of(g_v)))
         g_x = _qr_tall(from_v if g_q is None else g_q + from_v, g_u, q, x_r)
         g_y = batched(q, g_v)
-    from .joining import cat
-
     return cat((g_x, g_y), -1)
 
 

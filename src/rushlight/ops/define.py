@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, Final
 
-from ..core.history import grad_name_of
+from ..core.history import NamedByNode, grad_name_of
 from ..runtime.large import LARGE_FROM, NEVER
 
 
@@ -36,12 +36,12 @@ class Primitive:
     ``check`` is called with the operands first on the general path, to raise for those that it does not take.
     For an operation with several results, ``gradient`` is a tuple with None for the results that nothing used, and
     ``saves_output`` may list the numbers of those to keep: ``node.unpack()`` gives them, without their histories, last.
+    ``differentiable`` says how many of them, from the first on, gradients flow to (None: all of inexact dtypes).
     """
 
     __slots__ = (
-        "check", "errors", "function", "grad_name", "impl", "inplace", "large", "method", "name", "refuses", "rule",
-        "samples", "saves",
-        "saves_output", "value_dependent", "vjp",
+        "check", "differentiable", "errors", "function", "grad_name", "impl", "inplace", "large", "method", "name", "refuses",
+        "rule", "samples", "saves", "saves_output", "value_dependent", "vjp",
     )  # fmt: skip
 
     def __init__(
@@ -56,9 +56,10 @@ class Primitive:
         samples: Callable[[], Iterable[tuple[Any, ...]]] | None = None,
         errors: Callable[[], Iterable[tuple[type[Exception], tuple[Any, ...]]]] | None = None,
         value_dependent: bool = False,
-        grad_name: str | Callable[[Any], str] | None = None,
+        grad_name: str | Callable[[Any], str] | NamedByNode | None = None,
         refuses: str = "",
         check: Callable[..., None] | None = None,
+        differentiable: int | None = None,
     ) -> None:
         if name in PRIMITIVES:
             raise AssertionError(f"primitive {name!r} is defined twice")
@@ -74,6 +75,7 @@ class Primitive:
         self.grad_name: Final = grad_name or grad_name_of(name)
         self.refuses: Final = refuses
         self.check: Final = check
+        self.differentiable: Final = differentiable
         self.large: Final = LARGE_FROM.get(
             name, NEVER
         )  # elements: from here on eager mode asks for a compiled kernel

@@ -91,6 +91,8 @@ def compute(impl: Callable[..., Any], arrays: Any, attrs: dict[str, Any]) -> Any
     except FloatingPointReport:
         with np.errstate(all="ignore"):
             return impl(*arrays, **attrs)
+    except MemoryError as error:
+        raise RuntimeError(f"DefaultCPUAllocator: can't allocate memory: {error}") from None
 
 
 def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | None = None) -> Any:
@@ -123,7 +125,11 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
         if record.refuses and arrays[0].dtype.kind in record.refuses:
             raise not_implemented(record.name, arrays[0].dtype)
         result = _checked(record, arrays, attrs, tape)
-        return attach(record, operands, attrs, result) if history or type(result) is not ndarray else make_tensor(result)
+        return (
+            attach(record, operands, attrs, result)
+            if history or type(result) is not ndarray
+            else make_tensor(result)
+        )
     check_tensors(record.name, operands)
     dtype = common_dtype(operands)
     if dtype.kind in record.refuses:
@@ -133,9 +139,7 @@ def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | 
     compute_dtype = dtype
     if dtype in LOW_PRECISION and keeps_numbers(record, attrs):
         for operand in operands if record.name == "mul" else operands[1:]:  # of a quotient, the divisor
-            if not isinstance(operand, Tensor) or (
-                not operand._array.ndim and operand._array.dtype != dtype
-            ):
+            if not isinstance(operand, Tensor) or (not operand._array.ndim and operand._array.dtype != dtype):
                 compute_dtype = F32
     arrays = []
     for operand in operands:
@@ -391,11 +395,16 @@ def _attach_many(
     node = Node(record, edges, arrays[0], saved, attrs, site, None if saved is None else versions_of(saved))
     node.outputs = tuple([(array.shape, array.dtype) for array in arrays])
     tensors: list[Tensor] = []
+    limit = len(arrays) if record.differentiable is None else record.differentiable
     for i, array in enumerate(arrays):
-        tensor = make_tensor(array, OutputNode(node, i, array) if array.dtype in INEXACT else None)
+        flows = i < limit and array.dtype in INEXACT
+        tensor = make_tensor(array, OutputNode(node, i, array) if flows else None)
         tensors.append(tensor if type(array) is ndarray else held(tensor))
     if type(record.saves_output) is tuple:
-        node.saved = (*(node.saved or ()), *[alias_of(tensors[i]) for i in record.saves_output])
+        outputs = [tensors[i] for i in record.saves_output]
+        # With its history a saved result would make a cycle.
+        outputs = [tensor if tensor._node is None else alias_of(tensor) for tensor in outputs]
+        node.saved = (*(node.saved or ()), *outputs)
         if node.versions is not None:
             node.versions = (*node.versions, *[0 for _ in record.saves_output])
         if site is None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import F32, INEXACT, LOW_PRECISION, OF_NUMPY, dtype
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
@@ -92,7 +92,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | N
     norms = vector_norm(wide, p, others, True)
     factor = (maxnorm / (norms + 1e-7)).where(norms.gt(maxnorm), norms.new_ones(()))
     result = input * (cast(factor, array.dtype) if array.dtype in LOW_PRECISION else factor)
-    return result if out is None else write_exact(out, result)
+    return known_as(result, "RenormBackward0") if out is None else write_exact(out, result)
 
 
 # --- distances --------------------------------------------------------------------------------------------------------
@@ -114,8 +114,8 @@ def dist(input: Tensor, other: Tensor, p: float = 2, *, out: Tensor | None = Non
         raise RuntimeError(
             f"norm(): input dtype should be either floating point or complex. Got {type_name(gap._array.dtype)} instead."
         )
-    result = vector_norm(gap, p)
-    return result if out is None else write_out(out, result, "dist")
+    result = known_as(vector_norm(gap, p), "DistBackward0")
+    return known_as(result, "DistBackward0") if out is None else write_out(out, result, "dist")
 
 
 def _cdist_impl(x1: Array, x2: Array, p: float, product: bool) -> Any:
@@ -252,8 +252,8 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     first, second = (make_tensor(place.astype(np.int64)) for place in np.triu_indices(len(array), 1))
     gaps = input.index_select(0, first) - input.index_select(0, second)
     if not gaps._array.size:
-        return gaps.abs().sum(1)  # type: ignore[no-any-return]
-    return vector_norm(gaps, p, 1)
+        return known_as(gaps.abs().sum(1), "PdistBackward0")
+    return known_as(vector_norm(gaps, p, 1), "PdistBackward0")
 
 
 def pairwise_distance(
@@ -267,7 +267,7 @@ def pairwise_distance(
         tensor([5.])
     """
     check_tensor("pairwise_distance", x1)
-    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
+    return known_as(vector_norm(x1 - x2 + eps, p, -1, keepdim), "NormBackward1")
 
 
 METHODS: dict[str, Any] = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import BOOL, F32, F64, I64
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.return_types import maker
 from ..core.shapes import wrap_dim, wrap_dims
 from ..core.storage import LIBRARY, Storage, program_site
@@ -206,7 +206,7 @@ def aminmax(
         )
     _check_not_empty("aminmax", array, axes, RuntimeError)
     attrs = {"axis": axes, "keepdims": keepdim}
-    low, high = apply_to_one(AMIN, input, attrs), apply_to_one(AMAX, input, attrs)
+    low, high = [known_as(apply_to_one(record, input, attrs), "AminmaxBackward0") for record in (AMIN, AMAX)]
     return named_result("aminmax", AminmaxResult, (low, high), out)
 
 

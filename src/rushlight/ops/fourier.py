@@ -8,6 +8,7 @@ of points, 2 by the number.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import C64, C128, F32, F64, INEXACT, OF_NUMPY, default_numpy, dtype
 from ..core.history import Node
-from ..core.shapes import wrap_dim
+from ..core.shapes import LONG_DIMENSION, check_fits, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime import direct
 from ..runtime.transposed_copy import contiguous as row_major
@@ -156,6 +157,8 @@ def resized(x: Tensor, dim: int, length: int) -> Tensor:
         return x
     if shape[dim] > length:
         return narrow(x, dim, 0, length)
+    if length > LONG_DIMENSION:
+        check_fits((*shape[:dim], length, *shape[dim + 1 :]), x._array.dtype.itemsize)
     added = tensor_beside(x, np.zeros((*shape[:dim], length - shape[dim], *shape[dim + 1 :]), x._array.dtype))
     return cat([x, added], dim)
 
@@ -196,11 +199,18 @@ def _one_dim(input: Tensor, dim: int, n: int | None) -> tuple[int, int]:
     return dim, _points(input._array.shape[dim] if n is None else n)
 
 
+def _stands_for_int(given: Any) -> bool:
+    """Whether a dimension or a size came alone: an int, NumPy's too, or a 0-dim tensor."""
+    return isinstance(given, int) or (
+        hasattr(given, "__index__") and getattr(getattr(given, "_array", given), "ndim", 0) == 0
+    )
+
+
 def _some_dims(input: Tensor, dim: Dims, s: Dims, name: str) -> tuple[tuple[int, ...], list[int]]:
     """The dimensions counted from the front, and the number of points along each (-1 where ``s`` does not say)."""
     ndim = input._array.ndim
-    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    sizes = None if s is None else [s] if isinstance(s, int) else [int(n) for n in s]
+    dims = None if dim is None else (dim,) if _stands_for_int(dim) else tuple(dim)
+    sizes = None if s is None else [index(n) for n in ((s,) if _stands_for_int(s) else s)]
     if dims is not None:
         dims = tuple(wrap_dim(d, ndim, scalar_ok=False) for d in dims)
         if len(set(dims)) != len(dims):

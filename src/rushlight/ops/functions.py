@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.dtypes import COMPLEXES, F32, F64, LOW_PRECISION, default_numpy
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.tensor import Tensor, as_array
 from ..runtime import special_functions
 from ..runtime.special_functions import in_float64
@@ -26,6 +28,7 @@ from .dispatch import (
     apply,
     binary,
     inplace_form,
+    is_number,
     named,
     named_in_place,
     not_implemented,
@@ -210,7 +213,7 @@ def logit(input: Tensor, eps: Any = None, *, out: Tensor | None = None) -> Tenso
     """
     if isinstance(eps, Tensor):
         eps = plain_number("logit", "eps", eps)
-    if eps is not None and not isinstance(eps, int | float):
+    if eps is not None and not is_number(eps):
         raise TypeError(f"logit(): argument 'eps' must be float, not {type(eps).__name__}")
     result = apply(LOGIT, (input,), {"eps": eps})
     return result if out is None else write_out(out, result, "logit")
@@ -271,7 +274,7 @@ def _frac(self: Tensor) -> Tensor:
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The part after the point, with the element's sign."""
     result = _frac(input)
-    return result if out is None else write_out(out, result, "frac")
+    return known_as(result, "FracBackward0") if out is None else write_out(out, result, "frac")
 
 
 # --- magnitude and sign -----------------------------------------------------------------------------------------------
@@ -451,7 +454,12 @@ LGAMMA = Primitive(
 )
 POLYGAMMA = Primitive(
     "polygamma",
-    lambda x, n: in_float64(lambda array: special_functions.polygamma(n, array))(x),
+    # Of so high an order the factorial is inf and the zeta function 0 to float64's precision.
+    lambda x, n: (
+        np.full_like(x, np.nan)
+        if n > 10_000
+        else in_float64(lambda array: special_functions.polygamma(n, array))(x)
+    ),
     lambda g, node: mul(g, polygamma(node.attrs["n"] + 1, node.unpack()[0])),
     rule=FLOAT,
     saves=INPUT,
@@ -471,10 +479,13 @@ def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.polygamma(1, torch.tensor([1.0]))  # π²/6
         tensor([1.6449])
     """
-    if not isinstance(n, int):
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    n = index(n)
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
+    if n >= 1 << 63:
+        raise ValueError(f"Overflow when unpacking long long: {n}")
     result = apply(POLYGAMMA, (input,), {"n": n})
     return result if out is None else write_out(out, result, "polygamma")
 
@@ -484,13 +495,13 @@ def _polygamma_method(self: Tensor, n: int) -> Tensor:
 
 
 def _digamma_method(self: Tensor) -> Tensor:
-    return apply(POLYGAMMA, (self,), {"n": 0})  # type: ignore[no-any-return]
+    return known_as(apply(POLYGAMMA, (self,), {"n": 0}), "DigammaBackward0")
 
 
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The derivative of ``lgamma``."""
     result = _digamma_method(input)
-    return result if out is None else write_out(out, result, "digamma")
+    return known_as(result, "DigammaBackward0") if out is None else write_out(out, result, "digamma")
 
 
 def _xlogy_vjp(g: Tensor, node: Node) -> Any:
@@ -571,7 +582,7 @@ def _sinc(self: Tensor) -> Tensor:
 def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """sin(πx) / (πx), and 1 at 0."""
     result = _sinc(input)
-    return result if out is None else write_out(out, result, "sinc")
+    return known_as(result, "SincBackward0") if out is None else write_out(out, result, "sinc")
 
 
 # --- angles and complex numbers ---------------------------------------------------------------------------------------
@@ -594,17 +605,18 @@ def _scaled(self: Tensor, factor: float, name: str) -> Tensor:
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Degrees as radians."""
     result = _deg2rad(input)
-    return result if out is None else write_out(out, result, "deg2rad")
+    return known_as(result, "Deg2RadBackward0") if out is None else write_out(out, result, "deg2rad")
 
 
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Radians as degrees."""
     result = _rad2deg(input)
-    return result if out is None else write_out(out, result, "rad2deg")
+    return known_as(result, "Rad2DegBackward0") if out is None else write_out(out, result, "rad2deg")
 
 
 def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The angle in radians of complex numbers; of real ones 0, or π below zero."""
+    check_tensor_argument("angle", "input", input)
     if input._array.dtype in COMPLEXES:
         result = atan2(imag(input), real(input))
     else:

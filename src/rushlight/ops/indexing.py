@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.dtypes import BOOL, I64
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from .accumulation import add_along
@@ -108,6 +109,15 @@ def _at_least_vector(x: Tensor) -> Tensor:
 
 
 @numpy_names
+def write_same_type(out: Tensor, result: Tensor, name: str) -> Tensor:
+    """``out=`` of what takes no other dtype than the input's."""
+    if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"{name}(): self and result must have the same scalar type: {result.dtype} and {out.dtype}"
+        )
+    return write_out(out, result, name)
+
+
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices of ``input`` along ``dim`` whose numbers are in ``index`` (a vector of int32 or int64).
 
@@ -119,6 +129,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
         tensor([[5, 6],
                 [1, 2]])
     """
+    check_tensor_argument("index_select", "input", input)
+    check_tensor_argument("index_select", "index", index)
     dim = wrap_dim(dim, input._array.ndim)
     index = _vector(index, "index_select")
     source = _at_least_vector(input)
@@ -130,7 +142,11 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
         if index._array.size != 1:
             raise RuntimeError("index_select(): Index to scalar can have only 1 value")
         result = handed_over(result, ())
-    return result if out is None else write_out(out, result, "index_select")
+    return (
+        known_as(result, "IndexSelectBackward0")
+        if out is None
+        else write_same_type(out, result, "index_select")
+    )
 
 
 def _checked_source(self: Tensor, dim: int, index: Tensor, source: Any, name: str) -> Tensor:
@@ -213,7 +229,7 @@ def index_add(
         tensor([2., 0., 1.])
     """
     result = _index_update(input, dim, index, _times(source, alpha), True, "index_add_", False)
-    return result if out is None else write_out(out, result, "index_add")
+    return known_as(result, "IndexAddBackward0") if out is None else write_out(out, result, "index_add")
 
 
 @numpy_names
@@ -234,7 +250,7 @@ def index_copy(
         tensor([6., 0., 5.])
     """
     result = _index_update(input, dim, index, source, False, "index_copy_", False)
-    return result if out is None else write_out(out, result, "index_copy")
+    return known_as(result, "IndexCopyBackward0") if out is None else write_out(out, result, "index_copy")
 
 
 @numpy_names
@@ -280,10 +296,10 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """
     dim, index, content = _checked_fill(input, dim, index, value)
     if content._node is not None:
-        return _fill_by_mask(input, dim, index, content)
+        return known_as(_fill_by_mask(input, dim, index, content), "IndexFillBackward0")
     attrs = {"dims": (dim,), "accumulate": False}
     result = put_at(_at_least_vector(input), content, (index,), attrs)
-    return result if input._array.ndim else handed_over(result, ())
+    return known_as(result, "IndexFillBackward0") if input._array.ndim else handed_over(result, ())
 
 
 def _fill_by_mask(x: Tensor, dim: int, index: Tensor, content: Tensor) -> Tensor:
@@ -335,8 +351,8 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     result = read_at(reshape(input, (-1,) if input._array.size else (0,)), (index,), (0,))
     if out is not None:
         check_apart(out, result._array.shape, input._array, index._array)
-        return write_out(out, result, "take")
-    return result
+        return write_same_type(out, result, "take")
+    return known_as(result, "TakeBackward0")
 
 
 def _checked_put(self: Tensor, index: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
@@ -367,7 +383,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if not input._array.size:
         return clone(input)
     flat = put_at(reshape(input, (-1,)), source, (index,), {"dims": (0,), "accumulate": accumulate})
-    return handed_over(flat, input._array.shape)
+    return known_as(handed_over(flat, input._array.shape), "PutBackward0")
 
 
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:

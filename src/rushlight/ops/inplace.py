@@ -148,6 +148,13 @@ def check_out_overlap(out: Any, *operands: Any) -> None:
         for operand in operands:
             if isinstance(operand, Tensor) and operand._storage is storage and operand is not out:
                 check_partial_overlap(out._array, operand._array)
+    if len(operands) > 1 and any([operand is out for operand in operands]):
+        shapes = [operand._array.shape for operand in operands if isinstance(operand, Tensor)]
+        shape = broadcast_shape(*shapes)
+        if shape != out._array.shape:
+            raise RuntimeError(
+                f"output with shape {list(out._array.shape)} doesn't match the broadcast shape {list(shape)}"
+            )
 
 
 def _steps(array: Any) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.dtypes import PROMOTED
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -19,6 +20,7 @@ from ..runtime.batched import Batched
 from ..runtime.transposed_copy import contiguous as row_major
 from .define import Primitive
 from .dispatch import apply, arrays_of, common_dtype, held, run, type_name, write_out
+from .index_tensors import read_at
 from .memory_overlap import check_apart
 from .movement import SELECT, SLICE, SLICE_BACKWARD, cast, expand, make_view, reshape
 from .placement import tensor_beside
@@ -251,25 +253,42 @@ def stack(
     """
     if axis is not None:
         dim = axis
-    _check_list(tensors, "stack")
-    if not tensors:
+    if type(tensors) is not list and type(tensors) is not tuple:
+        _check_list(tensors, "stack")
+    arrays: list[Any] = []
+    mixed = elsewhere = needs_grad = False
+    other: int | None = None  # one whose shape is not that of the first
+    dtype: Any = None
+    shape: tuple[int, ...] = ()
+    try:
+        for tensor in tensors:
+            array = tensor._array
+            if not arrays:
+                shape, dtype = array.shape, array.dtype
+            elif array.shape != shape:
+                other = len(arrays) if other is None else other
+            elif array.dtype is not dtype:
+                mixed = True
+            if type(array) is not ndarray:
+                elsewhere = True
+            if tensor._node is not None:
+                needs_grad = True
+            arrays.append(array)
+    except AttributeError:
+        _check_list(tensors, "stack")
+        raise
+    if not arrays:
         raise RuntimeError("stack expects a non-empty TensorList")
-    arrays = [tensor._array for tensor in tensors]
-    shape, dtype = arrays[0].shape, arrays[0].dtype
     dim = wrap_dim(dim, len(shape) + 1)
+    if other is not None:
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(arrays[other].shape)} at "
+            f"entry {other}"
+        )
     operands: Sequence[Tensor] = tensors
-    mixed = False
-    for i, array in enumerate(arrays):
-        if array.shape != shape:
-            raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(array.shape)} at "
-                f"entry {i}"
-            )
-        if array.dtype is not dtype:
-            mixed = True
     if mixed:
         operands, arrays = _stackable(tensors)
-    if any([type(array) is not ndarray for array in arrays]):
+    if elsewhere:
         joined = run(STACK, arrays_of(operands), {"dim": dim})
     elif dim == 0 and shape:
         joined = np_concatenate(arrays).reshape(len(arrays), *shape)
@@ -279,7 +298,7 @@ def stack(
     if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
         joined = row_major(joined) if type(joined) is ndarray else joined.copy()
     node = None
-    if grad_enabled() and joined.dtype.kind not in "iub":
+    if (needs_grad or elsewhere) and grad_enabled() and joined.dtype.kind not in "iub":
         edges = _edges(operands, joined)
         if edges.count(None) != len(edges):
             node = Node(STACK, edges, joined, None, {"dim": dim})
@@ -527,8 +546,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         >>> torch.combinations(torch.tensor([1, 2, 3])).tolist()
         [[1, 2], [1, 3], [2, 3]]
     """
-    from .index_tensors import read_at
-
+    check_tensor_argument("combinations", "input", input)
     if input._array.ndim != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._array.shape)}")
     if r < 0:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, FLOATS, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node, versions_of
+from ..core.history import Node, known_as, versions_of
 from ..core.shapes import broadcast_shape, count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.gemm import WORTH_ASKING, product
+from ..runtime.gemm import WORTH_ASKING, product, stacked
 from ..runtime.large import run_large
 from .complex_numbers import conj_of
 from .define import Primitive
@@ -134,14 +134,14 @@ def _check_dot(x: Array, y: Array, kernel: str) -> None:
     check_not_bool(x, kernel)
 
 
-def write_exact(out: Tensor, result: Tensor) -> Tensor:
-    """``out=`` of the products, which take no other dtype than the result's."""
+def write_exact(out: Tensor, result: Tensor, name: str = "product") -> Tensor:
+    """``out=`` of the products and others that take no other dtype than the result's."""
     if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
         raise RuntimeError(
             f"Expected out tensor to have dtype {c_name(result._array.dtype)}, "
             f"but got {c_name(out._array.dtype)} instead"
         )
-    return write_out(out, result, "product")
+    return write_out(out, result, name)
 
 
 # --- two matrices -----------------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def _stacked(x: Array, y: Array) -> Any:
         # One matrix for all of them: a single product, for which BLAS needs one call instead of one for each matrix.
         lead = x.shape[:-1]
         return product(x.reshape(count(lead), y.shape[0]), y).reshape((*lead, y.shape[1]))
-    return np.matmul(x, y)
+    return np.matmul(x, y) if x.size < WORTH_ASKING else stacked(x, y)
 
 
 def rows_of(tensor: Tensor) -> Tensor:
@@ -632,7 +632,7 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     check_operands("vdot", input=input, other=other)
     _check_dot(input._array, other._array, "vdot" if input._array.dtype in COMPLEXES else "dot")
     result = apply(DOT, (conj_of(input), other))
-    return result if out is None else _write_dot(out, result)
+    return known_as(result, "VdotBackward0") if out is None else _write_dot(out, result)
 
 
 def _write_dot(out: Tensor, result: Tensor) -> Tensor:

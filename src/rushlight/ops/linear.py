@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node, versions_of
+from ..core.history import NamedByNode, Node, known_as, versions_of
 from ..core.shapes import count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
@@ -61,8 +62,19 @@ getframe = sys._getframe
 def _scaled(array: Array, factor: Number) -> Array:
     if factor == 1:
         return array
+    factor = (
+        factor.item() if isinstance(factor, np.generic) else factor
+    )  # NumPy's numbers would change the dtype
+    if isinstance(factor, complex) and array.dtype.kind != "c":
+        raise RuntimeError("value cannot be converted to type float without overflow: it is complex")
+    if not isinstance(factor, int | float | complex):
+        raise TypeError(f"argument 'alpha' or 'beta' must be Number, not {type(factor).__name__}")
     # Integer tensors take a float factor's integer part, as PyTorch's kernels do.
-    return array * (factor if array.dtype in INEXACT else int(factor.real))
+    if array.dtype not in INEXACT:
+        if not math.isfinite(factor.real):
+            raise RuntimeError(f"value cannot be converted to type int64_t without overflow: {factor}")
+        factor = int(factor.real)
+    return array * factor
 
 
 def _add_product_impl(c: Array, x: Array, y: Array, beta: Number, alpha: Number) -> Any:
@@ -251,7 +263,7 @@ def addr(
         result = cast(product, common)
     else:
         result = add(input if beta == 1 else cast(mul(input, beta), common), product)
-    return result if out is None else write_out(out, result, "addr")
+    return known_as(result, "AddrBackward0") if out is None else write_out(out, result, "addr")
 
 
 def baddbmm(
@@ -315,7 +327,7 @@ def addbmm(
     tall = reshape(batch2, (y.shape[0] * y.shape[1], y.shape[2]))
     _check_addmm_dtypes(input._array, x, y)
     result = _add_product(ADDMM, input, wide, tall, (x.shape[1], y.shape[2]), beta, alpha)
-    return result if out is None else write_exact(out, result)
+    return known_as(result, "AddbmmBackward0") if out is None else write_exact(out, result)
 
 
 # --- linear -----------------------------------------------------------------------------------------------------------
@@ -357,7 +369,9 @@ LINEAR = Primitive(
     _linear_impl,
     _linear_vjp,
     saves=_SAVES_FACTORS,
-    grad_name="AddmmBackward0",
+    grad_name=NamedByNode(
+        lambda node: "MmBackward0" if node.edges[0] is None and len(node.shape) == 2 else "AddmmBackward0"
+    ),
     samples=lambda: [
         (np.ones(4), np.ones((2, 3)), np.ones((4, 3))),
         (None, np.ones((2, 2, 3)), np.ones((4, 3))),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import on_host
 from ..core.dtypes import BOOL, OF_NUMPY
 from ..core.grad_mode import GRAD_MODE
@@ -74,7 +75,12 @@ MASKED_FILL = Primitive("masked_fill", _fill_impl, _fill_vjp)
 
 
 def _filled(x: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    result = run(MASKED_FILL, arrays_of((x, value, mask)), {})
+    arrays = arrays_of((x, value, mask))
+    try:
+        result = run(MASKED_FILL, arrays, {})
+    except ValueError:
+        broadcast_shape(x._array.shape, mask._array.shape)  # raises in PyTorch's words
+        raise
     if x._node is None and value._node is None:
         return held(make_tensor(result))
     return recorded(MASKED_FILL, (x, value, mask), {}, result, (mask,))
@@ -132,6 +138,8 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
         >>> torch.masked_select(x, torch.tensor([True, False, True]))
         tensor([3, 2])
     """
+    check_tensor_argument("masked_select", "input", input)
+    check_tensor_argument("masked_select", "mask", mask)
     if not isinstance(mask, Tensor):
         raise TypeError(f"masked_select(): argument 'mask' must be Tensor, not {type(mask).__name__}")
     if mask._array.dtype != BOOL:
@@ -206,6 +214,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         >>> torch.zeros(3).masked_scatter(torch.tensor([True, False, True]), torch.tensor([5.0, 6.0, 7.0]))
         tensor([5., 0., 6.])
     """
+    check_tensor_argument("masked_scatter", "input", input)
+    check_tensor_argument("masked_scatter", "mask", mask)
+    check_tensor_argument("masked_scatter", "source", source)
     shape = broadcast_shape(input._array.shape, mask._array.shape) if isinstance(mask, Tensor) else None
     if shape is not None and shape != input._array.shape:
         input = expand(input, shape)
@@ -275,6 +286,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
                 [ 2],
                 [-1]])
     """
+    check_tensor_argument("nonzero_static", "input", input)
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
     if type(input._array) is Batched:
@@ -297,6 +309,7 @@ def argwhere(input: Tensor) -> Tensor:
         tensor([[1],
                 [2]])
     """
+    check_tensor_argument("argwhere", "input", input)
     if type(input._array) is Batched:
         from .batching import for_each_example  # its rules are built on this package's operations
 

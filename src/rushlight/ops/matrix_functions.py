@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import on_host, placed_beside
 from ..core.dtypes import COMPLEXES, F32, I64, INEXACT, LOW_PRECISION
 from ..core.history import Node
@@ -24,17 +26,18 @@ from .decompositions import (
     inv_ex,
     is_vector_case,
     named_result,
+    svd_arrays,
     with_history,
 )
 from .define import Primitive
 from .dispatch import apply, as_array, is_number, type_name, write_out
 from .joining import cat
-from .linalg import batched, matmul, mH_of
+from .linalg import batched, matmul, mH_of, write_exact
 from .movement import permute, reshape, unsqueeze
 from .norms import matrix_norm
 from .placement import tensor_beside
 from .reductions import sum as sum_of
-from .spectra import check_kernel, eigvalsh, real_of, svdvals
+from .spectra import check_kernel, eigh_arrays, eigvalsh, real_of, svdvals
 
 Array = NDArray[Any]
 
@@ -47,7 +50,7 @@ def _cofactors_impl(a: Array) -> Any:
     n = a.shape[-1]
     if n == 0:
         return a.copy()
-    u, s, vh = np.linalg.svd(a)
+    u, s, vh = svd_arrays(a, True)
     before = np.cumprod(np.concatenate([np.ones_like(s[..., :1]), s[..., :-1]], -1), -1)
     after = np.cumprod(np.concatenate([np.ones_like(s[..., :1]), s[..., :0:-1]], -1), -1)[..., ::-1]
     sign = np.conj(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
@@ -106,7 +109,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
         check_inexact(A, "linalg.det")
     check_kernel(A, "lu_cpu")
     result = apply(DET, (A,))
-    return result if out is None else write_out(out, result, "linalg_det")
+    return result if out is None else write_exact(out, result, "linalg_det")
 
 
 def _slogdet_vjp(gradients: Any, node: Node) -> Tensor:
@@ -197,12 +200,12 @@ def _pinv_impl(a: Array, atol: Any, rtol: Any, hermitian: bool) -> Any:
     if a.size == 0:
         return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
     if hermitian:
-        values, vectors = np.linalg.eigh(a)
+        values, vectors = eigh_arrays(a, "L")
         sizes = np.abs(values)
         keep = sizes > _tolerances(a, sizes.max(-1), atol, rtol)
         scale = np.where(keep, 1 / np.where(keep, values, 1), 0).astype(values.dtype)
         return np.matmul(vectors * scale[..., None, :], np.conj(np.swapaxes(vectors, -2, -1)))
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    u, s, vh = svd_arrays(a, False)
     keep = s > _tolerances(a, s[..., 0], atol, rtol)
     scale = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)
     return np.matmul(np.conj(np.swapaxes(vh, -2, -1)) * scale[..., None, :], np.conj(np.swapaxes(u, -2, -1)))
@@ -262,6 +265,7 @@ def pinv(
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.0000]])
     """
+    check_tensor_argument("linalg_pinv", "A", A)
     array = A._array
     if array.ndim < 2 or array.dtype not in INEXACT or array.dtype in LOW_PRECISION:
         raise RuntimeError(
@@ -294,7 +298,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
 
 def _lstsq_impl(a: Array, b: Array, rcond: float) -> tuple[Array, Array, Array]:
     """The solutions of least norm, the ranks, and the singular values."""
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    u, s, vh = svd_arrays(a, False)
     keep = s > rcond * s[..., :1]
     projected = np.matmul(np.conj(np.swapaxes(u, -2, -1)), b)
     scaled = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(s.dtype)[..., None] * projected
@@ -335,6 +339,8 @@ def lstsq(
         tensor([[1.],
                 [2.]])
     """
+    check_tensor_argument("linalg_lstsq", "A", A)
+    check_tensor_argument("linalg_lstsq", "B", B)
     name = "torch.linalg.lstsq"
     a, b = A._array, B._array
     if a.ndim < 2:
@@ -393,12 +399,12 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
                 [0., 1.]])
     """
     check_square(A, "linalg.matrix_power")
-    if not isinstance(n, int):
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise TypeError(
             f"linalg_matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}"
         )
-    result = _power(A, n)
-    return result if out is None else write_out(out, result, "linalg_matrix_power")
+    result = _power(A, index(n))
+    return result if out is None else write_exact(out, result, "linalg_matrix_power")
 
 
 def _power(A: Tensor, n: int) -> Tensor:
@@ -522,6 +528,7 @@ def matrix_rank(
         >>> torch.linalg.matrix_rank(torch.tensor([[1., 1.], [1., 1.]]))
         tensor(1)
     """
+    check_tensor_argument("linalg_matrix_rank", "A", A)
     if A._array.ndim < 2:
         raise RuntimeError(
             "torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions."
@@ -549,6 +556,7 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
         >>> torch.linalg.cond(torch.tensor([[2., 0.], [0., 1.]]))
         tensor(2.)
     """
+    check_tensor_argument("linalg_cond", "A", A)
     if A._array.ndim < 2:
         raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
     allowed = (None, "fro", "nuc", float("inf"), float("-inf"), 1, -1, 2, -2)
@@ -584,6 +592,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
         >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6), ind=2).shape
         torch.Size([6, 2, 3])
     """
+    check_tensor_argument("linalg_tensorinv", "A", A)
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     shape = A._array.shape
@@ -605,6 +614,8 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = 
         >>> torch.linalg.tensorsolve(torch.eye(6).reshape(2, 3, 6), torch.ones(2, 3)).shape
         torch.Size([6])
     """
+    check_tensor_argument("linalg_tensorsolve", "A", A)
+    check_tensor_argument("linalg_tensorsolve", "B", B)
     if dims is not None:
         ndim = A._array.ndim
         moved = [wrap_dim(d, ndim) for d in dims]
@@ -630,6 +641,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
         tensor([[1, 2, 4],
                 [1, 3, 9]])
     """
+    check_tensor_argument("linalg_vander", "x", x)
     if N is None:
         N = x._array.shape[-1] if x._array.ndim else 1
     if N <= 1:

@@ -15,7 +15,7 @@ from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from .array_data import checked_shape
-from .conversion import memory_root, stride
+from .conversion import memory_root, stride, written_array
 from .memory_formats import is_contiguous, memory_format
 
 
@@ -223,12 +223,12 @@ class TypedStorage(UntypedStorage):
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
     """The memory that this tensor shares with its views, as bytes."""
-    return UntypedStorage(memory_root(self._array))
+    return UntypedStorage(memory_root(written_array(self._array)))
 
 
 def storage(self: Tensor) -> TypedStorage:
     """The memory that this tensor shares with its views, as elements. Deprecated; use ``untyped_storage``."""
-    return TypedStorage(memory_root(self._array), self._array.dtype)
+    return TypedStorage(memory_root(written_array(self._array)), self._array.dtype)
 
 
 def set_(
@@ -259,7 +259,7 @@ def set_(
         if size is None and storage_offset is None:
             self._array, self._storage = source._array, source._storage
             return self
-        shared, root = source._storage, memory_root(source._array)
+        shared, root = source._storage, memory_root(written_array(source._array))
     elif isinstance(source, UntypedStorage):
         shared, root = None, source._root
     else:

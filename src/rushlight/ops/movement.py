@@ -11,7 +11,7 @@ import numpy as np
 from ..core.device import OF_ARRAYS, strided
 from ..core.dtypes import F32, F64, FLOATS, OF_NUMPY, NumpyDType, dtype, dtype as Dtype, float8_e4m3fn
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node, UntrackedNode
+from ..core.history import Node, UntrackedNode, known_as
 from ..core.memory_order import ordered_like
 from ..core.shapes import Shape, as_shape, infer_shape, wrap_dim, wrap_dims
 from ..core.sparse_arrays import SparseArray
@@ -372,7 +372,10 @@ def squeeze(
             else ()
         )
         result = array.reshape([n for i, n in enumerate(shape) if i not in drop or n != 1])
-    return make_view(SQUEEZE, input, result, {"shape": result.shape})
+    view = make_view(SQUEEZE, input, result, {"shape": result.shape})
+    if dim is None or view._node is None:
+        return view
+    return known_as(view, "SqueezeBackward1" if isinstance(dim, int) else "SqueezeBackward2")
 
 
 def unsqueeze(input: Tensor, dim: int | None = None, *, axis: int | None = None) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.dtypes import F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
+from ..core.shapes import LONG_DIMENSION, check_fits
 from ..core.tensor import Tensor
 from ..runtime import special_functions
 from ..runtime.special_functions import in_float64
@@ -44,6 +45,7 @@ NDTRI = Primitive(
     rule=FLOAT,
     saves_output=True,
     refuses="c",
+    grad_name="SpecialNdtriBackward0",
 )
 erfcx = unary(ERFCX, "exp(x²) * erfc(x), which does not underflow.")
 ndtri = unary(NDTRI, "The quantile of the standard normal distribution.")
@@ -97,7 +99,9 @@ xlog1py = binary(XLOG1PY, "x * log1p(y); 0 where x is 0, unless y is nan.", floa
 
 def _entr_impl(x: Any) -> Any:
     term = -x * np.log(np.where(x > 0, x, x.dtype.type(1)))
-    return np.where(x > 0, term, np.where(x < 0, x.dtype.type(-np.inf), np.abs(x)))  # of 0 and nan, themselves
+    return np.where(
+        x > 0, term, np.where(x < 0, x.dtype.type(-np.inf), np.abs(x))
+    )  # of 0 and nan, themselves
 
 
 def _entr_vjp(g: Tensor, node: Node) -> Tensor:
@@ -106,13 +110,17 @@ def _entr_vjp(g: Tensor, node: Node) -> Tensor:
     return mul(g, slope)  # type: ignore[no-any-return]
 
 
-ENTR = Primitive("entr", _entr_impl, _entr_vjp, rule=FLOAT, saves=INPUT, refuses="c")
+ENTR = Primitive(
+    "entr", _entr_impl, _entr_vjp, rule=FLOAT, saves=INPUT, refuses="c", grad_name="SpecialEntrBackward0"
+)
 entr = unary(ENTR, "-x * log(x): 0 at 0 and -inf below.")
 
 
 def _mvlgamma(self: Tensor, p: int) -> Tensor:
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
+    if p > LONG_DIMENSION:
+        check_fits((*self._array.shape, p), self._array.dtype.itemsize)
     if self._array.dtype not in INEXACT:
         self = self + 0.0
     steps = [lgamma(self - j / 2) for j in range(p)]

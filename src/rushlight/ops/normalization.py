@@ -85,6 +85,7 @@ NORMALIZE = Primitive(
     _vjp,
     saves=((0, (0, 1)), (1, (0,))),
     saves_output=(1, 3),
+    differentiable=1,
     grad_name=lambda attrs: f"Native{attrs['kind']}NormBackward0",
     samples=lambda: [
         (
@@ -153,13 +154,18 @@ def normalize(
     check_same_dtype(input, weight, bias)
     if dtype.kind in "biuc":
         raise not_implemented(f"{kind.lower()}_norm", dtype)
-    layout = {"kind": kind, "columns": columns, "positions": positions, "rows": rows, "eps": eps}
-    if input._array.size < NORMALIZE.large and dtype.itemsize > 2 and _without_history(input, weight, bias):
-        arrays = [None if operand is None else operand._array for operand in (input, weight, bias)]
-        results = compute(NORMALIZE.impl, arrays, layout)
+    x = input._array
+    if (
+        x.size < NORMALIZE.large
+        and dtype.itemsize > 2
+        and _without_history(input, weight, bias)
+        and x.flags.c_contiguous
+    ):
+        w, b = None if weight is None else weight._array, None if bias is None else bias._array
+        results = compute(normalize_forward, (x, w, b, columns, positions, rows, eps), {})
         return make_tensor(results[0]), make_tensor(results[1]), make_tensor(results[2])
+    layout = {"kind": kind, "columns": columns, "positions": positions, "rows": rows, "eps": eps}
     y, mean, variance, _ = apply(NORMALIZE, (input, weight, bias), layout)
-    mean._node = variance._node = None
     return y, mean, variance
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.dtypes import F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype as dtype_class
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -159,6 +160,7 @@ def vector_norm(
         >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))
         tensor(5.)
     """
+    check_tensor_argument("linalg_vector_norm", "x", x)
     if isinstance(ord, Tensor):
         ord = plain_number("linalg_vector_norm", "ord", ord)
     if not is_number(ord) or isinstance(ord, complex):
@@ -217,6 +219,7 @@ def matrix_norm(
         >>> torch.linalg.matrix_norm(torch.tensor([[1., 2.], [3., 4.]]), 1)
         tensor(6.)
     """
+    check_tensor_argument("linalg_matrix_norm", "A", A)
     name = "linalg.matrix_norm"
     ndim = A._array.ndim
     if ndim < 2:
@@ -276,6 +279,7 @@ def linalg_norm(
         >>> torch.linalg.norm(torch.tensor([[3., 0.], [0., 4.]]), "nuc")
         tensor(7.)
     """
+    check_tensor_argument("linalg_norm", "A", A)
     ndim = A._array.ndim
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if dims is not None and len(dims) not in (1, 2):

@@ -13,7 +13,7 @@ from ..core.return_types import maker
 from ..core.shapes import wrap_dim
 from ..core.tensor import Tensor
 from .define import Primitive
-from .dispatch import not_implemented, write_out
+from .dispatch import is_number, not_implemented, write_out
 from .extrema import named_result, selected_vjp
 from .movement import reshape
 from .numpy_names import numpy_names
@@ -276,7 +276,7 @@ def _quantile(
 ) -> Tensor:  # fmt: skip
     check_tensor(name, input)
     array = input._array
-    if not isinstance(q, int | float | Tensor):
+    if not isinstance(q, float | Tensor) and (isinstance(q, complex) or not is_number(q)):
         raise TypeError(f"{name}(): argument 'q' must be float or Tensor, not {type(q).__name__}")
     check_one_dim(name, dim, keepdim)
     if not array.size:

@@ -49,7 +49,7 @@ def _copy_vjp(g: Tensor, node: Node) -> Any:
     return (None if old is None else creation.zeros_like(g), None if new is None else g)
 
 
-COPY = Primitive("copy", _copy_impl, _copy_vjp, grad_name="CopyBackwards")
+COPY = Primitive("copy", _copy_impl, _copy_vjp, grad_name="torch::autograd::CopyBackwards")
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:

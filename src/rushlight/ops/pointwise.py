@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype, natural_dtype
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.tensor import Tensor, make_tensor
 from .comparison import eq, lt, where
 from .complex_numbers import conj_of, real
@@ -465,11 +465,14 @@ def _addcmul(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
     _check_operands("addcmul", (tensor1, tensor2))
     dtype = common_dtype((self, tensor1, tensor2))
     if dtype in LOW_PRECISION:
-        return in_float32(lambda a, b, c: _addcmul(a, b, c, value=value), self, tensor1, tensor2)
+        return known_as(
+            in_float32(lambda a, b, c: _addcmul(a, b, c, value=value), self, tensor1, tensor2),
+            "AddcmulBackward0",
+        )
     if dtype not in INEXACT:
         value = int(value)
     product = mul(tensor1, tensor2) if _is_one(value) else mul(mul(tensor1, value), tensor2)
-    return _add.operator(self, product)  # type: ignore[no-any-return]
+    return known_as(_add.operator(self, product), "AddcmulBackward0")
 
 
 def _is_one(factor: Any) -> bool:
@@ -487,9 +490,12 @@ def _addcdiv(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
             "tensor2)) for integers, or convert them to a floating-point dtype"
         )
     if self._array.dtype in LOW_PRECISION:
-        return in_float32(lambda a, b, c: _addcdiv(a, b, c, value=value), self, tensor1, tensor2)
+        return known_as(
+            in_float32(lambda a, b, c: _addcdiv(a, b, c, value=value), self, tensor1, tensor2),
+            "AddcdivBackward0",
+        )
     quotient = _div(tensor1 if _is_one(value) else mul(tensor1, value), tensor2)
-    return _add.operator(self, quotient)  # type: ignore[no-any-return]
+    return known_as(_add.operator(self, quotient), "AddcdivBackward0")
 
 
 def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
@@ -510,9 +516,11 @@ def _lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
     span: Tensor = end - self
     if not isinstance(weight, Tensor):
         result: Tensor = self + span * weight if abs(weight) < 0.5 else end - span * (1 - weight)
-        return result
+        return known_as(result, "LerpBackward0")
     magnitude = weight if dtype not in COMPLEXES else weight.abs()
-    return where(lt(magnitude, 0.5), self + span * weight, end - span * (1 - weight))  # type: ignore[no-any-return]
+    return known_as(
+        where(lt(magnitude, 0.5), self + span * weight, end - span * (1 - weight)), "LerpBackward0"
+    )
 
 
 _C_NAMES = {

@@ -22,7 +22,7 @@ from ..core.dtypes import (
     scalar_dtype,
 )
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
 from .comparison import eq, ge, logical_and, where
@@ -72,7 +72,9 @@ EXP2 = Primitive("exp2", np.exp2, by_derivative(lambda y: y * math.log(2)), rule
 LOG = Primitive("log", np.log, by_inverse(lambda x: x), rule=FLOAT, saves=INPUT)
 LOG2 = Primitive("log2", np.log2, by_inverse(lambda x: x * math.log(2)), rule=FLOAT, saves=INPUT)
 LOG10 = Primitive("log10", np.log10, by_inverse(lambda x: x * math.log(10)), rule=FLOAT, saves=INPUT)
-LOG1P = Primitive("log1p", np.log1p, by_inverse(lambda x: x + 1), rule=FLOAT, saves=INPUT)
+LOG1P = Primitive(
+    "log1p", np.log1p, by_inverse(lambda x: x + 1), rule=FLOAT, saves=INPUT, grad_name="Log1PBackward0"
+)
 SQRT = Primitive("sqrt", np.sqrt, by_inverse(lambda y: y * 2), rule=FLOAT, saves_output=True)
 
 exp = unary(EXP, "e to the power of every element.")
@@ -287,8 +289,8 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def _rsqrt(self: Tensor) -> Tensor:
     if self._array.dtype in LOW_PRECISION:
-        return cast(reciprocal(SQRT.method(cast(self, F32))), self._array.dtype)
-    return reciprocal(SQRT.method(self))  # type: ignore[no-any-return]
+        return known_as(cast(reciprocal(SQRT.method(cast(self, F32))), self._array.dtype), "RsqrtBackward0")
+    return known_as(reciprocal(SQRT.method(self)), "RsqrtBackward0")
 
 
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -312,7 +314,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``input * 2**other``."""
     require_tensor("ldexp", input)
     result = _ldexp(input, other)
-    return result if out is None else write_out(out, result, "ldexp")
+    return known_as(result, "LdexpBackward0") if out is None else write_out(out, result, "ldexp")
 
 
 METHODS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import F32, INEXACT, LOW_PRECISION
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.once import warn_once
 from ..core.shapes import Shape, broadcast_shape, count, wrap_dim
 from ..core.tensor import Tensor
@@ -443,7 +443,7 @@ def trace(input: Tensor) -> Tensor:
     if array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {array.ndim}")
     check_not_bool(array, "trace")
-    return sum_of(diagonal(input))
+    return known_as(sum_of(diagonal(input)), "TraceBackward0")
 
 
 # --- cross and vecdot -------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import placed, require_available
 from ..core.dtypes import INEXACT, dtype, int64
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.shapes import as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
@@ -170,6 +171,7 @@ def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
         tensor([[4, 3],
                 [2, 1]])
     """
+    check_tensor_argument("flip", "input", input)
     given = args if dims is None else (dims,)
     if not given:
         raise TypeError('flip() missing 1 required positional arguments: "dims"')
@@ -189,6 +191,7 @@ def fliplr(input: Tensor) -> Tensor:
         >>> torch.fliplr(torch.tensor([[1, 2]]))
         tensor([[2, 1]])
     """
+    check_tensor_argument("fliplr", "input", input)
     if input._array.ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
     return flip(input, 1)
@@ -202,6 +205,7 @@ def flipud(input: Tensor) -> Tensor:
         >>> torch.flipud(torch.tensor([1, 2]))
         tensor([2, 1])
     """
+    check_tensor_argument("flipud", "input", input)
     if input._array.ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")
     return flip(input, 0)
@@ -273,12 +277,12 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
         )
     turns = k % 4
     if turns == 0:
-        return clone(input)
+        return known_as(clone(input), "Rot90Backward0")
     if turns == 1:
-        return transpose(flip(input, second), first, second)
+        return known_as(transpose(flip(input, second), first, second), "Rot90Backward0")
     if turns == 2:
-        return flip(input, first, second)
-    return transpose(flip(input, first), first, second)
+        return known_as(flip(input, first, second), "Rot90Backward0")
+    return known_as(transpose(flip(input, first), first, second), "Rot90Backward0")
 
 
 # --- repetition -------------------------------------------------------------------------------------------------------
@@ -308,7 +312,7 @@ def repeat(self: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     spread = [part for pair in zip(times, own, strict=True) for part in pair]
     inserted = [part for n in own for part in (1, n)]
     repeated = expand(reshape(self, tuple(inserted)), tuple(spread))
-    return handed_over(clone(repeated), target)
+    return known_as(handed_over(clone(repeated), target), "RepeatBackward0")
 
 
 def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import (
     BOOL,
+    C128,
     F32,
     F64,
     I64,
@@ -145,10 +146,20 @@ def keep_plan(array: Array, dim: Any, keepdim: bool) -> None:
         plan_for(array.shape, dim, keepdim, array.dtype)
 
 
+def numpy_type(given: Any) -> NumpyDType:
+    """NumPy's type for a dtype argument, which may be Python's float, int, bool or complex."""
+    try:
+        return given.numpy  # type: ignore[no-any-return]
+    except AttributeError:
+        if given is float or given is int or given is bool or given is complex:
+            return {float: F64, int: I64, bool: BOOL, complex: C128}[given]
+        raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(given).__name__}") from None
+
+
 def reduced_type(given: dtype | None, array: Array, out: object = None) -> NumpyDType:
     """The dtype that sums and products compute in: the given one; that of ``out``; int64 for integers and bools."""
     if given is not None:
-        return given.numpy
+        return numpy_type(given)
     if isinstance(out, Tensor):
         return out._array.dtype  # type: ignore[no-any-return]
     return array.dtype if array.dtype in INEXACT else I64
@@ -238,6 +249,10 @@ def sum(
                 total = PLANS32[array.shape, dim, keepdim](array)
             elif array.dtype is F64:
                 total = PLANS64[array.shape, dim, keepdim](array)
+            elif array.dtype is BOOL and dim is None and not keepdim:
+                total = np.count_nonzero(array)
+            elif array.dtype is I64 and dim is None and not keepdim:
+                total = add_reduce(array, None)
             else:
                 raise KeyError
         except NotQuick:
@@ -347,7 +362,7 @@ def _mean_general(input: Tensor, dim: Dims, keepdim: bool, dtype: dtype | None, 
     check_tensor("mean", input)
     check_dims("mean", dim, keepdim)
     if dtype is not None:
-        target, which = dtype.numpy, "Optional"
+        target, which = numpy_type(dtype), "Optional"
     else:
         target, which = input._array.dtype, "Input"
     if target not in INEXACT:

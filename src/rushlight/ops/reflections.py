@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import on_host
 from ..core.tensor import Tensor
 from .complex_numbers import conj_of
@@ -50,6 +51,7 @@ def householder_product(input: Tensor, tau: Tensor, *, out: Tensor | None = None
                 [0., 1.],
                 [0., 0.]])
     """
+    check_tensor_argument("linalg_householder_product", "tau", tau)
     name = "torch.linalg.householder_product"
     shape = input._array.shape
     if len(shape) < 2:
@@ -119,6 +121,9 @@ def ormqr(
         >>> torch.allclose(torch.ormqr(a, tau, A, transpose=True), a.triu(), atol=1e-6)
         True
     """
+    check_tensor_argument("ormqr", "input", input)
+    check_tensor_argument("ormqr", "tau", tau)
+    check_tensor_argument("ormqr", "other", other)
     name = "torch.ormqr"
     for what, tensor in (("input", input), ("other", other)):
         if tensor._array.ndim < 2:

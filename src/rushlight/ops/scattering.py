@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import FLOATS, I64
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime.batched import Batched, whole
@@ -19,6 +19,7 @@ from .define import Primitive
 from .dispatch import apply, arrays_of, is_number, run, type_name, write_out
 from .index_tensors import INDEX_TYPES, check_range, recorded, write_in_place
 from .inplace import overwrite
+from .linalg import write_exact
 from .memory_overlap import check_apart
 from .movement import SLICE_BACKWARD, cast, expand, reshape
 from .numpy_names import numpy_names
@@ -34,7 +35,7 @@ def _checked(self: Tensor, dim: int, index: Any, src: Tensor | None, name: str) 
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
     shape, at = self._array.shape or (1,), index._array.shape or (1,)
     dim = wrap_dim(dim, len(self._array.shape))
-    if index._array.dtype not in INDEX_TYPES and index._array.size:
+    if index._array.dtype is not I64 and index._array.dtype not in INDEX_TYPES and index._array.size:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if src is not None and src._array.dtype != self._array.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
@@ -102,7 +103,13 @@ _LARGE = 4096  # numbers of an index from which on the kernel is faster, the rea
 
 def gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
     """``gather`` with an index that is known to fit."""
-    arrays, attrs = arrays_of((x, index)), {"dim": dim}
+    attrs = {"dim": dim}
+    if type(x._array) is np.ndarray is type(index._array) and index._array.size < _LARGE:
+        taken = _gather_impl(x._array, index._array, dim)
+        if x._node is None:
+            return make_tensor(taken)
+        return recorded(GATHER, (x, index), attrs, taken, (index,))
+    arrays = arrays_of((x, index))
     if (
         index._array.size >= _LARGE
         and type(arrays[0]) is np.ndarray is type(arrays[1])
@@ -322,7 +329,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
     """
     _require_tensor(src, "scatter_add")
     result = _scattered(input, src, index, _checked(input, dim, index, src, "scatter"), True)
-    return result if out is None else write_out(out, result, "scatter_add")
+    return known_as(result, "ScatterAddBackward0") if out is None else write_out(out, result, "scatter_add")
 
 
 @numpy_names
@@ -572,7 +579,9 @@ def index_reduce(
         else reshape(index, ())
     )
     result = scatter_reduce(input, dim, expand(spread, shape), source, reduce, include_self=include_self)
-    return result if out is None else write_out(out, result, "index_reduce")
+    return (
+        known_as(result, "IndexReduceBackward0") if out is None else write_exact(out, result, "index_reduce")
+    )
 
 
 def index_reduce_(

@@ -7,7 +7,7 @@ is what its partial sort happens to leave.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +43,8 @@ def order_keys(x: Array, descending: bool) -> Array | None:
     bits = n.bit_length()
     if bits > 31:
         return None
-    if x.dtype in LOW_PRECISION:
-        x = x.astype(F32)
-    if x.dtype == F32:
-        values = (x + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0, which it equals
-        values ^= (values >> 31) & np.int32(0x7FFFFFFF)
-        unordered = np.isnan(x)
-        if unordered.any():
-            values[unordered] = 0x7FFFFFFF
-        values = values.astype(I64)
+    if x.dtype == F32 or x.dtype in LOW_PRECISION:
+        values = _ordered_integers(x).astype(I64)
     elif x.dtype.kind in "iub":
         values = x.astype(I64)
         if x.itemsize > 4 and x.size:
@@ -67,6 +60,56 @@ def order_keys(x: Array, descending: bool) -> Array | None:
     return values
 
 
+def _ordered_integers(x: Array) -> Array:
+    """int32 numbers that order as the floats of at most 32 bits do, nan last."""
+    if x.dtype in LOW_PRECISION:
+        x = x.astype(F32)
+    values: Array = (x + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0, which it equals
+    values ^= (values >> 31) & np.int32(0x7FFFFFFF)
+    unordered = np.isnan(x)
+    if unordered.any():
+        values[unordered] = 0x7FFFFFFF
+    return values
+
+
+# Elements of a row from which on NumPy's stable argsort of uint16, a radix sort, beats the sort of 64-bit keys: once for
+# integers in a narrow range (100,000 of them: 3.9 → 0.4 ms), or twice, for 32 bits (1.0 ms).
+_ONCE_FROM: Final = 512
+_TWICE_FROM: Final = 1024
+
+
+def _radix_order(x: Array, descending: bool) -> Array | None:
+    """The stable order along the last dimension; None where keys are as quick, or 32 bits do not hold the values."""
+    n = x.shape[-1]
+    if n < _ONCE_FROM:
+        return None
+    if x.dtype.kind in "iub":
+        low, high = int(x.min()), int(x.max())
+        if high - low >= 1 << 32 or high >= 1 << 63 or (high - low >= 1 << 16 and n < _TWICE_FROM):
+            return None
+        offsets: Any = x.astype(I64, order="C")
+        offsets -= low
+        bits: Any = offsets.astype(np.uint16 if high - low < 1 << 16 else np.uint32)
+    elif n >= _TWICE_FROM and (x.dtype == F32 or x.dtype in LOW_PRECISION):
+        bits = np.ascontiguousarray(_ordered_integers(x)).view(np.uint32)
+        bits ^= np.uint32(1 << 31)
+    else:
+        return None
+    if descending:
+        np.invert(bits, out=bits)
+    order: Array = bits.astype(np.uint16).argsort(-1, kind="stable")  # of the low half
+    if bits.itemsize == 2:
+        return order
+    flat = (bits >> np.uint32(16)).astype(np.uint16).reshape(-1)
+    starts = np.arange(0, x.size, n).reshape(*x.shape[:-1], 1)
+    order += starts
+    again = flat.take(order).argsort(-1, kind="stable")
+    again += starts
+    order = order.reshape(-1).take(again)
+    order -= starts
+    return order
+
+
 def take_indices(keys: Array, n: int) -> Array:
     """The indices that keys for ``n`` elements hold, written over the keys."""
     keys &= (1 << n.bit_length()) - 1
@@ -77,6 +120,9 @@ def stable_order(x: Array, axis: int, descending: bool) -> Array:
     """The indices along ``axis`` that sort ``x``, nan last (first if descending), equal elements in their order."""
     if x.size > SMALL:
         last = np.moveaxis(x, axis, -1)
+        order = _radix_order(last, descending)
+        if order is not None:
+            return np.moveaxis(order, -1, axis)
         keys = order_keys(last, descending)
         if keys is not None:
             keys.sort(-1)
@@ -301,6 +347,8 @@ def kth_order(x: Array, k: int, axis: int) -> Array:
     """The indices along ``axis`` (kept, at extent 1) of the elements at place ``k`` (from 0) of the stable order."""
     n = x.shape[axis]
     if x.size > SMALL:
+        if x.ndim == 1 and x.dtype.kind in "iuf":
+            return _place_of_kth(x, k)
         last = np.moveaxis(x, axis, -1)
         keys = order_keys(last, False)
         if keys is not None:
@@ -309,6 +357,18 @@ def kth_order(x: Array, k: int, axis: int) -> Array:
         if x.dtype == F64:
             return np.argpartition(x, k, axis)[(slice(None),) * axis + (slice(k, k + 1),)]
     return stable_order(x, axis, False)[(slice(None),) * axis + (slice(k, k + 1),)]
+
+
+def _place_of_kth(x: Array, k: int) -> Array:
+    """``kth_order`` of one row: the value first, then which of its places it is."""
+    value = np.partition(x, k)[k]
+    if value == value:
+        (places,) = (x == value).nonzero()
+        k -= np.count_nonzero(x < value)
+    else:  # nan comes last
+        (places,) = np.isnan(x).nonzero()
+        k -= x.size - len(places)
+    return places[k : k + 1]
 
 
 def at_indices(x: Array, indices: Array, dim: int, keepdims: bool) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from . import creation, sparse_rules
 from .conversion import LAYOUTS, layout as Layout
 from .movement import cast
 from .sparse_patterns import flat_places
-from .sparse_records import rebuilt, rebuilt_compressed
+from .sparse_records import convert, rebuilt, rebuilt_compressed
 
 Array = NDArray[Any]
 assert sparse_rules.RULES  # imported for what it tells dispatch
@@ -354,8 +354,6 @@ def spdiags(diagonals: Tensor, offsets: Tensor, shape: Any, layout: Any = None) 
         tensor([[0., 1.],
                 [0., 0.]])
     """
-    from .sparse_records import convert
-
     lines = diagonals._array if diagonals._array.ndim == 2 else diagonals._array[None]
     if diagonals._array.ndim > 2:
         raise RuntimeError("Diagonals must be vector or matrix")

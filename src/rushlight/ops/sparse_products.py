@@ -123,6 +123,7 @@ def _matrix(source: Tensor) -> Any:
 def _reduced(mat1: Tensor, mat2: Tensor, reduce: str) -> Tensor:
     if not is_sparse(mat1) or mat1._array.layout != CSR or is_sparse(mat2):
         raise RuntimeError("sparse.mm with reduce: expected a CSR matrix and a dense one")
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in ("sum", "mean", "amax", "amin"):
         raise RuntimeError(f"sparse.mm: reduce argument must be one of sum, mean, amax, amin, got {reduce!r}")
     if mat1._array.dtype not in INEXACT or mat1._array.dtype.kind == "c":

@@ -18,6 +18,7 @@ from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from .define import Primitive
 from .dispatch import applied_by, apply, attach, common_dtype, is_number, number_array
+from .index_tensors import read_at
 from .linalg import mm, mv
 from .movement import reshape, t
 from .pointwise import add, mul
@@ -320,8 +321,6 @@ def sparse_product(a: Tensor, b: Tensor) -> Tensor:
         raise unsupported("a matrix product with dense dimensions", layout)
     starts, columns, _ = row_pointers(y)
     rows, columns, one, other = pairs_of_product((x.indices[0], x.indices[1]), starts, columns)
-    from .index_tensors import read_at
-
     values = mul(
         read_at(values_of(left), (make_tensor(one),), (0,)),
         read_at(values_of(right), (make_tensor(other),), (0,)),

@@ -25,11 +25,12 @@ from .decompositions import (
     identity,
     masked,
     named_result,
+    svd_arrays,
     with_history,
 )
 from .define import Primitive
-from .dispatch import apply, type_name, write_out
-from .linalg import batched, mH_of
+from .dispatch import apply, type_name
+from .linalg import batched, mH_of, write_exact
 from .movement import narrow, unsqueeze
 from .placement import tensor_beside
 from .reductions import sum as sum_of
@@ -103,9 +104,20 @@ def _eigh_vjp(gradients: Any, node: Node) -> Tensor:
     return (result + mH_of(result)) * 0.5  # of all gradients that fit, the Hermitian one
 
 
+def eigh_arrays(a: Array, uplo: str) -> tuple[Array, ...]:
+    """``(values, vectors)``; ``LinAlgError`` for what is not finite and has none."""
+    try:
+        return tuple(np.linalg.eigh(a, uplo))
+    except np.linalg.LinAlgError:
+        raise LinAlgError(
+            "linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or has too many "
+            "repeated eigenvalues, or holds a nan."
+        ) from None
+
+
 EIGH = Primitive(
     "linalg_eigh",
-    lambda a, uplo: tuple(np.linalg.eigh(a, uplo)),
+    eigh_arrays,
     _eigh_vjp,
     saves_output=(0, 1),
     samples=lambda: [((np.array([[2.0, 1.0], [1.0, 3.0]]),), {"uplo": "L"})],
@@ -140,7 +152,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
         tensor([1., 2.])
     """
     result: Tensor = apply(EIGH, (A,), _checked_uplo(A, UPLO, "linalg.eigvalsh"))[0]
-    return result if out is None else write_out(out, result, "linalg_eigvalsh")
+    return result if out is None else write_exact(out, result, "linalg_eigvalsh")
 
 
 def _eig_impl(a: Array) -> tuple[Array, Array]:
@@ -204,7 +216,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     check_square(A, "linalg.eigvals")
     check_kernel(A, "linalg_eig_cpu")
     result: Tensor = apply(EIG, (A,))[0]
-    return result if out is None else write_out(out, result, "linalg_eigvals")
+    return result if out is None else write_exact(out, result, "linalg_eigvals")
 
 
 # --- svd --------------------------------------------------------------------------------------------------------------
@@ -257,21 +269,9 @@ def _svd_vjp(gradients: Any, node: Node) -> Tensor:
     return result
 
 
-def _svd_impl(a: Array, full_matrices: bool) -> tuple[Array, ...]:
-    if not np.isinf(a).any():
-        return tuple(np.linalg.svd(a, full_matrices))
-    if np.isnan(a).any():
-        raise np.linalg.LinAlgError("not finite")
-    # LAPACK's routine may never come back from an infinity. PyTorch's singular values are nan then, its vectors anything.
-    finite = np.isfinite(a).all((-2, -1))
-    u, s, vh = np.linalg.svd(np.where(finite[..., None, None], a, 0), full_matrices)
-    s[~finite] = np.nan
-    return u, s, vh
-
-
 SVD = Primitive(
     "linalg_svd",
-    _svd_impl,
+    svd_arrays,
     _svd_vjp,
     saves_output=(0, 1, 2),
     samples=lambda: [((np.arange(6.0).reshape(3, 2) + np.eye(3, 2),), {"full_matrices": False})],
@@ -285,12 +285,7 @@ def _check_svd(A: Any) -> None:
 
 def _svd(A: Tensor, full_matrices: bool) -> tuple[Tensor, Tensor, Tensor]:
     _check_svd(A)
-    try:
-        u, s, vh = apply(SVD, (A,), {"full_matrices": full_matrices})
-    except np.linalg.LinAlgError:
-        raise LinAlgError(
-            "linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values."
-        ) from None
+    u, s, vh = apply(SVD, (A,), {"full_matrices": full_matrices})
     return u, s, vh
 
 
@@ -318,7 +313,7 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) 
         tensor([4., 3.])
     """
     result = _svd(A, False)[1]
-    return result if out is None else write_out(out, result, "linalg_svdvals")
+    return result if out is None else write_exact(out, result, "linalg_svdvals")
 
 
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, OutputNode, UntrackedNode
 from ..core.shapes import as_shape, wrap_dim
@@ -75,7 +76,7 @@ def _views(record: Primitive, self: Tensor, dim: int, indices: list[Any]) -> tup
         else:
             tensor._node = None if edge is None else UntrackedNode(tensor)
             tensor._view = (self, None, None)
-        tensors.append(held(tensor))
+        tensors.append(tensor if type(part) is np.ndarray else held(tensor))
     if tensors:
         storage.add_view(tensors[0])
         if storage.views is not None:
@@ -187,6 +188,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0, *, axis: int | None = None) 
         >>> torch.chunk(torch.arange(5), 3)
         (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
+    check_tensor_argument("chunk", "input", input)
     if axis is not None:
         dim = axis
     dim, bounds = _chunk_bounds(input, chunks, dim)
@@ -306,6 +308,7 @@ def hsplit(
         >>> torch.hsplit(torch.arange(4), 2)
         (tensor([0, 1]), tensor([2, 3]))
     """
+    check_tensor_argument("hsplit", "input", input)
     where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
     return _split_along(input, where, 0 if input._array.ndim == 1 else 1, "hsplit", 1)
 
@@ -320,6 +323,7 @@ def vsplit(
         >>> [part.shape for part in torch.vsplit(torch.zeros(4, 2), 2)]
         [torch.Size([2, 2]), torch.Size([2, 2])]
     """
+    check_tensor_argument("vsplit", "input", input)
     where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
     return _split_along(input, where, 0, "vsplit", 2)
 
@@ -334,6 +338,7 @@ def dsplit(
         >>> [part.shape for part in torch.dsplit(torch.zeros(1, 2, 4), 2)]
         [torch.Size([1, 2, 2]), torch.Size([1, 2, 2])]
     """
+    check_tensor_argument("dsplit", "input", input)
     where = next((given for given in (indices_or_sections, indices, sections) if given is not None), None)
     return _split_along(input, where, 2, "dsplit", 3)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
+from ..core.arguments import check_tensor as check_tensor_argument, type_of
+from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType, get_default_dtype
 from ..core.history import Node
 from ..core.once import depth_in_library
 from ..core.return_types import maker
@@ -319,8 +321,6 @@ def cov(
 
 
 def _default_float() -> Any:
-    from ..core.dtypes import get_default_dtype
-
     return get_default_dtype()
 
 
@@ -400,21 +400,32 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     array = input._array
     if array.dtype.kind not in "iu":
         raise not_implemented("bincount", array.dtype)
+    if isinstance(minlength, bool) or not hasattr(minlength, "__index__"):
+        raise TypeError(f"bincount(): argument 'minlength' must be int, not {type_of(minlength)}")
+    minlength = index(minlength)
     if minlength < 0:
         raise RuntimeError(f"minlength should be >= 0, got {minlength}")
     if array.ndim != 1 or (array.size and whole(array).min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    if weights is not None and weights._array.shape != array.shape:
-        raise RuntimeError("weights should be 1-d and have the same length as input")
+    if weights is not None:
+        check_tensor_argument("bincount", "weights", weights)
+        if array.size and weights._array.shape != array.shape:
+            raise RuntimeError("weights should be 1-d and have the same length as input")
     return apply(BINCOUNT, (input, weights), {"minlength": minlength})  # type: ignore[no-any-return]
 
 
+_LONGEST = 1 << 59  # elements of 8 bytes that an int64 can count
+
+
 def _bincount_impl(x: Array, weights: Array | None, minlength: int) -> Any:
+    longest = max(int(x.max()) + 1 if x.size else 0, minlength)
+    if longest >= _LONGEST:  # NumPy counts up to the greatest int64 in memory that it does not have
+        raise RuntimeError(f"bincount: Storage size calculation overflowed with sizes={[longest]}")
+    if not x.size:
+        return np.zeros(minlength, I64)
     if weights is None:
         return np.bincount(x, minlength=minlength).astype(I64, copy=False)
     kept = weights.dtype if weights.dtype == F32 else F64
-    if not x.size:
-        return np.zeros(minlength, I64)
     return np.bincount(x, weights.astype(F64), minlength).astype(kept)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import placed_beside, strided
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -175,6 +176,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
         tensor([[0, 3],
                 [1, 4]])
     """
+    check_tensor_argument("as_strided", "input", input)
     return view_of(AS_STRIDED, input, strided_attrs(input, size, stride, storage_offset))
 
 

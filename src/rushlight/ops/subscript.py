@@ -165,8 +165,8 @@ def _index_error(error: IndexError, array: Any, index: Any) -> Exception:
                 "0-dim tensor to a number"
             )
         return IndexError(f"too many indices for tensor of dimension {array.ndim}")
-    if "cannot fit" in str(error):
-        return ValueError("an index does not fit 64 bits")
+    if any(isinstance(part, int) and not -(1 << 63) <= part < 1 << 63 for part in parts):
+        return ValueError("Overflow when unpacking long long: an index does not fit 64 bits")
     return cast_index_error(error)
 
 
@@ -203,8 +203,12 @@ def parse(self: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[i
         parts = tuple(index)
     else:
         parts = (index,)
-    items = [_part(part) for part in parts]
     array = self._array
+    try:
+        items = [_part(part) for part in parts]
+    except Exception:
+        _check_number(parts, array)  # PyTorch counts before it looks at what is there
+        raise
     taken = sum([_taken(item) for item in items])
     if taken > array.ndim:
         if not array.ndim:
@@ -264,6 +268,18 @@ def parse(self: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[i
         raise _index_error(error, array, tuple(where)) from None
     record = SELECT if any(type(part) is int for part in where) else SLICE
     return make_view(record, self, view, {"index": plain}), tuple(tensors), tuple(dims)
+
+
+def _check_number(parts: tuple[Any, ...], array: Any) -> None:
+    """Raise ``IndexError`` where there are more parts of an index than dimensions, whatever they are."""
+    taken = 0
+    for part in parts:
+        if isinstance(part, Tensor):
+            taken += _taken(part)
+        elif not (part is None or part is ... or isinstance(part, bool)):
+            taken += 1
+    if taken > array.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {array.ndim}")
 
 
 def _stands_for_tuple(index: list[Any]) -> bool:

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import device_of
 from ..core.return_types import maker
 from ..core.tensor import Tensor
 from ..runtime.batched import whole
-from .decompositions import check_inexact, check_matrices, check_square, linalg_qr
+from .decompositions import check_inexact, check_matrices, check_square, linalg_qr, written_parts
 from .define import Primitive
-from .dispatch import apply, write_out
-from .linalg import batched, mH_of
+from .dispatch import apply
+from .linalg import batched, mH_of, write_exact
 from .random import randn
 from .reductions import mean, no_derivative
 from .spectra import linalg_svd
@@ -136,7 +137,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     if check_errors and any(results[2].reshape(-1).tolist()):
         raise RuntimeError("torch.linalg.ldl_factor_ex: a pivot is 0: the matrix is singular")
     if out is not None:
-        results = tuple(write_out(o, r, "linalg_ldl_factor_ex") for o, r in zip(out, results, strict=True))
+        results = written_parts("linalg_ldl_factor_ex", tuple(results), out)
     return LdlExResult(results)
 
 
@@ -159,8 +160,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
     if whole(info._array).any():
         raise RuntimeError("torch.linalg.ldl_factor: a pivot is 0: the matrix is singular")
     if out is not None:
-        pair = (factors, pivots)
-        factors, pivots = (write_out(o, r, "linalg_ldl_factor") for o, r in zip(out, pair, strict=True))
+        factors, pivots = written_parts("linalg_ldl_factor", (factors, pivots), out)
     return LdlResult((factors, pivots))
 
 
@@ -218,6 +218,9 @@ def ldl_solve(
         tensor([[1.],
                 [1.]])
     """
+    check_tensor_argument("linalg_ldl_solve", "LD", LD)
+    check_tensor_argument("linalg_ldl_solve", "pivots", pivots)
+    check_tensor_argument("linalg_ldl_solve", "B", B)
     check_matrices(LD, "torch.linalg.ldl_solve")
     check_square(LD, "torch.linalg.ldl_solve")
     check_inexact(LD, "torch.linalg.ldl_solve")
@@ -241,7 +244,7 @@ def ldl_solve(
             f"{list(b.shape)} and {list(a.shape)}"
         )
     result = apply(LDL_SOLVE, (LD, pivots, B), {"hermitian": hermitian})
-    return result if out is None else write_out(out, result, "linalg_ldl_solve")
+    return result if out is None else write_exact(out, result, "linalg_ldl_solve")
 
 
 # --- low rank ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import on_host
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -36,11 +37,12 @@ from .decompositions import (
     named_result,
     upper_part,
     with_history,
+    written_parts,
 )
 from .define import Primitive
 from .dispatch import apply, write_out
 from .joining import cat
-from .linalg import batched, mH_of, mT_of
+from .linalg import batched, mH_of, mT_of, write_exact
 from .movement import narrow
 from .placement import tensor_beside
 
@@ -122,8 +124,10 @@ def solve_triangular(
         tensor([[1.],
                 [2.]])
     """
+    check_tensor_argument("linalg_solve_triangular", "A", A)
+    check_tensor_argument("linalg_solve_triangular", "B", B)
     result = _solve_triangular(A, B, upper, left, unitriangular, "linalg.solve_triangular")
-    return result if out is None else write_out(out, result, "linalg_solve_triangular")
+    return result if out is None else write_exact(out, result, "linalg_solve_triangular")
 
 
 def _solve_triangular(
@@ -160,8 +164,8 @@ def triangular_solve(
     coefficients = mT_of(A) if transpose else A
     warn_once(
         "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular and will be removed in a future "
-        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of the inputs.\n"
-        "X = torch.triangular_solve(B, A).solution\nshould be replaced with\nX = torch.linalg.solve_triangular(A, B)."
+        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of the "
+        "inputs.\nX = torch.triangular_solve(B, A).solution\nshould be replaced with\nX = torch.linalg.solve_triangular(A, B)."
     )
     solution = _solve_triangular(
         coefficients, input, upper != transpose, True, unitriangular, "triangular_solve"
@@ -208,6 +212,8 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
         >>> torch.cholesky_solve(torch.tensor([[4.]]), torch.tensor([[2.]]))
         tensor([[1.]])
     """
+    check_tensor_argument("cholesky_solve", "B", B)
+    check_tensor_argument("cholesky_solve", "L", L)
     for name, tensor in (("b", B), ("u", L)):
         if tensor._array.ndim < 2:
             raise RuntimeError(
@@ -408,11 +414,7 @@ def compact_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any 
     parts = tuple(lu_factor_ex(A, pivot=pivot))
     if not get_infos:
         parts = parts[:2]
-    return (
-        parts
-        if out is None
-        else tuple([write_out(o, part, "lu") for o, part in zip(out, parts, strict=True)])
-    )
+    return parts if out is None else written_parts("lu", parts, out)
 
 
 def _unpack(factors: Tensor, pivots: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -442,6 +444,16 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     return named_result("linalg_lu", _unpack(factors, pivots if pivot else None), out)
 
 
+def check_unpacked(LU_data: Tensor) -> tuple[int, ...]:
+    """The shape of ``lu_unpack``'s matrices; ``RuntimeError`` where they are none."""
+    shape: tuple[int, ...] = LU_data._array.shape
+    if len(shape) < 2:
+        raise RuntimeError(
+            f"torch.lu_unpack: Expected tensor with 2 or more dimensions. Got size: {list(shape)} instead"
+        )
+    return shape
+
+
 def lu_unpack(
     LU_data: Tensor,
     LU_pivots: Tensor,
@@ -459,15 +471,44 @@ def lu_unpack(
         tensor([[1., 2.],
                 [4., 4.]])
     """
+    check_tensor_argument("lu_unpack", "LU_data", LU_data)
+    check_tensor_argument("lu_unpack", "LU_pivots", LU_pivots)
     if unpack_pivots and LU_pivots._array.dtype != np.int32:
         raise RuntimeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
             "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor"
         )
+    if unpack_pivots:
+        places, (*batch, rows, columns) = whole(LU_pivots._array), check_unpacked(LU_data)
+        if places.shape != (*batch, min(rows, columns)):
+            raise RuntimeError(
+                f"torch.lu_unpack: LU_pivots should have the shape {[*batch, min(rows, columns)]} for LU_data of shape "
+                f"{[*batch, rows, columns]}, got {list(places.shape)}"
+            )
+        if type(places) is np.ndarray and places.size and (places.min() < 1 or places.max() > rows):
+            raise RuntimeError(
+                "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive."
+                "Did you properly pass the result of lu_factor?"
+            )
     permutation, lower, upper = _unpack(LU_data, LU_pivots if unpack_pivots else None)
     if not unpack_data:
         lower = upper = tensor_beside(LU_data, np.empty((0,), LU_data._array.dtype))
     return named_result("lu_unpack", (permutation, lower, upper), out)
+
+
+def _check_pivots(pivots: Tensor, rows: int) -> None:
+    """Raise for rows that the matrices do not have: LAPACK would write wherever they lead."""
+    places = whole(pivots._array)
+    if type(places) is np.ndarray and places.size:
+        if places.min() < 1:
+            raise RuntimeError(
+                "Pivots given to lu_solve must all be greater or equal to 1. Did you properly pass the result of lu_factor?"
+            )
+        if places.max() > rows:
+            raise RuntimeError(
+                "Pivots given to lu_solve must all be smaller or equal to LU.size(-2). "
+                "Did you properly pass the result of lu_factor?"
+            )
 
 
 def linalg_lu_solve(
@@ -488,6 +529,9 @@ def linalg_lu_solve(
         tensor([[1.],
                 [2.]])
     """
+    check_tensor_argument("linalg_lu_solve", "LU", LU)
+    check_tensor_argument("linalg_lu_solve", "pivots", pivots)
+    check_tensor_argument("linalg_lu_solve", "B", B)
     name = "torch.linalg.lu_solve"
     check_square(LU, name)
     check_same_dtype(LU, B, "linalg.lu_solve")
@@ -498,17 +542,20 @@ def linalg_lu_solve(
         raise RuntimeError(
             f"{name}: Number of pivots per batch should be same as the dimension of the matrix"
         )
+    if B._array.ndim < 2:
+        raise RuntimeError("linalg.lu_solve: The input tensor B must have at least 2 dimensions.")
     check_solvable(LU, B, "linalg.lu_solve", left)
+    _check_pivots(pivots, LU._array.shape[-1])
     if not left:  # X A = B is A^H X^H = B^H
         result = mH_of(linalg_lu_solve(LU, pivots, mH_of(B), adjoint=not adjoint))
-        return result if out is None else write_out(out, result, "linalg_lu_solve")
+        return result if out is None else write_exact(out, result, "linalg_lu_solve")
     if (LU._node is None and B._node is None) or not grad_enabled():
         arrays = (LU._array, pivots._array, B._array)
         if all([type(array) is np.ndarray for array in arrays]):
             solved = lapack.lu_solve(*arrays, "C" if adjoint else "N")
             if solved is not None:
                 result = make_tensor(solved)
-                return result if out is None else write_out(out, result, "linalg_lu_solve")
+                return result if out is None else write_exact(out, result, "linalg_lu_solve")
     permutation = tensor_beside(LU, permutation_matrix(pivots._array, LU._array.shape[-1], LU._array.dtype))
     if adjoint:
         half = apply(SOLVE_TRIANGULAR, (mH_of(LU), B), {"upper": False, "unitriangular": False})
@@ -518,7 +565,7 @@ def linalg_lu_solve(
         half = batched(mT_of(permutation), B)
         half = apply(SOLVE_TRIANGULAR, (LU, half), {"upper": False, "unitriangular": True})
         result = apply(SOLVE_TRIANGULAR, (LU, half), {"upper": True, "unitriangular": False})
-    return result if out is None else write_out(out, result, "linalg_lu_solve")
+    return result if out is None else write_exact(out, result, "linalg_lu_solve")
 
 
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:

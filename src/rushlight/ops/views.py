@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.dtypes import COMPLEXES
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -18,6 +19,7 @@ from ..runtime.batched import Batched
 from .complex_numbers import conj
 from .define import Primitive
 from .dispatch import apply, write_out
+from .linalg import write_exact
 from .movement import (
     clone,
     expand,
@@ -119,6 +121,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
         torch.Size([2, 12])
     """
+    check_tensor_argument("flatten", "input", input)
     shape = input._array.shape
     ndim = len(shape)
     if start_dim == 0 and end_dim == -1 and ndim > 1:
@@ -180,6 +183,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
         torch.Size([3, 4, 2])
     """
+    check_tensor_argument("movedim", "input", input)
     ndim = input._array.ndim
     given = [
         as_shape((dims,) if isinstance(dims, int) else (tuple(dims),), "movedim")
@@ -342,6 +346,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
         >>> torch.diagonal(torch.tensor([[1, 2], [3, 4]]))
         tensor([1, 4])
     """
+    check_tensor_argument("diagonal", "input", input)
     ndim = input._array.ndim
     first, second = wrap_dim(dim1, ndim), wrap_dim(dim2, ndim)
     if first == second:
@@ -358,6 +363,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
         tensor([[1, 0],
                 [0, 2]])
     """
+    check_tensor_argument("diag_embed", "input", input)
     shape = input._array.shape
     ndim = len(shape) + 1
     if not shape:
@@ -381,6 +387,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
         tensor([[1, 0],
                 [0, 2]])
     """
+    check_tensor_argument("diag", "input", input)
     ndim = input._array.ndim
     if ndim == 1:
         result = diag_embed(input, diagonal)
@@ -389,7 +396,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
         result = clone(view_of(DIAGONAL, input, attrs))
     else:
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
-    return result if out is None else write_out(out, result, "diag")
+    return result if out is None else write_exact(out, result, "diag")
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -401,6 +408,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
         tensor([[1, 0],
                 [0, 2]])
     """
+    check_tensor_argument("diagflat", "input", input)
     return diag_embed(ravel(input), offset)
 
 
@@ -520,6 +528,8 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
         tensor([[1., 0.],
                 [0., 1.]])
     """
+    check_tensor_argument("diagonal_scatter", "input", input)
+    check_tensor_argument("diagonal_scatter", "src", src)
     return _with_replaced(input, src, lambda x: diagonal(x, offset, dim1, dim2))
 
 
@@ -553,6 +563,7 @@ def narrow_copy(
         >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)
         tensor([1, 2])
     """
+    check_tensor_argument("narrow_copy", "input", input)
     if dim >= input._array.ndim:
         raise RuntimeError(f"narrow_copy: dim {dim} is not a dimension of a tensor with {input._array.ndim}")
     result = clone(narrow(input, dim, start, length))

@@ -9,7 +9,7 @@ from typing import Any
 from .annotations import record_function
 from .chrome_trace import write_trace
 from .events import EventList, events_of
-from .recording import Session
+from .recording import OPEN, Session
 
 
 class ProfilerActivity(Enum):
@@ -318,8 +318,6 @@ class profile:
 
     def toggle_collection_dynamic(self, enable: bool, activities: Iterable[Any]) -> None:
         """Stop or go on recording in the middle of a step."""
-        from .recording import OPEN
-
         if not set(activities) & {ProfilerActivity.CPU}:
             return
         OPEN.paused = not enable

@@ -19,6 +19,8 @@ from typing import Any, Final
 from ..core.storage import LIBRARY
 from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
+from ..ops import dispatch
+from ..ops.define import PRIMITIVES
 from . import live_memory
 from .arguments import described, floating_point_operations
 from .recording import (
@@ -338,9 +340,6 @@ _NAMESPACES: Final = (
 
 def _watched() -> list[tuple[FunctionType, Call, Any]]:
     """Every function to watch, with what measures it. Only modules that are imported can be called, so only those count."""
-    from ..ops import dispatch
-    from ..ops.define import PRIMITIVES
-
     found: list[tuple[FunctionType, Call, Any]] = []
 
     def add(function: Any, measure: Call, note: Any) -> None:
@@ -358,7 +357,7 @@ def _watched() -> list[tuple[FunctionType, Call, Any]]:
         elif not name.startswith("_") and name not in _QUESTIONS:
             add(function, _operation, "aten::" + name)
     for namespace in _NAMESPACES:
-        for name, function in vars(sys.modules.get(namespace, sys)).items():
+        for name, function in list(vars(sys.modules.get(namespace, sys)).items()):
             if not name.startswith("_") and _is_operation(function):
                 prefix = "linalg_" if namespace.endswith("linalg") else ""
                 prefix = {"rushlight.fft": "", "rushlight.special": "special_"}.get(namespace, prefix)

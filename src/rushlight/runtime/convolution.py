@@ -316,11 +316,11 @@ def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
         _residues(length, k, s, before, d)
         for length, k, s, (before, _), d in zip(spatial, kernel, stride, padding, dilation, strict=True)
     ]
-    backward = (slice(None, None, -1),) * len(kernel)
+    mirrored: Any = (..., *[slice(None, None, -1)] * len(kernel))
     for residues in product(*per_axis):
         part = w[(slice(None), slice(None), *[r.elements for r in residues])]
         sizes = part.shape[2:]
-        part = part[(..., *backward)].reshape(groups, per_group, channels, *sizes)
+        part = part[mirrored].reshape(groups, per_group, channels, *sizes)
         part = np.ascontiguousarray(part.swapaxes(1, 2)).reshape(groups * channels, per_group, *sizes)
         around = []
         for r, given in zip(residues, g.shape[2:], strict=True):

@@ -22,6 +22,7 @@ from ..ir.graph import Graph, Kind, Node, Output
 from .cuda import started
 from .device_draws import kernel_draws
 from .device_recording import Move, drawn_on
+from .programs import builder
 
 ndarray = np.ndarray
 
@@ -484,8 +485,6 @@ def _constant(nodes: Sequence[Node], number: int) -> Any:
 
 def _program(graph: Graph, where: device) -> Any:
     """The program of one part."""
-    from .programs import builder
-
     if where is CPU:
         return builder()(graph)
     from .cuda_plan import build as build_for_gpu

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiler import native
 from .programs import compiles
 
 Array = NDArray[Any]
@@ -23,8 +24,6 @@ _SIGNATURE: Final = ctypes.CFUNCTYPE(
 
 def kernel(text: str) -> Any:
     """The native function ``kernel(begin, end, ints, pointers, scratch)`` of an LLVM module."""
-    from ..compiler import native
-
     return _SIGNATURE(native.load(text))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import products
@@ -41,19 +42,34 @@ def product(x: Array, y: Array) -> Array:
     return on_one_thread(x, y)
 
 
+def stacked(x: Array, y: Array) -> Array:
+    """``np.matmul(x, y)`` of stacks of matrices."""
+    each = x.shape[-1] * y.shape[-1] * (x.shape[-2] if x.ndim > 1 else 1)
+    work = x.size * y.shape[-1]
+    if work >= products.TILES_FROM and x.dtype.kind == "f" and x.ndim == y.ndim:
+        result = products.product(x, y, work)
+        if result is not None:
+            return result
+    # OpenBLAS waits for its threads once for each of them.
+    if _THREADED_FROM <= each <= _KERNEL_THREADS_PAY_FROM:
+        return on_one_thread(x, y)
+    return np.matmul(x, y)  # type: ignore[no-any-return]
+
+
 def on_one_thread(x: Array, y: Array) -> Array:
-    """``x.dot(y)`` of two matrices, by the calling thread alone where BLAS is OpenBLAS."""
+    """``np.matmul(x, y)``, by the calling thread alone where BLAS is OpenBLAS."""
     if not _looked:
         _find_blas()
+    multiply = np.dot if x.ndim == 2 else np.matmul
     for blas in _controllers:
         threads = blas.get_num_threads()
         if threads > 1:
             blas.set_num_threads(1)
             try:
-                return x.dot(y)  # type: ignore[no-any-return]
+                return multiply(x, y)  # type: ignore[no-any-return]
             finally:
                 blas.set_num_threads(threads)
-    return x.dot(y)  # type: ignore[no-any-return]
+    return multiply(x, y)  # type: ignore[no-any-return]
 
 
 class OneThread:
@@ -84,7 +100,6 @@ class OneThread:
 
 def _find_blas() -> None:
     """Find the OpenBLAS that NumPy loaded. Other BLAS libraries choose their threads well enough themselves."""
-    import numpy as np
     from threadpoolctl import ThreadpoolController
 
     _looked.append(True)

@@ -16,8 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiler import native
 from ..core.shapes import count
 from .gemm import OneThread
+from .programs import compiles
 
 Array = NDArray[Any]
 
@@ -85,13 +87,9 @@ def _library() -> _Library | None:
 
 def _compiled_loop(arguments: int) -> Any:
     """``loop(routine, count, addresses, steps)``: ``count`` calls; after each, every address moves on by its step."""
-    from .programs import compiles
-
     if not compiles():
         return None
     import ctypes
-
-    from ..compiler import native
 
     lines = [
         "define void @kernel(ptr %routine, i64 %count, ptr %addresses, ptr %steps) {",

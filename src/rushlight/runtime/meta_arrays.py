@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..core.dtypes import OF_NUMPY, by_name
 from .laid_out import LaidOut
 
 ndarray = np.ndarray
@@ -123,8 +124,6 @@ class MetaArray(LaidOut):
         return made_like(self, self.memory.dtype, "K")
 
     def __reduce__(self) -> Any:
-        from ..core.dtypes import OF_NUMPY
-
         return (_rebuilt_by_name, (self.memory.shape, OF_NUMPY[self.memory.dtype].name, self.memory.strides))
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -252,8 +251,6 @@ def _nowhere(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> An
 
 
 def _rebuilt_by_name(shape: Any, name: str, strides: Any) -> MetaArray:
-    from ..core.dtypes import by_name
-
     return made(shape, by_name(name).numpy, strides)
 
 

@@ -88,9 +88,7 @@ def _forward_by_rows(
 ) -> tuple[Array, Array, Array, Array]:
     values = x.reshape(x.size // rows if rows else 0, rows)
     share, small = np.asarray(_share(rows), x.dtype), np.asarray(eps, x.dtype)
-    if (
-        positions == 1 and columns == rows and 0 < x.size <= _BLOCK
-    ):  # the steps below, for one block of LayerNorm
+    if 0 < x.size <= _BLOCK:  # the steps below, for one block
         mean = np.add.reduce(values, 1)
         mean *= share
         y = np.subtract(values, mean[:, None])
@@ -98,10 +96,11 @@ def _forward_by_rows(
         variance *= share
         inverse = _inverse_root(variance, small)
         y *= inverse[:, None]
+        by_column = _as_columns(y, columns, positions)
         if w is not None:
-            y *= w.reshape(-1)
+            by_column *= _spread(w, positions)
         if b is not None:
-            y += b.reshape(-1)
+            by_column += _spread(b, positions)
         return y, mean, variance, inverse
     y = np.empty(values.shape, x.dtype)
     mean, variance = np.empty(len(values), x.dtype), np.empty(len(values), x.dtype)
@@ -222,7 +221,7 @@ def _inverse_root(variance: Array, small: Array) -> Array:
     """1 / √(variance + small)."""
     inverse: Array = np.add(variance, small)
     np.sqrt(inverse, inverse)
-    return np.reciprocal(inverse, inverse)  # type: ignore[no-any-return]
+    return np.reciprocal(inverse, inverse)
 
 
 def _share(size: int) -> float:

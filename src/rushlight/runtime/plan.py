@@ -27,6 +27,7 @@ from .table import (
     LAYOUT,
     REVIEW_NANOSECONDS,
     REVIEW_RUNS,
+    REVIEW_STALLED,
     WORD,
     Expected,
     Line,
@@ -230,7 +231,10 @@ class Plan:
         """Whether workers help, for the segments that have been measured long enough."""
         for words, sharing in zip(self._segments, self._sharing, strict=True):
             spent, runs, stalled = words[Segment.SPENT : Segment.STALLED + 1].tolist()
-            if spent > REVIEW_NANOSECONDS and runs > REVIEW_RUNS:
+            bad = REVIEW_STALLED * stalled >= spent
+            if spent > REVIEW_NANOSECONDS and (runs > REVIEW_RUNS or bad):
+                if not sharing.alone:
+                    workers.judge(bad)
                 words[Segment.ALONE] = sharing.review(spent, runs, stalled)
                 words[Segment.SPENT : Segment.STALLED + 1] = 0
 

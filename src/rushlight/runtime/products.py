@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, F64
 from . import workers
+from .pending import address
 from .programs import compiles
 
 Array = NDArray[Any]
@@ -40,31 +41,36 @@ _multiplied = [0]
 class _Kind:
     """What is known of products of one kind: how much of it was done, and its plan."""
 
-    __slots__ = ("never", "own", "run", "turned", "work")
+    __slots__ = ("never", "own", "run", "work")
 
-    def __init__(self, x: Array, y: Array) -> None:
+    def __init__(self, x: Array, y: Array, places: tuple[_Place, _Place]) -> None:
         self.work = 0
         self.run: Any = None
-        self.turned = (not x.flags.c_contiguous, not y.flags.c_contiguous)
         # A matrix times its own transpose: NumPy makes half of it, and copies the other half.
-        self.own = x.shape == y.shape[::-1] and x.strides == y.strides[::-1]
-        self.never = not _suits(x, y)
+        self.own = x.shape[-2:] == y.shape[:-3:-1] and x.strides[-2:] == y.strides[:-3:-1]
+        self.never = (
+            x.dtype != y.dtype
+            or x.dtype not in (F32, F64)
+            or x.shape[:-2] != y.shape[:-2]
+            or x.shape[-1] != y.shape[-2]
+            or not all([_suits(array, place) for array, place in zip((x, y), places, strict=True)])
+            or not _may_compile()
+        )
+
+
+# Where an operand lies: None where it is contiguous, True where it is when its last two dimensions change places, else the
+# shape of the contiguous array that it is a part of and how many bytes after the beginning of that it begins; False where
+# there is no such array.
+_Place = tuple[tuple[int, ...], int] | bool | None
 
 
 def product(x: Array, y: Array, work: int) -> Array | None:
-    """``x.dot(y)`` of two matrices, by tiles; None while, or where, OpenBLAS should do it, on one thread.
+    """``np.matmul(x, y)`` of two matrices or stacks of them, by tiles; None while, or where, OpenBLAS should do it.
 
     ``work``: how many multiplications that is, at least ``TILES_FROM``.
     """
-    key = (x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype)
-    kind = _kinds.get(key)
-    if kind is None:
-        kind = _Kind(x, y)
-        with _lock:
-            _kinds[key] = kind
-            if len(_kinds) > _KEPT:
-                _kinds.popitem(last=False)
-    if kind.never or (kind.own and _address(x) == _address(y)):
+    kind, (x_place, y_place) = _kind_of(x, y)
+    if kind.never or (kind.own and address(x) == address(y)):
         return None
     run = kind.run
     if run is None:
@@ -72,32 +78,57 @@ def product(x: Array, y: Array, work: int) -> Array | None:
         _multiplied[0] += work
         if kind.work < _WORTH_A_PLAN or (_multiplied[0] < _WORTH_LOADING and not workers.loaded()):
             return None
-        return _gone_over(kind, x, y)
-    x_turned, y_turned = kind.turned
-    out = np.empty((x.shape[0], y.shape[1]), x.dtype)
-    run((x.T if x_turned else x, y.T if y_turned else y), (out,))
+        return _gone_over(kind, x, y, x_place, y_place)
+    out = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
+    run((_whole(x, x_place), _whole(y, y_place)), (out,))
     return out
 
 
 def waits(x: Array, y: Array) -> bool:
     """Whether such products may go over to tiles one day, so that OpenBLAS must do them on one thread until then: on
     several it cuts long sums otherwise."""
-    kind = _kinds.get((x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype))
-    return kind is not None and not kind.never
+    return not _kind_of(x, y)[0].never
 
 
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
+def _kind_of(x: Array, y: Array) -> tuple[_Kind, tuple[_Place, _Place]]:
+    places = (_place_of(x), _place_of(y))
+    key = (x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, places)
+    kind = _kinds.get(key)
+    if kind is None:
+        kind = _Kind(x, y, places)
+        with _lock:
+            _kinds[key] = kind
+            if len(_kinds) > _KEPT:
+                _kinds.popitem(last=False)
+    return kind, places
 
 
-def _suits(x: Array, y: Array) -> bool:
-    if x.dtype != y.dtype or x.dtype not in (F32, F64) or x.shape[1] != y.shape[0]:
+def _place_of(array: Array) -> _Place:
+    if array.flags.c_contiguous:
+        return None
+    if array.swapaxes(-1, -2).flags.c_contiguous:
+        return True
+    base = array.base
+    if type(base) is not np.ndarray or base.dtype is not array.dtype or not base.flags.c_contiguous:
         return False
-    for matrix in (x, y):
-        flags = matrix.flags
-        if not flags.aligned or not matrix.dtype.isnative or not (flags.c_contiguous or flags.f_contiguous):
-            return False
-    return _may_compile()
+    return base.shape, address(array) - address(base)
+
+
+def _whole(array: Array, place: _Place) -> Any:
+    """The contiguous array that an operand is, or is a part of."""
+    if place is None:
+        return array
+    return array.swapaxes(-1, -2) if place is True else array.base
+
+
+def _suits(array: Array, place: _Place) -> bool:
+    steps, item = array.strides, array.itemsize
+    return (
+        place is not False
+        and array.flags.aligned
+        and array.dtype.isnative
+        and all([step >= 0 and step % item == 0 for step in steps])
+    )
 
 
 def _may_compile() -> bool:
@@ -107,16 +138,15 @@ def _may_compile() -> bool:
     return os.environ.get("RUSHLIGHT_COMPILER", "").lower() != "numpy" and find_spec("llvmlite") is not None
 
 
-def _gone_over(kind: _Kind, x: Array, y: Array) -> Array:
+def _gone_over(kind: _Kind, x: Array, y: Array, x_place: _Place, y_place: _Place) -> Array:
     """The product by OpenBLAS; and from now on by tiles, if those give its bits."""
     from .gemm import on_one_thread
 
     result = on_one_thread(x, y)
-    run = _plan(x, y, kind.turned)
+    run = _plan(x, y, x_place, y_place)
     if run is not None:
         again = np.empty_like(result)
-        x_turned, y_turned = kind.turned
-        run((x.T if x_turned else x, y.T if y_turned else y), (again,))
+        run((_whole(x, x_place), _whole(y, y_place)), (again,))
         if np.array_equal(result, again, equal_nan=True):
             kind.run = run
             return result
@@ -124,31 +154,35 @@ def _gone_over(kind: _Kind, x: Array, y: Array) -> Array:
     return result
 
 
-def _plan(x: Array, y: Array, turned: tuple[bool, bool]) -> Any:
+def _plan(x: Array, y: Array, x_place: _Place, y_place: _Place) -> Any:
     if not compiles():
         return None
     from ..compiler.kernels import gemm
     from ..compiler.launch import Launch, Place, Space
+    from ..ir.graph import contiguous_strides
     from .plan import Plan
 
-    (m, k), n = x.shape, y.shape[1]
-    call = gemm.tiles(
-        m, n, k, x.dtype, (1, m) if turned[0] else (k, 1), (1, k) if turned[1] else (n, 1), (n, 1)
-    )
+    m, k, n, dtype = x.shape[-2], x.shape[-1], y.shape[-1], x.dtype
+    result = (*x.shape[:-1], n)
+    x_steps, y_steps = (tuple([step // dtype.itemsize for step in array.strides]) for array in (x, y))
+    call = gemm.tiles(m, n, k, dtype, x.shape[:-2], x_steps, y_steps, contiguous_strides(result))
     if call is None:
         return None
-    places = (Place(Space.INPUT, 0, 0), Place(Space.INPUT, 1, 0), Place(Space.OUTPUT, 0, 0))
+    bases, places = [], []
+    for number, (array, place) in enumerate(((x, x_place), (y, y_place))):
+        shape, offset = place if isinstance(place, tuple) else (_whole(array, place).shape, 0)
+        bases.append((shape, dtype))
+        places.append(Place(Space.INPUT, number, offset))
     line = Launch(
         call.text,
         call.name,
         call.ints,
-        places,
+        (*places, Place(Space.OUTPUT, 0, 0)),
         call.units,
         call.grain,
         call.scratch,
         label="matmul",
-        flops=2 * m * n * k,
-        bytes=(m * k + k * n + m * n) * x.itemsize,
+        flops=2 * x.size * n,
+        bytes=(x.size + y.size) * dtype.itemsize,
     )
-    left, right = x.T.shape if turned[0] else x.shape, y.T.shape if turned[1] else y.shape
-    return Plan([line], 0, [(left, x.dtype), (right, x.dtype)], [((m, n), x.dtype)]).run
+    return Plan([line], 0, bases, [(result, dtype)]).run

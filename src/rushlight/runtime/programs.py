@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..core.device import RECORDED
+from ..core.device import RECORDED, on_host, placed_beside
 
 if TYPE_CHECKING:  # the compiler imports it for those programs that are compiled
     from ..ir.graph import Graph
@@ -24,7 +24,13 @@ _build: list[Callable[[Graph], Any]] = []
 
 def execute(key: Any, make: Callable[[], Graph], inputs: list[Any], outputs: list[Any]) -> Any:
     """Run the piece with this structure on these arrays; it is compiled when it is seen for the first time. The program."""
-    program = program_for(key, make, inputs, outputs)
+    try:
+        program = program_for(key, make, inputs, outputs)
+    except BaseException:
+        # Of a signal's handler, most likely (Ctrl-C while something is compiled). The operations have happened for the program
+        # that asked for them: it must not find memory that was never written.
+        carry_out(make(), inputs, outputs)
+        raise
     program.run(inputs, outputs)
     return program
 
@@ -94,15 +100,19 @@ class ReferenceProgram:
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Compute the graph's outputs into ``outputs`` and into the inputs that they replace."""
-        from .reference import evaluate
+        carry_out(self.graph, inputs, outputs)
 
-        fresh = iter(outputs)
-        targets = [inputs[out.into] if out.into >= 0 else next(fresh) for out in self.graph.outputs]
-        values = [
-            np.array(value) for value in evaluate(self.graph, inputs)
-        ]  # copied before anything is written
-        for target, value in zip(targets, values, strict=True):
-            target[...] = value
+
+def carry_out(graph: Graph, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Compute the graph's outputs by NumPy into ``outputs`` and into the inputs that they replace."""
+    from .reference import evaluate
+
+    fresh = iter(outputs)
+    targets = [inputs[out.into] if out.into >= 0 else next(fresh) for out in graph.outputs]
+    # Copied before anything is written.
+    values = [np.array(value) for value in evaluate(graph, [on_host(array) for array in inputs])]
+    for target, value in zip(targets, values, strict=True):
+        target[...] = placed_beside(value, target)
 
 
 def forget() -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..compiler import native
 from ..compiler.codegen.loop_text import F32, F64, I32, I64, PTR, Body, Module, Type, Value
 from ..core import native_draws
+from .programs import compiles
 
 BLOCK: Final = 624  # words of mt19937
 _AHEAD: Final = 397
@@ -229,6 +230,4 @@ class Draws:
 
 def load() -> native_draws.NativeDraws | None:
     """The compiled draws; None where nothing is compiled. Words are read in pairs, low one first."""
-    from .programs import compiles
-
     return Draws() if sys.byteorder == "little" and compiles() else None

@@ -553,6 +553,10 @@ class Tape:
         """The end of the recording: compute what is left, and give the tensors their arrays."""
         try:
             self.flush()
+        except BaseException:
+            if self.keys:  # interrupted before anything was run
+                self.flush()
+            raise
         finally:
             self.close()
 

@@ -32,7 +32,8 @@ class _Packing:
         ]
         befores = [before for before, _ in padding]
         source = shape
-        self.stage: Shape | None = None  # the shape of the input with its zeros, where it needs some or is cropped
+        # The shape of the input with its zeros, where it needs some or is cropped.
+        self.stage: Shape | None = None
         if any(befores) or any([extent > size for extent, size in zip(extents, shape[2:], strict=True)]):
             source = self.stage = (*shape[:2], *extents)
             places = [overlap(*sizes) for sizes in zip(befores, extents, shape[2:], strict=True)]
@@ -89,5 +90,5 @@ def weight_gradient(g: Array, x: Array, window: Window) -> Array:
     if len(g) == 1:
         total = given[0].dot(columns[0].T)
     else:
-        total = np.add.reduce(np.matmul(given, columns.swapaxes(1, 2)), 0)
+        total = np.add.reduce(np.matmul(given, columns.swapaxes(1, 2)), 0, x.dtype)
     return total.reshape(g.shape[1], x.shape[1], *window.kernel)  # type: ignore[no-any-return]

@@ -108,6 +108,7 @@ class PoolWord(IntEnum):
     IDLE_OFFERS = (
         45  # how often they offer their processor to others, each time after so many spins, before they sleep
     )
+    ALONE_UNTIL = 46  # a time, in the clock's nanoseconds: runs that begin before it leave the workers out
     SIZE = 48
 
 
@@ -164,6 +165,8 @@ _WORK_WITHOUT_PAUSE_NANOSECONDS: Final = 500_000
 # When ``run`` asks for a review of whether workers help: after so much time, and so many runs.
 REVIEW_NANOSECONDS: Final = 40_000_000
 REVIEW_RUNS: Final = 16
+# Or after so much time, if one part in so many of it was spent asleep, waiting for a worker that was not running.
+REVIEW_STALLED: Final = 2
 _MONOTONIC: Final = {"linux": 1, "darwin": 6}
 
 
@@ -512,9 +515,10 @@ def native_text(system: System) -> str:
                 f.read(pool, PoolWord.AWAKE_TIME),
                 f.read(pool, PoolWord.ASLEEP_TIME),
             )
-            f.set(counted, f.b.zext(f.b.not_(f.less(time, least)), I64))
-            asked = f.b.and_(f.is_not(f.get(counted, I64), 0), f.is_(f.read(segment, Segment.ALONE), 0))
             f.set(started, f.now())
+            early = f.less(f.get(started, I64), f.read(pool, PoolWord.ALONE_UNTIL))
+            f.set(counted, f.b.zext(f.b.not_(f.b.or_(early, f.less(time, least))), I64))
+            asked = f.b.and_(f.is_not(f.get(counted, I64), 0), f.is_(f.read(segment, Segment.ALONE), 0))
             with f.when(asked), f.when(f.swap_if(busy, f.i64(0), f.i64(1))):
                 begin, end = f.read(segment, Segment.FIRST), f.read(segment, Segment.LAST)
                 with f.when(f.is_not(begin, 0)):
@@ -541,7 +545,10 @@ def native_text(system: System) -> str:
                 runs = f.add(f.read(segment, Segment.RUNS), 1)
                 f.store(spent, segment, int(Segment.SPENT))
                 f.store(runs, segment, int(Segment.RUNS))
-                enough = f.b.and_(f.beyond(spent, REVIEW_NANOSECONDS), f.beyond(runs, REVIEW_RUNS))
+                asleep = f.read(segment, Segment.STALLED)
+                bad = f.b.not_(f.less(f.mul(asleep, REVIEW_STALLED), spent))
+                enough = f.b.or_(f.beyond(runs, REVIEW_RUNS), bad)
+                enough = f.b.and_(f.beyond(spent, REVIEW_NANOSECONDS), enough)
                 with f.when(enough):
                     f.b.ret(f.i64(-1))
         f.b.ret(f.i64(0))

@@ -335,6 +335,7 @@ def adaptive_bounds(size: int, windows: int) -> tuple[tuple[int, int], ...]:
     return tuple([(i * size // windows, -(-(i + 1) * size // windows)) for i in range(windows)])
 
 
+@lru_cache(maxsize=1024)
 def meeting(length: int, positions: int, step: int, offset: int) -> tuple[slice, slice]:
     """For t in range(positions) with 0 <= t · step + offset < length: the slice of those sums, and the slice of t."""
     low = max(0, -(offset // step))

@@ -33,6 +33,8 @@ _WAIT_NANOSECONDS: Final = 20_000
 _WORTH_SHARING_NANOSECONDS: Final = 3_000
 _WORTH_WAKING_NANOSECONDS: Final = 30_000
 _LEAVING_SECONDS: Final = 1.0
+_FIRST_REST_NANOSECONDS: Final = 200_000_000
+_LONGEST_REST_NANOSECONDS: Final = 5_000_000_000
 
 
 def words(count: int) -> Words:
@@ -155,6 +157,8 @@ class _Process:
         self.code: Code | None = None
         self.pool: Pool | None = None
         self.usable = 0
+        # For how long plans run alone when sharing is next found to be bad.
+        self.rest = _FIRST_REST_NANOSECONDS
         self.leaving = False
         # Pools that were given up.
         self.abandoned: list[Pool] = []
@@ -183,6 +187,17 @@ def code() -> Code:
                 _process.code = Code(this_system())
             found = _process.code
     return found
+
+
+def judge(bad: bool) -> None:
+    """After a window of shared runs. If most of it went by in waiting, there are far more programs than processors: all plans
+    run alone for a while, and longer each time that it is still so."""
+    process = _process
+    if not bad:
+        process.rest = _FIRST_REST_NANOSECONDS
+    elif process.pool is not None:
+        process.pool.words[PoolWord.ALONE_UNTIL] = time.monotonic_ns() + process.rest
+        process.rest = min(2 * process.rest, _LONGEST_REST_NANOSECONDS)
 
 
 def loaded() -> bool:

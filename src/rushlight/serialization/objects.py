@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final
 
+from ..core.tensor import Tensor
 from .allowed_globals import AllowedGlobals
 from .declared_classes import own_object
 from .pickle_reader import Constructor
@@ -134,8 +135,6 @@ class TrustingUnpickler:
 
 def _rebuild_from_type(function: Any, kind: type, arguments: tuple[Any, ...], state: Any) -> Any:
     """A tensor of a subclass, or one with attributes."""
-    from ..core.tensor import Tensor
-
     made = function(*arguments)
     if type(made) is not kind:
         made = made.as_subclass(kind)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from .allowed_globals import AllowedGlobals
 from .tensor_codec import RushlightCodec
+from .zip_archive import ArchiveReader
 
 _state: Final[dict[str, Any]] = {"crc32": True, "endianness": None, "mmap": None}
 
@@ -53,8 +54,6 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
         ['rushlight.nn.linear.Identity']
     """
     import pickletools
-
-    from .zip_archive import ArchiveReader
 
     if not hasattr(f, "read"):
         with open(f, "rb") as file:

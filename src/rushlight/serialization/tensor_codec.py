@@ -11,6 +11,7 @@ from ..core.device import OF_ARRAYS, device, device_of, on_host, placed, strided
 from ..core.shapes import Size
 from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor, make_tensor, storage_of
+from ..ops.conversion import written_array
 from ..ops.memory import TypedStorage, UntypedStorage
 from . import PARAMETER_CLASS
 from .codec import AnyArray, Kind, TensorRecord, window_of
@@ -45,7 +46,7 @@ class RushlightCodec:
         return Kind.DEVICE if isinstance(value, device) else None
 
     def describe(self, tensor: Tensor) -> TensorRecord:
-        array = tensor._array
+        array = written_array(tensor._array)
         location = "cpu"
         if type(array) in OF_ARRAYS:
             location = str(device_of(array))

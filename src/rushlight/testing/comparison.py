@@ -9,6 +9,8 @@ import numpy as np
 
 from ..core.dtypes import dtype, promote_types
 from ..core.tensor import Tensor
+from ..ops.comparison import isclose
+from ..ops.creation import as_tensor, tensor
 
 # relative and absolute tolerance by dtype: about half the digits, as PyTorch has it
 _TOLERANCES = {
@@ -126,8 +128,6 @@ def assert_allclose(
     """
     import warnings
 
-    from ..ops.creation import tensor
-
     warnings.warn(
         "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
         "`torch.testing.assert_close()` instead. You can find detailed upgrade instructions in "
@@ -211,8 +211,6 @@ def _as_tensors(actual: Any, expected: Any, options: _Options) -> tuple[Tensor, 
     related = isinstance(actual, type(expected)) or isinstance(expected, type(actual))
     if not related or (not options.allow_subclasses and type(actual) is not type(expected)):
         return None
-    from ..ops.creation import as_tensor
-
     if isinstance(actual, str | bytes | dtype):
         return None
     try:
@@ -299,8 +297,6 @@ def _compare_sparse(
 def _compare_values(
     actual: Tensor, expected: Tensor, options: _Options, path: Path, rtol: float, atol: float, what: str
 ) -> None:
-    from ..ops.comparison import isclose
-
     actual, expected = actual.detach(), expected.detach()
     common = promote_types(actual.dtype, expected.dtype) if actual.dtype != expected.dtype else actual.dtype
     if type(actual) is not Tensor or type(expected) is not Tensor:

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.dtypes import dtype, float32
+from ..core.limits import finfo, iinfo
 from ..core.tensor import Tensor
+from ..ops.complex_numbers import view_as_real
+from ..ops.creation import empty
+from ..ops.random import randint
 
 _SMALL_FLOATS = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
 
@@ -36,8 +40,6 @@ def make_tensor(
         >>> torch.testing.make_tensor((2, 3), dtype=torch.float32, device="cpu").shape
         torch.Size([2, 3])
     """
-    from ..ops.random import randint
-
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
     if noncontiguous and memory_format is not None:
@@ -74,10 +76,6 @@ def make_tensor(
 
 
 def _floats(shape: Any, dtype: dtype, device: Any, low: Any, high: Any) -> Tensor:
-    from ..core.limits import finfo
-    from ..ops.complex_numbers import view_as_real
-    from ..ops.creation import empty
-
     drawn_as = float32 if dtype.name in _SMALL_FLOATS else dtype
     limit = finfo(dtype).max
     bottom, top = _interval(low, high, dtype, -limit, limit, -9, 9)
@@ -123,8 +121,6 @@ def _interval(
 
 
 def _range_of(dtype: dtype) -> tuple[int, int]:
-    from ..core.limits import iinfo
-
     if dtype.name == "bool":
         return 0, 2
     limits = iinfo(dtype)
@@ -133,6 +129,4 @@ def _range_of(dtype: dtype) -> tuple[int, int]:
 
 
 def _least(dtype: dtype) -> float:
-    from ..core.limits import finfo
-
     return float(finfo(dtype).tiny)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from ..nn.global_hooks import register_module_forward_hook, register_module_forward_pre_hook
 from ..profiler.recording import BACKWARD_SCOPE, FUNCTION, OPEN, Recorded, Session, closed, opened
 
 # What profiles call an operation, and the operator under which PyTorch counts it; products and convolutions alone count.
@@ -47,8 +48,6 @@ class FlopCounterMode:
         self.flop_counts: dict[str, dict[Any, int]] = {}
 
     def __enter__(self) -> FlopCounterMode:
-        from ..nn.global_hooks import register_module_forward_hook, register_module_forward_pre_hook
-
         self.flop_counts = {}
         self._names: dict[int, str] = {}
         self._running: list[tuple[int, Recorded]] = []

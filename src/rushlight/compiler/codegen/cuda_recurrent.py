@@ -15,6 +15,7 @@ from ..cuda_lines import CudaClear, CudaCopy, CudaLaunch, CudaLine, CudaProduct,
 from ..launch import Pointer, Role
 from .cuda_loops import THREADS, loop_kernel
 from .cuda_slots import Shapes, blocks_for, kernel, operand, result, striding
+from math import prod
 
 _DTYPES: Final = {"float32": "float", "float64": "double"}
 
@@ -99,8 +100,6 @@ def _from_state(
 
 
 def _suits(shapes: Shapes, dtypes: Any, results: Shapes) -> bool:
-    from math import prod
-
     return (
         dtypes[0].name in _DTYPES
         and all(dtype == dtypes[0] for dtype in dtypes)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...ir.scalar import ReduceOp
 from ..cuda_lines import FAULTS, CudaClear, CudaCopy, CudaLaunch, Lines
 from ..launch import Pointer, Role
 from . import cuda_scalars as scalars
@@ -403,8 +404,6 @@ def _scan(product: bool) -> Callable[..., Lines | None]:
 
 
 def _make_sum() -> Any:
-    from ...ir.scalar import ReduceOp
-
     return ReduceOp.SUM
 
 

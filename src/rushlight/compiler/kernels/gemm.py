@@ -152,11 +152,18 @@ def matmul_calls(
 
 
 def tiles(
-    m: int, n: int, k: int, dtype: Any, a_strides: Strides, b_strides: Strides, c_strides: Strides
+    m: int,
+    n: int,
+    k: int,
+    dtype: Any,
+    batch: tuple[int, ...],
+    a_strides: Strides,
+    b_strides: Strides,
+    c_strides: Strides,
 ) -> KernelCall | None:
     """``c = a @ b`` in register tiles of our own; None where OpenBLAS, or a way of ``matmul_calls`` in parts, is better."""
-    product = _Product(m, n, k, (), a_strides, b_strides, c_strides)
-    if min(m, n) < 2 or _worth_splitting(product, dtype):
+    product = _simplified(_Product(m, n, k, batch, a_strides, b_strides, c_strides))
+    if min(product.m, product.n) < 2 or _worth_splitting(product, dtype):
         return None
     return _tiled(product, dtype, _ONE, (_FIRST, _SECOND, _RESULT))
 

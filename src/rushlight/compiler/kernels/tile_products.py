@@ -204,7 +204,7 @@ def tiles_of(
 
 def _spans(n: int, tile: Machine) -> list[int]:
     """Columns of a tile to choose from: as equal as whole blocks allow, and as half vectors do."""
-    found = {}
+    found: dict[int, None] = {}
     for step in (tile.columns, tile.lanes // 2):
         pieces = -(-n // step)
         for across in _COUNTS:

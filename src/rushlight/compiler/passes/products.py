@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ir.graph import Graph, Kind, Node, contiguous_strides
+from ...ir.graph import Graph, Kind, Node, Output, contiguous_strides
 from ...ir.scalar import ScalarOp
 from ..lowering.builder import GraphBuilder, Value
 from .rewrite import copy_node
@@ -29,8 +29,6 @@ class _Folder:
             self.into[output.node] = output.into
 
     def run(self) -> Graph:
-        from ...ir.graph import Output
-
         b = GraphBuilder()
         self.b = b
         self.numbers: list[int] = []

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from ...core.tensor import Tensor
 from ...ops.creation import arange
 from ...ops.linalg import matmul
+from ..functional.padding import pad
 
 _Signature = Callable[..., Any]
 _BLOCK = _DEFAULT_SPARSE_BLOCK_SIZE = 128
@@ -24,6 +25,29 @@ class AuxRequest(NamedTuple):
 
     lse: bool = False
     max_scores: bool = False
+
+
+class FlexKernelOptions(TypedDict, total=False):
+    """How a GPU's kernel is to be cut up, for ``kernel_options``: accepted, and chosen by the compiler here."""
+
+    num_warps: int
+    num_stages: int
+    BLOCK_M: int
+    BLOCK_N: int
+    BLOCK_M1: int
+    BLOCK_N1: int
+    BLOCK_M2: int
+    BLOCK_N2: int
+    PRESCALE_QK: bool
+    ROWS_GUARANTEED_SAFE: bool
+    BLOCKS_ARE_CONTIGUOUS: bool
+    WRITE_DQ: bool
+    FORCE_USE_FLEX_ATTENTION: bool
+    USE_TMA: bool
+    kpack: int
+    matrix_instr_nonkdim: int
+    waves_per_eu: int
+    BACKEND: str
 
 
 class AuxOutput(NamedTuple):
@@ -108,8 +132,6 @@ class BlockMask:
 
     def to_dense(self) -> Tensor:
         """Which blocks hold anything that is kept: of shape (B, H, blocks of queries, blocks of keys), int32."""
-        from ..functional.padding import pad
-
         rows, columns = self.BLOCK_SIZE
         down, across = (
             math.ceil(n / size) for n, size in zip(self.seq_lengths, self.BLOCK_SIZE, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...missing import lazily as _lazily
 from ...ops.activations import (
     hardshrink as hardshrink,
     hardtanh as hardtanh,
@@ -163,3 +164,5 @@ from .resampling import (
     upsample_nearest as upsample_nearest,
 )
 from .sparse import embedding as embedding, embedding_bag as embedding_bag
+
+__getattr__ = _lazily(__name__, {"grad": "..grad", "native_channel_shuffle": ".resampling:channel_shuffle"})

@@ -14,7 +14,7 @@ import numpy as np
 from ...autograd.fused import fused
 from ...core.dtypes import F32, F64, FLOATS, I64, LOW_PRECISION, OF_NUMPY, uint8
 from ...core.grad_mode import GRAD_MODE
-from ...core.history import Node, versions_of
+from ...core.history import NamedByNode, Node, versions_of
 from ...core.storage import Storage, program_site
 from ...core.tensor import Tensor, make_tensor
 from ...ops.activations import SOFTMAX, log_softmax
@@ -209,8 +209,18 @@ def _nll_samples() -> Any:
             yield (x, target, weight), {"reduction": reduction, "ignore_index": -100}
 
 
+def _nll_name(node: Node) -> str:
+    edge = node.edges[0]
+    return f"NllLoss{'2D' if edge is not None and len(edge.shape) > 2 else ''}Backward0"
+
+
 NLL = Primitive(
-    "nll_loss", _nll_impl, _nll_vjp, saves=((1, (0,)), (2, (0,))), samples=_nll_samples
+    "nll_loss",
+    _nll_impl,
+    _nll_vjp,
+    saves=((1, (0,)), (2, (0,))),
+    samples=_nll_samples,
+    grad_name=NamedByNode(_nll_name),
 )  # operands: input, target, weight
 NLL_BACKWARD = Primitive(
     "nll_loss_backward", _nll_backward_impl, _nll_backward_vjp, saves=((1, (0,)), (2, (0,)))
@@ -352,7 +362,7 @@ CROSS_ENTROPY = Primitive(
     "cross_entropy_loss",
     _cross_entropy_impl,
     _cross_entropy_vjp,
-    grad_name="NllLossBackward0",
+    grad_name=NamedByNode(_nll_name),
     samples=_nll_samples,
 )  # operands: input, target, weight; keeps exponentials, sums, target, weight
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...autograd.fused import fused
 from ...core.dtypes import FLOATS, OF_NUMPY
+from ...core.history import known_as
 from ...core.shapes import count
 from ...core.tensor import Tensor, make_tensor
 from ...ops.bounds import clamp
@@ -86,7 +87,7 @@ def grid_sampler(
     result = sample(input, detach(grid) if nearest else grid, interpolation_mode, padding_mode, align_corners)
     if nearest and grid._node is not None:  # a gradient of zero is not the same as none
         result = where(_FALSE, unsqueeze(select(grid, grid._array.ndim - 1, 0), 1), result)
-    return result
+    return known_as(result, f"GridSampler{input._array.ndim - 2}DBackward0")
 
 
 _FALSE = make_tensor(np.zeros((), bool))
@@ -323,4 +324,7 @@ def affine_grid_generator(theta: Tensor, size: Sequence[int], align_corners: boo
     meshes = np.meshgrid(*axes, indexing="ij")
     points = np.stack([*(mesh.ravel() for mesh in reversed(meshes)), np.ones(meshes[0].size)], 1).astype(kind)
     base = expand(make_tensor(points[None]), size[0], *points.shape)
-    return reshape(bmm(base, transpose(theta, 1, 2)), (size[0], *extents, len(extents)))
+    return known_as(
+        reshape(bmm(base, transpose(theta, 1, 2)), (size[0], *extents, len(extents))),
+        "AffineGridGeneratorBackward0",
+    )

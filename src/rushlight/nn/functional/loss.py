@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ...core.arguments import check_tensor as check_tensor_argument
 from ...core.dtypes import BF16, F32, F64, FLOATS, LOW_PRECISION
 from ...core.grad_mode import GRAD_MODE
-from ...core.history import Node, versions_of
+from ...core.history import Node, known_as, versions_of
 from ...core.shapes import broadcast_shape, count
 from ...core.storage import program_site
 from ...core.tensor import Tensor, make_tensor
@@ -212,8 +213,10 @@ def smooth_l1_loss(
         return l1_loss(input, target, reduction=reduction)
     _refuse_exact("smooth_l1", input, target)
     if input._array.dtype == BF16 and target._array.dtype == BF16:
-        return reduced(in_float32(_smooth_l1, input, target, beta), reduction)
-    return reduced(_smooth_l1(input, target, beta), reduction)
+        return known_as(
+            reduced(in_float32(_smooth_l1, input, target, beta), reduction), "SmoothL1LossBackward0"
+        )
+    return known_as(reduced(_smooth_l1(input, target, beta), reduction), "SmoothL1LossBackward0")
 
 
 def _smooth_l1(input: Tensor, target: Tensor, beta: float) -> Tensor:
@@ -249,7 +252,7 @@ def huber_loss(
         if weight._array.shape != input._array.shape:
             raise ValueError("Weights and input must have the same size.")
         losses = mul(losses, weight)
-    return reduced(losses, reduction)
+    return known_as(reduced(losses, reduction), "HuberLossBackward0")
 
 
 # --- binary cross entropy ---------------------------------------------------------------------------------------------
@@ -320,7 +323,7 @@ def binary_cross_entropy(
     if weight is not None:
         _check_broadcast(weight, x.shape)
         losses = mul(losses, weight)
-    return reduced(losses, reduction)
+    return known_as(reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
 def _check_broadcast(weight: Tensor, shape: tuple[int, ...]) -> None:
@@ -539,6 +542,8 @@ def gaussian_nll_loss(
     another shape.
     Nix and Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
     """
+    check_tensor_argument("gaussian_nll_loss", "input", input)
+    check_tensor_argument("gaussian_nll_loss", "target", target)
     shape = input._array.shape
     if isinstance(var, float):
         var = tensor_beside(input, np.full(shape, var, input._array.dtype))

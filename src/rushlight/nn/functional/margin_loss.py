@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ...core.arguments import check_tensor as check_tensor_argument
 from ...core.device import on_host
 from ...core.dtypes import FLOATS, I64
+from ...core.history import known_as
 from ...core.tensor import Tensor
 from ...ops.activations import logsigmoid, softplus
 from ...ops.bounds import clamp_min, minimum
@@ -83,7 +85,9 @@ def soft_margin_loss(
     """``log(1 + exp(-target * input))`` for targets 1 and -1."""
     reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
-    return reduced(softplus(mul(neg(target), input), 1.0, float("inf")), reduction)
+    return known_as(
+        reduced(softplus(mul(neg(target), input), 1.0, float("inf")), reduction), "SoftMarginLossBackward0"
+    )
 
 
 def _rows_of_classes(input: Tensor) -> tuple[Tensor, int, int]:
@@ -214,7 +218,10 @@ def multi_margin_loss(
         margins = mul(margins, unsqueeze(index_select(weight, 0, reshape(target, (rows,))), 1))
     others = ne(tensor_beside(at_target, np.arange(classes)), at_target)
     losses = div(sum_of(where(others, margins, 0.0), 1), classes)
-    return reduced(reshape(losses, shape) if reduction == "none" else losses, reduction)
+    return known_as(
+        reduced(reshape(losses, shape) if reduction == "none" else losses, reduction),
+        "MultiMarginLossBackward0",
+    )
 
 
 def cosine_embedding_loss(
@@ -230,6 +237,9 @@ def cosine_embedding_loss(
 
     Takes ``(N, D)`` with targets ``(N)``, or ``(D)`` with a 0-dim target.
     """
+    check_tensor_argument("cosine_embedding_loss", "input1", input1)
+    check_tensor_argument("cosine_embedding_loss", "input2", input2)
+    check_tensor_argument("cosine_embedding_loss", "target", target)
     reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
     ndim = target._array.ndim
@@ -279,6 +289,9 @@ def triplet_margin_loss(
     With ``swap`` the distance of the positive from the negative counts where it is smaller.
     Balntas et al., "Learning shallow convolutional feature descriptors with triplet losses", 2016.
     """
+    check_tensor_argument("triplet_margin_loss", "anchor", anchor)
+    check_tensor_argument("triplet_margin_loss", "positive", positive)
+    check_tensor_argument("triplet_margin_loss", "negative", negative)
     reduction = chosen_reduction(size_average, reduce, reduction)
     return triplet_margin_with_distance_loss(
         anchor,

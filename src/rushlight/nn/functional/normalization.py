@@ -90,7 +90,9 @@ def _check_sizes(expected: int, **vectors: Tensor | None) -> None:
 def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.0) -> None:
     """Move a running statistic toward the one observed now."""
     old, new = running._array, observed._array
-    if type(old) is np.ndarray is type(new) and old.dtype == new.dtype:  # what the operations below would do to them
+    if (
+        type(old) is np.ndarray is type(new) and old.dtype == new.dtype
+    ):  # what the operations below would do to them
         storage = announce(running, "batch_norm")
         old *= 1 - momentum
         old += new * (momentum * factor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.shapes import count
+from ...core.shapes import LONG_DIMENSION, check_fits, count
 from ...core.tensor import Tensor
 from ...ops import pooling as ops
 from ...ops.convolution import per_dimension
@@ -138,7 +138,10 @@ def _adaptive_output(input: Tensor, output_size: Any, dims: int, name: str) -> t
             output_size = [n if size is None else size for size, n in zip(output_size, kept, strict=True)]
         elif len(output_size) == 1:
             raise RuntimeError(f"{name}: output_size must be {dims}")
-    return per_dimension(output_size, dims, name, "output_size")
+    output = per_dimension(output_size, dims, name, "output_size")
+    if max(output) > LONG_DIMENSION:
+        check_fits((*shape[: len(shape) - dims], *output), input._array.dtype.itemsize)
+    return output
 
 
 def _adaptive_avg_pool(input: Tensor, output_size: Any, dims: int) -> Tensor:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ...core.dtypes import F32, F64, FLOATS, I64, LOW_PRECISION
-from ...core.shapes import count
+from ...core.arguments import check_tensor as check_tensor_argument
+from ...core.dtypes import F32, F64, FLOATS, I64, LOW_PRECISION, NumpyDType
+from ...core.history import known_as
+from ...core.shapes import LONG_DIMENSION, check_fits, count
 from ...core.tensor import Tensor, make_tensor
 from ...ops.creation import zeros
 from ...ops.dispatch import not_implemented
@@ -88,6 +91,8 @@ def interpolate(
         pool: Any = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1]
         return pool(input, sizes)  # type: ignore[no-any-return]
     _check_extents(input, sizes, mode)
+    if max(sizes, default=0) > LONG_DIMENSION:
+        check_fits((*shape[:2], *sizes), input._array.dtype.itemsize)
     given_input = input
     for i, out in enumerate(sizes):
         given = None if scales is None else scales[i]
@@ -97,7 +102,12 @@ def interpolate(
         input = _smooth(input, sizes, scales, mode, bool(align_corners), antialias)
         if antialias and given_input._array.flags.c_contiguous:
             input = contiguous(input)
-    return ordered_as(input, given_input)
+    return known_as(ordered_as(input, given_input), _upsampling_name(mode, spatial, antialias))
+
+
+def _upsampling_name(mode: str, spatial: int, antialias: bool) -> str:
+    kind = "".join([part.capitalize() for part in mode.split("-")])
+    return f"Upsample{kind}{spatial}D{'Aa' if antialias else ''}Backward0"
 
 
 def _unsupported(ndim: int, mode: str) -> NotImplementedError:
@@ -153,12 +163,17 @@ def _check_extents(input: Tensor, sizes: list[int], mode: str) -> None:
 
 
 def _nearest(input: Tensor, dim: int, out: int, given: float | None, offset: float) -> Tensor:
-    extent = input._array.shape[dim]
+    places = _nearest_places(input._array.shape[dim], out, given, offset)
+    return index_select(input, dim, tensor_beside(input, places))
+
+
+@lru_cache(maxsize=128)
+def _nearest_places(extent: int, out: int, given: float | None, offset: float) -> Any:
     scale = np.float32(1.0 / given if given else extent / out)
     places = np.floor((np.arange(out, dtype=F32) + np.float32(offset)) * scale).astype(I64)
     if out == extent and not given:
         places = np.arange(out)
-    return index_select(input, dim, tensor_beside(input, np.minimum(places, extent - 1)))
+    return np.minimum(places, extent - 1)
 
 
 def _source_scale(extent: int, out: int, given: float | None, align_corners: bool) -> float:
@@ -198,6 +213,16 @@ def _cubic_taps(extent: int, out: int, scale: float, align_corners: bool) -> tup
     return places.clip(0, extent - 1), weights
 
 
+@lru_cache(maxsize=128)
+def _taps(
+    extent: int, out: int, scale: float, align_corners: bool, cubic: bool, kind: NumpyDType, behind: int
+) -> list[tuple[Any, Any]]:
+    """For each of the places that an output mixes: where they are, and their weights, as they meet an array with ``behind``
+    dimensions behind this one."""
+    places, weights = (_cubic_taps if cubic else _linear_taps)(extent, out, scale, align_corners)
+    return list(zip(places, weights.astype(kind).reshape(len(weights), out, *(1,) * behind), strict=True))
+
+
 def _filter_matrix(extent: int, out: int, scale: float, align_corners: bool, cubic: bool) -> Any:
     """The (out, extent) matrix of a filter that is as wide as an output pixel in the input, at least its own width."""
     matrix = np.zeros((out, extent))
@@ -234,15 +259,13 @@ def _smooth(
             matrix = _filter_matrix(extent, out, scale, align_corners, mode == "bicubic")
             result = _along(result, dim, tensor_beside(input, matrix.astype(wide)))
             continue
-        places, weights = (_cubic_taps if mode == "bicubic" else _linear_taps)(
-            extent, out, scale, align_corners
-        )
-        trailing = (1,) * (len(sizes) - 1 - i)
         total: Tensor | None = None
-        for place, weight in zip(places, weights.astype(wide), strict=True):
+        for place, weight in _taps(
+            extent, out, scale, align_corners, mode == "bicubic", wide, len(sizes) - 1 - i
+        ):
             part = mul(
                 index_select(result, dim, tensor_beside(input, place)),
-                tensor_beside(input, weight.reshape(-1, *trailing)),
+                tensor_beside(input, weight),
             )
             total = part if total is None else add(total, part)
         assert total is not None
@@ -315,6 +338,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         tensor([[[[0., 1.],
                   [2., 3.]]]])
     """
+    check_tensor_argument("pixel_shuffle", "input", input)
     shape = input._array.shape
     r = upscale_factor
     _check_images("pixel_shuffle", "upscale_factor", shape, r)
@@ -325,7 +349,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             f"input.size(-3)={channels} is not divisible by {r * r}"
         )
     parts = reshape(input, (count(batch), channels // (r * r), r, r, height, width))
-    return reshape(permute(parts, (0, 1, 4, 2, 5, 3)), (*batch, channels // (r * r), height * r, width * r))
+    return known_as(
+        reshape(permute(parts, (0, 1, 4, 2, 5, 3)), (*batch, channels // (r * r), height * r, width * r)),
+        "PixelShuffleBackward0",
+    )
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -342,7 +369,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             )
     parts = reshape(input, (count(batch), channels, height // r, r, width // r, r))
     result = reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*batch, channels * r * r, height // r, width // r))
-    return ordered_as(result, input)
+    return known_as(ordered_as(result, input), "PixelUnshuffleBackward0")
 
 
 def _check_images(name: str, argument: str, shape: tuple[int, ...], factor: int) -> None:
@@ -359,6 +386,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
     Zhang et al., "ShuffleNet", 2018.
     """
+    check_tensor_argument("channel_shuffle", "input", input)
     shape = input._array.shape
     if len(shape) <= 2:
         raise RuntimeError(
@@ -373,7 +401,10 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
         )
     order = np.arange(shape[1]).reshape(groups, -1).T.reshape(-1)
-    return ordered_as(index_select(input, 1, tensor_beside(input, np.ascontiguousarray(order))), input)
+    return known_as(
+        ordered_as(index_select(input, 1, tensor_beside(input, np.ascontiguousarray(order))), input),
+        "ChannelShuffleBackward0",
+    )
 
 
 # --- sliding blocks ---------------------------------------------------------------------------------------------------
@@ -459,7 +490,10 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     padded = pad(input, (right, right, down, down)) if down or right else input
     flat = reshape(padded, (*shape[:-2], count(blocks.padded)))
     columns = index_select(flat, len(shape) - 2, blocks.places())
-    return reshape(columns, (*shape[:-3], shape[-3] * count(blocks.kernel), count(blocks.counts)))
+    return known_as(
+        reshape(columns, (*shape[:-3], shape[-3] * count(blocks.kernel), count(blocks.counts))),
+        "Im2ColBackward0",
+    )
 
 
 def fold(
@@ -495,4 +529,6 @@ def fold(
     columns = reshape(input, (*lead, elements * number))
     total = index_add(start, len(lead), blocks.places(), columns)
     down, right = blocks.padding
-    return pad(reshape(total, (*lead, *blocks.padded)), (-right, -right, -down, -down))
+    return known_as(
+        pad(reshape(total, (*lead, *blocks.padded)), (-right, -right, -down, -down)), "Col2ImBackward0"
+    )

@@ -8,10 +8,13 @@ import numpy as np
 
 from ...core.device import on_host
 from ...core.grad_mode import GRAD_MODE
+from ...core.history import known_as
 from ...core.tensor import Tensor, make_tensor
+from ...ops.accumulation import extremes
 from ...ops.batching import for_each_example
 from ...ops.creation import zeros
 from ...ops.indexing import embedding as _embedding, index_add
+from ...ops.index_tensors import put_at
 from ...ops.placement import tensor_beside
 from ...ops.pointwise import div, mul
 from ...ops.scattering import gather
@@ -166,23 +169,23 @@ def embedding_bag(
         per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
     rows = (_sparsely if sparse else _embedding)(weight, flat, padding, scale_grad_by_freq)
     if mode == "max":
-        return _largest(rows, bag_of, bags)
+        return known_as(_largest(rows, bag_of, bags), "EmbeddingBagBackward0")
     if per_sample_weights is not None:
         rows = mul(rows, per_sample_weights.unsqueeze(1))
-    start = zeros((bags, weight._array.shape[1]), dtype=weight.dtype, device=weight.device)
-    result: Tensor = index_add(start, 0, tensor_beside(rows, bag_of), rows)
+    added = {"dims": (0,), "accumulate": True, "shape": (bags, weight._array.shape[1])}
+    result: Tensor = put_at(None, rows, (tensor_beside(rows, bag_of),), added)
     if mode == "mean":
         counts = np.maximum(np.bincount(bag_of, minlength=bags), 1).astype(weight._array.dtype)
         result = div(result, tensor_beside(result, counts[:, None]))
-    return result
+    return known_as(result, "EmbeddingBagBackward0")
 
 
 def _check_rows(flat: Tensor, rows: int) -> None:
     indices = flat._array
     if type(indices) is np.ndarray and indices.size:
-        wrong = (indices < 0) | (indices >= rows)
-        if wrong.any():
-            place = int(wrong.argmax())
+        low, high = extremes(indices)
+        if low < 0 or high >= rows:
+            place = int(((indices < 0) | (indices >= rows)).argmax())
             raise RuntimeError(
                 f"Index {place} of input takes value {indices[place]} which is not in the valid range [0, {rows})"
             )

@@ -10,8 +10,11 @@ from ...core.limits import finfo
 from ...core.tensor import Tensor
 from ...ops.comparison import allclose
 from ...ops.creation import empty, eye, zeros, zeros_like
+from ...ops.decompositions import solve
 from ...ops.joining import cat
+from ...ops.matrix_functions import matrix_exp
 from ...ops.random import randn
+from ...ops.reflections import geqrf, householder_product
 from ..functional.distance import normalize
 from ..module import Module
 from . import parametrize
@@ -146,8 +149,6 @@ def _is_orthogonal(q: Tensor) -> bool:
 
 def _make_orthogonal(a: Tensor) -> Tensor:
     """The Q of QR with a positive diagonal of R: the identity for what is orthogonal already."""
-    from ...ops.reflections import geqrf, householder_product
-
     x, tau = geqrf(a)
     return householder_product(x, tau) * x.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)  # type: ignore[no-any-return]
 
@@ -178,8 +179,6 @@ class _Orthogonal(Module):
         return q.mT if wide else q
 
     def _householder(self, x: Tensor) -> Tensor:
-        from ...ops.reflections import householder_product
-
         a = x.tril(-1)
         tau = 2.0 / (1.0 + (a * a).sum(-2))
         # The diagonal holds signs, which are no part of the gradient.
@@ -187,9 +186,6 @@ class _Orthogonal(Module):
         return householder_product(a, tau) * signs.unsqueeze(-2)  # type: ignore[no-any-return]
 
     def _from_skew(self, x: Tensor, n: int, k: int) -> Tensor:
-        from ...ops.decompositions import solve
-        from ...ops.matrix_functions import matrix_exp
-
         x = x.tril()
         if n != k:
             x = cat([x, zeros((*x.shape[:-2], n, n - k), dtype=x.dtype, device=x.device)], -1)
@@ -202,8 +198,6 @@ class _Orthogonal(Module):
         return q[..., :k] if n != k else q
 
     def right_inverse(self, q: Tensor) -> Tensor:
-        from ...ops.reflections import geqrf
-
         if q.shape != self.shape:
             raise ValueError(
                 f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {q.shape}."

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ...ops.creation import ones_like, zeros_like
-from ...ops.random import rand_like
+from ...ops.random import rand, rand_like
 from ..module import Module
 from .convert_parameters import parameters_to_vector
 
@@ -268,8 +268,6 @@ class RandomStructured(_Structured):
         count = self._channels_to_prune(t)
         if count == 0:
             return default_mask
-        from ...ops.random import rand
-
         scores = rand(t.shape[self.dim], device=t.device)
         threshold = scores.kthvalue(count).values
         return self._keep(t, default_mask, scores > threshold)

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from ...core.tensor import Tensor
+from ...ops.random import randperm
 
 
 class Dataset:
@@ -165,8 +166,6 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
 
     Raises ``ValueError`` if the lengths do not add up to the dataset's. The split is PyTorch's for the same seed.
     """
-    from ...ops.random import randperm
-
     total = len(dataset)
     counts = list(lengths)
     if math.isclose(sum(counts), 1) and sum(counts) <= 1:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ...core.tensor import Tensor
+from ...ops.random import draw_seed
 from .dataset import IterableDataset
 
 
@@ -36,8 +37,6 @@ class _BaseDataLoaderIter:
     """
 
     def __init__(self, loader: Any) -> None:
-        from ...ops.random import draw_seed
-
         self._dataset = loader.dataset
         self._dataset_kind: int = loader._dataset_kind
         self._IterableDataset_len_called: int | None = loader._IterableDataset_len_called

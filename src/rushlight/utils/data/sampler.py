@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from ...core.dtypes import float64
+from ...ops import random
+from ...ops.creation import as_tensor
+from ...ops.random import multinomial, randint, randperm
+
 
 class Sampler:
     """Base of samplers: define ``__iter__`` over indices, and ``__len__``."""
@@ -37,8 +42,6 @@ def _seeded(generator: Any) -> Any:
     """``generator``, or a fresh one seeded by a draw from the default generator, as PyTorch does it."""
     if generator is not None:
         return generator
-    from ...ops import random
-
     return random.Generator().manual_seed(random.draw_seed(None))
 
 
@@ -72,8 +75,6 @@ class RandomSampler(Sampler):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        from ...ops.random import randint, randperm
-
         count = len(self.data_source)
         generator = _seeded(self.generator)
         if self.replacement:
@@ -100,8 +101,6 @@ class SubsetRandomSampler(Sampler):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        from ...ops.random import randperm
-
         for i in randperm(len(self.indices), generator=self.generator).tolist():
             yield self.indices[i]
 
@@ -121,9 +120,6 @@ class WeightedRandomSampler(Sampler):
             )
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
-        from ...core.dtypes import float64
-        from ...ops.creation import as_tensor
-
         self.weights = as_tensor(weights, dtype=float64)
         if self.weights.ndim != 1:
             raise ValueError(
@@ -134,8 +130,6 @@ class WeightedRandomSampler(Sampler):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        from ...ops.random import multinomial
-
         drawn = multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
         return iter(drawn.tolist())
 

@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from ...ops.random import manual_seed
 from .iteration import _BaseDataLoaderIter, make_fetcher, pinned
 
 _CHECK_SECONDS = 2.0
@@ -76,8 +77,6 @@ def _seed_everything(seed: int) -> None:
     import random
 
     import numpy as np
-
-    from ...ops.random import manual_seed
 
     random.seed(seed)
     manual_seed(seed)

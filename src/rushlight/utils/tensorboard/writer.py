@@ -53,6 +53,12 @@ class _EventFile:
             self._file.close()
             self._file = None
 
+    def __del__(
+        self,
+    ) -> None:  # a program that forgets close() loses nothing, and Python has nothing to warn of
+        if getattr(self, "_file", None) is not None:
+            self.close()
+
 
 def _array(value: Any) -> Array:
     return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
@@ -61,7 +67,9 @@ def _array(value: Any) -> Array:
 def _number(value: Any) -> float:
     array = _array(value)
     if array.size != 1:
-        raise ValueError(f"add_scalar: scalar should be 0D, got shape {list(array.shape)}; give one number")
+        raise AssertionError(
+            f"add_scalar: scalar should be 0D, got shape {list(array.shape)}; give one number"
+        )
     return float(array.reshape(()))
 
 

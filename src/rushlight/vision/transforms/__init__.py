@@ -31,4 +31,4 @@ from .random_classes import (
     RandomVerticalFlip as RandomVerticalFlip,
 )
 
-__getattr__ = _lazily(__name__, {"v2": ".v2"})
+__getattr__ = _lazily(__name__, {"transforms": ".transforms", "v2": ".v2"})

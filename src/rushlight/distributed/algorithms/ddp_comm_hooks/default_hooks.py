@@ -8,6 +8,7 @@ from ....core.dtypes import bfloat16, dtype, float16
 from ....core.tensor import Tensor
 from ...buckets import GradBucket
 from ...collectives import all_reduce
+from ...process_group import get_world_size
 from ...work import Future
 
 
@@ -30,8 +31,6 @@ def bf16_compress_hook(process_group: Any, bucket: GradBucket) -> Future:
 
 
 def _mean(process_group: Any, tensor: Tensor) -> Future:
-    from ...process_group import get_world_size
-
     tensor.div_(get_world_size(process_group))
     work = all_reduce(tensor, group=process_group, async_op=True)
     assert work is not None
