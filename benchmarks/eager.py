@@ -29,6 +29,9 @@ ag = torch.randn(10, requires_grad=True)
 m, w = torch.randn(10, 10), torch.randn(10, 10, requires_grad=True)
 linear = nn.Linear(10, 10)
 big = torch.randn(100, 100)
+picks = torch.randint(0, 10, (10, 1))
+norm = nn.LayerNorm(10)
+conv, image = nn.Conv2d(3, 8, 3, padding=1), torch.randn(1, 3, 12, 12)
 
 def chain():
     y = ag
@@ -152,6 +155,9 @@ ROWS = [
     ("index m[:, 3]", "m[:, 3]"),
     ("view", "a.view(2, 5)"),
     ("Linear(10, 10)", "linear(m)"),
+    ("LayerNorm(10)", "norm(m)"),
+    ("Conv2d, a small image", "conv(image)"),
+    ("gather, one of each row", "m.gather(1, picks)"),
     ("SGD step, 10 small parameters", "sgd_step()"),
     ("SGD momentum step, 10 small parameters", "momentum_step()"),
     ("Adam step, 10 small parameters", "adam_step()"),

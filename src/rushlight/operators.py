@@ -277,8 +277,16 @@ def _check_results(operator: Operator, result: Any, inputs: list[Tensor]) -> Non
             )
 
 
+def _packet(space: str, name: str) -> OpOverloadPacket:
+    found: OpOverloadPacket = getattr(namespace(space), name)
+    return found
+
+
 class OpOverload:
     """One form of an operator: ``torch.ops.aten.add.Tensor``."""
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, str]]:  # copies too are the one form
+        return getattr, (self.overloadpacket, self._overloadname)
 
     def __init__(self, packet: OpOverloadPacket, overload: str) -> None:
         self.overloadpacket, self._overloadname = packet, overload
@@ -320,6 +328,9 @@ class OpOverloadPacket:
     def overloads(self) -> list[str]:
         """The names of the forms; for PyTorch's own operators the usual ones."""
         return ["default"] if self._operator is not None else ["default", "Tensor", "Scalar", "List", "out"]
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:  # copies too are the one packet
+        return _packet, (self._namespace, self.__name__)
 
     def __getattr__(self, name: str) -> OpOverload:
         if name.startswith("__") or (self._operator is not None and name != "default"):

@@ -49,7 +49,8 @@ def from_file(
     from .core.tensor import make_tensor
 
     kind = default_numpy() if dtype is None else dtype.numpy
-    needed = (size or 0) * kind.itemsize
+    count = size or 0
+    needed = count * kind.itemsize
     if needed < 0:
         raise RuntimeError(f"unable to mmap {needed} bytes from file <{filename}>: size must not be negative")
     try:
@@ -67,7 +68,7 @@ def from_file(
             f"file <{filename}> size <{found}> is smaller than the required mapping size <{needed}>"
         )
     array = (
-        np.asarray(np.memmap(filename, kind, "r+" if shared else "c", shape=(size,)))
+        np.asarray(np.memmap(filename, kind, "r+" if shared else "c", shape=(count,)))
         if needed
         else np.empty(0, kind)
     )

@@ -160,3 +160,33 @@ def test_under_no_grad():
         for product in (vjp, jvp):
             assert product(lambda x: x * x, X, torch.ones(2))[1].tolist() == [2.0, 4.0]
         assert not torch.is_grad_enabled()
+
+
+class Tagged(torch.Tensor):
+    """Keeps its tag through ``detach`` and ``view_as``, as classes with a ``__torch_function__`` of their own do."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        result = super().__torch_function__(func, types, args, kwargs or {})
+        if func.__name__ in ("detach", "view_as"):
+            result.tag = args[0].tag
+        return result
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("vectorize", [False, True])
+def test_the_function_gets_tensors_of_the_subclass(create_graph, vectorize):
+    x = X.clone().as_subclass(Tagged).requires_grad_()
+    x.tag = "tag"
+    seen = []
+
+    def function(x):
+        seen.append((type(x), x.tag))
+        return x * x
+
+    found = jacobian(function, x, create_graph=create_graph, vectorize=vectorize)
+    assert seen == [(Tagged, "tag")] and found.tolist() == [[2.0, 0.0], [0.0, 4.0]]
+    for product in (vjp, jvp):
+        product(function, x, torch.ones(2))
+    assert set(seen) == {(Tagged, "tag")}
+    assert type(torch.nn.Parameter(X)) is not type(torch.autograd.functional._leaf(torch.nn.Parameter(X)))

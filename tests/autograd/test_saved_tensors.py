@@ -112,7 +112,7 @@ def test_the_saved_tensor_itself_is_packed():
     with saved_tensors_hooks(lambda t: seen.append(t) or t, lambda t: t):
         y = x * w
         Cube.apply(y)
-    assert seen[0] is x and seen[1] is w and seen[2] is y
+    assert seen[0] is w and seen[1] is x and seen[2] is y  # mul saves its second operand first
     y.backward()
     assert x.grad is not None and w.grad is not None
 
@@ -209,3 +209,39 @@ def test_increment_version():
     assert y._version == 3
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.backward()
+
+
+@pytest.mark.parametrize(
+    ("operation", "shapes"),
+    [("mul", [(3,), (3,)]), ("div", [(3,), (3,)]), ("mm", [(3, 4), (4, 5)]), ("bmm", [(2, 3, 4), (2, 4, 5)]),
+     ("matmul", [(2, 3, 4), (2, 4, 5)]), ("pow", [(3,), (3,)]), ("atan2", [(3,), (3,)]), ("hypot", [(3,), (3,)]),
+     ("maximum", [(3,), (3,)]), ("dot", [(3,), (3,)]), ("mv", [(3, 4), (4,)])],
+)  # fmt: skip
+def test_hooks_see_the_operands_in_pytorchs_order(operation: str, shapes: list[tuple[int, ...]]) -> None:
+    oracle = pytest.importorskip("torch")
+
+    def seen(module):
+        operands = [
+            (module.arange(1.0, 1.0 + int(module.zeros(shape).numel())).reshape(shape) + i).requires_grad_()
+            for i, shape in enumerate(shapes)
+        ]
+        packed, unpacked = [], []
+
+        def pack(tensor):
+            packed.append(tensor.tolist())
+            return tensor
+
+        def unpack(tensor):
+            unpacked.append(tensor.tolist())
+            return tensor
+
+        with module.autograd.graph.saved_tensors_hooks(pack, unpack):
+            result = getattr(module, operation)(*operands)
+        result.sum().backward()
+        # The operands alone: not every result that is saved is saved there, too.
+        given = [operand.tolist() for operand in operands]
+        return [given.index(v) for v in packed if v in given], [
+            given.index(v) for v in unpacked if v in given
+        ]
+
+    assert seen(torch) == seen(oracle)

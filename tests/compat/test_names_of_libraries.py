@@ -71,6 +71,7 @@ def test_line_search_of_lbfgs():
     assert gradient.abs().item() < 1e-3
 
 
+@pytest.mark.filterwarnings("ignore:We.ve integrated functorch")
 def test_make_functional():
     model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
     x = torch.ones(4, 2)
@@ -86,6 +87,7 @@ def test_make_functional():
     )
 
 
+@pytest.mark.filterwarnings("ignore:We.ve integrated functorch")
 def test_ensembles():
     models = [torch.nn.Linear(2, 1) for _ in range(3)]
     function, parameters, buffers = functorch.combine_state_for_ensemble(models)

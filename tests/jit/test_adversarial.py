@@ -19,6 +19,7 @@ from . import (
     programs_with_ordinary_code,
     programs_with_python_objects,
     programs_with_python_state,
+    programs_with_results,
     programs_with_roundabout_state,
     programs_with_shared_memory,
 )
@@ -30,6 +31,7 @@ PROGRAMS = {
     **programs_with_ordinary_code.PROGRAMS,
     **programs_with_numpy_arrays.PROGRAMS,
     **programs_with_roundabout_state.PROGRAMS,
+    **programs_with_results.PROGRAMS,
 }
 MODES = {"recorded": {"options": {"replay": False}}, "replayed": {}, "static": {"fullgraph": True}}
 

@@ -233,6 +233,7 @@ def test_einsum_agrees_with_numpy(equation: str) -> None:
             assert close(tensor.grad, np.einsum(reverse, ones, *others))
 
 
+@pytest.mark.filterwarnings("ignore:torch.chain_matmul is deprecated")
 def test_chains_multiply_in_the_cheapest_order(monkeypatch: pytest.MonkeyPatch) -> None:
     from rushlight.ops import products
 

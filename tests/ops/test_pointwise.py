@@ -288,3 +288,18 @@ def test_the_sign_of_a_real_number_needs_nothing_for_backward() -> None:
     y[y < 0] = 5.0
     (y * x).sum().backward()
     assert x.grad.tolist() == [1, 5]
+
+
+def test_no_integers_divided_by_zero():
+    none = torch.empty(0, 3, dtype=torch.int64)
+    zeros = torch.zeros(3, dtype=torch.int64)
+    for divided in (
+        none % 0,
+        none // 0,
+        torch.fmod(none, zeros),
+        none.div(zeros, rounding_mode="trunc"),
+        none % zeros,
+    ):
+        assert divided.shape == (0, 3) and divided.dtype == torch.int64
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        torch.ones(1, 3, dtype=torch.int64) % zeros

@@ -259,7 +259,6 @@ REASONS: dict[str, str] = {
     "addbmm": "PyTorch's addbmm_ resizes an input that broadcasts, against its own rule for in-place operations",
     "as_strided_scatter": "PyTorch gives the input the gradient of what was replaced, not of what was kept",
     "chalf": "there is no complex32: NumPy has no such dtype",
-    "hash_tensor": "its result is uint64, which there is not yet",
     "nn.functional.multi_head_attention_forward": "float32: the samples' scores reach thousands, so that last bits of a score "
     "decide the weights in either library; no bound was derived for that",
 }

@@ -173,3 +173,10 @@ def test_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ModuleNotFoundError, match=r"save_image needs Pillow.*rushlight\[vision\]"):
         utils.save_image(torch.zeros(3, 2, 2), "x.png")
+
+
+def test_the_classes_are_where_torchvision_defines_them_too() -> None:
+    from rushlight.vision.transforms import transforms
+
+    assert transforms.Compose is T.Compose and transforms.RandomCrop is T.RandomCrop
+    assert set(transforms.__all__) - {"F"} == {name for name in vars(T) if isinstance(getattr(T, name), type)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from contextvars import ContextVar
 from types import FrameType, TracebackType
 from typing import Any, Final
@@ -11,7 +12,6 @@ import numpy as np
 
 from ..core.history import Node, unwatch_nodes, watch_nodes
 from ..core.storage import LIBRARY
-import warnings
 
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 

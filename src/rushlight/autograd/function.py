@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -20,8 +22,6 @@ from ..ops.dispatch import alias_of
 from ..ops.inplace import FUNCTION_VIEW, check_leaf, rebase
 from ..runtime.batched import Batched
 from .saved_tensors import HOOKS, Packed
-import warnings
-import functools
 
 grad_enabled = GRAD_MODE.get
 
@@ -676,6 +676,7 @@ class _DifferentiatedTwice:
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """For ``backward`` methods that can't be differentiated: nothing in them is recorded, and trying it is an error."""
+
     @functools.wraps(fn)
     def once(ctx: Any, *gradients: Any) -> Any:
         token = GRAD_MODE.set(False)

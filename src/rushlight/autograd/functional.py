@@ -439,8 +439,19 @@ def _tuple_postprocess(res: Any, to_unpack: Any) -> Any:
     return res if to_unpack else res[0]
 
 
+def _asked(tensor: Tensor, method: str, *args: Any) -> Any:
+    """``tensor.method(*args)``, of which a subclass's ``__torch_function__`` is asked, so that it keeps its class and state."""
+    kind = type(tensor)
+    function = getattr(Tensor, method)
+    if kind is not Tensor and getattr(kind, method) is function and hasattr(kind, "__torch_function__"):
+        answer = kind.__torch_function__(function, (kind,), (tensor, *args), {})
+        if answer is not NotImplemented:
+            return answer
+    return getattr(tensor, method)(*args)
+
+
 def _leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().requires_grad_()  # type: ignore[no-any-return]
+    return _asked(tensor, "detach").requires_grad_()  # type: ignore[no-any-return]
 
 
 def _zeros_like(tensor: Tensor) -> Tensor:
@@ -450,7 +461,9 @@ def _zeros_like(tensor: Tensor) -> Tensor:
 def _prepared(inputs: Any, name: str, create_graph: bool) -> tuple[bool, Tensors]:
     """The inputs as tensors to differentiate by, connected with the caller's graph if the result shall be."""
     several, given = _as_tensors(inputs, "inputs", name)
-    return several, tuple([x.view_as(x) if create_graph and x.requires_grad else _leaf(x) for x in given])
+    return several, tuple(
+        [_asked(x, "view_as", x) if create_graph and x.requires_grad else _leaf(x) for x in given]
+    )
 
 
 def _called(func: Function, xs: Tensors, name: str, strict: bool) -> tuple[bool, Tensors]:

@@ -8,6 +8,7 @@ is written down twice. The first call of a kind is the formula's, so that what h
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -23,7 +24,6 @@ from ..runtime.programs import native_program
 from ..runtime.recording import Tape
 from ..runtime.tape_keys import graph_of
 from .differentiate import grad as gradients_of
-import functools
 
 ndarray = np.ndarray
 grad_enabled = GRAD_MODE.get

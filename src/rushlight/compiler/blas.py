@@ -11,8 +11,9 @@ import ctypes
 import os
 from typing import Any, Final, NamedTuple
 
-from . import native
 import numpy as np
+
+from . import native
 
 FUNCTIONS: Final = ("sgemm", "dgemm", "sgemv", "dgemv")
 # (before, after) the usual name, and whether integers are 64 bits wide then (None: the library's configuration tells).

@@ -245,7 +245,7 @@ def named_by_class(node: Node | None) -> Node | None:
     if node.__class__ is Node and node is not None:
         name = node.name()
         if name not in _named_classes:
-            _named_classes[name] = type(name, (Node,), {"__slots__": (), "__module__": "builtins"})
+            _named_classes[name] = type(name.rpartition(":")[2], (Node,), {"__slots__": (), "__module__": "builtins"})
         node.__class__ = _named_classes[name]
     return node
 
@@ -368,7 +368,9 @@ class RemovableHandle:
 def known_as(result: Tensor, name: str) -> Tensor:
     """``result``, whose ``grad_fn`` bears ``name``: that of the operation which PyTorch has for what is a composite here."""
     node = result._node
-    if node is not None and node.edges and type(node) is not OutputNode:
+    if type(node) is OutputNode:
+        node = node.parent
+    if node is not None and node.edges:
         node.known_as = name
     return result
 

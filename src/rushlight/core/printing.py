@@ -179,7 +179,7 @@ def format_tensor(
             suffixes.append(f"dtype=torch.{dtype_name}")
         body = _format_elements(array, column, options)
     if grad_fn_name is not None:
-        suffixes.append(f"grad_fn=<{grad_fn_name}>")
+        suffixes.append(f"grad_fn=<{grad_fn_name.rpartition(':')[2]}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
     if tangent is not None:

@@ -132,6 +132,13 @@ def _checked_scalar_dims(dims: Sequence[int]) -> tuple[int, ...]:
     return ()
 
 
+def alone(given: Any) -> bool:
+    """Whether a dimension or a size came as a number and not in a sequence: an int, NumPy's too, or a 0-dim tensor."""
+    return isinstance(given, int) or (
+        hasattr(given, "__index__") and getattr(getattr(given, "_array", given), "ndim", 0) == 0
+    )
+
+
 def as_shape(args: tuple[Any, ...], what: str = "size") -> Shape:
     """The shape given as ``f(2, 3)``, ``f((2, 3))`` or ``f(Size)``; ints or things with ``__index__``."""
     if (len(args) == 1 and not hasattr(args[0], "__index__")) or (
@@ -198,7 +205,8 @@ def check_fits(shape: Shape, itemsize: int) -> None:
         bytearray_of(total)
     except MemoryError:
         raise RuntimeError(
-            f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {total} bytes for a tensor of shape {list(shape)}"
+            f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {total} bytes for a tensor of shape "
+            f"{list(shape)}"
         ) from None
 
 

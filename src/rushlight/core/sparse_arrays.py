@@ -107,6 +107,19 @@ class SparseArray(NDArrayOperatorsMixin):
         """How many dimensions the value of each listed element has."""
         return self.values.ndim - 1
 
+    def transpose(self, order: Sequence[int]) -> Any:
+        """The same elements with the dimensions in another order; ``ValueError`` if that is no order of them."""
+        raise NotImplementedError
+
+    def swapaxes(self, dim0: int, dim1: int) -> Any:
+        """The same elements with two dimensions exchanged; ``ValueError`` if there are no such dimensions."""
+        ndim = len(self.shape)
+        if not (-ndim <= dim0 < ndim and -ndim <= dim1 < ndim):
+            raise ValueError("no such dimension")
+        order = list(range(ndim))
+        order[dim0], order[dim1] = order[dim1], order[dim0]
+        return self.transpose(order)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -268,14 +281,6 @@ class CooArray(SparseArray):
             self.coalesced and wrapped[:sparse] == list(range(sparse)),
         )
 
-    def swapaxes(self, dim0: int, dim1: int) -> CooArray:
-        ndim = len(self.shape)
-        if not (-ndim <= dim0 < ndim and -ndim <= dim1 < ndim):
-            raise ValueError("no such dimension")
-        order = list(range(ndim))
-        order[dim0], order[dim1] = order[dim1], order[dim0]
-        return self.transpose(order)
-
     @property
     def T(self) -> CooArray:
         return self.transpose(range(len(self.shape))[::-1])
@@ -431,14 +436,6 @@ class CompressedArray(SparseArray):
         if wrapped == list(range(len(self.shape))):
             return self.alias()  # type: ignore[no-any-return]
         return self.T
-
-    def swapaxes(self, dim0: int, dim1: int) -> CompressedArray:
-        ndim = len(self.shape)
-        if not (-ndim <= dim0 < ndim and -ndim <= dim1 < ndim):
-            raise ValueError("no such dimension")
-        order = list(range(ndim))
-        order[dim0], order[dim1] = order[dim1], order[dim0]
-        return self.transpose(order)
 
     def __getitem__(self, index: Any) -> Any:
         if index is Ellipsis or index == (Ellipsis,):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,6 @@ from .history import AS_THE_LEAF, LeafNode, Node, OutputNode, RemovableHandle, U
 from .shapes import Size, size_of
 from .storage import InferenceStorage, Storage
 from .switch import Switch
-import weakref
 
 Array = NDArray[Any]
 # (the tensor that this one is a view of, the view operation's record, its parameters)

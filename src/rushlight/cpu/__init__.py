@@ -37,7 +37,9 @@ def get_capabilities() -> dict[str, Any]:
     import numpy as np
 
     # NumPy asks the processor, under names such as AVX512F; PyTorch's are such as avx512_f.
-    asked: dict[str, bool] = getattr(getattr(np._core, "_multiarray_umath", None), "__cpu_features__", {})
+    asked: dict[str, bool] = getattr(
+        getattr(getattr(np, "_core", None), "_multiarray_umath", None), "__cpu_features__", {}
+    )
     found: dict[str, Any] = {
         "architecture": platform.machine(),
         "cpu_name": platform.processor(),

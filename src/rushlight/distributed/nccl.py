@@ -11,6 +11,8 @@ afterwards, when somebody waits for the work, the current stream waits for it. T
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +26,6 @@ from .errors import DistBackendError
 from .pausing import at_once
 from .reduce_op import PremultipliedSum, ReduceOp, Reduction
 from .work import OnStream, Steps
-import sys
-import os
 
 if TYPE_CHECKING:
     from .process_group import ProcessGroup

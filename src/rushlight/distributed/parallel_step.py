@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from .buckets import Reducer
 from .data_parallel import MEGABYTE, _check_models, _copy_from_first
 from .process_group import ProcessGroup, the_group
 from .reduce_op import ReduceOp
-import functools
 
 _BUCKET_BYTES: Final = 25 * MEGABYTE
 

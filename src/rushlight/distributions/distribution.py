@@ -3,6 +3,7 @@
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,7 +12,6 @@ from ..core.shapes import Size
 from ..core.tensor import Tensor
 from . import constraints
 from .utils import lazy_property
-import warnings
 
 __all__ = ["Distribution"]
 

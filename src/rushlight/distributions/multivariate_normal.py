@@ -45,6 +45,10 @@ def half_log_det(lower: Tensor) -> Tensor:
     return lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
+# Under the names by which libraries import them from PyTorch.
+_batch_mv, _batch_mahalanobis, _precision_to_scale_tril = batch_mv, batch_mahalanobis, precision_to_scale_tril
+
+
 class MultivariateNormal(Distribution):
     """Vectors of mean ``loc`` and a covariance given by just one of its matrix, its inverse or its Cholesky factor.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -22,7 +23,6 @@ from ..ops.batching import ACTIVE, entered, left, levels_of, next_level
 from ..ops.joining import cat
 from ..runtime.batched import Batched, lined_up, stacked, wrap
 from .trees import broadcast_prefix, flatten, is_container, unflatten
-from contextlib import nullcontext
 
 
 def vmap(

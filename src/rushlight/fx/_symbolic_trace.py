@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import inspect
 import math
 import sys
@@ -23,7 +24,6 @@ from .graph import Graph
 from .graph_module import GraphModule, PyTreeCodeGen, _make_graph_module
 from .patching import Patches, builtin_or_global
 from .proxy import ParameterProxy, Scope, ScopeContextManager, TracerBase, base_types, find_proxy
-import functools
 
 __all__ = ["PH", "PHBase", "ProxyableClassMeta", "Tracer", "is_fx_tracing", "symbolic_trace", "wrap"]
 
@@ -121,6 +121,7 @@ def wrap(fn_or_name: T) -> T:
 
 def _recorded(function: Any) -> Any:
     """``function``, as tracing sees it: with a proxy among the arguments the call becomes a node."""
+
     @functools.wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         proxy = find_proxy(args, kwargs)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
+import types
+import typing
 from typing import TYPE_CHECKING, Any, Final
 
 from .node import Node
 from .public_names import _Namespace, custom_builtins, is_public, qualified_name
-import types
-import typing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import math
 import re
 import sys
 from collections import defaultdict
@@ -11,7 +12,6 @@ from typing import Any, Final
 
 from ..missing import spoken
 from ..overriding.calls import NAMES
-import math
 
 _ILLEGAL: Final = re.compile("[^0-9a-zA-Z_]+")
 _NUMBERED: Final = re.compile(r"(.*)_(\d+)$")

@@ -9,12 +9,12 @@ around; floats follow IEEE 754, NaN propagates through MAXIMUM and MINIMUM.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 import numpy as np
-import math
 
 
 class ScalarOp(Enum):

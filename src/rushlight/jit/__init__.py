@@ -4,7 +4,7 @@ from ..missing import lazily as _lazily
 
 _SCRIPTING = (
     "Attribute", "CompilationUnit", "Error", "Future", "ScriptFunction", "ScriptWarning", "TracerWarning",
-    "TracingCheckError", "_overload", "_overload_method",
+    "TracingCheckError", "_get_trace_graph", "_overload", "_overload_method",
     "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "fuser", "ignore", "interface", "is_scripting",
     "is_tracing", "isinstance", "load", "onednn_fusion_enabled", "optimize_for_inference", "optimized_execution", "save",
     "script", "script_if_tracing", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused", "wait",

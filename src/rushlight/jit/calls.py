@@ -13,7 +13,7 @@ from .recorded import ACTIVE
 from .results import tensors_of
 from .signatures import python_randomness
 from .static_program import StaticProgram
-from .static_tape import StaticTape, watching
+from .static_tape import StaticTape, ValueNeeded, tracing, watching
 from .structures import leaves, same_leaves
 from .witness import Witness
 
@@ -51,9 +51,10 @@ class StaticCall:
         tape.take_arguments(tensors)
         self.first = next_order()
         ACTIVE.tape = tape
-        ACTIVE.refusals = refusals = []
+        refusals: list[ValueNeeded] = []
+        ACTIVE.refusals = refusals
         try:
-            with watching(tape):
+            with tracing, watching(tape):
                 if witness is None:
                     self.result = function(*args, **kwargs)
                 else:
@@ -102,4 +103,3 @@ class StaticCall:
         )
         made.prepare()
         return made
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,6 @@ from ..ops.batching import ACTIVE as BATCHES, TRANSFORMED
 from ..runtime.programs import forget
 from .recorded import ACTIVE, Recorded
 from .static import Static
-import functools
 
 _BACKENDS = frozenset(("inductor", "eager", "aot_eager", "cudagraphs"))
 _MODES = frozenset((None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"))

@@ -160,7 +160,9 @@ class Backward:
             gradients = self._record(tape, roots, outer)
         except ValueNeeded:
             raise
-        except Exception as error:  # what eager mode would raise if backward were called, which it may never be
+        except (
+            Exception
+        ) as error:  # what eager mode would raise if backward were called, which it may never be
             _forget(tape, forward, known)
             raise NoJointGraph(str(error)) from error
         if len(tape.changed) != changed:

@@ -87,6 +87,9 @@ class Recorded:
             for tensor in tensors_in(result):
                 if type(tensor._array) is Pending:  # it gets its array when the recording ends
                     tensor._array.held_by(tensor)
+        except BaseException:
+            tape.mend()
+            raise
         finally:
             ACTIVE.tape = None
             try:
@@ -95,5 +98,9 @@ class Recorded:
                     if known is not None:
                         met[id(known)] = reference
             finally:
-                tape.finish()
+                try:
+                    tape.finish()
+                finally:
+                    if not tape.finished:  # a signal's handler raised before it had begun
+                        tape.finish()
         return result, tape.ran if tape.calm else None

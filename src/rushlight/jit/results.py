@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..core.device import part_of
-from ..core.tensor import Tensor, make_tensor, storage_of
+from ..core.tensor import Tensor, init_fields, make_tensor, storage_of
 from ..runtime.pending import Pending, address
 from ..runtime.recording import span
 from .numbers import PendingNumber
@@ -26,6 +26,7 @@ _LASTING: Final = (
     int, float, bool, str, bytes, complex, type(None), type, slice, range, type(Ellipsis), np.dtype, np.generic,
     type(sys), type(len),
 )  # fmt: skip
+_MADE_AGAIN: Final = ("tensor", "view", "part", "constant")  # templates of tensors that every call makes
 _BASES: Final = (dict, OrderedDict, list, tuple, object)
 _MADE_BY_PYTHON: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -122,9 +123,9 @@ class Template:
         gradients: dict[int, Any],
         state: Any,
     ) -> None:
-        """By the id of a root: the ``number_of`` the output, or the argument whose ``memory`` it is. ``arguments``: their numbers
-        by id; ``states``: the ids of other tensors from before the call; ``gradients``: by id, whose they are (a tensor, or
-        an argument's number)."""
+        """By the id of a root: the ``number_of`` the output, or the argument whose ``memory`` it is. ``arguments``: their
+        numbers by id; ``states``: the ids of other tensors from before the call; ``gradients``: by id, whose they are (a
+        tensor, or an argument's number)."""
         self.number_of, self.arguments, self.memory, self.state = number_of, arguments, memory, state
         self.states, self.gradients = states, gradients
         self.not_again: str | None = None
@@ -153,7 +154,16 @@ class Template:
         if kind is PendingNumber:
             return ("number", self.number_of[id(get_array(value).buffer.root)])
         if isinstance(value, Tensor):
-            return self._tensor(value)
+            made = self._tensor(value)
+            attributes = value.__dict__
+            if made[0] not in _MADE_AGAIN or (type(value) is Tensor and not attributes):
+                return made
+            return (
+                "dressed",
+                made,
+                type(value),
+                [(name, self.of(part)) for name, part in attributes.items()],
+            )
         if isinstance(value, _LASTING) or self.state.knows(value):
             return ("same", value)
         if kind is tuple or kind is list:
@@ -237,6 +247,14 @@ def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[An
         _, root, where, node, storage, view = template
         result = make_tensor(part_of(root, *where), node)
         result._storage, result._view = storage, view
+    elif kind == "dressed":
+        _, plain, of, attributes = template
+        result = filled(plain, roots, tensors, [])
+        if of is not Tensor:
+            bare, result = result, object.__new__(of)
+            init_fields(result, bare._array, bare._node)
+            result._storage, result._view = bare._storage, bare._view
+        result.__dict__.update([(name, filled(part, roots, tensors, made)) for name, part in attributes])
     elif kind == "number":
         result = roots[template[1]].item()
     elif kind == "argument":

@@ -1,4 +1,4 @@
-"""The types of TorchScript's values, which libraries import for annotations and ``isinstance``. There is no TorchScript here."""
+"""The types of TorchScript's values, which libraries import for annotations. There is no TorchScript here."""
 
 from __future__ import annotations
 
@@ -19,5 +19,7 @@ _instead = lazily(__name__)
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         return _instead(name)
-    made = globals()[name] = absent_class("rushlight", name, "the types of Python: there is no TorchScript here")
+    made = globals()[name] = absent_class(
+        "rushlight", name, "the types of Python: there is no TorchScript here"
+    )
     return made

@@ -7,10 +7,10 @@ module itself, which computes the same values. ``rushlight.compile`` is what mak
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeVar
-import typing
 
 T = TypeVar("T")
 
@@ -223,3 +223,10 @@ def _no_program(name: str) -> Any:
 
 
 save, load = _no_program("save"), _no_program("load")
+
+
+def _get_trace_graph(*args: Any, **kwargs: Any) -> Any:
+    """Raises ``NotImplementedError``: nothing is traced into a graph of TorchScript's; ``torch.fx`` makes graphs."""
+    raise NotImplementedError(
+        "torch.jit._get_trace_graph: there are no TorchScript graphs here; use torch.fx"
+    )

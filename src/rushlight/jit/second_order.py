@@ -38,7 +38,7 @@ _CONSTANT: Final = (
     BuiltinFunctionType, CodeType, np.ufunc, ndarray,
 )  # fmt: skip
 _MOST_LOOKED_AT: Final = 2000
-_OF_NODES: Final = frozenset(("outputs", "tensor_positions", "accepts_none"))
+_OF_NODES: Final = frozenset(("outputs", "tensor_positions", "accepts_none", "known_as"))
 _NOT_OF_CALLS: Final = frozenset(("result_nodes", "_metadata", "traceback", "caused_by"))
 
 

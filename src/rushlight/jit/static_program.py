@@ -134,7 +134,10 @@ class StaticProgram:
         returned = tensors_of(result, self.state.knows)
         for tensor in returned:
             if (
-                (type(get_array(tensor)) is Pending or not (id(tensor) in tape.states or self.state.knows(tensor)))
+                (
+                    type(get_array(tensor)) is Pending
+                    or not (id(tensor) in tape.states or self.state.knows(tensor))
+                )
                 and tensor._node is not None
                 and type(_history(tensor)) is not Root
                 and id(tensor) not in self._arguments

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import CPU, RECORDED, device_of, empty_on, on_host, placed, placed_beside
+from ..core.device import CPU, RECORDED, device_of, empty_on, on_host, placed
+from ..core.history import LeafNode
 from ..core.storage import Storage, describe_site, program_site
 from ..core.tensor import Tensor
 from ..ir.evaluate import evaluate_node
@@ -54,6 +55,7 @@ class StaticTape(Tape):
         self.thread = threading.get_ident()
         self.states: dict[int, tuple[Tensor, Any]] = {}  # tensors from outside, with the arrays that they had
         self.histories: dict[int, Any] = {}  # and the histories
+        self.views_of: dict[int, Any] = {}  # and what they were views of
         self.versions: dict[int, tuple[Storage, int]] = {}
         self.made: dict[int, weakref.ref[Tensor]] = {}  # tensors that were made while recording
         self.rebound: list[str] = []
@@ -89,6 +91,7 @@ class StaticTape(Tape):
             wrapped = self.wrap(array)
             self.states[id(tensor)] = (tensor, array)
             self.histories[id(tensor)] = get_node(tensor)
+            self.views_of[id(tensor)] = tensor._view
             storage = tensor._storage
             if storage is None:
                 storage = tensor._storage = Storage()
@@ -236,6 +239,8 @@ class StaticTape(Tape):
     def abandon(self) -> None:
         """After an error: what was recorded so far is carried out, as it would have been without recording."""
         try:
+            self.mend()
+            del self.sources[len(self.inputs) :]
             alive = [buffer for reference in self.buffers if (buffer := reference()) is not None]
             outputs, arrays = self.fresh_outputs(alive)
             outputs += [(buffer.node, buffer.number) for buffer in self.changed]
@@ -251,6 +256,13 @@ class StaticTape(Tape):
             storage.version = version
         self.over = True
         self.close()
+        for tensor, array in self.states.values():
+            # Some changes are the tensor's alone: its shape, its history.
+            node = self.histories[id(tensor)]
+            set_array(tensor, array)
+            tensor._node, tensor._view = node, self.views_of[id(tensor)]
+            if isinstance(node, LeafNode):
+                node.shape = array.shape
 
     def flush(self) -> None:
         if not self.over and len(self.keys):
@@ -421,15 +433,18 @@ class Watched:
 
 
 class watching:
-    """``with watching(tape):`` every tensor that this thread touches belongs to the tape. One thread at a time."""
+    """``with tracing, watching(tape):`` every tensor that this thread touches belongs to the tape. One thread at a time."""
 
     def __init__(self, tape: StaticTape) -> None:
         self.tape = tape
 
     def __enter__(self) -> None:
-        tracing.acquire()
-        type.__setattr__(Tensor, "_array", Watched(self.tape))
-        random_operations.DRAW = self._draw
+        try:
+            random_operations.DRAW = self._draw
+            type.__setattr__(Tensor, "_array", Watched(self.tape))
+        except BaseException:  # of a signal's handler
+            self.__exit__()
+            raise
 
     def _draw(self, function: Any, source: Any, args: Any, kwargs: Any) -> Any:
         if threading.get_ident() != self.tape.thread:
@@ -441,6 +456,5 @@ class watching:
         return self.tape.draw(function, source, args, kwargs)
 
     def __exit__(self, *exc: object) -> None:
-        type.__setattr__(Tensor, "_array", slot)
         random_operations.DRAW = None
-        tracing.release()
+        type.__setattr__(Tensor, "_array", slot)

@@ -70,13 +70,13 @@ def described(value: Any) -> str:
 
 
 def leaves(value: Any) -> list[Any]:
-    """Every container and what is in it, down through nested lists, tuples and dicts."""
+    """Every container and what is in it, down through nested lists, tuples and dicts; and the attributes of tensors."""
     if isinstance(value, list | tuple):
         return [value, len(value), *[leaf for part in value for leaf in leaves(part)]]
     if isinstance(value, dict):
         inside = [leaf for key, part in value.items() for leaf in (key, *leaves(part))]
         return [value, len(value), *inside]
-    return [value]
+    return [value, *leaves(value.__dict__)] if isinstance(value, Tensor) else [value]
 
 
 def same_leaves(before: list[Any], now: list[Any]) -> bool:

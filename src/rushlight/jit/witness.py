@@ -153,17 +153,25 @@ class Witness:
         if not self.blind:
             # The collector would call what others have hung into it (JAX does), in the middle of the program.
             self._collects = gc.isenabled()
-            gc.disable()
-            watch_attributes(self)
-            sys.setprofile(self._event)
+            try:
+                gc.disable()
+                watch_attributes(self)
+                sys.setprofile(self._event)
+            except BaseException:  # of a signal's handler
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *exc: object) -> None:
         if not self.blind:
-            sys.setprofile(None)
-            watch_attributes(None)
-            if self._collects:
-                gc.enable()
+            try:
+                sys.setprofile(None)
+            finally:
+                try:
+                    watch_attributes(None)
+                finally:
+                    if self._collects:
+                        gc.enable()
 
     @property
     def reason(self) -> str | None:

@@ -23,6 +23,9 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
+_DropoutNd = _Dropout  # under PyTorch's name for it, from which libraries derive
+
+
 class Dropout(_Dropout):
     """Zeroes each element with probability ``p`` and scales the others by ``1 / (1 - p)``, in training.
 

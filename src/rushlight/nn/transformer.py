@@ -33,6 +33,9 @@ def _activation_of(activation: str | Activation) -> Activation:
     return activation
 
 
+_get_activation_fn = _activation_of  # under PyTorch's name for it, which libraries import
+
+
 def _is_relu_or_gelu(activation: Any) -> int:
     from .activation import GELU, ReLU
 

@@ -68,8 +68,8 @@ def _from_channels(level: int, result: Any, size: int) -> Any:
     return wrap(level, result.reshape((result.shape[0], size, channels, *result.shape[2:])).swapaxes(0, 1))
 
 
-def _as_outputs(array: Any, level: int, size: int) -> Any:
-    """Weights ``(o, c, ...)`` of all examples as ``(size·o, c, ...)``."""
+def _rows_folded(array: Any, level: int, size: int) -> Any:
+    """``(rows, ...)`` of all examples as ``(size·rows, ...)``: of weights ``(o, c, ...)``, all examples' outputs."""
     value = spread(array, level, size)
     return value.reshape((size * value.shape[1], *value.shape[2:]))
 
@@ -100,11 +100,11 @@ def _convolved(record: Primitive, level: int, arrays: Arrays, attrs: dict[str, A
     if groups == 1 and not belongs(x, level):
         # The examples' outputs beside each other, from the same input.
         if record.name == "convolution":
-            values = [x, _as_outputs(w, level, size), None]
+            values = [x, _rows_folded(w, level, size), None]
         else:
             values = [x, _as_channels(w, level, size), None]
         return _from_channels(level, run_batched(record, values, attrs), size)
-    values = [_as_channels(x, level, size), _as_outputs(w, level, size), None]
+    values = [_as_channels(x, level, size), _rows_folded(w, level, size), None]
     return _from_channels(level, run_batched(record, values, {**attrs, "groups": size * groups}), size)
 
 
@@ -283,11 +283,6 @@ def _element_loss(record: Primitive, level: int, arrays: Arrays, attrs: dict[str
         arrays = [wrap(level, spread(arrays[0], level, batch_size(arrays, level))), *arrays[1:]]
     losses = lined(record, level, arrays, {**attrs, "reduction": "none"})
     return _reduced(losses, reduction, kind)
-
-
-def _rows_folded(array: Any, level: int, size: int) -> Any:
-    value = spread(array, level, size)
-    return value.reshape((size * value.shape[1], *value.shape[2:]))
 
 
 def _chosen(level: int, size: int, x: Any, target: Any, ignore_index: int) -> Any:

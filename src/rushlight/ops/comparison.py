@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.dtypes import BOOL, COMPLEXES, F32, F64, I64, INEXACT, OF_NUMPY, default_numpy
 from ..core.history import Node
 from ..core.shapes import broadcast_shape
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.large import run_large
 from ..runtime.selection import select
 from .complex_numbers import imag, real
 from .define import Primitive, Rule
@@ -42,6 +43,7 @@ _INT64_END = 1 << 63
 def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
     """The public function of a comparison: its result has no history, so the path is shorter than ``binary``'s."""
     record = Primitive(name, compare, rule=Rule.PROMOTE, refuses=refuses)
+    large = record.large
 
     def operator(self: Tensor, other: Any) -> Any:
         x = self._array
@@ -69,7 +71,7 @@ def _comparison(name: str, compare: Any, doc: str, refuses: str = "") -> Any:
         else:
             return NotImplemented
         try:
-            array = compare(x, y)
+            array = compare(x, y) if x.size < large else run_large(record, (x, y), {})
         except ValueError:
             broadcast_shape(x.shape, y.shape)
             raise
@@ -276,6 +278,7 @@ def isclose(
 
     Raises ``RuntimeError`` where the dtypes differ or a tolerance is negative.
     """
+    check_flag("isclose", "equal_nan", equal_nan)
     for position, operand in enumerate((input, other), 1):
         if not isinstance(operand, Tensor):
             raise TypeError(f"isclose(): argument {position} must be Tensor, not {type(operand).__name__}")
@@ -302,6 +305,7 @@ def allclose(
         >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
         True
     """
+    check_flag("allclose", "equal_nan", equal_nan)
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -229,8 +230,6 @@ _EVEN_LENGTHS = [True]  # whether the warning of them is still to come
 
 
 def _warn_of_even_lengths() -> None:
-    import warnings
-
     _EVEN_LENGTHS.clear()
     warnings.warn(
         "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the input be "

@@ -124,7 +124,12 @@ def _copied_on_tape(array: Any, memo: dict[int, Any]) -> Any:
         whole = memo[id(root)] = array.part(root).copy()
         memo.setdefault(id(memo), []).append(root)  # which keeps its id from being another's
     memory = whole.memory if type(whole) is Pending else whole
-    place = (array.memory.shape, array.memory.strides, address(array.memory) - address(root), array.memory.dtype)
+    place = (
+        array.memory.shape,
+        array.memory.strides,
+        address(array.memory) - address(root),
+        array.memory.dtype,
+    )
     part = part_of(memory, *place)
     return whole.part(part) if type(whole) is Pending else part
 

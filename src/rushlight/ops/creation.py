@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -362,8 +363,6 @@ def frombuffer(
 
 
 def _warn_read_only(what: str) -> None:
-    import warnings
-
     warnings.warn(
         f"The given {what} is not writable, and tensors do not support that: writing to this tensor is undefined. "
         f"Copy the {what} to protect its data.",
@@ -589,8 +588,6 @@ def range_(
     requires_grad: bool = False,
 ) -> Tensor:
     """``torch.range``: like ``arange`` with ``end`` included, in the default dtype. Deprecated; use ``arange``."""
-    import warnings
-
     warnings.warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
         "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
@@ -648,7 +645,7 @@ def linspace(
             )
     else:
         wanted = numpy_dtype(dtype)
-    result = _linspace(start, end, int(steps), wanted)
+    result = evenly_spaced(start, end, int(steps), wanted)
     return (
         _finish(result, requires_grad, where)
         if out is None
@@ -684,12 +681,13 @@ def _interval(start: Any, end: Any, steps: Any, name: str) -> tuple[Any, Any, in
     return _number_argument(start, name), _number_argument(end, name), steps
 
 
-def _linspace(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
+def evenly_spaced(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
+    """The array of ``linspace``, to PyTorch's bits."""
     if wanted.kind == "c":
         start, end, part = complex(start), complex(end), F32 if wanted == C64 else F64
         result = np.empty(steps, wanted)
-        result.real = _linspace(start.real, end.real, steps, part)
-        result.imag = _linspace(start.imag, end.imag, steps, part)
+        result.real = evenly_spaced(start.real, end.real, steps, part)
+        result.imag = evenly_spaced(start.imag, end.imag, steps, part)
         return result
     # Counted from both ends, as PyTorch does, so that the last value is exactly `end`; in the dtype itself, with sums and
     # products rounded once (integers: by way of float64).
@@ -753,7 +751,7 @@ def logspace(
         start, end = int(start), int(end)
     kind = np.dtype(np.complex128 if wanted.kind == "c" else np.float64)
     with np.errstate(all="ignore"):
-        result = np.power(kind.type(base), _linspace(start, end, int(steps), kind)).astype(wanted)
+        result = np.power(kind.type(base), evenly_spaced(start, end, int(steps), kind)).astype(wanted)
     return (
         _finish(result, requires_grad, where)
         if out is None

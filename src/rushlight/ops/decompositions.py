@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.device import on_host
 from ..core.dtypes import INEXACT, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
@@ -129,7 +129,7 @@ def svd_arrays(a: Array, full_matrices: bool) -> tuple[Array, ...]:
             "linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values."
         ) from None
     # LAPACK's routine may never come back from an infinity. PyTorch's singular values are nan then, its vectors anything.
-    finite = np.isfinite(a).all((-2, -1))
+    finite: Any = np.isfinite(a).all((-2, -1))
     u, s, vh = np.linalg.svd(np.where(finite[..., None, None], a, 0), full_matrices)
     s[~finite] = np.nan
     return u, s, vh
@@ -244,6 +244,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
         >>> torch.linalg.inv_ex(torch.zeros(2, 2)).info
         tensor(1, dtype=torch.int32)
     """
+    check_flag("linalg_inv_ex", "check_errors", check_errors)
     check_square(A, "linalg.inv_ex")
     check_inexact(A, "linalg.inv_ex")
     try:
@@ -333,6 +334,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None)
     """
     check_tensor_argument("linalg_solve", "A", A)
     check_tensor_argument("linalg_solve", "B", B)
+    check_flag("linalg_solve", "left", left)
     result = _solve(A, B, left, "linalg.solve")
     return result if out is None else write_exact(out, result, "linalg_solve")
 
@@ -364,6 +366,8 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
         >>> torch.linalg.solve_ex(torch.zeros(2, 2), torch.ones(2)).info
         tensor(1, dtype=torch.int32)
     """
+    check_flag("linalg_solve_ex", "left", left)
+    check_flag("linalg_solve_ex", "check_errors", check_errors)
     try:
         result = _solve(A, B, left, "linalg.solve")
         info = tensor_beside(A, np.zeros(A._array.shape[:-2], np.int32))
@@ -460,6 +464,7 @@ def linalg_cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None
         tensor([[2., 0.],
                 [1., 2.]])
     """
+    check_flag("linalg_cholesky", "upper", upper)
     result = _cholesky(A, upper, "linalg.cholesky")
     return result if out is None else write_exact(out, result, "linalg_cholesky")
 
@@ -469,10 +474,13 @@ def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -
 
     Example:
         >>> import rushlight as torch
-        >>> torch.cholesky(torch.eye(2))
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        ...     torch.cholesky(torch.eye(2))
         tensor([[1., 0.],
                 [0., 1.]])
     """
+    check_flag("cholesky", "upper", upper)
     warn_once(
         "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch release.\n"
         "L = torch.cholesky(A)\nshould be replaced with\nL = torch.linalg.cholesky(A)\nand\n"
@@ -491,6 +499,8 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
         >>> torch.linalg.cholesky_ex(-torch.eye(2)).info
         tensor(1, dtype=torch.int32)
     """
+    check_flag("linalg_cholesky_ex", "upper", upper)
+    check_flag("linalg_cholesky_ex", "check_errors", check_errors)
     check_square(A, "linalg.cholesky_ex")
     check_inexact(A, "linalg.cholesky_ex")
     try:
@@ -605,7 +615,9 @@ def qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
 
     Example:
         >>> import rushlight as torch
-        >>> torch.qr(torch.eye(2)).R.shape
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        ...     torch.qr(torch.eye(2)).R.shape
         torch.Size([2, 2])
     """
     warn_once(

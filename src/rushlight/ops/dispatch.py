@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 
 from ..core.device import as_dtype
 from ..core.dtypes import (
+    BOOL,
     F32,
     F64,
     FLOATS,
     I64,
     INEXACT,
     LOW_PRECISION,
-    OF_NUMPY,
-    TYPE_NAMES,
-    NumpyDType,
-    can_cast,
     default_numpy,
     natural_dtype,
 )
@@ -41,7 +38,6 @@ from ..runtime.pending import NOT_RECORDED, Pending, recorded
 from .define import Primitive, Rule
 from .inplace import (
     check_inplace_shape,
-    check_no_overlap,
     check_out_overlap,
     check_partial_overlap,
     overwrite,
@@ -51,9 +47,12 @@ from .operand_types import (
     common_dtype as common_dtype,
     is_number as is_number,
     keeps_numbers,
+    not_implemented as not_implemented,
     number_array as number_array,
     plain_number as plain_number,
+    type_name as type_name,
 )
+from .out_argument import write_out as write_out
 
 Array = NDArray[Any]
 Number = bool | int | float | complex
@@ -242,16 +241,8 @@ def as_array(value: Any) -> Any:
 
 
 _ARRAYS = {ndarray, Pending, Batched}  # and what computed_by adds
-
-
-def type_name(dtype: NumpyDType) -> str:
-    """``"Float"``, ``"Long"``: how PyTorch's messages call a dtype."""
-    return TYPE_NAMES[OF_NUMPY[dtype].name]
-
-
-def not_implemented(name: str, dtype: NumpyDType) -> NotImplementedError:
-    """The error for a dtype that an operation does not take, in PyTorch's words."""
-    return NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(dtype)}'")
+# First operands for which large calls may run as a compiled kernel; bool is the condition of ``where``.
+_COMPILED = FLOATS | {BOOL}
 
 
 def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any], tape: Any) -> Any:
@@ -261,7 +252,7 @@ def _checked(record: Primitive, arrays: list[Any], attrs: dict[str, Any], tape: 
             return result
         arrays = [tape.share(array) if type(array) is Pending else array for array in arrays]
     try:
-        if type(arrays[0]) is ndarray and arrays[0].size >= record.large and arrays[0].dtype in FLOATS:
+        if type(arrays[0]) is ndarray and arrays[0].size >= record.large and arrays[0].dtype in _COMPILED:
             return run_large(record, arrays, attrs)
         return compute(record.impl, arrays, attrs)
     except ValueError as error:
@@ -356,7 +347,7 @@ def run(record: Primitive, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
                 return result
             break
     first = arrays[0]
-    if type(first) is ndarray and first.size >= record.large and first.dtype in FLOATS:
+    if type(first) is ndarray and first.size >= record.large and first.dtype in _COMPILED:
         return run_large(record, arrays, attrs)
     if others:
         arrays = [np.asarray(a) if type(a) is Pending else a for a in arrays]
@@ -440,44 +431,6 @@ def named(function: Any, name: str, doc: str | None = None) -> Any:
     if doc:
         function.__doc__ = doc
     return function
-
-
-def write_out(out: Any, result: Tensor, name: str) -> Tensor:
-    """``result`` written into ``out`` (``out=`` of the public functions), which is resized if it has another shape.
-
-    Raises ``RuntimeError`` where ``out`` or an input needs a gradient, and where the result's dtype can't go into it.
-    """
-    if not isinstance(out, Tensor):
-        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    if grad_enabled() and (out._node is not None or result._node is not None):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
-    source, target = result._array, out._array
-    check_no_overlap(target)
-    if not can_cast(OF_NUMPY[source.dtype], OF_NUMPY[target.dtype]):
-        raise RuntimeError(
-            f"result type {type_name(source.dtype)} can't be cast to the desired output type {type_name(target.dtype)}"
-        )
-    if target.shape != source.shape:
-        if target.size:
-            import warnings
-
-            warnings.warn(
-                f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does "
-                f"not match the required output shape {list(source.shape)}. This behavior is deprecated.",
-                UserWarning,
-                stacklevel=3,
-            )
-        out._array = source.astype(target.dtype, copy=True)
-        return out
-    storage = out._storage
-    if storage is None:
-        storage = out._storage = Storage()
-    storage.mark_changed(name)  # before anything is written: a recording may have read it
-    target[...] = source
-    return out
 
 
 def unary(record: Primitive, doc: str | None = None) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import C64, C128, F32, F64, INEXACT, OF_NUMPY, default_numpy, dtype
 from ..core.history import Node
-from ..core.shapes import LONG_DIMENSION, check_fits, wrap_dim
+from ..core.shapes import LONG_DIMENSION, alone, check_fits, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime import direct
 from ..runtime.transposed_copy import contiguous as row_major
@@ -185,6 +185,8 @@ def _floating(input: Tensor, name: str, real_only: bool = False) -> Tensor:
 
 
 def _points(n: int) -> int:
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"argument 'n' must be int, not {type(n).__name__}")
     if n < 1:
         raise RuntimeError(f"Invalid number of data points ({n}) specified")
     return n
@@ -199,18 +201,13 @@ def _one_dim(input: Tensor, dim: int, n: int | None) -> tuple[int, int]:
     return dim, _points(input._array.shape[dim] if n is None else n)
 
 
-def _stands_for_int(given: Any) -> bool:
-    """Whether a dimension or a size came alone: an int, NumPy's too, or a 0-dim tensor."""
-    return isinstance(given, int) or (
-        hasattr(given, "__index__") and getattr(getattr(given, "_array", given), "ndim", 0) == 0
-    )
-
-
 def _some_dims(input: Tensor, dim: Dims, s: Dims, name: str) -> tuple[tuple[int, ...], list[int]]:
     """The dimensions counted from the front, and the number of points along each (-1 where ``s`` does not say)."""
     ndim = input._array.ndim
-    dims = None if dim is None else (dim,) if _stands_for_int(dim) else tuple(dim)
-    sizes = None if s is None else [index(n) for n in ((s,) if _stands_for_int(s) else s)]
+    given: Any = dim
+    dims = None if given is None else (given,) if alone(given) else tuple(given)
+    lengths: Any = (s,) if alone(s) else s
+    sizes = None if lengths is None else [index(n) for n in lengths]
     if dims is not None:
         dims = tuple(wrap_dim(d, ndim, scalar_ok=False) for d in dims)
         if len(set(dims)) != len(dims):
@@ -476,7 +473,8 @@ ihfft2 = _in_two(ihfftn, "ihfft2", "``ihfftn`` along the last two dimensions, or
 
 def _shifted(input: Tensor, dim: Dims, back: bool) -> Tensor:
     ndim = input._array.ndim
-    dims = range(ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    given: Any = dim
+    dims = range(ndim) if given is None else (given,) if alone(given) else given
     wrapped = tuple(wrap_dim(d, ndim) for d in dims)
     if not ndim:
         return roll(input, 0)

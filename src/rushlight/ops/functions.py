@@ -211,6 +211,7 @@ def logit(input: Tensor, eps: Any = None, *, out: Tensor | None = None) -> Tenso
         >>> torch.logit(torch.tensor([0.5, 1.0]), eps=0.25)
         tensor([0.0000, 1.0986])
     """
+    check_tensor_argument("logit", "input", input)
     if isinstance(eps, Tensor):
         eps = plain_number("logit", "eps", eps)
     if eps is not None and not is_number(eps):
@@ -246,6 +247,7 @@ def _round_method(self: Tensor, *, decimals: int = 0) -> Tensor:
         raise not_implemented("round", self._array.dtype)
     if self._array.dtype in LOW_PRECISION:
         return in_float32(lambda x: _round_method(x, decimals=decimals), self)
+    decimals = index(decimals)
     places = max(decimals, -decimals)
     scale = 10.0**places if places < 309 else math.inf
     if decimals > 0:
@@ -500,6 +502,7 @@ def _digamma_method(self: Tensor) -> Tensor:
 
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The derivative of ``lgamma``."""
+    check_tensor_argument("digamma", "input", input)
     result = _digamma_method(input)
     return known_as(result, "DigammaBackward0") if out is None else write_out(out, result, "digamma")
 

@@ -37,8 +37,9 @@ def hash_tensor(
         raise not_implemented("xor_sum", array.dtype)
     wide = np.uint64 if array.dtype.kind in "ub" else np.int64 if array.dtype.kind == "i" else np.float64
     bits = array.astype(wide).view(np.uint64)
+    reduce: Any = np.bitwise_xor.reduce  # takes several axes, whatever its annotation says
     axes = wrap_dims(dim, array.ndim)
-    return make_tensor(np.asarray(np.bitwise_xor.reduce(bits, axis=axes, keepdims=keepdim)))
+    return make_tensor(np.asarray(reduce(bits, axis=axes, keepdims=keepdim)))
 
 
 METHODS: dict[str, Any] = {"hash_tensor": hash_tensor}

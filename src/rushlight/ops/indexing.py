@@ -108,7 +108,6 @@ def _at_least_vector(x: Tensor) -> Tensor:
     return x if x._array.ndim else reshape(x, (1,))
 
 
-@numpy_names
 def write_same_type(out: Tensor, result: Tensor, name: str) -> Tensor:
     """``out=`` of what takes no other dtype than the input's."""
     if isinstance(out, Tensor) and out._array.dtype != result._array.dtype:
@@ -118,6 +117,7 @@ def write_same_type(out: Tensor, result: Tensor, name: str) -> Tensor:
     return write_out(out, result, name)
 
 
+@numpy_names
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices of ``input`` along ``dim`` whose numbers are in ``index`` (a vector of int32 or int64).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from itertools import combinations as index_combinations, combinations_with_replacement
@@ -9,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.dtypes import PROMOTED
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.memory_order import in_channels_last, suggests_channels_last
-from ..core.shapes import broadcast_shape, wrap_dim
+from ..core.shapes import LONG_DIMENSION, broadcast_shape, check_fits, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from ..runtime.transposed_copy import contiguous as row_major
@@ -547,12 +548,21 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         [[1, 2], [1, 3], [2, 3]]
     """
     check_tensor_argument("combinations", "input", input)
+    check_flag("combinations", "with_replacement", with_replacement)
     if input._array.ndim != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._array.shape)}")
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return tensor_beside(input, np.empty(0, input._array.dtype))
+    n = input._array.size
+    rows = math.comb(n + r - 1, r) if with_replacement and n else math.comb(n, r)
+    if rows * r >= 1 << 63:
+        raise RuntimeError(f"numel: integer multiplication overflow: {rows} combinations of {r} elements")
+    if rows * r > LONG_DIMENSION:
+        check_fits((rows, r), 8)
+    if not rows:
+        return tensor_beside(input, np.empty((0, r), input._array.dtype))
     choose = combinations_with_replacement if with_replacement else index_combinations
     chosen = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
     return read_at(input, (make_tensor(chosen),), (0,))

@@ -62,9 +62,8 @@ getframe = sys._getframe
 def _scaled(array: Array, factor: Number) -> Array:
     if factor == 1:
         return array
-    factor = (
-        factor.item() if isinstance(factor, np.generic) else factor
-    )  # NumPy's numbers would change the dtype
+    if isinstance(factor, np.generic):  # NumPy's numbers would change the dtype
+        factor = factor.item()
     if isinstance(factor, complex) and array.dtype.kind != "c":
         raise RuntimeError("value cannot be converted to type float without overflow: it is complex")
     if not isinstance(factor, int | float | complex):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.device import on_host, placed_beside
 from ..core.dtypes import COMPLEXES, F32, I64, INEXACT, LOW_PRECISION
 from ..core.history import Node
@@ -187,6 +187,9 @@ def logdet(input: Tensor) -> Tensor:
 def _tolerances(a: Array, largest: Array, atol: Any, rtol: Any) -> Any:
     """Below what a singular value counts as zero: the greater of ``atol`` and ``rtol`` times the largest one."""
     atol_given = atol is not None
+    for name, given in (("atol", atol), ("rtol", rtol)):
+        if isinstance(given, str | bytes | list | tuple | dict):
+            raise TypeError(f"argument '{name}' must be float or Tensor, not {type(given).__name__}")
     atol = 0.0 if atol is None else on_host(atol)
     rtol = on_host(rtol)
     if rtol is None:
@@ -266,6 +269,7 @@ def pinv(
                 [0.0000, 0.0000]])
     """
     check_tensor_argument("linalg_pinv", "A", A)
+    check_flag("linalg_pinv", "hermitian", hermitian)
     array = A._array
     if array.ndim < 2 or array.dtype not in INEXACT or array.dtype in LOW_PRECISION:
         raise RuntimeError(
@@ -529,6 +533,7 @@ def matrix_rank(
         tensor(1)
     """
     check_tensor_argument("linalg_matrix_rank", "A", A)
+    check_flag("linalg_matrix_rank", "hermitian", hermitian)
     if A._array.ndim < 2:
         raise RuntimeError(
             "torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions."

@@ -88,7 +88,7 @@ def reshape(input: Tensor, *extents: Any, shape: Any = None) -> Tensor:
     One extent may be -1: it is inferred. Raises ``RuntimeError`` if the number of elements differs.
     """
     array = input._array
-    if len(extents) == 1 and type(extents[0]) is tuple:
+    if len(extents) == 1 and isinstance(extents[0], tuple):
         shape = extents[0]
     elif shape is None:
         shape = extents
@@ -120,12 +120,15 @@ def view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tens
     array = self._array
     if not shape and (dtype is not None or size is not None):
         shape = (dtype,) if size is None else (size,)
+    given = shape
+    if len(given) == 1 and isinstance(given[0], tuple):
+        shape = given[0]
     try:
-        result = array.reshape(*shape) if array.flags.c_contiguous else array.reshape(*shape, copy=False)
+        result = array.reshape(shape) if array.flags.c_contiguous else array.reshape(shape, copy=False)
     except (ValueError, TypeError):
-        if len(shape) == 1 and isinstance(shape[0], Dtype):
-            return view_dtype(self, shape[0])
-        target = infer_shape(as_shape(shape, "view"), array.size)
+        if len(given) == 1 and isinstance(given[0], Dtype):
+            return view_dtype(self, given[0])
+        target = infer_shape(as_shape(given, "view"), array.size)
         try:
             result = array.reshape(target, copy=False)
         except ValueError:

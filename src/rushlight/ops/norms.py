@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.dtypes import F32, F64, INEXACT, LOW_PRECISION, OF_NUMPY, dtype as dtype_class
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -161,6 +161,7 @@ def vector_norm(
         tensor(5.)
     """
     check_tensor_argument("linalg_vector_norm", "x", x)
+    check_flag("linalg_vector_norm", "keepdim", keepdim)
     if isinstance(ord, Tensor):
         ord = plain_number("linalg_vector_norm", "ord", ord)
     if not is_number(ord) or isinstance(ord, complex):
@@ -220,6 +221,7 @@ def matrix_norm(
         tensor(6.)
     """
     check_tensor_argument("linalg_matrix_norm", "A", A)
+    check_flag("linalg_matrix_norm", "keepdim", keepdim)
     name = "linalg.matrix_norm"
     ndim = A._array.ndim
     if ndim < 2:
@@ -280,6 +282,7 @@ def linalg_norm(
         tensor(7.)
     """
     check_tensor_argument("linalg_norm", "A", A)
+    check_flag("linalg_norm", "keepdim", keepdim)
     ndim = A._array.ndim
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if dims is not None and len(dims) not in (1, 2):

@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import FLOATS, OF_NUMPY, PROMOTED, NumpyDType, natural_dtype, scalar_dtype
+from ..core.dtypes import FLOATS, OF_NUMPY, PROMOTED, TYPE_NAMES, NumpyDType, natural_dtype, scalar_dtype
 from ..core.tensor import Tensor
 from .define import Primitive
 
 asarray = np.asarray
 INT64_END = 1 << 63
+
+
+def type_name(dtype: NumpyDType) -> str:
+    """``"Float"``, ``"Long"``: how PyTorch's messages call a dtype."""
+    return TYPE_NAMES[OF_NUMPY[dtype].name]
+
+
+def not_implemented(name: str, dtype: NumpyDType) -> NotImplementedError:
+    """The error for a dtype that an operation does not take, in PyTorch's words."""
+    return NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(dtype)}'")
 
 
 def is_number(value: object) -> bool:

@@ -250,13 +250,13 @@ def positive(input: Tensor) -> Tensor:
 # --- division with rounding, remainders -------------------------------------------------------------------------------
 
 
-def _check_zero(y: Any) -> None:
-    if y.dtype.kind in "iu" and not y.all():
+def _check_zero(x: Any, y: Any) -> None:
+    if y.dtype.kind in "iu" and x.size and not y.all():  # of no elements, none is divided
         raise RuntimeError("ZeroDivisionError")
 
 
 def _divide_and_round(x: Any, y: Any, rounding_mode: str) -> Any:
-    _check_zero(y)
+    _check_zero(x, y)
     if rounding_mode == "floor":
         return np.floor_divide(x, y)
     if x.dtype.kind in "iu":
@@ -267,12 +267,12 @@ def _divide_and_round(x: Any, y: Any, rounding_mode: str) -> Any:
 
 
 def _remainder_impl(x: Any, y: Any) -> Any:
-    _check_zero(y)
+    _check_zero(x, y)
     return np.remainder(x, y)
 
 
 def _fmod_impl(x: Any, y: Any) -> Any:
-    _check_zero(y)
+    _check_zero(x, y)
     return np.fmod(x, y)
 
 

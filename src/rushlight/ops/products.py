@@ -637,7 +637,9 @@ def chain_matmul(*matrices: Any, out: Tensor | None = None) -> Tensor:
 
     Example:
         >>> import rushlight as torch
-        >>> torch.chain_matmul(torch.ones(2, 3), torch.ones(3, 4)).shape
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        ...     torch.chain_matmul(torch.ones(2, 3), torch.ones(3, 4)).shape
         torch.Size([2, 4])
     """
     warn_once(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import random_streams
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.device import CPU, LOADERS, OF_ARRAYS, DeviceLike, device as Device, device_of, require_available
 from ..core.dtypes import I64, OF_NUMPY, NumpyDType, default_numpy, dtype
 from ..core.generator import SEEDS_ELSEWHERE, Generator as Generator, default_generator as default_generator
@@ -400,6 +400,7 @@ def multinomial(
     replacement.
     """
     check_tensor_argument("multinomial", "input", input)
+    check_flag("multinomial", "replacement", replacement)
     if isinstance(out, Tensor) and out._array.dtype != I64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype}")
     values = streams.multinomial(generator_beside(generator, input), input._array, num_samples, replacement)

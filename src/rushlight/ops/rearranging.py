@@ -12,7 +12,7 @@ from ..core.arguments import check_tensor as check_tensor_argument
 from ..core.device import placed, require_available
 from ..core.dtypes import INEXACT, dtype, int64
 from ..core.history import Node, known_as
-from ..core.shapes import as_shape, wrap_dim
+from ..core.shapes import alone, as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.batched import Batched
 from .define import Primitive
@@ -239,8 +239,10 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
         >>> torch.roll(torch.arange(4), 1)
         tensor([3, 0, 1, 2])
     """
-    by = as_shape((shifts,) if isinstance(shifts, int) else (tuple(shifts),), "roll")
-    along = () if dims is None else as_shape((dims,) if isinstance(dims, int) else (tuple(dims),), "roll")
+    moved: Any = shifts
+    over: Any = dims
+    by = as_shape((moved,) if alone(moved) else (tuple(moved),), "roll")
+    along = () if over is None else as_shape((over,) if alone(over) else (tuple(over),), "roll")
     if not by:
         raise RuntimeError("`shifts` required")
     if not along and len(by) == 1:

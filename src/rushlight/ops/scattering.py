@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_flag
 from ..core.dtypes import FLOATS, I64
 from ..core.history import Node, known_as
 from ..core.shapes import broadcast_shape, wrap_dim
@@ -105,7 +106,7 @@ def gathered(x: Tensor, index: Tensor, dim: int) -> Tensor:
     """``gather`` with an index that is known to fit."""
     attrs = {"dim": dim}
     if type(x._array) is np.ndarray is type(index._array) and index._array.size < _LARGE:
-        taken = _gather_impl(x._array, index._array, dim)
+        taken = np.asarray(_gather_impl(x._array, index._array, dim))
         if x._node is None:
             return make_tensor(taken)
         return recorded(GATHER, (x, index), attrs, taken, (index,))
@@ -548,6 +549,7 @@ def index_reduce(
         >>> torch.index_reduce(x, 0, index, torch.tensor([3.0, 5.0]), "prod")
         tensor([15.,  1.])
     """
+    check_flag("index_reduce", "include_self", include_self)
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_flag
 from ..core.tensor import Tensor, make_tensor
 from .define import Primitive
 from .dispatch import apply, is_number, type_name, write_out
@@ -54,6 +55,8 @@ def searchsorted(
         >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]))
         tensor([1, 3])
     """
+    check_flag("searchsorted", "out_int32", out_int32)
+    check_flag("searchsorted", "right", right)
     if not isinstance(sorted_sequence, Tensor):
         raise TypeError(
             f"searchsorted(): argument 'sorted_sequence' must be Tensor, not {type(sorted_sequence).__name__}"
@@ -129,6 +132,8 @@ def bucketize(
         >>> torch.bucketize(torch.tensor([1.0, 2.5, 9.0]), torch.tensor([1.0, 3.0]))
         tensor([0, 1, 2])
     """
+    check_flag("bucketize", "out_int32", out_int32)
+    check_flag("bucketize", "right", right)
     if not isinstance(boundaries, Tensor):
         raise TypeError(f"bucketize(): argument 'boundaries' must be Tensor, not {type(boundaries).__name__}")
     if boundaries._array.ndim != 1:

@@ -362,12 +362,12 @@ def kth_order(x: Array, k: int, axis: int) -> Array:
 def _place_of_kth(x: Array, k: int) -> Array:
     """``kth_order`` of one row: the value first, then which of its places it is."""
     value = np.partition(x, k)[k]
-    if value == value:
-        (places,) = (x == value).nonzero()
-        k -= np.count_nonzero(x < value)
-    else:  # nan comes last
-        (places,) = np.isnan(x).nonzero()
+    if np.isnan(value):  # which come last
+        places = np.isnan(x).nonzero()[0]
         k -= x.size - len(places)
+    else:
+        places = (x == value).nonzero()[0]
+        k -= int(np.count_nonzero(x < value))
     return places[k : k + 1]
 
 

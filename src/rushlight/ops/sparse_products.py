@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import INEXACT, dtype as Dtype
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.shapes import wrap_dim
 from ..core.sparse_arrays import COO, CSR, CompressedArray, CooArray, unsupported
 from ..core.tensor import Tensor, make_tensor
@@ -101,7 +101,7 @@ def sparse_mm(mat1: Tensor, mat2: Tensor, reduce: str | None = None) -> Tensor:
     """
     _check_matrices("sparse.mm", mat1, mat2)
     if reduce is not None:
-        return _reduced(mat1, mat2, reduce)
+        return known_as(_reduced(mat1, mat2, reduce), "SparseMmReduceImplBackward0")
     if is_sparse(mat1) and is_sparse(mat2):
         return sparse_product(mat1, mat2)
     if is_sparse(mat1):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_flag
 from ..core.dtypes import C64, C128, COMPLEXES, F32, INEXACT, LOW_PRECISION
 from ..core.history import Node
 from ..core.tensor import Tensor
@@ -104,7 +105,7 @@ def _eigh_vjp(gradients: Any, node: Node) -> Tensor:
     return (result + mH_of(result)) * 0.5  # of all gradients that fit, the Hermitian one
 
 
-def eigh_arrays(a: Array, uplo: str) -> tuple[Array, ...]:
+def eigh_arrays(a: Array, uplo: Any) -> tuple[Array, ...]:
     """``(values, vectors)``; ``LinAlgError`` for what is not finite and has none."""
     try:
         return tuple(np.linalg.eigh(a, uplo))
@@ -299,6 +300,7 @@ def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = No
         >>> torch.linalg.svd(torch.tensor([[3., 0.], [0., 4.]])).S
         tensor([4., 3.])
     """
+    check_flag("linalg_svd", "full_matrices", full_matrices)
     if driver is not None:
         raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs.")
     return named_result("linalg_svd", _svd(A, full_matrices), out)
@@ -324,6 +326,8 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any =
         >>> torch.svd(torch.eye(3, 2)).V.shape
         torch.Size([2, 2])
     """
+    check_flag("svd", "some", some)
+    check_flag("svd", "compute_uv", compute_uv)
     if not compute_uv:
         values = _svd(input, False)[1]
         *batch, rows, columns = input._array.shape

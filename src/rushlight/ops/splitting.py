@@ -176,6 +176,7 @@ def _chunk_bounds(self: Tensor, chunks: int, dim: int) -> tuple[int, list[int]]:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     dim = wrap_dim(dim, len(shape))
     extent = shape[dim]
+    chunks = operator.index(chunks)
     size = -(-extent // chunks)
     return dim, [0] * (chunks + 1) if size == 0 else _even_bounds(extent, size)
 
@@ -219,6 +220,9 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tu
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """``chunk`` whose results are not tracked as views of ``input``."""
     return _copies(chunk(input, chunks, dim))
+
+
+_MOST_VIEWS = 1 << 28
 
 
 @numpy_names
@@ -270,6 +274,8 @@ def tensor_split(
             ) from None
         if count <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {count}")
+        if count > _MOST_VIEWS:
+            raise RuntimeError(f"tensor_split: {count} sections are more tensors than memory holds")
         small, larger = divmod(extent, count)
         edges = [i * small + min(i, larger) for i in range(count + 1)]
         bounds = list(pairwise(edges))

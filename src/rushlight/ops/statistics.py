@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arguments import check_tensor as check_tensor_argument, type_of
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument, type_of
 from ..core.dtypes import F32, F64, I64, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType, get_default_dtype
 from ..core.history import Node
 from ..core.once import depth_in_library
@@ -45,8 +46,6 @@ _BY_DEFAULT: Any = object()
 
 def warn(message: str) -> None:
     """A ``UserWarning`` at the line of the program that called the operation."""
-    import warnings
-
     warnings.warn(message, UserWarning, stacklevel=depth_in_library())
 
 
@@ -496,6 +495,7 @@ def histogram(
         tensor([0., 2., 1., 0.])
     """
     check_tensor("histogram", input)
+    check_flag("histogram", "density", density)
     column = reshape(input, (input._array.size, 1))
     given = [bins] if isinstance(bins, Tensor) else int(bins)
     if weight is not None and weight._array.shape != input._array.shape:
@@ -529,6 +529,7 @@ def histogramdd(
                 [1., 1.]])
     """
     check_tensor("histogramdd", input)
+    check_flag("histogramdd", "density", density)
     points = input._array
     if points.dtype not in (F32, F64):
         raise not_implemented("histogramdd", points.dtype)

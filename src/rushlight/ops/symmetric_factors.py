@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.device import device_of
 from ..core.return_types import maker
 from ..core.tensor import Tensor
@@ -130,6 +130,8 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
 
     ``check_errors``: raise ``RuntimeError`` for those instead.
     """
+    check_flag("linalg_ldl_factor_ex", "hermitian", hermitian)
+    check_flag("linalg_ldl_factor_ex", "check_errors", check_errors)
     check_matrices(A, "torch.linalg.ldl_factor_ex")
     check_square(A, "torch.linalg.ldl_factor_ex")
     check_inexact(A, "torch.linalg.ldl_factor_ex")
@@ -153,6 +155,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
         tensor([[2.0000, 0.0000],
                 [0.5000, 2.5000]])
     """
+    check_flag("linalg_ldl_factor", "hermitian", hermitian)
     check_matrices(A, "torch.linalg.ldl_factor")
     check_square(A, "torch.linalg.ldl_factor")
     check_inexact(A, "torch.linalg.ldl_factor")
@@ -221,6 +224,7 @@ def ldl_solve(
     check_tensor_argument("linalg_ldl_solve", "LD", LD)
     check_tensor_argument("linalg_ldl_solve", "pivots", pivots)
     check_tensor_argument("linalg_ldl_solve", "B", B)
+    check_flag("linalg_ldl_solve", "hermitian", hermitian)
     check_matrices(LD, "torch.linalg.ldl_solve")
     check_square(LD, "torch.linalg.ldl_solve")
     check_inexact(LD, "torch.linalg.ldl_solve")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arguments import check_tensor as check_tensor_argument
+from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.device import on_host
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
@@ -126,6 +126,9 @@ def solve_triangular(
     """
     check_tensor_argument("linalg_solve_triangular", "A", A)
     check_tensor_argument("linalg_solve_triangular", "B", B)
+    check_flag("linalg_solve_triangular", "upper", upper)
+    check_flag("linalg_solve_triangular", "left", left)
+    check_flag("linalg_solve_triangular", "unitriangular", unitriangular)
     result = _solve_triangular(A, B, upper, left, unitriangular, "linalg.solve_triangular")
     return result if out is None else write_exact(out, result, "linalg_solve_triangular")
 
@@ -158,7 +161,9 @@ def triangular_solve(
 
     Example:
         >>> import rushlight as torch
-        >>> torch.triangular_solve(torch.ones(2, 1), torch.eye(2)).solution.shape
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        ...     torch.triangular_solve(torch.ones(2, 1), torch.eye(2)).solution.shape
         torch.Size([2, 1])
     """
     coefficients = mT_of(A) if transpose else A
@@ -214,6 +219,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | N
     """
     check_tensor_argument("cholesky_solve", "B", B)
     check_tensor_argument("cholesky_solve", "L", L)
+    check_flag("cholesky_solve", "upper", upper)
     for name, tensor in (("b", B), ("u", L)):
         if tensor._array.ndim < 2:
             raise RuntimeError(
@@ -235,6 +241,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
         >>> torch.cholesky_inverse(torch.tensor([[2.]]))
         tensor([[0.2500]])
     """
+    check_flag("cholesky_inverse", "upper", upper)
     check_square(L, "cholesky_inverse")
     check_inexact(L, "cholesky_inverse")
     result = cholesky_solve(identity(L._array.shape[-1], L), L, upper)
@@ -368,6 +375,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
                 [0.2500, 1.0000]]),
         pivots=tensor([2, 2], dtype=torch.int32))
     """
+    check_flag("linalg_lu_factor", "pivot", pivot)
     factors, pivots = _factors(A, pivot, "torch.linalg.lu_factor")
     info = _zero_pivot_info(factors)
     if whole(info).any():
@@ -389,6 +397,8 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, o
         >>> torch.linalg.lu_factor_ex(torch.zeros(2, 2)).info
         tensor(1, dtype=torch.int32)
     """
+    check_flag("linalg_lu_factor_ex", "pivot", pivot)
+    check_flag("linalg_lu_factor_ex", "check_errors", check_errors)
     if check_errors:
         lu_factor(A.detach(), pivot=pivot)
     factors, pivots = _factors(A, pivot, "torch.linalg.lu_factor_ex")
@@ -400,7 +410,9 @@ def compact_lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any 
 
     Example:
         >>> import rushlight as torch
-        >>> LU, pivots = torch.lu(torch.eye(2))
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        ...     LU, pivots = torch.lu(torch.eye(2))
         >>> pivots
         tensor([1, 2], dtype=torch.int32)
     """
@@ -440,6 +452,7 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
         tensor([[4., 4.],
                 [0., 1.]])
     """
+    check_flag("linalg_lu", "pivot", pivot)
     factors, pivots = _factors(A, pivot, "linalg.lu")
     return named_result("linalg_lu", _unpack(factors, pivots if pivot else None), out)
 
@@ -473,6 +486,8 @@ def lu_unpack(
     """
     check_tensor_argument("lu_unpack", "LU_data", LU_data)
     check_tensor_argument("lu_unpack", "LU_pivots", LU_pivots)
+    check_flag("lu_unpack", "unpack_data", unpack_data)
+    check_flag("lu_unpack", "unpack_pivots", unpack_pivots)
     if unpack_pivots and LU_pivots._array.dtype != np.int32:
         raise RuntimeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
@@ -532,6 +547,8 @@ def linalg_lu_solve(
     check_tensor_argument("linalg_lu_solve", "LU", LU)
     check_tensor_argument("linalg_lu_solve", "pivots", pivots)
     check_tensor_argument("linalg_lu_solve", "B", B)
+    check_flag("linalg_lu_solve", "left", left)
+    check_flag("linalg_lu_solve", "adjoint", adjoint)
     name = "torch.linalg.lu_solve"
     check_square(LU, name)
     check_same_dtype(LU, B, "linalg.lu_solve")
@@ -573,7 +590,9 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | Non
 
     Example:
         >>> import rushlight as torch
-        >>> torch.lu_solve(torch.ones(2, 1), *torch.linalg.lu_factor(torch.eye(2))).shape
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        ...     torch.lu_solve(torch.ones(2, 1), *torch.linalg.lu_factor(torch.eye(2))).shape
         torch.Size([2, 1])
     """
     warn_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..core.device import require_available
@@ -52,8 +53,6 @@ class _TypedSparseType(_TypedTensorType):
         return super().__instancecheck__(value) and isinstance(value._array, CooArray)
 
     def __call__(cls, *args: Any) -> Tensor:
-        import warnings
-
         from .sparse_creation import sparse_coo_tensor
 
         warnings.warn(

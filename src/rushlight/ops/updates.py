@@ -17,6 +17,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.storage import Storage
 from ..core.tensor import Tensor
 from .dispatch import FloatingPointReport, inplace_form, named
+from .inplace import announce
 from .pointwise import add_general_, addcdiv_method, addcmul_method, lerp_method
 
 ndarray = np.ndarray
@@ -47,15 +48,6 @@ def _quick(self: Tensor, other: Any, factor: Any) -> bool:
     )
 
 
-def _begin(self: Tensor, name: str) -> Storage:
-    """The storage, told the operation before anything is written: inference tensors may refuse here."""
-    storage = self._storage
-    if storage is None:
-        storage = self._storage = Storage()
-    storage.changed_by = name
-    return storage
-
-
 def _end(self: Tensor, storage: Storage) -> Tensor:
     storage.version += 1
     # The line that called: in an optimizer's step that is the line of its update, which says more than who called step.
@@ -78,7 +70,7 @@ def add_(self: Tensor, other: Any, third: Any = None, *, alpha: Any = 1) -> Tens
     """``self += alpha * other``."""
     if third is None and _quick(self, other, alpha):
         x = self._array
-        storage = _begin(self, "add")
+        storage = announce(self, "add")
         y = other._array if alpha == 1 else _run(np.multiply, other._array, asarray(alpha, x.dtype))
         _run(np.add, x, y, x)
         return _end(self, storage)
@@ -89,7 +81,7 @@ def addcmul_(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
     """``self += value * tensor1 * tensor2``."""
     if third is None and _quick(self, tensor1, value) and _quick(self, tensor2, value):
         x = self._array
-        storage = _begin(self, "addcmul")
+        storage = announce(self, "addcmul")
         y = _run(np.multiply, tensor1._array, asarray(value, x.dtype))
         _run(np.multiply, y, tensor2._array, y)
         _run(np.add, x, y, x)
@@ -101,7 +93,7 @@ def addcdiv_(self: Tensor, tensor1: Any, tensor2: Any, third: Any = None, *, val
     """``self += value * tensor1 / tensor2``."""
     if third is None and _quick(self, tensor1, value) and _quick(self, tensor2, value):
         x = self._array
-        storage = _begin(self, "addcdiv")
+        storage = announce(self, "addcdiv")
         y = _run(np.multiply, tensor1._array, asarray(value, x.dtype))
         _run(np.divide, y, tensor2._array, y)
         _run(np.add, x, y, x)
@@ -113,7 +105,7 @@ def lerp_(self: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``self += weight * (end - self)``."""
     if _quick(self, end, weight):
         x, y = self._array, end._array
-        storage = _begin(self, "lerp")
+        storage = announce(self, "lerp")
         if abs(weight) < 0.5:  # from the nearer end, so that a weight of 1 gives `end` exactly
             span = _run(np.subtract, y, x)
             _run(np.multiply, span, asarray(weight, x.dtype), span)

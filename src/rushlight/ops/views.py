@@ -4,6 +4,7 @@ replaced (``select_scatter`` and the like)."""
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -226,8 +227,6 @@ def _reversed(self: Tensor) -> Tensor:
     ndim = self._array.ndim
     if ndim == 2:
         return t(self)
-    import warnings
-
     warnings.warn(
         "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error "
         "in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, "
@@ -255,8 +254,6 @@ def _matrix_transpose(self: Tensor) -> Tensor:
 
 
 def _warn_scalar(name: str, instead: str = "x") -> None:
-    import warnings
-
     warnings.warn(
         f"{name} is deprecated on 0-D tensors. Consider using {instead}.", UserWarning, stacklevel=3
     )
@@ -321,7 +318,8 @@ def _embedded(values: Tensor, shape: Shape, record: Primitive, attrs: dict[str, 
 
 
 def _diagonal_impl(x: Any, offset: int, dim1: int, dim2: int) -> Any:
-    result = x.diagonal(offset, dim1, dim2)
+    farthest = max(x.shape[dim1], x.shape[dim2])  # from there on diagonals are empty; NumPy takes 32 bits
+    result = x.diagonal(max(-farthest, min(offset, farthest)), dim1, dim2)
     if type(result) is np.ndarray and not result.flags.writeable and x.flags.writeable:
         result.flags.writeable = True  # NumPy guards diagonals against the time when they were copies
     return result

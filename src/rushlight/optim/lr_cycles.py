@@ -10,6 +10,13 @@ from .optimizer import Optimizer
 from .scheduling import LRScheduler, per_group, set_rate
 
 
+def _set_momentum(group: dict[str, Any], value: float, is_beta1: bool) -> None:
+    if is_beta1:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
+
+
 class OneCycleLR(LRScheduler):
     """Up to ``max_lr`` and down far below the start in one cycle of ``total_steps`` batches, momentum the other way.
 
@@ -87,15 +94,9 @@ class OneCycleLR(LRScheduler):
                 lows = per_group(optimizer, base_momentum, "base_momentum")
                 highs = per_group(optimizer, max_momentum, "max_momentum")
                 for group, low, high in zip(groups, lows, highs, strict=True):
-                    self._set_momentum(group, high)
+                    _set_momentum(group, high, self.use_beta1)
                     group["max_momentum"], group["base_momentum"] = high, low
         super().__init__(optimizer, last_epoch)
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def _anneal(self, start: float, end: float, done: float) -> float:
         if self._anneal_func_type == "linear":
@@ -118,9 +119,8 @@ class OneCycleLR(LRScheduler):
                     done = (step - start) / (end - start)
                     rates.append(self._anneal(group[lr_from], group[lr_to], done))
                     if self.cycle_momentum:
-                        self._set_momentum(
-                            group, self._anneal(group[momentum_from], group[momentum_to], done)
-                        )
+                        momentum = self._anneal(group[momentum_from], group[momentum_to], done)
+                        _set_momentum(group, momentum, self.use_beta1)
                     break
                 start = end
         return rates
@@ -197,16 +197,10 @@ class CyclicLR(LRScheduler):
             self.max_momentums = per_group(optimizer, max_momentum, "max_momentum")
             if last_epoch == -1:
                 for group, low, high in zip(groups, self.base_momentums, self.max_momentums, strict=True):
-                    self._set_momentum(group, high)
+                    _set_momentum(group, high, self.use_beta1)
                     group["max_momentum"], group["base_momentum"] = high, low
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def scale_fn(self, x: float) -> float:
         """How high the cycle (or step) ``x`` is, as a share of the first."""
@@ -226,7 +220,7 @@ class CyclicLR(LRScheduler):
         if self.cycle_momentum:
             momenta = zip(self.base_momentums, self.max_momentums, strict=True)
             for group, (low, high) in zip(self.optimizer.param_groups, momenta, strict=True):
-                self._set_momentum(group, high - (high - low) * height * scale)
+                _set_momentum(group, high - (high - low) * height * scale, self.use_beta1)
         return [
             low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Final
@@ -70,8 +71,6 @@ def _stack_if_compiling(x: Any) -> Any:
 
 def _dispatch_sqrt(x: Any) -> Any:
     """The square root of a number or tensor."""
-    import math
-
     return x.sqrt() if isinstance(x, Tensor) else math.sqrt(x)
 
 

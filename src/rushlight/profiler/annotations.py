@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -57,8 +58,6 @@ class record_function:
             inside.parent = event.parent
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        import functools
-
         name, args = self.name, self.args
 
         @functools.wraps(function)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
@@ -89,9 +91,7 @@ def tensorboard_trace_handler(
 
     ``RuntimeError`` where it can't be made.
     """
-    import os
     import socket
-    import time
 
     def write(prof: profile) -> None:
         try:

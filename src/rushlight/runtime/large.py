@@ -12,6 +12,7 @@ and only where its results have the bits of NumPy's: a program that does the sam
 from __future__ import annotations
 
 import _thread
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -35,8 +36,6 @@ _PATIENCE: Final = 100
 
 def _numpy_has_vector_functions() -> bool:
     """Whether NumPy computes the functions of float32 in vectors: with AVX-512 it does."""
-    import sys
-
     umath = sys.modules.get("numpy._core._multiarray_umath")
     return bool(getattr(umath, "__cpu_features__", {}).get("AVX512_SKX"))
 

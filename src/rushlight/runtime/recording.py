@@ -26,6 +26,7 @@ from ..core.device import CPU, OF_ARRAYS, RECORDED, device, on_host, placed, str
 from ..core.sparse_arrays import SparseArray
 from ..core.storage import Storage
 from .pending import NOT_RECORDED, NeedsValues, Pending, address, pending
+from .programs import carry_out
 from .tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, WRITE, exact, graph_of, interned
 
 if TYPE_CHECKING:
@@ -284,8 +285,11 @@ class Tape:
         storage = tensor._storage
         shared = storage is not None and getrefcount is not None and getrefcount(storage) > _OF_ONE_TENSOR
         lent = _may_be_lent(storage, array, shared) and _held_by_others(array)
-        tensor._array = wrapped = self.wrap(array)
-        self.adopted.append(weakref.ref(tensor))
+        wrapped = self.wrap(array)
+        self.adopted.append(
+            weakref.ref(tensor)
+        )  # first: whatever is raised from here on, it gets its array back
+        tensor._array = wrapped
         if shared:
             self._watch(storage, wrapped)
         if lent:
@@ -523,24 +527,37 @@ class Tape:
         keys, types, inputs, sites = self.keys, self.types, self.inputs, self.sites
         changed = self.changed
         outside = list(self.outside.values())
-        if self.looks is not None:
-            self.looks(keys, types)
-        self._begin()
-        if outputs:
-            self.pieces += 1
-            self.ran = self.execute(
-                (tuple(keys), tuple(outputs)), lambda: graph_of(keys, types, outputs, sites), inputs, arrays
-            )
-        for buffer in alive:
-            buffer.node = buffer.number = -1
-            buffer.fresh = False
-            self.outside[id(buffer.root)] = buffer
-            if type(buffer.root) is not ndarray:
-                self.blocks.setdefault(OF_ARRAYS[type(buffer.root)].block(buffer.root), []).append(buffer)
-        for buffer in outside:
-            buffer.node = buffer.number = -1
-        for buffer in changed:
-            buffer.changed = False
+        begun = False
+        try:
+            if self.looks is not None:
+                self.looks(keys, types)
+            self._begin()
+            if outputs:
+                self.pieces += 1
+                structure = (tuple(keys), tuple(outputs))
+                begun = True
+                self.ran = self.execute(
+                    structure, lambda: graph_of(keys, types, outputs, sites), inputs, arrays
+                )
+        except BaseException:
+            if (
+                outputs and not begun
+            ):  # a signal's handler has raised: what was recorded has happened all the same
+                self._begin()
+                carry_out(graph_of(keys, types, outputs), inputs, arrays)
+            raise
+        finally:
+            for buffer in alive:
+                buffer.node = buffer.number = -1
+                buffer.fresh = False
+                self.outside[id(buffer.root)] = buffer
+                if type(buffer.root) is not ndarray:
+                    block = OF_ARRAYS[type(buffer.root)].block(buffer.root)
+                    self.blocks.setdefault(block, []).append(buffer)
+            for buffer in outside:
+                buffer.node = buffer.number = -1
+            for buffer in changed:
+                buffer.changed = False
         self.buffers = []
 
     @staticmethod
@@ -548,6 +565,14 @@ class Tape:
         """The outputs that go to memory of their own, and that memory."""
         wanted = [buffer for buffer in alive if buffer.node >= 0]
         return [(buffer.node, -1) for buffer in wanted], [buffer.root for buffer in wanted]
+
+    def mend(self) -> None:
+        """After an error, which a signal's handler may have raised anywhere: drop a node that is only half there."""
+        whole = min(len(self.keys), len(self.types))
+        del self.keys[whole:], self.types[whole:]
+        if self.sites is not None:
+            del self.sites[whole:]
+        del self.inputs[sum([key[0] is INPUT for key in self.keys]) :]
 
     def finish(self) -> None:
         """The end of the recording: compute what is left, and give the tensors their arrays."""

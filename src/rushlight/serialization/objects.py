@@ -7,6 +7,7 @@ the program has named with ``add_safe_globals``.
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import sys
 from collections.abc import Callable
@@ -25,8 +26,6 @@ _PYTHON_2_NAMES: Final = {"builtins": "__builtin__", "copyreg": "copy_reg"}
 
 def reduce_object(value: Any) -> Global | Call | Made:
     """How to write ``value``. ``PicklingError`` for a class or function that can't be found again by its name."""
-    import copyreg
-
     kind = type(value)
     if isinstance(value, FunctionType):
         return global_of(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from collections import OrderedDict
 from typing import Any, BinaryIO, Final
 
@@ -75,8 +76,6 @@ def _folder_for(path: Any) -> str:
 
 
 def _write_records(file: Any, pickled: bytes, storages: list[AnyArray], folder: str) -> None:
-    import sys
-
     archive = ArchiveWriter(file, folder)
     archive.add("data.pkl", pickled)
     archive.add(".format_version", b"1")

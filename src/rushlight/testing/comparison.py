@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -126,8 +127,6 @@ def assert_allclose(
         ...     warnings.simplefilter("ignore")
         ...     torch.testing.assert_allclose(torch.tensor([1.0]), [1.0])
     """
-    import warnings
-
     warnings.warn(
         "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
         "`torch.testing.assert_close()` instead. You can find detailed upgrade instructions in "

@@ -7,7 +7,7 @@ registered.
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
@@ -142,8 +142,6 @@ def _namedtuple_flatten_with_keys(d: Any) -> tuple[list[Any], Any]:
 
 
 def _named_tuple_class() -> Any:  # what stands for all named tuples as the type of a node
-    from collections import namedtuple
-
     return namedtuple
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import NamedTuple
 
 __all__ = ["get_env_info", "get_pretty_env_info", "main", "pretty_str"]
@@ -28,9 +30,7 @@ def get_env_info() -> SystemEnv:
         >>> get_env_info().is_cuda_available in ("True", "False")
         True
     """
-    import os
     import platform
-    import sys
     from importlib import metadata
 
     import rushlight

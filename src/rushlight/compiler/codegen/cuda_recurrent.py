@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from math import prod
 from typing import Any, Final
 
 from ...ir.loops import Argument, ColumnKernel, Instruction, Leaf, Stage, Step
@@ -15,7 +16,6 @@ from ..cuda_lines import CudaClear, CudaCopy, CudaLaunch, CudaLine, CudaProduct,
 from ..launch import Pointer, Role
 from .cuda_loops import THREADS, loop_kernel
 from .cuda_slots import Shapes, blocks_for, kernel, operand, result, striding
-from math import prod
 
 _DTYPES: Final = {"float32": "float", "float64": "double"}
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ir.scalar import ReduceOp
 from ..cuda_lines import FAULTS, CudaClear, CudaCopy, CudaLaunch, Lines
+from ..kernels.indexing import aligned_at
 from ..launch import Pointer, Role
 from . import cuda_scalars as scalars
 from .cuda_loops import THREADS
@@ -254,17 +255,11 @@ def _index_put(
     )  # fmt: skip
 
 
-def _aligned_at(shape: Any, at: Any, dim: int) -> tuple[int, int, int, int] | None:
-    if not shape or len(shape) != len(at) or (*shape[:dim], *shape[dim + 1 :]) != (*at[:dim], *at[dim + 1 :]):
-        return None
-    return prod(shape[:dim]), shape[dim], at[dim], prod(shape[dim + 1 :])
-
-
 def _gather(
     shapes: Shapes, dtypes: Any, results: Shapes, parameters: dict[str, Any], literals: Any
 ) -> Lines | None:
     dim = parameters["dim"]
-    around = _aligned_at(shapes[0], shapes[1], dim)
+    around = aligned_at(shapes[0], shapes[1], dim)
     if around is None or dtypes[1] not in _INDICES or dtypes[0].itemsize not in _BITS:
         return None
     lead, extent, count, columns = around
@@ -296,7 +291,7 @@ def _scatter(
         return None
     values, tensor = (0, 1) if literals else (1, 2)
     dim, adds, dtype = parameters["dim"], parameters["accumulate"], dtypes[values]
-    around = _aligned_at(results[0], shapes[tensor], dim)
+    around = aligned_at(results[0], shapes[tensor], dim)
     if (
         around is None
         or dtypes[tensor] not in _INDICES

@@ -339,7 +339,7 @@ def _scatter_text(element: str, size: int, adds: bool, fresh: bool, broad: bool)
     return f.finish()
 
 
-def _around(shape: tuple[int, ...], at: tuple[int, ...], dim: int) -> tuple[int, int, int, int] | None:
+def aligned_at(shape: tuple[int, ...], at: tuple[int, ...], dim: int) -> tuple[int, int, int, int] | None:
     """lead, extent, indices along the dimension and columns; None unless the shapes differ in ``dim`` alone."""
     if not shape or len(shape) != len(at) or (*shape[:dim], *shape[dim + 1 :]) != (*at[:dim], *at[dim + 1 :]):
         return None
@@ -351,7 +351,7 @@ def gather(
 ) -> tuple[KernelCall, ...] | None:
     """``gather``: operand and index tensor, whose shapes differ in the dimension only."""
     dim = parameters["dim"]
-    around = _around(shapes[0], shapes[1], dim)
+    around = aligned_at(shapes[0], shapes[1], dim)
     if around is None or dtypes[1] not in _INDEX_SIZES:
         return None
     lead, extent, count, columns = around
@@ -375,7 +375,7 @@ def scatter(
     fresh = bool(literals)
     values, tensor = (0, 1) if fresh else (1, 2)
     dim, adds, dtype = parameters["dim"], parameters["accumulate"], dtypes[values]
-    around = _around(results[0], shapes[tensor], dim)
+    around = aligned_at(results[0], shapes[tensor], dim)
     if (
         around is None
         or dtypes[tensor] not in _INDEX_SIZES

@@ -22,6 +22,7 @@ from ...ops.linear import linear as linear
 from ...ops.products import bilinear as bilinear
 from ...ops.scattering import one_hot as one_hot
 from .activation import (
+    _get_softmax_dim as _get_softmax_dim,
     celu_ as celu_,
     elu_ as elu_,
     gumbel_softmax as gumbel_softmax,

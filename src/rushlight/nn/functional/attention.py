@@ -81,7 +81,7 @@ def scaled_dot_product_attention(
         )
     if enable_gqa:
         key, value = for_each_head(query, key), for_each_head(query, value)
-    factor = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale
+    factor = 1.0 / math.sqrt(q.shape[-1] or 1) if scale is None else scale
     scores = matmul(mul(query, factor), mT_of(key))
     if attn_mask is None:
         weights = softmax(scores, -1)

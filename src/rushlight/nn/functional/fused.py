@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,8 +43,6 @@ huber_loss: Callable[..., Tensor] = fused(_huber_loss, name="huber_loss", from_s
 
 def _or_in_place(function: Any, name: str, place: int = 1) -> Callable[..., Tensor]:
     """``function`` with large calls compiled, but for those in place; ``place``: where ``inplace`` is among the arguments."""
-    import functools
-
     large = fused(function, name=name, from_size=8_192)
 
     @functools.wraps(function)
@@ -70,8 +69,6 @@ _large_attention: Callable[..., Tensor] = fused(
 
 
 def _wrap_attention() -> Callable[..., Tensor]:
-    import functools
-
     @functools.wraps(_attention)
     def scaled_dot_product_attention(
         query: Tensor,

@@ -22,6 +22,7 @@ from ...core.tensor import Tensor, make_tensor
 from ...ops.bounds import clamp
 from ...ops.comparison import bitwise_and, ge, gt, le, lt, where
 from ...ops.conversion import detach, to
+from ...ops.creation import evenly_spaced
 from ...ops.functions import floor, round as round_of
 from ...ops.linalg import bmm
 from ...ops.movement import expand, reshape, select, transpose, unsqueeze
@@ -105,7 +106,9 @@ def _sampled(
     points_shape = grid._array.shape[1:-1]
     # (N, P) for each dimension of the image, in its order; the grid's is the reverse.
     flat = reshape(grid, (batch, count(points_shape), dims))
-    coordinates = [_pixels(select(flat, 2, dims - 1 - d), extents[d], align_corners) for d in range(dims)]
+    coordinates = [
+        _pixels(select(flat, 2, dims - 1 - d), extents[d], align_corners, dims) for d in range(dims)
+    ]
     image = reshape(input, (batch, channels, count(extents)))
     if mode == "bicubic":
         taken = _cubic(image, coordinates, extents, padding, align_corners)
@@ -181,9 +184,11 @@ def _check(input: Tensor, grid: Tensor, mode: int) -> None:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
 
 
-def _pixels(x: Tensor, n: int, align_corners: bool) -> Tensor:
-    """From [-1, 1] to the numbers of pixels, 0 to n - 1."""
-    return (x + 1) * ((n - 1) / 2) if align_corners else ((x + 1) * n - 1) / 2
+def _pixels(x: Tensor, n: int, align_corners: bool, dims: int) -> Tensor:
+    """From [-1, 1] to the numbers of pixels, 0 to n - 1, rounded as PyTorch's kernel for that many dimensions does it."""
+    if align_corners:
+        return (x + 1) * ((n - 1) / 2)
+    return (x + 1) * (n / 2) - 0.5 if dims == 2 else ((x + 1) * n - 1) / 2
 
 
 def _clipped(x: Tensor, n: int) -> Tensor:
@@ -319,8 +324,9 @@ def affine_grid_generator(theta: Tensor, size: Sequence[int], align_corners: boo
     kind = theta._array.dtype
     axes = []
     for n in extents:
-        axis = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
-        axes.append(axis if align_corners else axis * ((n - 1) / n))
+        # Rounded as PyTorch does: the identity's points fall on pixels, where the gradient by the grid has a step.
+        axis = evenly_spaced(-1, 1, n, kind) if n > 1 else np.zeros(1, kind)
+        axes.append(axis if align_corners else axis * kind.type(n - 1) / kind.type(n))
     meshes = np.meshgrid(*axes, indexing="ij")
     points = np.stack([*(mesh.ravel() for mesh in reversed(meshes)), np.ones(meshes[0].size)], 1).astype(kind)
     base = expand(make_tensor(points[None]), size[0], *points.shape)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.dtypes import LOW_PRECISION, finfo_eps
 from ...core.grad_mode import GRAD_MODE
+from ...core.history import known_as
 from ...core.shapes import Shape, count
 from ...core.tensor import Tensor
 from ...ops.dispatch import apply, not_implemented
@@ -299,7 +300,7 @@ def instance_norm(
         factor = positions / (positions - 1) if positions else float("nan")
         _move(running_mean, reshape(mean, samples).mean(0), momentum)
         _move(running_var, reshape(variance, samples).mean(0), momentum, factor)
-    return y
+    return known_as(y, "ViewBackward0")
 
 
 def local_response_norm(

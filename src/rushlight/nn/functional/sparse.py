@@ -13,8 +13,8 @@ from ...core.tensor import Tensor, make_tensor
 from ...ops.accumulation import extremes
 from ...ops.batching import for_each_example
 from ...ops.creation import zeros
-from ...ops.indexing import embedding as _embedding, index_add
 from ...ops.index_tensors import put_at
+from ...ops.indexing import embedding as _embedding, index_add
 from ...ops.placement import tensor_beside
 from ...ops.pointwise import div, mul
 from ...ops.scattering import gather

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ...core.tensor import Tensor
+from ...ops.indexing import index_select
 from .. import (
     activation as activation,
     adaptive as adaptive,
@@ -38,6 +40,25 @@ for _name in (
     "transformer", "upsampling",
 ):  # fmt: skip
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
+
+
+def _addindent(s_: str, numSpaces: int) -> str:
+    """A text with every line but the first moved right: libraries' ``__repr__`` methods import it."""
+    return s_.replace("\n", "\n" + " " * numSpaces)
+
+
+def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    """``tensor.index_select(dim, permutation)``."""
+    return index_select(tensor, dim, permutation)
+
+
+# What libraries take from PyTorch's modules by private names.
+for _place, _name, _function in (
+    (module, "_addindent", _addindent),
+    (containers, "_addindent", _addindent),
+    (recurrent, "apply_permutation", apply_permutation),
+):
+    setattr(_place, _name, _function)
 
 # Classes that PyTorch has in those modules and Rushlight in files of their own.
 for _place, _source, _names in (

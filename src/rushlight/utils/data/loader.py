@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -205,9 +207,6 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
 
 def _warn_of_too_many(workers: int) -> None:
-    import os
-    import warnings
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or workers
     if workers > cores:
         warnings.warn(

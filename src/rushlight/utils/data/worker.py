@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...ops.random import manual_seed
 from .iteration import _BaseDataLoaderIter, make_fetcher, pinned
 
@@ -75,8 +77,6 @@ class _Failure:
 
 def _seed_everything(seed: int) -> None:
     import random
-
-    import numpy as np
 
     random.seed(seed)
     manual_seed(seed)
