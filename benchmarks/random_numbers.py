@@ -82,10 +82,13 @@ def main() -> None:
         lines.append(f"| `{row}` | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f} |")
         print(lines[-1], flush=True)
     table = (
-        "# Random numbers against PyTorch\n\nMade by `python benchmarks/random_numbers.py --write benchmarks/random_numbers.md` on "
+        "# Random numbers against PyTorch\n\n"
+        "Made by `python benchmarks/random_numbers.py --write benchmarks/random_numbers.md` on "
         f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}, torch {torch.__version__}, one "
-        f"thread. Times in microseconds, medians of {options.rounds} alternating turns; a ratio below 1 means that Rushlight is "
-        "faster.\n\n| code | Rushlight | PyTorch | ratio |\n|---|---:|---:|---:|\n" + "\n".join(lines) + "\n"
+        f"thread. Times in microseconds, medians of {options.rounds} alternating turns; a ratio below 1 means that Rushlight "
+        "is faster.\n\n| code | Rushlight | PyTorch | ratio |\n|---|---:|---:|---:|\n"
+        + "\n".join(lines)
+        + "\n"
     )
     if options.write:
         with open(options.write, "w", encoding="utf-8") as file:

@@ -140,3 +140,15 @@ def test_copies_of_operators_are_the_operators():
     assert copy.deepcopy({packet.default: 1}) == {packet.default: 1}
     with pytest.raises(NotImplementedError, match=r"torch\.conv1d"):
         torch.ops.aten._convolution(torch.ones(1))
+
+
+def test_static_graphs_may_ask_whether_transforms_are_active():
+    native = importlib.import_module("rushlight._C")
+
+    @torch.compile(fullgraph=True)
+    def times(x):
+        return x * 2 if native._are_functorch_transforms_active() else x * 3
+
+    for _ in range(2):  # recorded outside of vmap, and never used inside
+        assert times(torch.ones(2)).tolist() == [3.0, 3.0]
+        assert torch.vmap(times)(torch.ones(2, 1)).tolist() == [[2.0], [2.0]]

@@ -155,3 +155,8 @@ def test_saved_indices_are_checked() -> None:
     indices.zero_()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         values.sum().backward()
+
+
+def test_the_distance_bears_its_own_name() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    assert torch.dist(x, x.detach() * 2).grad_fn.name() == "DistBackward0"

@@ -68,7 +68,6 @@ def test_all_functions_are_there() -> None:
         "has_torch_function",
         "has_torch_function_unary",
         "has_torch_function_variadic",
-        "native_channel_shuffle",
         "scaled_grouped_mm",
         "scaled_mm",
     }

@@ -21,8 +21,8 @@ def _told(name: str, instead: str) -> None:
     import warnings
 
     warnings.warn(
-        f"We've integrated functorch into PyTorch. As the final step of the integration, `functorch.{name}` is deprecated as of "
-        f"PyTorch 2.0 and will be deleted in a future version of PyTorch >= 2.3. Please use `{instead}` instead; see the "
+        f"We've integrated functorch into PyTorch. As the final step of the integration, `functorch.{name}` is deprecated as "
+        f"of PyTorch 2.0 and will be deleted in a future version of PyTorch >= 2.3. Please use `{instead}` instead; see the "
         "PyTorch 2.0 release notes and/or the `torch.func` migration guide for more details "
         "https://pytorch.org/docs/main/func.migrating.html",
         FutureWarning,

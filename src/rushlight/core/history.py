@@ -245,7 +245,9 @@ def named_by_class(node: Node | None) -> Node | None:
     if node.__class__ is Node and node is not None:
         name = node.name()
         if name not in _named_classes:
-            _named_classes[name] = type(name.rpartition(":")[2], (Node,), {"__slots__": (), "__module__": "builtins"})
+            _named_classes[name] = type(
+                name.rpartition(":")[2], (Node,), {"__slots__": (), "__module__": "builtins"}
+            )
         node.__class__ = _named_classes[name]
     return node
 

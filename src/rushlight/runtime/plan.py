@@ -108,32 +108,35 @@ class Plan:
         Raises ``ValueError`` for other arrays, and whatever a Python line raises; the arrays that lines before that one
         have written to stay written.
         """
-        lock = self._lock
-        if not lock.acquire(False):
-            self._wait()
-        self._owner = threading.get_ident()
-        try:
-            arrays = (*inputs, *outputs)
-            if len(inputs) != self._input_count or len(arrays) != self._count:
-                self._explain(inputs, outputs)
-            pool = workers.pool_address() if self._shared else 0
-            run, process, addresses = self._code.run, self._process, self._addresses
-            objects = id(arrays) + _items_offset if _items_offset else 0
-            answer = 1
-            if objects:
-                answer = run(self._first, pool, process, addresses, objects, self._expected, self._count)
-            if answer > 0:
-                self._bind_slowly(arrays)
-                answer = run(self._first, pool, process, addresses, 0, 0, 0)
-            if answer:
+        if self._owner and self._owner == threading.get_ident():
+            raise RuntimeError("a plan was run again by one of its own lines, before it had finished")
+        # No instruction lies between taking the lock and what gives it back: an interrupt leaves it free.
+        with self._lock:
+            try:
+                self._owner = threading.get_ident()
+                self._run(inputs, outputs)
+            finally:
+                self._owner = 0
+
+    def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        arrays = (*inputs, *outputs)
+        if len(inputs) != self._input_count or len(arrays) != self._count:
+            self._explain(inputs, outputs)
+        pool = workers.pool_address() if self._shared else 0
+        run, process, addresses = self._code.run, self._process, self._addresses
+        objects = id(arrays) + _items_offset if _items_offset else 0
+        answer = 1
+        if objects:
+            answer = run(self._first, pool, process, addresses, objects, self._expected, self._count)
+        if answer > 0:
+            self._bind_slowly(arrays)
+            answer = run(self._first, pool, process, addresses, 0, 0, 0)
+        if answer:
+            self._review()
+        for call, segment in self._rest:
+            call(arrays)
+            if run(segment, pool, process, addresses, 0, 0, 0):
                 self._review()
-            for call, segment in self._rest:
-                call(arrays)
-                if run(segment, pool, process, addresses, 0, 0, 0):
-                    self._review()
-        finally:
-            self._owner = 0
-            lock.release()
 
     def profile(self, on: bool = True, *, alone: bool = False) -> None:
         """Measure each line's time in the runs from now on, or stop that. ``alone``: these runs are on the calling thread only.
@@ -221,11 +224,6 @@ class Plan:
         return any(int(memory[Segment.PARALLEL_TIME]) for memory in self._segments)
 
     # What a run does rarely.
-
-    def _wait(self) -> None:
-        if self._owner == threading.get_ident():
-            raise RuntimeError("a plan was run again by one of its own lines, before it had finished")
-        self._lock.acquire()
 
     def _review(self) -> None:
         """Whether workers help, for the segments that have been measured long enough."""
