@@ -28,7 +28,8 @@ def program(function: Callable[[Any], Story]) -> Callable[[Any], Story]:
 # PyTorch's are built in and tell no signature.
 BUILT_IN = {
     "bilinear", "celu_", "channel_shuffle", "cosine_similarity", "elu_", "gelu", "hardshrink", "hardtanh_",
-    "leaky_relu_", "linear", "logsigmoid", "one_hot", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle",
+    "leaky_relu_", "linear", "logsigmoid", "native_channel_shuffle", "one_hot", "pairwise_distance", "pdist",
+    "pixel_shuffle", "pixel_unshuffle",
     "prelu", "relu_", "rrelu_", "scaled_dot_product_attention", "selu_", "softplus", "softshrink", "threshold_",
 }  # fmt: skip
 SKIPPED = {

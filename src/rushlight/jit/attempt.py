@@ -22,9 +22,10 @@ class NotStatic(Exception):
 
 
 class _NoState:
-    """The Python state of a step that reads none."""
+    """The Python state of a step that reads none but tensors that its caller knows of."""
 
-    tensors: tuple[Tensor, ...] = ()
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.tensors = tensors
 
     def tests(self, named: Callable[[Any], str]) -> list[str]:
         return []
@@ -49,14 +50,19 @@ class Attempt:
     """One recording of a step that reads no Python state. ``again``: whether ``run`` may be called."""
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Sequence[Tensor], constants: Sequence[Tensor] = ()
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Tensor],
+        constants: Sequence[Tensor] = (),
+        states: Sequence[Tensor] = (),
     ) -> None:
-        """Record and compile; raises ``NotStatic``. ``constants``: tensors that never change."""
+        """Record and compile; raises ``NotStatic``. ``constants``: tensors that never change; ``states``: others that were
+        there before."""
         tensors = list(arguments)
         tape = StaticTape()
         for tensor in constants:
             tape.fix(tensor)
-        state: Any = _NoState()
+        state: Any = _NoState(states)
         try:
             call = StaticCall(function, tensors, {}, tensors, state, tape)
             if tape.rebound:

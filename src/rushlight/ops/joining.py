@@ -561,10 +561,9 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"numel: integer multiplication overflow: {rows} combinations of {r} elements")
     if rows * r > LONG_DIMENSION:
         check_fits((rows, r), 8)
-    if not rows:
-        return tensor_beside(input, np.empty((0, r), input._array.dtype))
     choose = combinations_with_replacement if with_replacement else index_combinations
-    chosen = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
+    # (Without any, Python would still make room for r indices.)
+    chosen = np.array(list(choose(range(n), r)) if rows else [], np.int64).reshape(rows, r)
     return read_at(input, (make_tensor(chosen),), (0,))
 
 

@@ -99,7 +99,8 @@ class StaticStep:
             reason = "a variable has no fixed shape"
         if reason is None:
             try:
-                attempt = Attempt(self._on_their_own, arguments, self._constants)
+                states = [tensor for _, tensor in slots]
+                attempt = Attempt(self._on_their_own, arguments, self._constants, states)
             except NotStatic as error:
                 reason = str(error)
         for slot, tensor in slots:
