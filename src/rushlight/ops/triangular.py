@@ -495,10 +495,11 @@ def lu_unpack(
         )
     if unpack_pivots:
         places, (*batch, rows, columns) = whole(LU_pivots._array), check_unpacked(LU_data)
-        if places.shape != (*batch, min(rows, columns)):
+        given = LU_pivots._array.shape  # of one example, inside of vmap
+        if given != (*batch, min(rows, columns)):
             raise RuntimeError(
                 f"torch.lu_unpack: LU_pivots should have the shape {[*batch, min(rows, columns)]} for LU_data of shape "
-                f"{[*batch, rows, columns]}, got {list(places.shape)}"
+                f"{[*batch, rows, columns]}, got {list(given)}"
             )
         if type(places) is np.ndarray and places.size and (places.min() < 1 or places.max() > rows):
             raise RuntimeError(
