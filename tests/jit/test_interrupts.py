@@ -71,6 +71,7 @@ def test_an_interrupt_while_a_program_is_compiled(mode: str, monkeypatch: pytest
     def interrupt(*arguments: Any) -> Any:
         raise Interrupt
 
+    programs.forget()  # what an earlier test compiled
     with monkeypatch.context() as patch:
         patch.setattr(programs, "built", interrupt)
         interrupted(step, x)
@@ -95,6 +96,7 @@ def test_tensors_that_a_call_keeps_are_computed(mode: str, monkeypatch: pytest.M
     def interrupt(*arguments: Any) -> Any:
         raise Interrupt
 
+    programs.forget()  # what an earlier test compiled
     with monkeypatch.context() as patch:
         patch.setattr(programs, "built", interrupt)
         interrupted(keep, torch.full((3,), 2.0))
