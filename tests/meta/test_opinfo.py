@@ -15,7 +15,7 @@ SPARSE = "samples are sparse"
 # What falls short, each with the reason.
 KNOWN: dict[str, str] = {
     **dict.fromkeys(
-        ("allclose", "argwhere", "cov", "equal", "histogram", "histogramdd", "index_fill", "index_put", "item",
+        ("allclose", "argwhere", "cov", "equal", "hash_tensor", "histogram", "histogramdd", "index_fill", "index_put", "item",
          "linspace", "logspace", "masked_scatter", "masked_select", "narrow", "nn.functional.rrelu", "nonzero",
          "nonzero_static", "repeat_interleave", "_segment_reduce", "tensor_split", "unique", "unique_consecutive"),
         VALUES,

@@ -279,8 +279,15 @@ class TCPStore(FileStore):
             time.sleep(0.005)
             if not os.path.exists(path):
                 self._count(1)  # the master has begun anew
+        # PyTorch's counts the key at which workers wait for each other.
+        self._waited = int(world_size is not None and world_size > 0 and wait_for_workers)
         if world_size is not None and world_size > 0 and wait_for_workers:
             self._await_workers(world_size, deadline)
+
+    def num_keys(self) -> int:
+        """How many keys there are, with the one at which workers waited for each other, if they did."""
+        with self._keys() as keys:
+            return len(keys) + self._waited
 
     def _put(self, key: str, value: bytes) -> None:
         with self._locked() as content:

@@ -50,6 +50,8 @@ def extremes(index: Array) -> tuple[int, int]:
     """The least and the greatest number of an index that is not empty."""
     if type(index) is not np.ndarray:
         index = whole(index)
+        if type(index) is not np.ndarray:  # on a GPU
+            return int(index.min()), int(index.max())
     if index.size <= 24:  # for which Python's min and max of a short list are quicker than NumPy's
         numbers = index.ravel().tolist()
         return min(numbers), max(numbers)
