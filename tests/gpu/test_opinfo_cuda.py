@@ -24,7 +24,6 @@ DRAWN_FLOATS = (
 EVERYWHERE = {
     "to": "a sample moves to the CPU, and the sweep weighs its result on the GPU",
     "to_sparse": "sparse tensors are on the CPU",
-    "hash_tensor": "not there on any device",
 }
 FLOATS = {**EVERYWHERE, **dict.fromkeys((*DRAWN, *DRAWN_INTEGERS, *DRAWN_FLOATS), OTHER_STREAM)}
 # What falls short, by dtype, each with its reason; a test asserts that it still does.

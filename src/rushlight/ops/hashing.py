@@ -27,6 +27,8 @@ def hash_tensor(
     """
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    if input.device.type == "cuda":
+        return hash_tensor(input.cpu(), dim, keepdim=keepdim, mode=mode).to(input.device)  # type: ignore[no-any-return]
     array = np.asarray(input._array)
     if dim is None and not array.size:
         raise RuntimeError(
