@@ -9,16 +9,22 @@ import numpy as np
 from ..core.shapes import wrap_dims
 from ..core.tensor import Tensor, make_tensor
 from .dispatch import not_implemented
+from .indexing import write_same_type
 
 
 def hash_tensor(
-    input: Tensor, dim: int | tuple[int, ...] | None = None, *, keepdim: bool = False, mode: int = 0
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    *,
+    keepdim: bool = False,
+    mode: int = 0,
+    out: Tensor | None = None,
 ) -> Tensor:
     """A hash of all elements, or of those along ``dim``, as uint64: the exclusive or of their bits.
 
     Numbers are brought to float64, int64 or uint64 first, so the hash does not depend on how many bits they have.
-    Raises ``RuntimeError`` for an empty tensor without ``dim`` and for another ``mode``, ``NotImplementedError`` for complex
-    numbers.
+    Raises ``RuntimeError`` for an empty tensor without ``dim``, another ``mode`` and an ``out`` of another dtype,
+    ``NotImplementedError`` for complex numbers.
 
     Example:
         >>> import rushlight as torch
@@ -27,8 +33,10 @@ def hash_tensor(
     """
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    if out is not None:
+        return write_same_type(out, hash_tensor(input, dim, keepdim=keepdim), "hash_tensor")
     if input.device.type == "cuda":
-        return hash_tensor(input.cpu(), dim, keepdim=keepdim, mode=mode).to(input.device)  # type: ignore[no-any-return]
+        return hash_tensor(input.cpu(), dim, keepdim=keepdim).to(input.device)  # type: ignore[no-any-return]
     array = np.asarray(input._array)
     if dim is None and not array.size:
         raise RuntimeError(

@@ -99,7 +99,10 @@ def _pool(
     index = tensor_beside(input, _elements(drawn, input._array.shape, window, counts))
     # One gather along each image, not one of each window from a copy of its whole image: that would take gigabytes.
     flat = reshape(input, (batch, channels, int(np.prod(input._array.shape[2:]))))
-    windows = reshape(gather(flat, 2, reshape(index, (batch, channels, -1))), index._array.shape)
+    windows = reshape(
+        gather(flat, 2, reshape(index, (batch, channels, int(np.prod(index._array.shape[2:]))))),
+        index._array.shape,
+    )
     best = max_of(windows, 3, True)
     places = gather(index, 3, best.indices)
     result = reshape(best.values, (batch, channels, *counts))
