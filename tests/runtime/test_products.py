@@ -59,7 +59,7 @@ def test_tiles_have_the_bits_of_openblas(
     shape: tuple[int, int, int], dtype: Any, turned: tuple[bool, bool]
 ) -> None:
     x, y = operands(*shape, dtype, turned)
-    by_openblas = gemm.product(x, y)
+    by_openblas = products.product(x, y)
     kind = kind_of(x, y)
     assert kind.run is not None, "this NumPy's OpenBLAS cuts long sums otherwise: tile_products.DEPTH"
     run, called = kind.run, []
@@ -69,7 +69,7 @@ def test_tiles_have_the_bits_of_openblas(
         run(*arrays)
 
     kind.run = counted
-    np.testing.assert_array_equal(gemm.product(x, y), by_openblas, strict=True)
+    np.testing.assert_array_equal(products.product(x, y), by_openblas, strict=True)
     assert called
 
 
@@ -77,9 +77,9 @@ def test_other_bits_stay_with_openblas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tile_products.DEPTH, False, 256)
     tile_products.text_of.cache_clear()
     x, y = operands(64, 1000, 100, np.float32, (False, False))
-    first = gemm.product(x, y)
+    first = products.product(x, y)
     assert kind_of(x, y).never
-    np.testing.assert_array_equal(gemm.product(x, y), first)
+    np.testing.assert_array_equal(products.product(x, y), first)
     tile_products.text_of.cache_clear()
 
 
@@ -87,16 +87,16 @@ def test_what_happens_rarely_is_not_compiled(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(products, "_WORTH_A_PLAN", 3 * 64 * 1000 * 100)
     x, y = operands(64, 1000, 100, np.float32, (False, False))
     for _ in range(2):
-        gemm.product(x, y)
+        products.product(x, y)
         assert kind_of(x, y).run is None
-    gemm.product(x, y)
+    products.product(x, y)
     assert kind_of(x, y).run is not None
 
 
 def test_a_matrix_times_its_own_transpose() -> None:
     x, other = operands(150, 300, 150, np.float32, (False, True))
-    gemm.product(x, other)
-    result = gemm.product(x, x.T)
+    products.product(x, other)
+    result = products.product(x, x.T)
     np.testing.assert_array_equal(result, x.dot(x.T))
     np.testing.assert_array_equal(result, result.T)
 
@@ -108,10 +108,10 @@ def test_what_tiles_do_not_take() -> None:
         (x.astype(np.complex64), y.astype(np.complex64)),
         (x.astype(">f4"), y.astype(">f4")),
     ]:
-        result = gemm.product(left, right)
+        result = products.product(left, right)
         np.testing.assert_allclose(result, left.astype(result.dtype) @ right, rtol=1e-3, atol=1e-3)
     with pytest.raises(ValueError):
-        gemm.product(x, y[:-1])
+        products.product(x, y[:-1])
 
 
 def test_infinities_and_nan() -> None:
@@ -119,7 +119,7 @@ def test_infinities_and_nan() -> None:
     x[3, 5], x[7, 9], y[0, 2] = np.inf, np.nan, -np.inf
     with np.errstate(all="ignore"):
         for _ in range(3):
-            np.testing.assert_array_equal(gemm.product(x, y), gemm.on_one_thread(x, y))
+            np.testing.assert_array_equal(products.product(x, y), gemm.on_one_thread(x, y))
     assert kind_of(x, y).run is not None
 
 
@@ -143,10 +143,10 @@ def test_stacks_and_parts_of_arrays(dtype: Any) -> None:
         (np.broadcast_to(scores[:1], scores.shape), v),
     ]:
         products._kinds.clear()
-        by_openblas = gemm.stacked(x, y)
+        by_openblas = products.stacked(x, y)
         (kind,) = products._kinds.values()
         assert kind.run is not None
-        np.testing.assert_array_equal(gemm.stacked(x, y), by_openblas, strict=True)
+        np.testing.assert_array_equal(products.stacked(x, y), by_openblas, strict=True)
         np.testing.assert_allclose(by_openblas, x.astype(np.float64) @ y, rtol=1e-3, atol=1e-3)
 
 
@@ -154,9 +154,9 @@ def test_stacks_that_tiles_do_not_take() -> None:
     _, _, v = heads(np.float32)
     scores = np.random.default_rng(1).standard_normal((3, 4, 100, 100)).astype(np.float32)
     for x, y in [(scores[::-1], v), (scores[..., ::2], v[..., ::2, :]), (scores, v[:1]), (scores, v[0])]:
-        np.testing.assert_allclose(gemm.stacked(x, y), np.matmul(x, y), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(products.stacked(x, y), np.matmul(x, y), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError):
-        gemm.stacked(scores, v[:, :, :-1])
+        products.stacked(scores, v[:, :, :-1])
 
 
 def test_equal_views_of_other_memory_are_other_kinds() -> None:
@@ -167,5 +167,5 @@ def test_equal_views_of_other_memory_are_other_kinds() -> None:
         for start in (10, 30):
             part = whole[start : start + 150, :250]
             np.testing.assert_array_equal(
-                gemm.product(part, weight[:250]), gemm.on_one_thread(part, weight[:250])
+                products.product(part, weight[:250]), gemm.on_one_thread(part, weight[:250])
             )

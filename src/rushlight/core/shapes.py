@@ -202,7 +202,7 @@ def check_fits(shape: Shape, itemsize: int) -> None:
     if total >= 1 << 63:
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
     try:
-        bytearray_of(total)
+        _try_memory(total)
     except MemoryError:
         raise RuntimeError(
             f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {total} bytes for a tensor of shape "
@@ -210,7 +210,7 @@ def check_fits(shape: Shape, itemsize: int) -> None:
         ) from None
 
 
-def bytearray_of(size: int) -> None:
+def _try_memory(size: int) -> None:
     """Take so much memory and give it back untouched; ``MemoryError`` where there is not as much."""
     from numpy import empty
 

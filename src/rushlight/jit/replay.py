@@ -155,9 +155,8 @@ class Replay:
             if tape.rebound or again.reason is not None or call.drew:
                 raise _NotAlike
             program = call.program()
-        except (
-            BaseException
-        ) as error:  # whatever it was: the recorded call that follows meets it too, or does not
+        except BaseException as error:
+            # Whatever it was, the recorded call that follows meets it too, or does not; but an interrupt is the program's.
             tape.discard()
             for tensor, gradient in gradients:
                 tensor._grad = gradient

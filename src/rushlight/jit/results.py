@@ -202,18 +202,21 @@ class Template:
             where: Any = (real.shape, real.strides, address(real) - address(root), real.dtype)
             return ("tensor", number, where, value._node)
         if type(array) is Pending and id(array.buffer.root) in self.memory:
-            real, start = array.memory, address(array.buffer.root)
-            where = (real.shape, real.strides, address(real) - start, real.dtype)
-            return ("view", *self.memory[id(array.buffer.root)], where, value._node)
+            return ("view", *self.memory[id(array.buffer.root)], _place_in_root(array), value._node)
         if id(value) in self.states:
             return ("same", value)
         if type(array) is ndarray:  # made of Python's numbers
             return ("constant", array.copy())
         if type(array) is Pending:
-            real, start = array.memory, address(array.buffer.root)
-            where = (real.shape, real.strides, address(real) - start, real.dtype)
-            return ("part", array.buffer.root, where, value._node, value._storage, value._view)
+            place = _place_in_root(array)
+            return ("part", array.buffer.root, place, value._node, value._storage, value._view)
         return ("same", value)
+
+
+def _place_in_root(array: Any) -> tuple[Any, ...]:
+    """Shape, strides, distance in bytes and dtype of a pending array in the memory that it is a part of, for ``part_of``."""
+    real = array.memory
+    return (real.shape, real.strides, address(real) - address(array.buffer.root), real.dtype)
 
 
 def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[Any]) -> Any:

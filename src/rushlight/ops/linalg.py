@@ -19,8 +19,9 @@ from ..core.history import Node, known_as, versions_of
 from ..core.shapes import broadcast_shape, count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.gemm import WORTH_ASKING, product, stacked
+from ..runtime.gemm import WORTH_ASKING
 from ..runtime.large import run_large
+from ..runtime.products import product, stacked
 from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import FloatingPointReport, apply, attach, compute, type_name, write_out

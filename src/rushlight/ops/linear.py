@@ -15,7 +15,8 @@ from ..core.history import NamedByNode, Node, known_as, versions_of
 from ..core.shapes import count
 from ..core.storage import LIBRARY, program_site
 from ..core.tensor import Tensor, make_tensor
-from ..runtime.gemm import WORTH_ASKING, product as matrix_product
+from ..runtime.gemm import WORTH_ASKING
+from ..runtime.products import product as matrix_product
 from .complex_numbers import conj_of
 from .define import Primitive
 from .dispatch import (

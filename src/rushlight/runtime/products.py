@@ -1,4 +1,4 @@
-"""Eager matrix products in the compiler's register tiles, shared by the plans' workers.
+"""Eager matrix products: by OpenBLAS, or in the compiler's register tiles, shared by the plans' workers.
 
 OpenBLAS on one thread does a product of medium size at half the machine's speed, and on several threads it stops for
 milliseconds when another program has a processor (``gemm``). The tiles that compiled programs use have neither fault, and
@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 
 from ..core.dtypes import F32, F64
 from . import workers
+from .gemm import THREADED_FROM, OneThread, on_one_thread
 from .pending import address
 from .programs import compiles
 
 Array = NDArray[Any]
 
-# From so many multiplications on there are tiles.
-TILES_FROM: Final = 1 << 20
+# Up to so many multiplications OpenBLAS's threads gain little.
+_THREADS_PAY_FROM: Final = 8_000_000
+# From so many on there are tiles.
+_TILES_FROM: Final = 1 << 20
 # How many a program must have done before the compiler is loaded for them (a tenth of a second, against 12 ps saved for
 # each), and how many of one kind before its plan is made (a millisecond).
 _WORTH_LOADING: Final = 8_000_000_000
@@ -64,30 +67,52 @@ class _Kind:
 _Place = tuple[tuple[int, ...], int] | bool | None
 
 
-def product(x: Array, y: Array, work: int) -> Array | None:
-    """``np.matmul(x, y)`` of two matrices or stacks of them, by tiles; None while, or where, OpenBLAS should do it.
+def product(x: Array, y: Array) -> Array:
+    """``x.dot(y)`` of two matrices."""
+    work = x.size * y.shape[1]
+    if work < THREADED_FROM or x.dtype.kind not in "fc":
+        return x.dot(y)  # type: ignore[no-any-return]
+    if work >= _TILES_FROM:
+        result, may_go_over = _by_tiles(x, y, work)
+        if result is not None:
+            return result
+        if work > _THREADS_PAY_FROM and not may_go_over:
+            return x.dot(y)  # type: ignore[no-any-return]
+    return on_one_thread(x, y)
 
-    ``work``: how many multiplications that is, at least ``TILES_FROM``.
-    """
+
+def stacked(x: Array, y: Array) -> Array:
+    """``np.matmul(x, y)`` of stacks of matrices."""
+    work = x.size * y.shape[-1]
+    if work >= _TILES_FROM and x.dtype.kind == "f" and x.ndim == y.ndim:
+        result, _ = _by_tiles(x, y, work)
+        if result is not None:
+            return result
+    # OpenBLAS waits for its threads once for each of them.
+    each = x.shape[-1] * y.shape[-1] * (x.shape[-2] if x.ndim > 1 else 1)
+    if each < THREADED_FROM:
+        return np.matmul(x, y)  # type: ignore[no-any-return]
+    with OneThread(each):
+        return np.matmul(x, y)  # type: ignore[no-any-return]
+
+
+def _by_tiles(x: Array, y: Array, work: int) -> tuple[Array | None, bool]:
+    """``np.matmul(x, y)`` of two matrices or stacks of them, of ``work`` multiplications, by tiles; None where OpenBLAS should
+    do it. And whether such products may go over one day: until then OpenBLAS must do them on one thread, because on several
+    it cuts long sums otherwise."""
     kind, (x_place, y_place) = _kind_of(x, y)
     if kind.never or (kind.own and address(x) == address(y)):
-        return None
+        return None, not kind.never
     run = kind.run
     if run is None:
         kind.work += work
         _multiplied[0] += work
         if kind.work < _WORTH_A_PLAN or (_multiplied[0] < _WORTH_LOADING and not workers.loaded()):
-            return None
-        return _gone_over(kind, x, y, x_place, y_place)
+            return None, True
+        return _gone_over(kind, x, y, x_place, y_place), True
     out = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
     run((_whole(x, x_place), _whole(y, y_place)), (out,))
-    return out
-
-
-def waits(x: Array, y: Array) -> bool:
-    """Whether such products may go over to tiles one day, so that OpenBLAS must do them on one thread until then: on
-    several it cuts long sums otherwise."""
-    return not _kind_of(x, y)[0].never
+    return out, True
 
 
 def _kind_of(x: Array, y: Array) -> tuple[_Kind, tuple[_Place, _Place]]:
@@ -140,8 +165,6 @@ def _may_compile() -> bool:
 
 def _gone_over(kind: _Kind, x: Array, y: Array, x_place: _Place, y_place: _Place) -> Array:
     """The product by OpenBLAS; and from now on by tiles, if those give its bits."""
-    from .gemm import on_one_thread
-
     result = on_one_thread(x, y)
     run = _plan(x, y, x_place, y_place)
     if run is not None:

@@ -175,7 +175,7 @@ def _write(
             type_, value_type = scalars.memory_type(dtype), scalars.accumulator_type(dtype)
         except NotImplementedError:
             return None
-        add = scalars.combine(_SUM, "total", scalars.decode("value", dtype), dtype)
+        add = scalars.combine(ReduceOp.SUM, "total", scalars.decode("value", dtype), dtype)
         get, put = scalars.decode("y[place]", dtype), scalars.encode("total", dtype)
         change = f"total = ({value_type}){add};"
     else:
@@ -307,7 +307,7 @@ def _scatter(
     nbytes = prod(results[0]) * dtype.itemsize
     start = CudaClear((result(),), nbytes) if literals else CudaCopy((operand(0), result()), nbytes)
     type_ = scalars.memory_type(dtype) if adds else _BITS[dtype.itemsize]
-    change = scalars.combine(_SUM, "y[place]", "value", dtype) if adds else "value"
+    change = scalars.combine(ReduceOp.SUM, "y[place]", "value", dtype) if adds else "value"
     broad = not shapes[values]
     # One thread for each column: repeated indices come in their order.
     body = striding(
@@ -397,12 +397,6 @@ def _scan(product: bool) -> Callable[..., Lines | None]:
 
     return make
 
-
-def _make_sum() -> Any:
-    return ReduceOp.SUM
-
-
-_SUM: Final = _make_sum()
 
 MAKERS: Final[dict[str, Callable[..., Lines | None]]] = {
     "index": _index,
