@@ -12,7 +12,7 @@ from ..ir.graph import Graph, Kind, Node, contiguous_strides
 from ..ir.loops import Argument, ColumnKernel, Instruction, Leaf, RowKernel, Stage, Step as Stride
 from ..ir.scalar import ScalarOp
 from .access import Access, root_of
-from .groups import CHEAP, Form, Group, external_roots, factor_of, matrix_access
+from .groups import CHEAP, Form, Group, external_roots, factor_of, many_zeros, matrix_access
 from .launch import HostLaunch, KernelCall, Launch, Place, Pointer, Role, Space
 from .loop_kernels import LoopPlan
 from .memory import Buffer
@@ -581,6 +581,7 @@ def product_calls(graph: Graph, number: int, target: Target | None = None) -> Se
         a=Pointer(Role.OPERAND, 0, x.offset * itemsize),
         b=Pointer(Role.OPERAND, 1, y.offset * itemsize),
         c=Pointer(Role.RESULT, 0, 0 if target is None else target.offset * itemsize),
+        zeros=(many_zeros(nodes, x.root), many_zeros(nodes, y.root)),
         **factors,
     )
 

@@ -226,3 +226,25 @@ def factor_of(nodes: Sequence[Node], operand: int) -> tuple[float, tuple[int, ..
         number, roots = factor_of(nodes, node.operands[0])
         return -number, roots
     return 1.0, (root,)
+
+
+def many_zeros(nodes: Sequence[Node], number: int) -> bool:
+    """Whether a value probably is zero in many places: what a ReLU gives, or the gradient that goes back through one."""
+    node = nodes[root_of(nodes, number)]
+    if node.kind is not Kind.MAP:
+        return False
+    op, operands = node.attrs[0], node.operands
+    if op is ScalarOp.MAXIMUM:
+        return any(_is_zero(nodes, operand) for operand in operands)
+    if op is ScalarOp.WHERE:
+        condition = nodes[root_of(nodes, operands[0])]
+        compares = condition.kind is Kind.MAP and condition.attrs[0] in (ScalarOp.LESS, ScalarOp.LESS_EQUAL)
+        return compares and condition.size == node.size and any(_is_zero(nodes, i) for i in operands[1:])
+    return op is ScalarOp.NEG and many_zeros(nodes, operands[0])
+
+
+def _is_zero(nodes: Sequence[Node], number: int) -> bool:
+    node = nodes[number]
+    while node.kind is Kind.VIEW:
+        node = nodes[node.operands[0]]
+    return node.kind is Kind.CONST and bool(node.attrs[0] == 0)

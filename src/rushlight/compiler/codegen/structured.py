@@ -14,7 +14,7 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -181,8 +181,31 @@ class Function:
         The list that is given out holds this turn's values; the body replaces its elements. After the loop the list holds the
         last ones. For sums in registers: no stack slot, nothing for LLVM to find out.
         """
+        stop = self.i64(stop)
+        with self._turns(
+            self.i64(start),
+            values,
+            lambda index: self.b.icmp_signed("<", index, stop),
+            lambda index: self.add(index, step),
+        ) as turn:
+            yield turn
+
+    @contextmanager
+    def carried_while(self, bits: Any, values: list[Any]) -> Iterator[tuple[Any, list[Any]]]:
+        """``carried`` once for every bit of an i64 that is set, from the lowest on; gives the bits that are left."""
+        with self._turns(
+            bits,
+            values,
+            lambda left: self.b.icmp_signed("!=", left, self.i64(0)),
+            lambda left: self.b.and_(left, self.sub(left, 1)),
+        ) as turn:
+            yield turn
+
+    @contextmanager
+    def _turns(
+        self, first: Any, values: list[Any], more: Callable[[Any], Any], following: Callable[[Any], Any]
+    ) -> Iterator[tuple[Any, list[Any]]]:
         b = self.b
-        start, stop, step = self.i64(start), self.i64(stop), self.i64(step)
         before = b.block
         head = self.function.append_basic_block("head")
         body = self.function.append_basic_block("body")
@@ -190,17 +213,17 @@ class Function:
         b.branch(head)
         b.position_at_end(head)
         index = b.phi(I64)
-        index.add_incoming(start, before)
+        index.add_incoming(first, before)
         phis = []
         for value in values:
             phi = b.phi(value.type)
             phi.add_incoming(value, before)
             phis.append(phi)
-        b.cbranch(b.icmp_signed("<", index, stop), body, after)
+        b.cbranch(more(index), body, after)
         b.position_at_end(body)
         current = list(phis)
         yield index, current
-        index.add_incoming(b.add(index, step), b.block)
+        index.add_incoming(following(index), b.block)
         for phi, value in zip(phis, current, strict=True):
             phi.add_incoming(value, b.block)
         self._back(b.branch(head), False)
@@ -286,6 +309,10 @@ class Function:
                 VOID,
                 [value, address, ir.Constant(I32, align), mask],
             )
+
+    def prefetch(self, address: Any) -> None:
+        """Ask for the cache line at an address, to write to it; the address need not exist."""
+        self.call("llvm.prefetch.p0", VOID, [address, *[ir.Constant(I32, x) for x in (1, 3, 1)]])
 
     def gather(self, type_: Any, lanes: int, base: Any, index: Any, step: Any, mask: Any) -> Any:
         """``base[index + i · step]`` for every lane i in the mask, zero in the others."""

@@ -18,7 +18,7 @@ from llvmlite import ir
 from .. import blas as blas_library
 from ..codegen import structured
 from ..launch import KernelCall, Pointer, Role
-from . import row_products, small_products, tile_products
+from . import row_products, sifted_products, small_products, tile_products
 
 Strides = tuple[int, ...]
 
@@ -60,6 +60,12 @@ _OWN_LOOP_INNER_UP_TO: Final = 256
 _OWN_LOOP_WITHOUT_BLAS: Final = 1 << 20
 # How many of them a unit should have.
 _OWN_LOOP_UNIT: Final = 16384
+# Leaving out zeros pays for products of at least so many rows (of what is sifted), columns, and sums of so many; where the
+# result lies column by column, so that its tiles are turned at the end, for longer sums.
+_SIFTED_ROWS_FROM: Final = 32
+_SIFTED_COLUMNS_FROM: Final = 128
+_SIFTED_INNER_FROM: Final = 32
+_SIFTED_INNER_FROM_TURNED: Final = 128
 # From so many multiplications on, register tiles of our own are worth compiling.
 _TILES_FROM: Final = 1 << 20
 
@@ -98,13 +104,15 @@ def matmul_calls(
     a: Pointer = _FIRST,
     b: Pointer = _SECOND,
     c: Pointer = _RESULT,
+    zeros: tuple[bool, bool] = (False, False),
     label: str = "matmul",
 ) -> tuple[KernelCall, ...] | None:
     """``c = alpha * a @ b + beta * c`` for matrices m×k, k×n and m×n, for every index of ``batch``.
 
     Strides are in elements: one for each dimension of ``batch`` (0 where an operand is the same for all), then of rows
     and of columns. float32 and float64; integers, for alpha 1 and beta 0. Where ``beta`` is not zero the result's memory
-    must hold the old values (an update in place); c shares no memory with a and b. None: no kernel for this (another
+    must hold the old values (an update in place); c shares no memory with a and b. ``zeros``: whether a and b are likely to
+    be zero in many places (a matter of speed alone). None: no kernel for this (another
     dtype, strides that BLAS cannot express, or a large product without OpenBLAS); a contiguous copy of the operands, or
     NumPy, will do it.
     """
@@ -124,6 +132,7 @@ def matmul_calls(
     if not _unit(product.c[-1], product.n) and _unit(product.c[-2], product.m):
         product = _transposed(product)
         pointers = (b, a, c, *pointers[3:])
+        zeros = (zeros[1], zeros[0])
     coefficients = _Coefficients(
         alpha.constant,
         beta.constant,
@@ -140,6 +149,11 @@ def matmul_calls(
             return (call._replace(flops=flops, label=label),)
     if blas is None or not real:
         return None
+    if any(zeros):
+        sifted = _sifted(product, dtype, coefficients, pointers, zeros)
+        if sifted is not None:
+            sift, multiply = sifted
+            return sift._replace(label="sift"), multiply._replace(flops=flops, label=label)
     if product.n == 1 and product.m > 1:
         product = _transposed(product)
         pointers = (pointers[1], pointers[0], *pointers[2:])
@@ -357,6 +371,61 @@ def _tiled(
         max(1, round(5000 / nanoseconds)),
         scratch=tile_products.scratch_bytes(shape, tiles),
     )
+
+
+def _sifted(
+    p: _Product,
+    dtype: Any,
+    coefficients: _Coefficients,
+    pointers: tuple[Pointer, ...],
+    zeros: tuple[bool, bool],
+) -> tuple[KernelCall, KernelCall] | None:
+    """By lists of what is not zero in an operand; None where there is no code for this, or it would not pay."""
+    double, size = dtype.itemsize == 8, dtype.itemsize
+    machine = tile_products.machine(double)
+    if machine is None or p.batch or p.m * p.n * p.k < _TILES_FROM or p.k < _SIFTED_INNER_FROM:
+        return None
+    for side in (0, 1):
+        if not zeros[side]:
+            continue
+        q = _transposed(p) if side else p
+        a, b, c = q.a, q.b, q.c
+        a_turned, b_turned, c_turned = not _unit(a[-1], q.k), not _unit(b[-1], q.n), not _unit(c[-1], q.n)
+        if (a_turned and not _unit(a[-2], q.m)) or (b_turned and not _unit(b[-2], q.k)):
+            continue
+        if c_turned and (q.k < _SIFTED_INNER_FROM_TURNED or not _unit(c[-2], q.m)):
+            continue
+        if q.m < _SIFTED_ROWS_FROM or q.n < _SIFTED_COLUMNS_FROM:
+            continue
+        slices = tile_products.slices_of(q.k, double)
+        cut = sifted_products.cut_of(q.m, q.n, slices, q.k, machine)
+        parts = sifted_products.parts_of(slices, q.k, cut.depth)
+        columns = cut.vectors * machine.lanes
+        shape = sifted_products.Shape(
+            double, machine.lanes, cut.depth, cut.vectors, a_turned, b_turned, c_turned, q.n % columns != 0,
+            slices.number > 1 or bool(coefficients.beta),
+        )  # fmt: skip
+        panels, number = -(-q.n // columns), len(parts) // 2
+        ints = (
+            *(_bits(coefficients.alpha), _bits(coefficients.beta)),
+            *(q.m, q.n, cut.rows, panels, number),
+            *(a[-2] * size, a[-1] * size, b[-2] * size, b[-1] * size, c[-2] * size, c[-1] * size, *parts),
+        )
+        lists = Pointer(Role.WORKSPACE, 0)
+        left, right = (pointers[1], pointers[0]) if side else pointers[:2]
+        reader = _coefficient_reader(coefficients.alpha_dtypes, coefficients.beta_dtypes)
+        space = (sifted_products.lists_bytes(shape, q.m, number),)
+        sift = KernelCall(
+            sifted_products.sift_text(shape), "kernel", ints, (left, lists), -(-q.m // machine.lanes),
+            max(1, 256 // q.k), space,
+        )  # fmt: skip
+        multiply = KernelCall(
+            sifted_products.product_text(shape, reader, len(pointers)),
+            "kernel", ints, (left, right, *pointers[2:], lists), -(-q.m // cut.rows) * panels, 1, space,
+            sifted_products.scratch_bytes(shape, cut.rows),
+        )  # fmt: skip
+        return sift, multiply
+    return None
 
 
 def _row(
