@@ -21,7 +21,7 @@ __all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_
 class _Mode:
     """A context manager that is also a decorator; one object may be entered again while it is active."""
 
-    _previous: tuple[Any, ...] = ()
+    _previous: Any = None  # what was before the last entry, and the same of the entries before it
 
     def _fresh(self) -> _Mode:
         """Another one like this, for one call of a decorated function."""
@@ -106,12 +106,11 @@ class _GradMode(_Mode):
         return self if function is None else self(function)
 
     def __enter__(self) -> None:
-        self._previous = (*self._previous, GRAD_MODE.get())
+        self._previous = (GRAD_MODE.get(), self._previous)
         GRAD_MODE.set(self._recording and not INFERENCE_MODE.get())
 
     def __exit__(self, *exc: object) -> None:
-        *rest, previous = self._previous
-        self._previous = tuple(rest)
+        previous, self._previous = self._previous
         GRAD_MODE.set(previous)
 
 
@@ -307,15 +306,14 @@ class inference_mode(_Mode):
         return inference_mode(self.mode)  # type: ignore[no-any-return]
 
     def __enter__(self) -> None:
-        self._previous = (*self._previous, (GRAD_MODE.get(), INFERENCE_MODE.get()))
+        self._previous = ((GRAD_MODE.get(), INFERENCE_MODE.get()), self._previous)
         if self.mode:
             MARKING.turn_on()
         GRAD_MODE.set(not self.mode)
         INFERENCE_MODE.set(self.mode)
 
     def __exit__(self, *exc: object) -> None:
-        *rest, (grad, inference) = self._previous
-        self._previous = tuple(rest)
+        (grad, inference), self._previous = self._previous
         GRAD_MODE.set(grad)
         INFERENCE_MODE.set(inference)
         if self.mode:

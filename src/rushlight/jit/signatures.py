@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,14 @@ from ..core.history import LeafNode, Node
 from ..core.tensor import Tensor
 
 ndarray = np.ndarray
+_value_of = ContextVar.get
 
 
 def key_of(args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
     """What a recording is made for: the arguments, whose tensors go to ``tensors``, and the context."""
+    if not kwargs and (plain := _plain_tensors(args)) is not None:
+        tensors += args
+        return plain, modes()
     key = (signature(args, tensors), signature(kwargs, tensors) if kwargs else None, modes())
     places = {id(tensor._array): number for number, tensor in enumerate(tensors)}
     if len(places) == len(tensors):
@@ -26,6 +31,22 @@ def key_of(args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
         *key,
         tuple([places[id(tensor._array)] for tensor in tensors]),
     )  # which of them are the same memory
+
+
+def _plain_tensors(args: tuple[Any, ...]) -> Any:
+    """A short key for what most calls are given: tensors on the CPU, no two of the same memory, without history, gradients
+    or attributes. None for others."""
+    key: list[Any] = []
+    arrays = set()
+    for value in args:
+        if type(value) is not Tensor or value._node is not None or value._grad is not None or value.__dict__:
+            return None
+        array = value._array
+        if type(array) is not ndarray:
+            return None
+        arrays.add(id(array))
+        key += (array.shape, array.dtype)
+    return tuple(key) if len(arrays) == len(args) else None
 
 
 def signature(value: Any, tensors: list[Tensor]) -> Any:
@@ -91,7 +112,7 @@ def _kind_of_history(node: Node | None) -> Any:
 
 def modes() -> Any:
     """The values of everything in the context that decides what operations do."""
-    return (default_numpy(), ANOMALY.enabled, *[variable.get() for variable in DECIDING])
+    return (default_numpy(), ANOMALY.enabled, *map(_value_of, DECIDING))
 
 
 def python_randomness() -> Any:
