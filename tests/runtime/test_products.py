@@ -123,6 +123,28 @@ def test_infinities_and_nan() -> None:
     assert kind_of(x, y).run is not None
 
 
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("side", [0, 1])
+def test_zeros_are_left_out(side: int, turned: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_LOOKED_AT_FROM", 1)
+    x, y = operands(200, 300, 250, np.float32, turned)
+    np.maximum((x, y)[side], 0, out=(x, y)[side])
+    by_openblas = gemm.on_one_thread(x, y)
+    for _ in range(3):
+        np.testing.assert_array_equal(products.product(x, y), by_openblas, strict=True)
+    plans = kind_of(x, y).sifting
+    assert plans[side]
+    assert plans[1 - side] is None
+    called: list[int] = []
+    plans[side] = lambda *arrays: called.append(len(arrays))
+    (x, y)[side][...] += 1  # nothing is zero any more: the register tiles
+    np.testing.assert_array_equal(products.product(x, y), gemm.on_one_thread(x, y))
+    assert not called
+    (x, y)[side][...] = 0
+    products.product(x, y)
+    assert called
+
+
 def heads(dtype: Any) -> tuple[Any, Any, Any]:
     """Queries, keys and values of 4 heads, as parts of one array."""
     batch, length, heads, depth = 3, 100, 4, 48

@@ -6,6 +6,9 @@ where they cut the sums as OpenBLAS does (``compiler.kernels.tile_products``) th
 OpenBLAS, which needs no compiler, and goes over to tiles once it has multiplied so much that loading the compiler was worth
 it. Each kind of product is compared with OpenBLAS when it goes over, and stays there if a single bit differs: doing the same
 twice shall give the same.
+
+Where many elements of an operand are zero (what a ReLU gives, or its gradient; pictures; what dropout leaves) a large product
+leaves them out (``compiler.kernels.sifted_products``), with the same bits. A few elements are looked at before each.
 """
 
 from __future__ import annotations
@@ -35,6 +38,11 @@ _TILES_FROM: Final = 1 << 20
 _WORTH_LOADING: Final = 8_000_000_000
 _WORTH_A_PLAN: Final = 100_000_000
 _KEPT: Final = 256
+# From how many multiplications on an operand is looked at (two microseconds), how many elements, and how many zeros among
+# them are many: leaving them out costs as much as it saves where a quarter is zero.
+_LOOKED_AT_FROM: Final = 1 << 24
+_LOOKED_AT: Final = 61
+_MANY: Final = 25
 
 _kinds: OrderedDict[Any, _Kind] = OrderedDict()
 _lock = _thread.allocate_lock()
@@ -44,11 +52,13 @@ _multiplied = [0]
 class _Kind:
     """What is known of products of one kind: how much of it was done, and its plan."""
 
-    __slots__ = ("never", "own", "run", "work")
+    __slots__ = ("never", "own", "run", "sifting", "work")
 
     def __init__(self, x: Array, y: Array, places: tuple[_Place, _Place]) -> None:
         self.work = 0
         self.run: Any = None
+        # Plans that leave out the zeros of the left or the right operand: None before they were wanted, False for never.
+        self.sifting: list[Any] = [None, None]
         # A matrix times its own transpose: NumPy makes half of it, and copies the other half.
         self.own = x.shape[-2:] == y.shape[:-3:-1] and x.strides[-2:] == y.strides[:-3:-1]
         self.never = (
@@ -110,9 +120,35 @@ def _by_tiles(x: Array, y: Array, work: int) -> tuple[Array | None, bool]:
         if kind.work < _WORTH_A_PLAN or (_multiplied[0] < _WORTH_LOADING and not workers.loaded()):
             return None, True
         return _gone_over(kind, x, y, x_place, y_place), True
+    wholes = (_whole(x, x_place), _whole(y, y_place))
+    if work >= _LOOKED_AT_FROM and x.ndim == 2:
+        run = _sifting(kind, x, y, x_place, y_place, wholes) or run
     out = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype)
-    run((_whole(x, x_place), _whole(y, y_place)), (out,))
+    run(wholes, (out,))
     return out, True
+
+
+def _sifting(
+    kind: _Kind, x: Array, y: Array, x_place: _Place, y_place: _Place, wholes: tuple[Array, Array]
+) -> Any:
+    """The plan that leaves out the zeros of an operand that has many; None where neither has, or there is no such plan."""
+    for side, whole in enumerate(wholes):
+        if kind.sifting[side] is False:
+            continue
+        some = whole.reshape(-1)[:: max(1, whole.size // _LOOKED_AT)]
+        if some.size - np.count_nonzero(some) < _MANY * some.size // _LOOKED_AT:
+            continue
+        if kind.sifting[side] is None:
+            run = _plan(x, y, x_place, y_place, (side == 0, side == 1))
+            if run is not None:
+                result, again = [np.empty((x.shape[0], y.shape[1]), x.dtype) for _ in range(2)]
+                kind.run(wholes, (result,))
+                run(wholes, (again,))
+                if not np.array_equal(result, again, equal_nan=True):
+                    run = None
+            kind.sifting[side] = run or False
+        return kind.sifting[side]
+    return None
 
 
 def _kind_of(x: Array, y: Array) -> tuple[_Kind, tuple[_Place, _Place]]:
@@ -177,35 +213,46 @@ def _gone_over(kind: _Kind, x: Array, y: Array, x_place: _Place, y_place: _Place
     return result
 
 
-def _plan(x: Array, y: Array, x_place: _Place, y_place: _Place) -> Any:
+def _plan(
+    x: Array, y: Array, x_place: _Place, y_place: _Place, zeros: tuple[bool, bool] = (False, False)
+) -> Any:
     if not compiles():
         return None
     from ..compiler.kernels import gemm
-    from ..compiler.launch import Launch, Place, Space
+    from ..compiler.launch import Launch, Place, Role, Space
     from ..ir.graph import contiguous_strides
     from .plan import Plan
 
     m, k, n, dtype = x.shape[-2], x.shape[-1], y.shape[-1], x.dtype
     result = (*x.shape[:-1], n)
     x_steps, y_steps = (tuple([step // dtype.itemsize for step in array.strides]) for array in (x, y))
-    call = gemm.tiles(m, n, k, dtype, x.shape[:-2], x_steps, y_steps, contiguous_strides(result))
-    if call is None:
+    calls = gemm.tiles(m, n, k, dtype, x.shape[:-2], x_steps, y_steps, contiguous_strides(result), zeros)
+    if calls is None:
         return None
-    bases, places = [], []
+    bases, operands = [], []
     for number, (array, place) in enumerate(((x, x_place), (y, y_place))):
         shape, offset = place if isinstance(place, tuple) else (_whole(array, place).shape, 0)
         bases.append((shape, dtype))
-        places.append(Place(Space.INPUT, number, offset))
-    line = Launch(
-        call.text,
-        call.name,
-        call.ints,
-        (*places, Place(Space.OUTPUT, 0, 0)),
-        call.units,
-        call.grain,
-        call.scratch,
-        label="matmul",
-        flops=2 * x.size * n,
-        bytes=(x.size + y.size) * dtype.itemsize,
-    )
-    return Plan([line], 0, bases, [(result, dtype)]).run
+        operands.append(Place(Space.INPUT, number, offset))
+    places = {
+        Role.OPERAND: operands,
+        Role.RESULT: [Place(Space.OUTPUT, 0, 0)],
+        Role.WORKSPACE: [Place(Space.ARENA, 0, 0)],
+    }
+    lines = [
+        Launch(
+            call.text,
+            call.name,
+            call.ints,
+            tuple([places[pointer.role][pointer.number] for pointer in call.pointers]),
+            call.units,
+            call.grain,
+            call.scratch,
+            label="matmul",
+            flops=call.flops,
+            bytes=(x.size + y.size) * dtype.itemsize,
+        )
+        for call in calls
+    ]
+    lines[-1] = lines[-1]._replace(flops=2 * x.size * n)
+    return Plan(lines, sum(calls[0].workspaces), bases, [(result, dtype)]).run
