@@ -53,7 +53,15 @@ def kind_of(x: Any, y: Any) -> Any:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "shape",
-    [(64, 1000, 100), (1000, 64, 100), (150, 450, 90), (120, 897, 60), (33, 2000, 70), (200, 385, 50)],
+    [
+        (64, 1000, 100),
+        (1000, 64, 100),
+        (150, 450, 90),
+        (120, 897, 60),
+        (33, 2000, 70),
+        (200, 385, 50),
+        (40, 9216, 33),
+    ],
 )
 def test_tiles_have_the_bits_of_openblas(
     shape: tuple[int, int, int], dtype: Any, turned: tuple[bool, bool]

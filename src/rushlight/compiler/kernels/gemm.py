@@ -176,13 +176,12 @@ def tiles(
     c_strides: Strides,
     zeros: tuple[bool, bool] = (False, False),
 ) -> tuple[KernelCall, ...] | None:
-    """``c = a @ b`` in register tiles of our own, or without the zeros of an operand; None where OpenBLAS, or a way of
-    ``matmul_calls`` in parts, is better."""
+    """``c = a @ b`` in register tiles of our own, or without the zeros of an operand; None where OpenBLAS is better."""
     product = _simplified(_Product(m, n, k, batch, a_strides, b_strides, c_strides))
     pointers = (_FIRST, _SECOND, _RESULT)
     if any(zeros):
         return _sifted(product, dtype, _ONE, pointers, zeros)
-    if min(product.m, product.n) < 2 or _worth_splitting(product, dtype):
+    if min(product.m, product.n) < 2:
         return None
     call = _tiled(product, dtype, _ONE, pointers)
     return None if call is None else (call,)
