@@ -171,6 +171,7 @@ def test_stacks_and_parts_of_arrays(dtype: Any) -> None:
         (scores, v),
         (scores.swapaxes(-1, -2), q),
         (np.broadcast_to(scores[:1], scores.shape), v),
+        (q * q.dtype.type(0.3), k.swapaxes(-1, -2)),  # memory of its own, in the order of q's
     ]:
         products._kinds.clear()
         by_openblas = products.stacked(x, y)

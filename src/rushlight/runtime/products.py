@@ -16,7 +16,7 @@ from __future__ import annotations
 import _thread
 import os
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +71,21 @@ class _Kind:
         )
 
 
-# Where an operand lies: None where it is contiguous, True where it is when its last two dimensions change places, else the
-# shape of the contiguous array that it is a part of and how many bytes after the beginning of that it begins; False where
-# there is no such array.
-_Place = tuple[tuple[int, ...], int] | bool | None
+class _Part(NamedTuple):
+    """A part of a contiguous array."""
+
+    shape: tuple[int, ...]
+    offset: int  # in bytes
+
+
+class _Turned(NamedTuple):
+    """An array that is contiguous with its dimensions in this order."""
+
+    order: tuple[int, ...]
+
+
+# Where an operand lies: None where it is contiguous; False where a plan can't say it.
+_Place = _Part | _Turned | Literal[False] | None
 
 
 def product(x: Array, y: Array) -> Array:
@@ -167,19 +178,21 @@ def _kind_of(x: Array, y: Array) -> tuple[_Kind, tuple[_Place, _Place]]:
 def _place_of(array: Array) -> _Place:
     if array.flags.c_contiguous:
         return None
-    if array.swapaxes(-1, -2).flags.c_contiguous:
-        return True
+    strides = array.strides
+    order = sorted(range(array.ndim), key=[-step for step in strides].__getitem__)
+    if array.transpose(order).flags.c_contiguous:
+        return _Turned(tuple(order))
     base = array.base
     if type(base) is not np.ndarray or base.dtype is not array.dtype or not base.flags.c_contiguous:
         return False
-    return base.shape, address(array) - address(base)
+    return _Part(base.shape, address(array) - address(base))
 
 
 def _whole(array: Array, place: _Place) -> Any:
     """The contiguous array that an operand is, or is a part of."""
     if place is None:
         return array
-    return array.swapaxes(-1, -2) if place is True else array.base
+    return array.transpose(place.order) if type(place) is _Turned else array.base
 
 
 def _suits(array: Array, place: _Place) -> bool:
@@ -231,7 +244,7 @@ def _plan(
         return None
     bases, operands = [], []
     for number, (array, place) in enumerate(((x, x_place), (y, y_place))):
-        shape, offset = place if isinstance(place, tuple) else (_whole(array, place).shape, 0)
+        shape, offset = place if isinstance(place, _Part) else (_whole(array, place).shape, 0)
         bases.append((shape, dtype))
         operands.append(Place(Space.INPUT, number, offset))
     places = {
