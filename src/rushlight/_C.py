@@ -40,10 +40,13 @@ def _get_tracing_state() -> None:
     """None: nothing is being traced."""
 
 
-Argument, Block, FunctionSchema, Graph, Node, Value = (
+__path__: list[str] = []  # so that torch._C._functorch can be imported
+Argument, Block, BoolType, FunctionSchema, Graph, IntType, Node, TensorType, Value = (
     absent_class("rushlight", name, "torch.fx: there is no TorchScript here")
-    for name in ("Argument", "Block", "FunctionSchema", "Graph", "Node", "Value")
-)
+    for name in (
+        "Argument", "Block", "BoolType", "FunctionSchema", "Graph", "IntType", "Node", "TensorType", "Value",
+    )
+)  # fmt: skip
 
 
 def _is_tracing() -> bool:

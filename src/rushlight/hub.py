@@ -176,5 +176,49 @@ def load_state_dict_from_url(
     return load_file(path, map_location=map_location, weights_only=weights_only)
 
 
+class _SilentBar:
+    """What stands for ``tqdm.tqdm`` where that package is not installed: the same calls, and nothing is shown."""
+
+    def __init__(self, iterable: Any = None, *args: Any, **settings: Any) -> None:
+        self.iterable, self.n = iterable, 0.0
+
+    def __iter__(self) -> Any:
+        for value in self.iterable:
+            yield value
+            self.n += 1.0
+
+    def __len__(self) -> int:
+        return len(self.iterable)
+
+    def __enter__(self) -> _SilentBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def update(self, n: float = 1) -> None:
+        """Count ``n`` more."""
+        self.n += n
+
+    def nothing(self, *args: Any, **settings: Any) -> None:
+        """Show nothing."""
+
+    close = refresh = set_postfix = set_postfix_str = set_description = set_description_str = nothing
+
+
+def _bar() -> Any:
+    try:
+        from tqdm import tqdm  # type: ignore[import-untyped]
+    except ImportError:
+        return _SilentBar
+    return tqdm
+
+
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__, {"urlparse": "urllib.parse:urlparse"})
+_lazy = _lazily(__name__, {"urlparse": "urllib.parse:urlparse"})
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tqdm":
+        return _bar()
+    return _lazy(name)

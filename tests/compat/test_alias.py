@@ -255,3 +255,38 @@ def test_multiprocessing_is_left_alone_after_uninstall(tmp_path: Path) -> None:
         tmp_path,
     )
     assert printed.splitlines() == ["False", "True", "False"]
+
+
+def test_packages_of_the_standard_library_give_the_submodules_that_pytorch_loads(tmp_path: Path) -> None:
+    printed = run_program(
+        """
+        import multiprocessing as before
+        import sys
+        from rushlight.compat import alias
+        alias.install()
+
+        import torch
+        import concurrent
+        import importlib
+        import multiprocessing
+        import unittest
+        import urllib
+
+        assert "urllib.request" not in sys.modules and "unittest.mock" not in sys.modules
+        assert before.connection.Connection is multiprocessing.connection.Connection
+        print(concurrent.futures.ThreadPoolExecutor.__name__, unittest.mock.Mock.__name__)
+        print(importlib.metadata.version("torch").split("+")[0], urllib.request.urlopen.__name__)
+        print(unittest.IsolatedAsyncioTestCase.__name__, hasattr(urllib, "parse"), hasattr(urllib, "robotparser"))
+        try:
+            multiprocessing.dummy
+        except AttributeError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert printed == (
+        "ThreadPoolExecutor Mock\n"
+        "2.13.0 urlopen\n"
+        "IsolatedAsyncioTestCase True False\n"
+        "module 'multiprocessing' has no attribute 'dummy'\n"
+    )

@@ -152,3 +152,10 @@ def test_containers_come_back_as_they_were() -> None:
     assert type(result["p"]) is Pair
     assert result["q"] == ()
     assert isinstance(result["p"].b, list)
+
+
+def test_jacrev_is_for_real_numbers() -> None:
+    with pytest.raises(RuntimeError, match="Expected all inputs to be real"):
+        torch.func.jacrev(lambda x: x.abs())(torch.ones(2, dtype=torch.complex64))
+    with pytest.raises(RuntimeError, match="Expected all outputs to be real"):
+        torch.func.jacrev(lambda x: x * 1j)(torch.ones(2))

@@ -195,3 +195,27 @@ def test_nothing_of_it_stays_switched_on() -> None:
     assert random.DRAW is None
     assert isinstance(Switch, type)
     assert streams is random.streams
+
+
+def test_results_with_named_parts_come_out_of_vmap() -> None:
+    x = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
+    found = torch.vmap(lambda row: torch.sort(row, descending=True))(x)
+    assert type(found) is torch.return_types.sort
+    assert found.values.tolist() == [[3.0, 2.0, 1.0], [5.0, 4.0, 0.0]]
+    assert found.indices.tolist() == [[0, 2, 1], [1, 2, 0]]
+    outer = torch.vmap(lambda row: torch.max(row, 0), out_dims=0)(x)
+    assert outer.values.tolist() == [3.0, 5.0] and outer.indices.tolist() == [0, 1]
+
+
+def test_as_strided_stays_inside_of_the_example() -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    assert torch.vmap(lambda row: torch.as_strided(row, (2,), (3,)))(x).tolist() == [[0, 3], [4, 7], [8, 11]]
+    for size, stride, offset in [((2,), (5,), 3), ((2,), (1,), 3), ((1,), (1,), 4)]:
+        with pytest.raises(RuntimeError, match="can access memory outside of `tensor`"):
+            torch.vmap(lambda row, a=size, b=stride, c=offset: torch.as_strided(row, a, b, c))(x)
+
+
+@pytest.mark.parametrize("dims", [[0, 0], {}, None, "lol"])
+def test_in_dims_is_a_number_or_a_tuple(dims: Any) -> None:
+    with pytest.raises(ValueError, match="expected `in_dims` to be int or a"):
+        torch.vmap(torch.mul, in_dims=dims)(torch.ones(2), torch.ones(2))

@@ -37,3 +37,80 @@ def test_copies_compile_their_own(again: Callable[[Any], Any], called: bool, kwa
         copied.weight.zero_()
     assert copied(x).tolist() == [copied.bias.tolist()] * 4
     assert not torch.equal(copied(x), model(x))
+
+
+def test_lazy_modules_take_their_sizes_from_the_first_call_of_a_static_graph():
+    def outcomes(compile: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(
+            torch.nn.LazyConv2d(4, 3), torch.nn.LazyBatchNorm2d(), torch.nn.Flatten(), torch.nn.LazyLinear(3)
+        )
+        call = torch.compile(model, fullgraph=True) if compile else model
+        results = []
+        for _ in range(4):
+            results.append(call(torch.randn(2, 3, 6, 6)))
+            results[-1].sum().backward()
+        assert isinstance(model[3], torch.nn.Linear)
+        if compile:
+            assert call._call._compiled.variants  # the sizes known, a recording is kept
+        return [*results, *(p.grad for p in model.parameters())]
+
+    for compiled, eager in zip(outcomes(True), outcomes(False), strict=True):
+        assert torch.allclose(compiled, eager, atol=1e-5)
+
+
+class Remembering(torch.nn.Module):
+    """Keeps what it saw last: in an attribute, in a list of an attribute, in a new list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 3)
+        self.last: torch.Tensor | None = None
+        self.of_calls: list[torch.Tensor] = []
+        self.both: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.last = self.linear(x).softmax(-1)
+        self.of_calls.append(self.last)
+        self.both = [self.last, x * 2]
+        self.new = x + 1
+        return self.last @ x.T
+
+
+@pytest.mark.parametrize("fullgraph", [False, True])
+@pytest.mark.parametrize("grad", [False, True])
+def test_modules_may_keep_tensors_in_attributes(fullgraph: bool, grad: bool) -> None:
+    torch.manual_seed(0)
+    eager = Remembering()
+    model = copy.deepcopy(eager)
+    compiled = torch.compile(model, fullgraph=fullgraph)
+    with torch.set_grad_enabled(grad):
+        for n in range(5):
+            x = torch.randn(4, 3)
+            assert torch.allclose(compiled(x), eager(x), atol=1e-6)
+            assert len(model.of_calls) == n + 1
+            assert torch.allclose(model.last, eager.last)
+            assert torch.equal(model.both[1], x * 2) and torch.equal(model.new, x + 1)
+            assert model.last.requires_grad == grad
+            if grad:
+                for one in (model, eager):
+                    (one(x).sum() + one.last[0, 0] + one.of_calls.pop()[1, 1]).backward()
+    for one, other in zip(model.of_calls, eager.of_calls, strict=True):
+        assert torch.allclose(one, other)
+    if grad:
+        assert torch.allclose(model.linear.weight.grad, eager.linear.weight.grad, atol=1e-5)
+
+
+def test_a_static_graph_still_refuses_to_count() -> None:
+    class Counting(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            self.last = x * 2
+            return self.last
+
+    compiled = torch.compile(Counting(), fullgraph=True)
+    with pytest.raises(RuntimeError, match="changes Python's state"):
+        for _ in range(3):
+            compiled(torch.ones(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -935,3 +936,23 @@ def test_linear_algebra_in_a_branch(mode):
         expected.sum().backward()
         same(y, expected)
         same(w.grad, v.grad)
+
+
+def test_vmap_over_a_predicate_takes_each_examples_own_branch() -> None:
+    x = torch.arange(6.0).reshape(3, 2).requires_grad_()
+    pred = torch.tensor([True, False, True])
+
+    def choose(p: Any, row: Any) -> Any:
+        return torch.cond(p, lambda r: {"a": r + 1, "b": r.sum()}, lambda r: {"a": r * 10, "b": r.prod()}, (row,))
+
+    found = torch.vmap(choose)(pred, x)
+    assert found["a"].tolist() == [[1, 2], [20, 30], [5, 6]] and found["b"].tolist() == [1, 6, 9]
+    found["a"].sum().backward()
+    assert x.grad.tolist() == [[1, 1], [10, 10], [1, 1]]
+    with pytest.raises(RuntimeError, match="same structure"):
+        torch.vmap(lambda p, r: torch.cond(p, lambda r: (r, r), lambda r: r, (r,)))(pred, x)
+
+
+def test_a_condition_that_stays_a_number_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="must return a bool or a tensor"):
+        torch.while_loop(lambda i: 3, lambda i: (i + 1,), (torch.tensor(0),))

@@ -59,3 +59,32 @@ def test_classes_with_torch_function_and_compiled_code():
     for _ in range(2):
         torch.testing.assert_close(compiled(x), model(x))
     assert type(x.as_subclass(Logged) + 1) is Logged
+
+
+def _copied_over(a, b):
+    whole = b * 2
+    whole.permute(2, 3, 0, 1).copy_(a.sin())
+    return whole * b + 1
+
+
+def _added_to(a, b):
+    whole = b * 2
+    whole.permute(2, 3, 0, 1).add_(a.sin())
+    return whole * b
+
+
+def _filled_zeros(a, b):
+    whole = torch.zeros(3, 4, 12, 12) + a.sum() * 0
+    whole.permute(2, 3, 0, 1).copy_(a * 2)
+    return whole + b
+
+
+@pytest.mark.parametrize("fullgraph", [False, True])
+@pytest.mark.parametrize("function", [_copied_over, _added_to, _filled_zeros])
+def test_all_of_a_tensor_is_written_in_another_order_and_read(function, fullgraph):
+    """Extents of which one space of indices can be made: (3, 4, 12, 12) and (12, 12, 3, 4)."""
+    torch.manual_seed(0)
+    a, b = torch.randn(12, 12, 3, 4), torch.randn(3, 4, 12, 12)
+    compiled = torch.compile(function, fullgraph=fullgraph)
+    for _ in range(3):
+        assert torch.allclose(compiled(a, b), function(a, b), atol=1e-6)

@@ -87,3 +87,14 @@ def test_compiled_is_eager(name, function, operands, mode, layout):
             if wanted is not None:
                 np.testing.assert_allclose(leaf.grad.numpy(), wanted.numpy(), rtol=1e-10, atol=1e-11)
     assert mode == "recorded" or name not in LOOKS_AT_VALUES
+
+
+@pytest.mark.parametrize("fullgraph", [False, True])
+def test_one_hot_rows_of_a_known_number_of_classes_need_no_values(fullgraph):
+    compiled = torch.compile(lambda c: torch.nn.functional.one_hot(c * 1, 5).float() * 2, fullgraph=fullgraph)
+    for numbers in ([[0, 4], [2, 1]], [[3, 3], [0, 2]]):
+        classes = torch.tensor(numbers)
+        assert torch.equal(compiled(classes), torch.eye(5)[classes] * 2)
+    for wrong in (5, -1):
+        with pytest.raises((RuntimeError, IndexError)):
+            compiled(torch.tensor([[wrong, 1], [0, 0]])).sum().item()

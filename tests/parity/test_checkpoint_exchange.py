@@ -290,7 +290,6 @@ def test_numpy_values_both_ways():
             lambda: torch.nn.Linear(1, 1),
             r"torch\.nn\.modules\.linear\.Linear was not an allowed global.*save model\.state_dict",
         ),
-        (lambda: torch.ones(2, device="meta"), "meta"),
     ],
 )
 @pytest.mark.parametrize("is_zip", [True, False])

@@ -39,6 +39,24 @@ def test_forward() -> None:
     }
 
 
+def training_counts(module: Any, inputs_too: bool) -> dict[str, int]:
+    if module is torch:
+        from torch.utils.flop_counter import FlopCounterMode
+    else:
+        from rushlight.utils.flop_counter import FlopCounterMode
+    nn = module.nn
+    body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.ConvTranspose2d(8, 4, 3, stride=2))
+    model = nn.Sequential(body, nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 2, bias=False))
+    with FlopCounterMode(display=False) as counter:
+        model(module.ones(2, 3, 6, 6, requires_grad=inputs_too)).sum().backward()
+    return {name: sum(each.values()) for name, each in counter.get_flop_counts().items()}
+
+
+@pytest.mark.parametrize("inputs_too", [False, True])
+def test_backward(inputs_too: bool) -> None:
+    assert training_counts(rushlight, inputs_too) == training_counts(torch, inputs_too)
+
+
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     from rushlight.utils.flop_counter import FlopCounterMode
 

@@ -178,5 +178,5 @@ def test_transforms_of_large_tensors(name, norm, monkeypatch):
     monkeypatch.setattr(direct, "TRANSFORM_FROM", 1 << 60)
     for a, b in zip(compiled, results(), strict=True):
         assert a.shape == b.shape
-        assert a.flags.c_contiguous
+        assert a.strides == b.strides
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11 * np.abs(b).max())

@@ -118,3 +118,13 @@ def test_in_float64_rounds_once_and_keeps_the_dtype() -> None:
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, scipy.erfc(x.astype(np.float64)).astype(np.float32))
     assert own.in_float64(own.lgamma)(np.asarray(0.5)).shape == ()
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e3, 1e5])
+def test_incomplete_gamma_functions_settle_element_by_element(scale: float) -> None:
+    """Some need a hundred times the terms of others, and the continued fraction's last factor need not become 1 exactly."""
+    from rushlight.runtime import incomplete_gamma
+
+    a, x = RNG.uniform(0, scale, 3000), RNG.uniform(0, scale, 3000)
+    np.testing.assert_allclose(incomplete_gamma.igamma(a, x), scipy.gammainc(a, x), rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(incomplete_gamma.igammac(a, x), scipy.gammaincc(a, x), rtol=1e-11, atol=1e-14)

@@ -65,6 +65,9 @@ class Codec:
         shape, dtype = tensor.array.shape, tensor.array.dtype
         return TensorRecord(storage, offset, shape, strides, dtype.name, tensor.requires_grad)
 
+    def is_without_data(self, tensor):
+        return False
+
     def sparse_parts(self, tensor):
         return None
 

@@ -186,3 +186,107 @@ def test_warnings_and_the_rest() -> None:
     with pytest.raises(AttributeError):
         common_utils.no_such_name  # noqa: B018
     assert common_utils.noncontiguous_like(torch.ones(3, 3)).is_contiguous() is False
+
+
+def test_modules_of_flags_and_lists_can_be_imported() -> None:
+    from rushlight.testing import _internal
+
+    assert _internal.common_cuda.TEST_CUDA is False and _internal.common_cuda.SM80OrLater is False
+    assert _internal.common_modules.module_db == [] and _internal.common_optimizers.optim_db == []
+    assert _internal.opinfo.core.SampleInput(1, args=(2,)).args == (1,)
+    assert _internal.common_cuda is _internal.common_cuda
+    with pytest.raises(NotImplementedError, match="TwoTensor"):
+        _internal.two_tensor.TwoTensor(torch.ones(1), torch.ones(1))
+    with pytest.raises(AttributeError):
+        _internal.no_such_module  # noqa: B018
+
+    class TestDatabases(TestCase):
+        @_internal.common_modules.modules(_internal.common_modules.module_db)
+        def test_modules(self, device: str, module_info: Any) -> None:
+            raise AssertionError
+
+        @_internal.common_cuda.tf32_on_and_off(0.005)
+        def test_decorated(self, device: str) -> None:
+            self.assertEqual(device, "cpu")
+
+    scope: dict[str, Any] = {"TestDatabases": TestDatabases}
+    instantiate_device_type_tests(TestDatabases, scope)
+    result = run(scope["TestDatabasesCPU"])
+    assert result.wasSuccessful() and len(result.skipped) == 1 and result.testsRun == 2
+
+
+def test_decorators_for_some_of_the_values() -> None:
+    class TestSome(TestCase):
+        @common_utils.decorateIf(unittest.expectedFailure, lambda values: values["x"] == 2)
+        @parametrize("x", [1, 2])
+        def test_one(self, x: int) -> None:
+            self.assertEqual(x, 1)
+
+        @common_utils.coalescedonoff
+        @dtypes(torch.float32)
+        def test_both(self, device: str, dtype: Any, coalesced: bool) -> None:
+            self.assertIn(coalesced, (True, False))
+
+    scope: dict[str, Any] = {"TestSome": TestSome}
+    instantiate_device_type_tests(TestSome, scope)
+    result = run(scope["TestSomeCPU"])
+    assert result.wasSuccessful() and len(result.expectedFailures) == 1 and result.testsRun == 3
+
+
+def test_random_matrices_are_what_they_say() -> None:
+    case = _Case()
+    given: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+    a = common_utils.random_hermitian_pd_matrix(3, 2, **{**given, "dtype": torch.complex128})
+    case.assertEqual(a, a.mH)
+    assert (torch.linalg.eigvalsh(a) > 0).all()
+    assert torch.linalg.matrix_rank(common_utils.random_square_matrix_of_rank(4, 2, **given)).item() == 2
+    assert torch.linalg.matrix_rank(common_utils.random_lowrank_matrix(2, 5, 4, **given)).item() == 2
+    values = torch.linalg.svdvals(common_utils.make_fullrank_matrices_with_distinct_singular_values(4, 3, **given))
+    case.assertEqual(values, torch.tensor([2.0, 1.5, 1.0], dtype=torch.float64))
+    assert torch.linalg.cond(common_utils.random_well_conditioned_matrix(3, 3, **given)) < 1.1
+    sparse = common_utils.random_sparse_pd_matrix(5, dtype=torch.float64)
+    assert sparse.is_sparse and (torch.linalg.eigvalsh(sparse.to_dense()) > 0).all()
+
+
+def test_small_parts() -> None:
+    assert common_utils.is_iterable_of_tensors([torch.ones(1)]) and not common_utils.is_iterable_of_tensors([1])
+    assert common_utils.bytes_to_scalar([1, 0, 0, 0], torch.int32, "cpu").item() == 1
+    assert common_utils.first_sample(None, iter([3, 4])) == 3
+    with pytest.raises(unittest.SkipTest):
+        common_utils.first_sample(None, [])
+    with common_utils.BytesIOContext() as file:
+        file.write(b"a")
+    assert file.getvalue() == b"a"
+    with warnings.catch_warnings(action="ignore"), common_utils.set_default_tensor_type(torch.DoubleTensor):
+        assert torch.ones(1).dtype == torch.float64
+    assert torch.ones(1).dtype == torch.float32
+    calls: list[int] = []
+
+    @common_utils.retry(ValueError, tries=2, delay=0)
+    def failing() -> None:
+        calls.append(1)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        failing()
+    assert len(calls) == 2
+
+
+def test_file_check() -> None:
+    text = "a = mul(x)\nb = add(a)\nc = mul(b)\n"
+    check = torch.testing.FileCheck
+    check().check("mul").check_next("add").check_not("add").check("mul").run(text)
+    check().check_count("mul", 2, exactly=True).run(text)
+    check().check("a = ").check_same("mul").run(text)
+    check().check_dag("add").check_dag("mul(x)").run(text)
+    check().check_regex(r"c = \w+").run(text)
+    for wrong in (
+        check().check("div"),
+        check().check_not("add"),
+        check().check_count("mul", 1, exactly=True),
+        check().check("mul").check_next("mul(b)"),
+        check().check("a = ").check_same("add"),
+        check().check("add").check("mul(x)"),
+    ):
+        with pytest.raises(RuntimeError, match="Expected to"):
+            wrong.run(text)

@@ -180,3 +180,21 @@ def test_fake_data_is_the_same_each_time() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     with pytest.raises(IndexError):
         data[3]
+
+
+def test_a_data_set_shows_its_transforms_as_torchvision_does(tmp_path: Path) -> None:
+    from rushlight.vision.datasets import FakeData
+    from rushlight.vision.transforms import Compose, Lambda, ToTensor
+
+    both = FakeData(3, (3, 4, 4), transform=Compose([ToTensor()]), target_transform=ToTensor())
+    assert repr(both).splitlines()[-5:] == [
+        "    StandardTransform",
+        "Transform: Compose(",
+        "               ToTensor()",
+        "           )",
+        "Target transform: ToTensor()",
+    ]
+    assert "StandardTransform" not in repr(FakeData(3))
+    together = FakeData(3)
+    together.transforms = Lambda(lambda x, y: (x, y))
+    assert repr(together).splitlines()[-1] == "    Lambda()"

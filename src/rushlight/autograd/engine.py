@@ -26,6 +26,7 @@ from ..core.grad_mode import GRAD_MODE, INFERENCE_MODE
 from ..core.history import AS_THE_LEAF, LeafNode, Node, OutputNode
 from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor, make_tensor
+from ..ops.batching import TRANSFORMED
 from ..ops.dispatch import FloatingPointReport, held
 from ..ops.movement import cast, sum_to_shape
 from ..ops.pointwise import ADD, real
@@ -58,7 +59,8 @@ def run_backward(
     The leaves collect their gradients; with ``targets`` only those do, and only the nodes that lead to them run. Without
     ``collect`` no leaf does, and the gradients that reached the targets are returned in their order.
     """
-    token = GRAD_MODE.set(create_graph and not INFERENCE_MODE.get())
+    # Function transforms differentiate in inference mode too.
+    token = GRAD_MODE.set(create_graph and (TRANSFORMED.get() or not INFERENCE_MODE.get()))
     run = _RUN.set(Run(nodes, targets)) if _runs_are_told_apart else None
     try:
         found = _run(nodes, gradients, retain_graph, targets, collect)

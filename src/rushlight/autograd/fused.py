@@ -28,26 +28,33 @@ from .differentiate import grad as gradients_of
 ndarray = np.ndarray
 grad_enabled = GRAD_MODE.get
 _KEPT: Final = 256
+_PATIENCE: Final = 20
 _SEEN: Final = object()
 _NEVER: Final = object()
 _programs: OrderedDict[Any, Any] = OrderedDict()
 
 
-def fused(formula: Callable[..., Tensor], *, name: str, from_size: int = 16_384) -> Any:
+def fused(formula: Callable[..., Tensor], *, name: str, from_size: int = 16_384, exact: bool = False) -> Any:
     """``formula`` with large calls compiled: ``from_size`` elements of its first argument.
 
     ``formula`` takes tensors and hashable options, and must be pure: no changes in place of what it is given, no random
-    numbers, no decisions by values.
+    numbers, no decisions by values. ``exact``: its program has the formula's bits, so that small calls too are compiled from
+    the twentieth of a kind on, where no gradients are wanted (whose sums may be in another order).
     """
     operation = Operation(name)
 
     @functools.wraps(formula)
     def function(*args: Any, **kwargs: Any) -> Any:
         first = args[0] if args else None
-        if type(first) is not Tensor or type(first._array) is not ndarray or first._array.size < from_size:
+        if type(first) is not Tensor or type(first._array) is not ndarray:
+            return formula(*args, **kwargs)
+        small = first._array.size < from_size
+        if small and not exact:
             return formula(*args, **kwargs)
         call = _Call(operation, formula, args, kwargs)
-        return formula(*args, **kwargs) if call.key is None else call.run()
+        if call.key is None or (small and not call.repeated()):
+            return formula(*args, **kwargs)
+        return call.run()
 
     return function
 
@@ -97,6 +104,16 @@ class _Call:
         except TypeError:
             return
         self.key = key
+
+    def repeated(self) -> bool:
+        """Of a small call: whether it needs no gradients and is one of many of its kind."""
+        if grad_enabled() and any([t._node is not None for t in self.tensors]):
+            return False
+        known = _programs.get(self.key)
+        if known is None or type(known) is int:
+            _remember(self.key, _SEEN if known == 1 else (known or _PATIENCE) - 1)
+            return False
+        return True
 
     def run(self) -> Any:
         program = _programs.get(self.key)

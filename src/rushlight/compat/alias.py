@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rushlight.core.tensor import Tensor
 
+from . import standard_library
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -58,6 +60,7 @@ def install() -> None:
             )
     if not is_installed():
         sys.meta_path.insert(0, _FINDER)
+        standard_library.give_to_those_loaded()
         # Libraries choose what to do by the name of a tensor's module, and of the module that they got.
         Tensor.__module__ = sys.modules["rushlight"].__name__ = "torch"
         if _SPAWN in sys.modules:
@@ -120,6 +123,8 @@ class _Finder:
             return spec
         if fullname == _SPAWN:
             return _spec_of_spawn(path)
+        if fullname in standard_library.SUBMODULES:
+            return standard_library.spec_that_gives(fullname, path)
         return None
 
     def find_distributions(self, context: Any = None) -> Iterator[Any]:

@@ -162,4 +162,5 @@ def _parameters(model: Module, without_gradients: bool) -> tuple[Any, ...]:
 
 
 # Names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+__path__: list[str] = []  # so that functorch.experimental can be imported
+__getattr__ = _lazily(__name__, {"experimental": "..functorch_experimental"})

@@ -9,11 +9,12 @@ from ..missing import lazily as _lazily
 _OF_COMPILE = ("compile", "disable", "is_compiling", "reset")
 _ACCEPTED = (
     "allow_in_graph", "assume_constant_result", "cudagraph_mark_step_begin", "is_dynamo_compiling", "is_exporting",
-    "list_backends", "set_stance",
+    "list_backends",
 )  # fmt: skip
 
 __getattr__ = _lazily(
     __name__,
     {name: f"rushlight.jit.compile:{name}" for name in _OF_COMPILE}
-    | {name: f"rushlight.jit.accepted:{name}" for name in _ACCEPTED},
+    | {name: f"rushlight.jit.accepted:{name}" for name in _ACCEPTED}
+    | {"set_stance": "rushlight.jit.stance:set_stance"},
 )

@@ -14,3 +14,8 @@ class OutOfMemoryError(RuntimeError):
 
 
 OutOfMemoryError.__module__ = "rushlight"
+
+
+def no_memory(error: MemoryError) -> RuntimeError:
+    """What PyTorch raises where NumPy finds that the processor's memory does not suffice."""
+    return RuntimeError(f"DefaultCPUAllocator: can't allocate memory: {error}")

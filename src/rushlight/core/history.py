@@ -41,6 +41,17 @@ RELEASED: Final = _Released()
 _next_order = itertools.count(0, 2).__next__
 
 
+# Inputs that never have a gradient (numbers, masks, indices): PyTorch's nodes have no edge for them, and programs that
+# walk ``next_functions`` by position count on that.
+_HIDDEN_EDGES: Final[dict[str, tuple[int, ...]]] = {
+    "BinaryCrossEntropyWithLogitsBackward0": (2, 3), "ClampBackward1": (1, 2), "EmbeddingBackward0": (1,),
+    "FmodBackward0": (1,), "GatherBackward0": (1,), "IndexAddBackward0": (2,), "IndexBackward0": tuple(range(1, 16)),
+    "IndexCopyBackward0": (2,), "IndexSelectBackward0": (1,), "MaskedFillBackward0": (1, 2), "MmBackward0": (0,),
+    "NllLossBackward0": (1, 2), "NllLoss2DBackward0": (1, 2), "PowBackward2": (0,), "RemainderBackward0": (1,),
+    "RsubBackward1": (0,), "ScatterAddBackward0": (2,), "ScatterBackward0": (2,), "WhereBackward0": (0,),
+}  # fmt: skip
+
+
 def next_order() -> int:
     """A number below those of all nodes that are made from now on, and above those of all before."""
     return _next_order()
@@ -173,12 +184,14 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """The nodes of the inputs, each with the number of the result that was used."""
+        hidden = _HIDDEN_EDGES.get(self.name(), ())
         return tuple(
             [
                 (named_by_class(edge.parent), edge.index)
                 if isinstance(edge, OutputNode)
                 else (named_by_class(edge), 0)
-                for edge in self.edges
+                for position, edge in enumerate(self.edges)
+                if edge is not None or position not in hidden
             ]
         )
 

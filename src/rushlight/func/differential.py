@@ -145,12 +145,12 @@ def checked_argnums(argnums: Any, count: int) -> tuple[int, ...]:
     result = []
     for position in positions:
         if not isinstance(position, int):
-            raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {argnums}")
+            raise RuntimeError(f"argnum must be int, got: {type(position)}")
         if not -count <= position < count:
             raise RuntimeError(f"Got argnum={position}, but only {count} positional inputs")
         result.append(position % count)
     if len(set(result)) != len(result):
-        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
+        raise RuntimeError(f"argnums elements must be unique, got {tuple(result)}")
     return tuple(result)
 
 
@@ -565,6 +565,7 @@ def jacrev(
         result, pull_back = found[0], found[1]
         outputs, structure = flatten(result)
         arguments, tree = flatten(primals)
+        _refuse_complex(arguments, outputs, "jacrev")
 
         def rows(*cotangents: Any) -> Any:
             return tuple(flatten(pull_back(unflatten(cotangents, structure)))[0])
@@ -583,6 +584,15 @@ def jacrev(
         return (nested, found[2]) if has_aux else nested
 
     return _like(wrapped, func)  # type: ignore[no-any-return]
+
+
+def _refuse_complex(inputs: list[Any], outputs: list[Any], name: str) -> None:
+    for kind, tensors in (("inputs", inputs), ("outputs", outputs)):
+        for i, tensor in enumerate(tensors):
+            if tensor.is_complex():
+                raise RuntimeError(
+                    f"{name}: Expected all {kind} to be real but received complex tensor at flattened {kind[:-1]} idx: {i}"
+                )
 
 
 def _for_arguments(parts: Any, tree: Tree, argnums: Any) -> Any:
@@ -654,7 +664,8 @@ def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Cal
     """
     if remove not in ("mutations", "mutations_and_views"):
         raise RuntimeError(
-            f"functionalize(f, remove='mutations'): expected remove to be 'mutations' or 'mutations_and_views', got {remove!r}"
+            f"functionalize(f, remove='mutations'): received invalid argument for remove={remove}. Valid options are: "
+            "remove='mutations' or remove='mutations_and_views'"
         )
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from typing import Any, Final, NamedTuple
 
+from ..core.return_types import NamedResult
+
 
 class Tree(NamedTuple):
     """The structure of a nested value: ``kind`` and ``keys`` of the container and its parts; a leaf has kind None."""
@@ -32,7 +34,7 @@ _DICTS: Final = frozenset((dict, OrderedDict, defaultdict))
 
 
 def _is_named(value: Any) -> bool:
-    return isinstance(value, tuple) and hasattr(value, "_fields")
+    return isinstance(value, NamedResult) or (isinstance(value, tuple) and hasattr(value, "_fields"))
 
 
 def is_container(value: Any) -> bool:
@@ -85,7 +87,7 @@ def _built(leaves: Any, tree: Tree) -> Any:
         return defaultdict(tree.keys[0], zip(tree.keys[1], parts, strict=True))
     if kind in _DICTS:
         return kind(zip(tree.keys, parts, strict=True))
-    return kind(*parts)
+    return kind(parts) if issubclass(kind, NamedResult) else kind(*parts)
 
 
 def map_leaves(function: Any, value: Any) -> Any:

@@ -22,7 +22,7 @@ from ..ops import random as random_operations
 from ..ops.batching import ACTIVE, entered, left, levels_of, next_level
 from ..ops.joining import cat
 from ..runtime.batched import Batched, lined_up, stacked, wrap
-from .trees import broadcast_prefix, flatten, is_container, unflatten
+from .trees import broadcast_prefix, flatten, unflatten
 
 
 def vmap(
@@ -91,7 +91,7 @@ def _check_randomness(randomness: str) -> None:
 def _prepared(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], list[int | None], Any, int]:
     name = _name(func)
     called = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
-    if not isinstance(in_dims, int) and not is_container(in_dims):
+    if not isinstance(in_dims, int | tuple):
         raise ValueError(
             f"{called}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: "
             f"{type(in_dims)}."
@@ -102,7 +102,7 @@ def _prepared(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any]
             "function with no inputs. The latter is unsupported."
         )
     leaves, tree = flatten(args)
-    dims = broadcast_prefix(tuple(in_dims) if type(in_dims) is list else in_dims, tree)
+    dims = broadcast_prefix(in_dims, tree)
     if dims is None:
         raise ValueError(
             f"{called}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "

@@ -42,31 +42,3 @@ def list_backends(exclude_tags: Any = ()) -> list[str]:
         ['inductor']
     """
     return ["inductor"]
-
-
-class set_stance:
-    """Accepted and without effect, as a call, a decorator or a context manager.
-
-    Raises ``RuntimeError`` for a stance that PyTorch does not know.
-    """
-
-    def __init__(self, stance: str = "default", **options: Any) -> None:
-        known = (
-            "default",
-            "eager_then_compile",
-            "aot_eager_then_compile",
-            "force_eager",
-            "eager_on_recompile",
-            "fail_on_recompile",
-        )
-        if stance not in known:
-            raise RuntimeError(f"set_stance: invalid stance {stance!r}; allowed are {', '.join(known)}")
-
-    def __call__(self, fn: T) -> T:
-        return fn
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exception: object) -> None:
-        return None

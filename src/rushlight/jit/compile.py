@@ -9,6 +9,7 @@ from typing import Any
 from ..ops.batching import ACTIVE as BATCHES, TRANSFORMED
 from ..runtime.programs import forget
 from .recorded import ACTIVE, Recorded
+from .stance import IN_FORCE, call as call_by_stance
 from .static import Static
 
 _BACKENDS = frozenset(("inductor", "eager", "aot_eager", "cudagraphs"))
@@ -112,7 +113,7 @@ def _compiled(function: Callable[..., Any], fullgraph: bool, always_python: bool
         # has to be recorded operation by operation.
         if BATCHES.get() or TRANSFORMED.get():
             return function(*args, **kwargs)
-        return run(*args, **kwargs)
+        return run(*args, **kwargs) if IN_FORCE[0] is None else call_by_stance(function, run, args, kwargs)
 
     compiled._compiled = run  # type: ignore[attr-defined]  # for explain
     return compiled if _watcher is None else _watcher(compiled)

@@ -13,8 +13,10 @@ from typing import Any
 from ..core.dtypes import float64
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
+from ..ops.comparison import where
 from ..ops.creation import tensor as new_tensor
 from ..ops.joining import stack
+from ..runtime.batched import Batched
 from .control_calls import (
     CondCall,
     Part,
@@ -76,10 +78,23 @@ def cond(
         tape = _static_tape()
         if tape is not None:
             return _static_cond(tape, pred, true_fn, false_fn, operands)
+        if type(pred._array) is Batched:
+            return _both(pred, true_fn(*operands), false_fn(*operands))
         pred = pred.item()
     elif not isinstance(pred, _NUMBERS):
         raise RuntimeError(f"Expected pred to be bool or tensor, but got {pred!r}.")
     return true_fn(*operands) if pred else false_fn(*operands)
+
+
+def _both(pred: Tensor, when_true: Any, when_false: Any) -> Any:
+    """Inside of ``vmap``, where examples differ: both branches are computed, and each example takes its own."""
+    ours, structure = flatten(when_true)
+    theirs, other_structure = flatten(when_false)
+    if structure != other_structure:
+        raise RuntimeError(
+            f"Expected both branches to return the same structure, but got {structure} and {other_structure}."
+        )
+    return unflatten(structure, [where(pred.reshape(()), a, b) for a, b in zip(ours, theirs, strict=True)])
 
 
 def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried_inputs: Any) -> Any:
@@ -234,6 +249,8 @@ def _named(function: Any) -> str:
 def _tensors(name: str, argument: str, value: Any) -> tuple[list[Any], Any]:
     leaves, structure = flatten(value)
     for leaf in leaves:
+        if not isinstance(leaf, Tensor) and name == "map":
+            raise RuntimeError(f"Mapped xs can only consist of tensors. Got xs {leaves}.")
         if not isinstance(leaf, Tensor):
             raise RuntimeError(f"{name}: {argument} leaves must be tensors, got {type(leaf).__name__}")
     return leaves, structure
@@ -241,6 +258,9 @@ def _tensors(name: str, argument: str, value: Any) -> tuple[list[Any], Any]:
 
 def _check_extents(name: str, stacks: Sequence[Tensor]) -> None:
     extents = sorted({tensor.shape[0] for tensor in stacks})
+    if len(extents) > 1 and name == "map":
+        shapes = [tensor.shape for tensor in stacks]
+        raise RuntimeError(f"Leading dimensions of mapped xs must be consistent. Got shapes {shapes}.")
     if len(extents) > 1:
         raise RuntimeError(f"{name}: all xs must have the same extent where they are sliced, got {extents}")
 
@@ -252,11 +272,11 @@ def _truth(value: Any, function: Any) -> bool:
                 f"while_loop: {_named(function)} must return a bool or a tensor with one element, got {described(value)}"
             )
         return bool(value.item())
-    if not isinstance(value, _NUMBERS):
+    if not isinstance(value, bool):  # a number that stays as it is would be a loop without an end
         raise RuntimeError(
             f"while_loop: {_named(function)} must return a bool or a tensor with one element, got {value!r}"
         )
-    return bool(value)
+    return value
 
 
 def _kind(leaf: Any) -> Any:

@@ -86,6 +86,8 @@ def _outer_nodes(roots: Sequence[Node], first: int) -> list[Node] | None:
         node = stack.pop()
         if node.saved is RELEASED:
             return None
+        if isinstance(node, LeafNode) and getattr(node, "closed", False):
+            continue  # what a transform that is over differentiated by: nobody asks for its gradient
         if isinstance(node, LeafNode) or node.order < first:
             if isinstance(node, UntrackedNode):
                 raise NoJointGraph("a view was taken without recording")

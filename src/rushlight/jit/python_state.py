@@ -71,6 +71,13 @@ def _same(now: Any, before: Any) -> bool:
     return now is before or (type(now) is type(before) and type(now) in PLAIN and now == before)
 
 
+def _is_of_tensors(value: Any) -> bool:
+    """Whether this is None, a tensor, or a list or tuple of such."""
+    if type(value) is list or type(value) is tuple:
+        return all(map(_is_of_tensors, value))
+    return value is None or isinstance(value, Tensor)
+
+
 class PythonState:
     """A snapshot. ``changed()`` names the first difference from now, or None.
 
@@ -96,6 +103,7 @@ class PythonState:
         self.contents: list[tuple[Any, Callable[[Any], Any], Any, str]] = []
         self._ours: list[Any] = []  # Python modules and classes of the library
         self.classes: list[tuple[Any, type, str]] = []  # of the program's objects
+        self._waiting: list[dict[str, Any]] = []  # attributes of lazy modules, before their first call
         self.absent: list[tuple[Any, str]] = []  # names of globals that are not there: (dictionary, name)
         # (dictionary, key, value, name), (cell, value, name), (list, content, name)
         self.entries: list[tuple[Any, Any, Any, str]] = []
@@ -310,48 +318,60 @@ class PythonState:
 
     def changed(self) -> str | None:
         """The name of something that is not what it was; None if nothing is."""
-        for name, _ in self._differences():
+        for name, _, _ in self._differences():
             return name
         return None
 
-    def filled_only(self) -> bool:
-        """Whether all that is different are things that were not there, or None."""
-        return all([filled for _, filled in self._differences()])
+    def keeps_tensors_only(self) -> bool:
+        """Whether all that is different are tensors, and lists of them, that took the place of others, and things that were
+        not there before."""
+        found = [filled or kept for _, filled, kept in self._differences()]
+        return bool(found) and all(found)
 
-    def _differences(self) -> Iterator[tuple[str, bool]]:
-        """What is different: its name, and whether there was nothing before."""
+    def filled_only(self) -> bool:
+        """Whether all that is different are things that were not there, or None, or what lazy modules wait for."""
+        return all([filled for _, filled, _ in self._differences()]) or self._has_initialized()
+
+    def _has_initialized(self) -> bool:
+        """Whether lazy modules have taken their sizes from this call, after which they change no more."""
+        return any(["_initialize_hook" not in attributes for attributes in self._waiting])
+
+    def _differences(self) -> Iterator[tuple[str, bool, bool]]:
+        """What is different: its name, whether there was nothing before, and whether tensors took the place of tensors."""
         for dictionary, key, value, name in self.entries:
             now = dictionary.get(key, _MISSING)
             if not _same(now, value):
-                yield name, value is None
+                yield name, value is None, _is_of_tensors(now) and _is_of_tensors(value)
         for cell, value, name in self.cells:
             try:
                 now = cell.cell_contents
             except ValueError:
                 now = _MISSING
             if not _same(now, value):
-                yield name, value is None
+                yield name, value is None, _is_of_tensors(now) and _is_of_tensors(value)
         for values, content, name in self.lists:
             if len(values) != len(content):
                 grown = len(values) > len(content) and isinstance(values, Length)
-                yield name, grown and all(map(_same, values, content))
+                kept = type(values) is list and _is_of_tensors(values) and _is_of_tensors(content)
+                yield name, grown and all(map(_same, values, content)), kept
             elif not all(map(_same, values, content)):
-                yield name, False
+                kept = type(values) is list and _is_of_tensors(values) and _is_of_tensors(content)
+                yield name, False, kept
         for value, kind, name in self.classes:
             if type(value) is not kind:
-                yield name, False
+                yield name, False, False
         for space, absent in self.absent:
             if absent in space:
-                yield f"the global {absent}", True
+                yield f"the global {absent}", True, False
         for of, read, content, name in self.contents:
             now = read(of)
             if now != content:
                 grown = (read is read_dict or read is read_ordered) and now[: len(content)] == content
-                yield name, grown
+                yield name, grown, False
         for function, *parts in self.functions:
             now = [function.__code__, function.__defaults__, function.__kwdefaults__]
             if any([a is not b for a, b in zip(now, parts, strict=True)]):
-                yield f"the function {function.__name__}", False
+                yield f"the function {function.__name__}", False, False
 
     def gradients_changed(self) -> bool:
         """Whether a tensor has a gradient now that had none, or the other way round."""
@@ -590,6 +610,8 @@ class PythonState:
                 self.entries.append((attributes[kind], key, value, f"{name}.{key}"))
                 # Parts of a model nest deeply and are all worth following.
                 self._visit(value, f"{name}.{key}", 1 if kind == "_modules" else depth)
+        if "_initialize_hook" in attributes:
+            self._waiting.append(attributes)
         path = self._path
         for key, value in attributes.items():
             if key in _OF_MODULES:

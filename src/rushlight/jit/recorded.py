@@ -55,6 +55,13 @@ class Recorded:
                 ACTIVE.light = outer
         return replay(args, kwargs)
 
+    def knows(self, args: Any, kwargs: Any) -> bool:
+        """Whether there was a call with arguments like these, as far as calls are told apart."""
+        if not self.replay:
+            return self.replay is False  # True: Python runs on every call, nothing is kept by its arguments
+        known: bool = self.replay.knows(args, kwargs)
+        return known
+
     def _record_and_look(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """``_record``, of which ``light`` is told what it worked on."""
         looks = self.light.begin(args, kwargs)

@@ -112,6 +112,15 @@ class Replay:
         kind.last = program
         return result
 
+    def knows(self, args: Any, kwargs: Any) -> bool:
+        """Whether there was a call with arguments like these, or calls are no longer told apart."""
+        if self.reason is not None:
+            return True
+        try:
+            return key_of(args, kwargs, []) in self.kinds
+        except TypeError:
+            return True
+
     def _watched(self, kind: _Kind, args: Any, kwargs: Any) -> Any:
         """A recorded call with a witness."""
         arguments = (args, kwargs)

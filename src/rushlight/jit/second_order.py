@@ -25,6 +25,7 @@ from ..core.storage import Storage
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..ir.graph import Graph
 from ..ops.conversion import ALIAS
+from ..runtime.batched import Batched
 from ..runtime.pending import Pending
 from ..runtime.programs import program_for
 from ..runtime.recording import span
@@ -189,6 +190,8 @@ class KeptHistory:
         return self._numbers.setdefault(node, len(self._numbers))
 
     def _place(self, tensor: Tensor) -> _Place:
+        if type(get_array(tensor)) is Batched:
+            raise NotKept("it goes through vmap")
         node: Any = get_node(tensor)
         if node is not None and node not in self._outer:
             if isinstance(node, LeafNode) or node.order < self._first:
@@ -257,7 +260,7 @@ class KeptHistory:
                 if id(one) in self._arguments:
                     raise NotKept(f"a {type(value).__name__} in the history holds an argument")
                 continue
-            if type(one) is Pending or isinstance(one, Node | Packed):
+            if type(one) in (Pending, Batched) or isinstance(one, Node | Packed):
                 raise NotKept(f"a {type(value).__name__} in the history holds a tensor of the call")
             if isinstance(one, dict):
                 stack += one.values()

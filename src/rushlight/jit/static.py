@@ -36,7 +36,8 @@ class Static:
         self.make_tape = StaticTape if make_tape is None else make_tape
         self.variants: dict[Any, list[StaticProgram]] = {}
         self.recorded = Recorded(function)
-        self.use_recorded: set[Any] = set()  # signatures whose results carry a history that goes on outside
+        # Signatures whose results carry a history that goes on outside, and those with which tensors are kept in attributes.
+        self.use_recorded: set[Any] = set()
         self._lock = threading.RLock()
         self._restarts = 0
         self._again: Any = None  # the signature of the last recording
@@ -56,6 +57,11 @@ class Static:
             if key in self.use_recorded:
                 return self.recorded(*args, **kwargs)
             return self._record(key, tensors, args, kwargs)
+
+    def knows(self, args: Any, kwargs: Any) -> bool:
+        """Whether there was a recording for arguments like these."""
+        key = key_of(args, kwargs, [])
+        return key in self.variants or key in self.use_recorded
 
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         state = PythonState(self.function, (args, kwargs))
@@ -89,17 +95,24 @@ class Static:
                 "fullgraph=True."
             )
         if call.changed is not None and not call.filled_only:
+            if (
+                state.keeps_tensors_only()
+            ):  # say a layer that remembers its last attention: Python runs for that
+                self.use_recorded.add(key)
+                return finished
             raise RuntimeError(
                 f"compile(fullgraph=True): the function changes Python's state ({call.changed}), which a static graph would "
                 "not do again. (This call was carried out.) Return the value instead, keep it in a tensor that is changed in "
                 "place, or leave out fullgraph=True."
             )
-        if program.history_goes_on:
+        if program.history_goes_on and call.changed is None:
             self.use_recorded.add(key)
         elif (left := _left_behind(call, program, witness)) is not None:
             # An optimizer's first step makes its state, a cache is filled: the next recording finds it there.
             self._restarts += 1
-            if self._restarts > _RESTARTS:
+            if self._restarts > _RESTARTS and program.history_goes_on:
+                self.use_recorded.add(key)
+            elif self._restarts > _RESTARTS:
                 raise RuntimeError(
                     f"compile(fullgraph=True): every call {left}, or leave out fullgraph=True."
                 )

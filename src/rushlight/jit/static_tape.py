@@ -282,7 +282,7 @@ class StaticTape(Tape):
         types_of: Callable[[], Any] | None = None,
     ) -> Any:
         result = super().call(record, arrays, attrs, types_of)
-        if result is NOT_RECORDED and types_of is None and not record.value_dependent:
+        if result is NOT_RECORDED and types_of is None and not record.value_dependent and not self.finished:
             # Its results' shapes were not found with made-up values: they are with those of this first call.
             values = self._values(arrays)
             try:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 from ..core.tensor import Tensor
-from ..ops.convolution import convolution, convolution_transpose
 from ..ops.creation import empty
 from . import init
+from .functional.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from .module import Module
 from .parameter import Parameter
 
@@ -18,6 +25,15 @@ _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 def _each_dimension(value: Any, dims: int) -> Any:
     return tuple(value) if isinstance(value, Iterable) else (value,) * dims
+
+
+# By the number of spatial dimensions. The public functions: modes and tensors that override operations are asked about them.
+_CONVOLUTIONS: Final[dict[int, Callable[..., Tensor]]] = {1: conv1d, 2: conv2d, 3: conv3d}
+_TRANSPOSED: Final[dict[int, Callable[..., Tensor]]] = {
+    1: conv_transpose1d,
+    2: conv_transpose2d,
+    3: conv_transpose3d,
+}
 
 
 class _ConvNd(Module):
@@ -122,15 +138,15 @@ class _ConvNd(Module):
 
             input = pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = (0,) * dims
-        return convolution(input, weight, bias, self.stride, padding, self.dilation, self.groups, dims)
+        return _CONVOLUTIONS[dims](input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def _transpose_forward(self, input: Tensor, output_size: Sequence[int] | None) -> Tensor:
         dims = len(self.stride)
         if self.padding_mode != "zeros":
             raise ValueError(f"Only `zeros` padding mode is supported for {type(self).__name__}")
         extra = self._output_padding(input, output_size)
-        return convolution_transpose(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation, dims
+        return _TRANSPOSED[dims](
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
     def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:

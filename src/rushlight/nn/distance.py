@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.tensor import Tensor
 from ..ops.distances import pairwise_distance
-from .functional.distance import cosine_similarity
+from .functional.fused import cosine_similarity
 from .module import Module
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.dtypes import F32, LOW_PRECISION
+from ..core.errors import no_memory
 from ..core.shapes import count
 from ..runtime import direct
 from ..runtime.batched import whole
@@ -56,7 +57,10 @@ def extremes(index: Array) -> tuple[int, int]:
         numbers = index.ravel().tolist()
         return min(numbers), max(numbers)
     # Where they are: half the time of asking NumPy what they are, which starts a reduction in Python.
-    return index.item(index.argmin()), index.item(index.argmax())
+    try:
+        return index.item(index.argmin()), index.item(index.argmax())
+    except MemoryError as error:  # an expanded index, which is copied first
+        raise no_memory(error) from None
 
 
 def all_different(index: Array, extent: int) -> bool:

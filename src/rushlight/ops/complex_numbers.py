@@ -96,7 +96,24 @@ def _set_imag(self: Tensor, value: Any) -> None:
 CONJ = Primitive(
     "conj", lambda x: np.conjugate(x) if x.dtype in COMPLEXES else x.copy(), lambda g, node: conj_of(g)
 )
-conj_physical = unary(CONJ, "The complex conjugate of every element, as a new tensor.")
+_conjugate = unary(CONJ)
+
+
+def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The complex conjugate of every element, as a new tensor; a real tensor itself.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.conj_physical(torch.tensor([1 + 2j]))
+        tensor([1.-2.j])
+    """
+    if out is None and isinstance(input, Tensor) and input._array.dtype not in COMPLEXES:
+        return input
+    return _conjugate(input, out=out)  # type: ignore[no-any-return]
+
+
+def _conj_physical(self: Tensor) -> Tensor:
+    return conj_physical(self)
 
 
 def conj(input: Tensor) -> Tensor:
@@ -117,6 +134,7 @@ def conj_of(value: Any) -> Any:
 
 def resolve_conj(input: Tensor) -> Tensor:
     """``input``: conjugates are never lazy here."""
+    check_tensor_argument("resolve_conj", "input", input)
     return input
 
 
@@ -187,7 +205,7 @@ METHODS: dict[str, Any] = {
     "real": property(real, _set_real, doc="The real part: a view of a complex tensor; a real tensor itself."),
     "imag": property(imag, _set_imag, doc="The imaginary part of a complex tensor, as a view."),
     "conj": conj,
-    "conj_physical": CONJ.method,
+    "conj_physical": _conj_physical,
     "conj_physical_": inplace_form("conj_physical", CONJ.method, keeps_inputs=False),
     "resolve_conj": resolve_conj,
     "resolve_neg": resolve_conj,

@@ -685,6 +685,9 @@ _CASTS = {
     "bool": dtypes.bool_, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
 }  # fmt: skip
 
+# Devices that Rushlight never has; programs ask for them before they take the CPU.
+_OTHER_DEVICES = ("ipu", "maia", "mps", "mtia", "vulkan", "xla", "xpu")
+
 METHODS: dict[str, Any] = {
     "detach": detach,
     "detach_": detach_,
@@ -698,7 +701,8 @@ METHODS: dict[str, Any] = {
     "device": property(lambda self: device_of(self._array), doc="Where the memory is."),
     "is_cuda": property(lambda self: device_of(self._array).type == "cuda", doc="Whether the memory is on a GPU."),
     "is_cpu": property(lambda self: device_of(self._array).type == "cpu", doc="Whether the memory is the CPU's."),
-    "is_mps": property(lambda self: False), "is_meta": property(lambda self: device_of(self._array).type == "meta"),
+    **{f"is_{name}": property(lambda self: False) for name in _OTHER_DEVICES}, "is_distributed": lambda self: False,
+    "is_meta": property(lambda self: device_of(self._array).type == "meta"),
     "is_sparse": property(lambda self: getattr(type(self._array), "layout", None) == "sparse_coo"),
     "is_sparse_csr": property(lambda self: _layout(self) is LAYOUTS["sparse_csr"]),
     "is_quantized": property(lambda self: False),

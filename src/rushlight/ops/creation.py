@@ -36,9 +36,10 @@ from ..core.dtypes import (
     dtype,
     natural_dtype,
 )
+from ..core.errors import no_memory
 from ..core.fused_multiply_add import evenly_spaced32, fused32, fused64
 from ..core.memory_order import in_channels_last
-from ..core.shapes import Size, as_shape
+from ..core.shapes import LONG_DIMENSION, Size, as_shape, check_fits
 from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime import direct
 from ..runtime.batched import Batched
@@ -343,18 +344,25 @@ def frombuffer(
     Raises ``ValueError`` where the buffer is empty or does not hold ``count`` elements after ``offset`` bytes.
     """
     kind = numpy_dtype(dtype)
-    size = memoryview(buffer).nbytes
+    try:
+        size = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    if not size or not count:
+        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
     if not 0 <= offset < size:
         raise ValueError(
             f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
         )
     if count < 0 and (size - offset) % kind.itemsize:
         raise ValueError(
-            f"buffer size ({size - offset} bytes) must be a multiple of element size ({kind.itemsize})"
+            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size "
+            f"({kind.itemsize})"
         )
-    if count == 0 or count * kind.itemsize > size - offset:
+    if count * kind.itemsize > size - offset:
         raise ValueError(
-            f"requested {count} elements of {kind.itemsize} bytes, but the buffer has {size - offset} bytes"
+            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) must not be greater than "
+            f"actual buffer length ({size} bytes)"
         )
     array = np.frombuffer(buffer, kind, count, offset)
     if not array.flags.writeable:
@@ -425,7 +433,10 @@ def _like(name: str, make: Any, doc: str) -> Any:
         check_layout(layout)
         kind = array.dtype if dtype is None else numpy_dtype(dtype)
         if where is CPU and type(array) not in OF_ARRAYS:
-            result = make(array, kind)
+            try:
+                result = make(array, kind)
+            except MemoryError as error:
+                raise no_memory(error) from None
         else:
             flat = (
                 make(_ONE.astype(kind), kind)
@@ -535,8 +546,14 @@ def arange(
         start, end, step = int(start), int(end) if wanted == I64 else end, int(step) or step
         if wanted == I64 and isinstance(step, float):
             raise ValueError(f"arange: a step of {step} is 0 as an int64; use a floating-point dtype")
-    if not (-(2**63) <= start < 2**63 and abs(end) <= 2**63):
-        raise OverflowError(f"arange: bounds must fit into 64 bits, got {start} and {end}")
+    for value in given:
+        if not -(2**63) <= value <= 2**63:
+            if isinstance(value, int):
+                raise OverflowError(f"arange: bounds must fit into 64 bits, got {start} and {end}")
+            if wanted == I64:
+                raise RuntimeError(
+                    f"arange: {value} cannot be converted to type int64_t without overflow; use a floating-point dtype"
+                )
     try:
         # Of the integer types only int64 counts with whole bounds.
         first, last, by = given if wanted.kind in "iu" and wanted != I64 else (start, end, step)
@@ -682,7 +699,9 @@ def _interval(start: Any, end: Any, steps: Any, name: str) -> tuple[Any, Any, in
 
 
 def evenly_spaced(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
-    """The array of ``linspace``, to PyTorch's bits."""
+    """The array of ``linspace``, to PyTorch's bits; ``RuntimeError`` where the memory does not suffice."""
+    if steps > LONG_DIMENSION:
+        check_fits((steps,), wanted.itemsize)
     if wanted.kind == "c":
         start, end, part = complex(start), complex(end), F32 if wanted == C64 else F64
         result = np.empty(steps, wanted)
@@ -705,11 +724,11 @@ def evenly_spaced(start: Any, end: Any, steps: int, wanted: NumpyDType) -> Any:
         if steps < 2:
             return ends[:steps].astype(wanted)
         step = (ends[1] - ends[0]) / kind.type(steps - 1)
-        if steps >= direct.RAMP_FROM and wanted in (F32, F64) and np.isfinite([*ends, step]).all():
-            values, half = np.empty(steps, wanted), steps // 2
+        if steps >= direct.RAMP_FROM and kind in (F32, F64) and np.isfinite([*ends, step]).all():
+            values, half = np.empty(steps, kind), steps // 2
             if direct.ramp(values[:half], 0, 1, float(step), float(ends[0]), True):
                 direct.ramp(values[half:], steps - 1 - half, -1, -float(step), float(ends[1]), True)
-                return values
+                return values.astype(wanted, copy=False)
         near = np.arange(steps // 2).astype(kind)
         far = np.arange(steps - 1 - steps // 2, -1, -1).astype(kind)
         if kind in LOW_PRECISION:

@@ -27,8 +27,9 @@ from ..core.dtypes import (
     default_numpy,
     natural_dtype,
 )
+from ..core.errors import no_memory
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node, OutputNode, versions_of
+from ..core.history import Node, OutputNode, known_as, versions_of
 from ..core.shapes import broadcast_shape
 from ..core.storage import LIBRARY, Storage, program_site
 from ..core.tensor import Tensor, make_tensor
@@ -91,7 +92,7 @@ def compute(impl: Callable[..., Any], arrays: Any, attrs: dict[str, Any]) -> Any
         with np.errstate(all="ignore"):
             return impl(*arrays, **attrs)
     except MemoryError as error:
-        raise RuntimeError(f"DefaultCPUAllocator: can't allocate memory: {error}") from None
+        raise no_memory(error) from None
 
 
 def apply(record: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any] | None = None) -> Any:
@@ -567,6 +568,8 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
     large = record.large
     any_dtype = not float_only
     plain = not record.refuses  # of what ``check`` may say, nothing is about floats
+    commutes = name in ("add", "mul")  # as PyTorch, whose node has the tensor first then
+    reflected_name = "RsubBackward1" if name == "sub" else None
 
     def operator(self: Tensor, other: Any) -> Any:
         x = self._array
@@ -672,15 +675,17 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 array = compute(impl, (number, x), {})
             except TypeError:  # NumPy has no loop for the dtype: said in PyTorch's words there
                 return apply(record, (other, self))
-            return attach(record, (other, self), {}, array)
-        if is_number(other) or isinstance(other, Tensor):
-            return apply(record, (other, self))
-        return NotImplemented
+            result = attach(record, (self, other) if commutes else (other, self), {}, array)
+            return result if reflected_name is None else known_as(result, reflected_name)
+        if is_number(other):
+            result = apply(record, (self, other) if commutes and type(x) is ndarray else (other, self))
+            return result if reflected_name is None else known_as(result, reflected_name)
+        return apply(record, (other, self)) if isinstance(other, Tensor) else NotImplemented
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
         if isinstance(input, Tensor):
             result = method(input, other)
-        elif isinstance(other, Tensor):
+        elif isinstance(other, Tensor) and input is not None:
             result = apply(record, (input, other))
         elif name in _OF_TWO_NUMBERS and is_number(input) and is_number(other):
             result = apply(record, (_number_tensor(input), _number_tensor(other)))

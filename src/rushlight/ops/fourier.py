@@ -7,19 +7,20 @@ of points, 2 by the number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import index
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import C64, C128, F32, F64, INEXACT, OF_NUMPY, default_numpy, dtype
-from ..core.history import Node
+from ..core.history import Node, known_as
 from ..core.shapes import LONG_DIMENSION, alone, check_fits, wrap_dim
 from ..core.tensor import Tensor, make_tensor
 from ..runtime import direct
+from ..runtime.pending import Pending
 from ..runtime.transposed_copy import contiguous as row_major
 from .complex_numbers import conj, real
 from .conversion import to
@@ -27,7 +28,7 @@ from .creation import check_layout, numpy_dtype, out_dtype
 from .define import Primitive
 from .dispatch import apply, type_name, write_out
 from .joining import cat
-from .movement import narrow
+from .movement import narrow, permute
 from .numpy_names import numpy_names
 from .placement import tensor_beside
 from .pointwise import mul
@@ -40,6 +41,40 @@ FORWARD_NORMS = ("backward", "ortho", "forward")  # NumPy's names of the scales 
 INVERSE_NORMS = ("forward", "ortho", "backward")
 
 # --- primitives -------------------------------------------------------------------------------------------------------
+
+
+def _by_stride(x: Array, axes: Iterable[int]) -> list[int]:
+    """``axes``, those first whose elements lie furthest apart."""
+    return sorted(axes, key=lambda axis: -x.strides[axis])
+
+
+def _laid_out(
+    compute: Callable[[Array, tuple[int, ...]], Any], x: Array, axes: tuple[int, ...], order: list[int]
+) -> Any:
+    """``compute(x, axes)`` whose result's dimensions lie in memory in this order.
+
+    As in PyTorch the transformed ones lie inside of the others: ``view`` takes what it takes there, and what is drawn for
+    each element (a dropout) goes to the same ones.
+    """
+    if type(x) is not np.ndarray:
+        return compute(x, axes)
+    if order == list(range(x.ndim)):
+        return row_major(compute(x, axes))
+    inner = compute(x.transpose(order), tuple([order.index(axis) for axis in axes]))
+    return row_major(inner).transpose(np.argsort(order))
+
+
+def _order_of_complex(x: Array, axes: tuple[int, ...]) -> list[int]:
+    return [*_by_stride(x, [axis for axis in range(x.ndim) if axis not in axes]), *_by_stride(x, axes)]
+
+
+def _order_of_half(x: Array, axes: tuple[int, ...]) -> list[int]:
+    return [axis for axis in _order_of_complex(x, axes) if axis != axes[-1]] + [axes[-1]]
+
+
+def _order_of_whole(x: Array, axes: tuple[int, ...]) -> list[int]:
+    # PyTorch transforms along the other axes first, and what comes of it along the last.
+    return [axis for axis in _order_of_complex(x, axes[:-1]) if axis != axes[-1]] + [axes[-1]]
 
 
 def _by_kernel(x: Array, axes: tuple[int, ...], scale: int, inverse: bool, half: bool) -> Any:
@@ -67,6 +102,10 @@ def _complex_impl(x: Array, axes: tuple[int, ...], scale: int, forward: bool) ->
         return x.astype(C128 if x.dtype in (F64, C128) else C64)
     if not x.size:  # NumPy's own loop over nothing would still refuse some shapes
         return np.zeros(x.shape, C128 if x.dtype in (F64, C128) else C64)
+    return _laid_out(lambda x, axes: _complex(x, axes, scale, forward), x, axes, _order_of_complex(x, axes))
+
+
+def _complex(x: Array, axes: tuple[int, ...], scale: int, forward: bool) -> Any:
     transformed = _by_kernel(x, axes, scale, not forward, False)
     if transformed is not None:
         return transformed
@@ -97,6 +136,10 @@ def _half_impl(x: Array, axes: tuple[int, ...], scale: int) -> Any:
         shape = list(x.shape)
         shape[axes[-1]] = shape[axes[-1]] // 2 + 1
         return np.zeros(shape, C128 if x.dtype is F64 else C64)
+    return _laid_out(lambda x, axes: _half(x, axes, scale), x, axes, _order_of_half(x, axes))
+
+
+def _half(x: Array, axes: tuple[int, ...], scale: int) -> Any:
     transformed = _by_kernel(x, axes, scale, False, True)
     if transformed is not None:
         return transformed
@@ -119,11 +162,15 @@ FFT_HALF = Primitive("fft_real_to_half", _half_impl, _half_vjp, grad_name="FftR2
 
 def _whole_impl(x: Array, axes: tuple[int, ...], scale: int, length: int) -> Any:
     """The real numbers (``length`` along the last of ``axes``) whose transform's half is ``x``, unless scaled."""
-    lengths = [x.shape[axis] for axis in axes[:-1]] + [length]
     if not x.size:
         shape = list(x.shape)
         shape[axes[-1]] = length
         return np.zeros(shape, F64 if x.dtype in (F64, C128) else F32)
+    return _laid_out(lambda x, axes: _whole(x, axes, scale, length), x, axes, _order_of_whole(x, axes))
+
+
+def _whole(x: Array, axes: tuple[int, ...], scale: int, length: int) -> Any:
+    lengths = [x.shape[axis] for axis in axes[:-1]] + [length]
     if len(axes) == 1:
         return np.fft.irfft(x, length, axes[0], INVERSE_NORMS[scale])  # type: ignore[arg-type]
     return np.fft.irfftn(x, lengths, axes=axes, norm=INVERSE_NORMS[scale])  # type: ignore[arg-type]
@@ -146,6 +193,30 @@ def _whole_vjp(g: Tensor, node: Node) -> Tensor:
 
 
 FFT_WHOLE = Primitive("fft_half_to_real", _whole_impl, _whole_vjp, grad_name="FftC2RBackward0")
+
+
+def _transformed(record: Primitive, x: Tensor, attrs: dict[str, Any]) -> Tensor:
+    array: Any = x._array
+    axes = attrs["axes"]
+    if isinstance(array, Pending) and axes and array.size:
+        # The results of a recording's records lie in one order; what is a view of them in another does so there too.
+        like: Any = array  # (it has strides)
+        order = _ORDERS[record.name](like, axes)
+        if order != list(range(array.ndim)):
+            moved = apply(
+                record, (permute(x, order),), {**attrs, "axes": tuple([order.index(axis) for axis in axes])}
+            )
+            return known_as(
+                permute(moved, [int(place) for place in np.argsort(order)]), str(record.grad_name)
+            )
+    return apply(record, (x,), attrs)  # type: ignore[no-any-return]
+
+
+_ORDERS: Final = {
+    FFT_COMPLEX.name: _order_of_complex,
+    FFT_HALF.name: _order_of_half,
+    FFT_WHOLE.name: _order_of_whole,
+}
 
 # --- arguments --------------------------------------------------------------------------------------------------------
 
@@ -280,7 +351,7 @@ def _along_one(input: Tensor, n: int | None, dim: int, norm: str | None, forward
     input = _floating(input, name)
     dim, n = _one_dim(input, dim, n)
     attrs = {"axes": (dim,), "scale": _scale(norm, forward), "forward": forward}
-    return apply(FFT_COMPLEX, (resized(input, dim, n),), attrs)  # type: ignore[no-any-return]
+    return _transformed(FFT_COMPLEX, resized(input, dim, n), attrs)
 
 
 @numpy_names
@@ -298,7 +369,7 @@ def rfft(
     """
     input = _floating(input, "rfft", True)
     dim, n = _one_dim(input, dim, n)
-    result = apply(FFT_HALF, (resized(input, dim, n),), {"axes": (dim,), "scale": _scale(norm, True)})
+    result = _transformed(FFT_HALF, resized(input, dim, n), {"axes": (dim,), "scale": _scale(norm, True)})
     return _finish(result, out, "rfft")
 
 
@@ -323,7 +394,7 @@ def _to_real(input: Tensor, n: int | None, dim: int, norm: str | None, forward: 
     dim, n = _one_dim(input, dim, n)
     half = resized(conj(input) if forward else input, dim, n // 2 + 1)
     attrs = {"axes": (dim,), "scale": _scale(norm, forward), "length": n}
-    return apply(FFT_WHOLE, (half,), attrs)  # type: ignore[no-any-return]
+    return _transformed(FFT_WHOLE, half, attrs)
 
 
 @numpy_names
@@ -353,7 +424,7 @@ def ihfft(
     """
     input = _floating(input, "ihfft", True)
     dim, n = _one_dim(input, dim, n)
-    half = apply(FFT_HALF, (resized(input, dim, n),), {"axes": (dim,), "scale": _scale(norm, False)})
+    half = _transformed(FFT_HALF, resized(input, dim, n), {"axes": (dim,), "scale": _scale(norm, False)})
     return _finish(conj(half), out, "ihfft")
 
 
@@ -371,7 +442,7 @@ def _along_several(input: Tensor, s: Dims, dim: Dims, norm: str | None, forward:
     input = _floating(input, name)
     dims, sizes = _some_dims(input, dim, s, name)
     attrs = {"axes": dims, "scale": _scale(norm, forward), "forward": forward}
-    return apply(FFT_COMPLEX, (_resized_all(input, dims, sizes),), attrs)  # type: ignore[no-any-return]
+    return _transformed(FFT_COMPLEX, _resized_all(input, dims, sizes), attrs)
 
 
 def fftn(
@@ -408,7 +479,7 @@ def _half_of_several(input: Tensor, s: Dims, dim: Dims, norm: str | None, forwar
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
     attrs = {"axes": dims, "scale": _scale(norm, forward)}
-    return apply(FFT_HALF, (_resized_all(input, dims, sizes),), attrs)  # type: ignore[no-any-return]
+    return _transformed(FFT_HALF, _resized_all(input, dims, sizes), attrs)
 
 
 def _several_to_real(input: Tensor, s: Dims, dim: Dims, norm: str | None, forward: bool, name: str) -> Tensor:
@@ -420,7 +491,7 @@ def _several_to_real(input: Tensor, s: Dims, dim: Dims, norm: str | None, forwar
     _points(length)
     input = _resized_all(input, dims, [*sizes[:-1], length // 2 + 1])
     attrs = {"axes": dims, "scale": _scale(norm, forward), "length": length}
-    return apply(FFT_WHOLE, (conj(input) if forward else input,), attrs)  # type: ignore[no-any-return]
+    return _transformed(FFT_WHOLE, conj(input) if forward else input, attrs)
 
 
 def irfftn(

@@ -20,6 +20,7 @@ from ..core.history import Node, known_as
 from ..core.tensor import Tensor, as_array
 from ..runtime import special_functions
 from ..runtime.special_functions import in_float64
+from ..runtime.special_kernels import kernel_of
 from .comparison import bitwise_and, eq, gt, isnan, le, logical_and, logical_or, lt, where
 from .complex_numbers import check_parts, complex, conj_of, imag, real, write_complex_out
 from .creation import zeros_like
@@ -406,11 +407,15 @@ def _bell(x: Tensor) -> Tensor:
     return exp(neg(square(x)))  # type: ignore[no-any-return]
 
 
-def _few_by_python(function: Callable[[float], float], impl: Any, few: int) -> Any:
+def _few_by_python(function: Callable[[float], float], impl: Any, few: int, kernel: Any = None) -> Any:
     """``impl``, and for up to ``few`` float32 numbers Python's ``function``, as good before it is rounded: dozens of NumPy's
     operations on a few numbers take longer than the numbers one by one."""
 
     def computed(x: Any) -> Any:
+        if kernel is not None and x.size > 8:
+            result = kernel(x)
+            if result is not None:
+                return special_functions.in_order_of(x, result)
         if x.size <= few and x.dtype is F32 and type(x) is np.ndarray:
             try:
                 numbers = [function(number) for number in x.reshape(-1).tolist()]
@@ -440,7 +445,7 @@ ERFC = Primitive(
 )
 ERFINV = Primitive(
     "erfinv",
-    in_float64(special_functions.erfinv),
+    in_float64(special_functions.erfinv, kernel_of("erfinv")),
     by_derivative(lambda y: exp(square(y)) * (1 / _TWO_OVER_ROOT_PI)),
     rule=FLOAT,
     saves_output=True,
@@ -448,20 +453,23 @@ ERFINV = Primitive(
 )
 LGAMMA = Primitive(
     "lgamma",
-    _few_by_python(math.lgamma, in_float64(special_functions.lgamma), 1024),
+    _few_by_python(math.lgamma, in_float64(special_functions.lgamma), 1024, kernel_of("lgamma")),
     by_derivative(lambda x: digamma(x)),  # noqa: PLW0108 - defined below
     rule=FLOAT,
     saves=INPUT,
     refuses="c",
 )
+
+
+def _polygamma_impl(x: Any, n: int) -> Any:
+    if n > 10_000:  # of so high an order the factorial is inf and the zeta function 0 to float64's precision
+        return np.full_like(x, np.nan)
+    return special_functions.polygamma_of_floats(n)(x)
+
+
 POLYGAMMA = Primitive(
     "polygamma",
-    # Of so high an order the factorial is inf and the zeta function 0 to float64's precision.
-    lambda x, n: (
-        np.full_like(x, np.nan)
-        if n > 10_000
-        else in_float64(lambda array: special_functions.polygamma(n, array))(x)
-    ),
+    _polygamma_impl,
     lambda g, node: mul(g, polygamma(node.attrs["n"] + 1, node.unpack()[0])),
     rule=FLOAT,
     saves=INPUT,

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.device import OF_ARRAYS
 from ..core.dtypes import BOOL, I64, INEXACT, LOW_PRECISION
+from ..core.errors import no_memory
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, versions_of
 from ..core.shapes import count
@@ -165,6 +166,8 @@ def _index_impl(x: Any, *arrays: Any, dims: tuple[int, ...]) -> Any:
         if not x.size:
             return np.empty(_empty_selection(x, arrays, dims), x.dtype)
         raise cast_index_error(error) from None
+    except MemoryError as error:
+        raise no_memory(error) from None
     return result if result.flags.c_contiguous else np.ascontiguousarray(result)
 
 

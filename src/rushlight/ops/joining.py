@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.dtypes import PROMOTED
+from ..core.errors import no_memory
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.memory_order import in_channels_last, suggests_channels_last
@@ -136,6 +137,8 @@ def cat(
             joined = row_major(joined) if type(joined) is ndarray else joined.copy()
         if ndim > 3 and type(joined) is ndarray and not parts[0].flags.c_contiguous:
             joined = _ordered(joined, parts)
+    except MemoryError as error:
+        raise no_memory(error) from None
     except ValueError:
         _refuse_shapes(arrays, dim)
         raise
@@ -291,11 +294,15 @@ def stack(
         operands, arrays = _stackable(tensors)
     if elsewhere:
         joined = run(STACK, arrays_of(operands), {"dim": dim})
-    elif dim == 0 and shape:
-        joined = np_concatenate(arrays).reshape(len(arrays), *shape)
     else:
-        inserted = (*shape[:dim], 1, *shape[dim:])
-        joined = np_concatenate([array.reshape(inserted) for array in arrays], dim)
+        try:
+            if dim == 0 and shape:
+                joined = np_concatenate(arrays).reshape(len(arrays), *shape)
+            else:
+                inserted = (*shape[:dim], 1, *shape[dim:])
+                joined = np_concatenate([array.reshape(inserted) for array in arrays], dim)
+        except MemoryError as error:
+            raise no_memory(error) from None
     if not joined.flags.c_contiguous:  # NumPy keeps the order of transposed parts
         joined = row_major(joined) if type(joined) is ndarray else joined.copy()
     node = None

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import BOOL, COMPLEXES, F32, F64, FLOATS, INEXACT, LOW_PRECISION, OF_NUMPY, NumpyDType
+from ..core.dtypes import (
+    BOOL,
+    COMPLEXES,
+    F32,
+    F64,
+    FLOATS,
+    INEXACT,
+    LOW_PRECISION,
+    OF_NUMPY,
+    NumpyDType,
+    can_cast,
+)
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, known_as, versions_of
 from ..core.shapes import broadcast_shape, count
@@ -142,6 +153,21 @@ def write_exact(out: Tensor, result: Tensor, name: str = "product") -> Tensor:
             f"Expected out tensor to have dtype {c_name(result._array.dtype)}, "
             f"but got {c_name(out._array.dtype)} instead"
         )
+    return write_out(out, result, name)
+
+
+def check_castable(out: Any, result: Tensor, name: str, noun: str) -> None:
+    """``RuntimeError`` where ``out`` is a tensor of a dtype that the result's can't be cast to, like real for complex."""
+    if isinstance(out, Tensor) and not can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            f"{name}: Expected {noun} to be safely castable from {type_name(result._array.dtype)} dtype, but got {noun} with "
+            f"dtype {type_name(out._array.dtype)}"
+        )
+
+
+def write_castable(out: Tensor, result: Tensor, name: str, noun: str) -> Tensor:
+    """``out=`` of what may be of any dtype that the result's can be cast to."""
+    check_castable(out, result, name, noun)
     return write_out(out, result, name)
 
 

@@ -362,6 +362,16 @@ def _linear_vjp(g: Tensor, node: Node) -> Any:
     return grad_bias, grad_x, grad_w
 
 
+def _linear_name(node: Node) -> str:
+    """The last of PyTorch's nodes: of the product, or of the view that gives it the input's shape."""
+    biased = node.edges[0] is not None
+    if len(node.shape) == 2:
+        return "AddmmBackward0" if biased else "MmBackward0"
+    if biased:
+        return "ViewBackward0"
+    return "UnsafeViewBackward0" if len(node.shape) > 2 else "SqueezeBackward4"
+
+
 # The operands are in the order of PyTorch's addmm, whose name its node has there, so that programs which walk `grad_fn`
 # find the same neighbours.
 LINEAR = Primitive(
@@ -369,9 +379,7 @@ LINEAR = Primitive(
     _linear_impl,
     _linear_vjp,
     saves=_SAVES_FACTORS,
-    grad_name=NamedByNode(
-        lambda node: "MmBackward0" if node.edges[0] is None and len(node.shape) == 2 else "AddmmBackward0"
-    ),
+    grad_name=NamedByNode(_linear_name),
     samples=lambda: [
         (np.ones(4), np.ones((2, 3)), np.ones((4, 3))),
         (None, np.ones((2, 2, 3)), np.ones((4, 3))),

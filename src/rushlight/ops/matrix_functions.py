@@ -32,7 +32,7 @@ from .decompositions import (
 from .define import Primitive
 from .dispatch import apply, as_array, is_number, type_name, write_out
 from .joining import cat
-from .linalg import batched, matmul, mH_of, write_exact
+from .linalg import batched, matmul, mH_of, write_castable, write_exact
 from .movement import permute, reshape, unsqueeze
 from .norms import matrix_norm
 from .placement import tensor_beside
@@ -286,7 +286,7 @@ def pinv(
         return for_each_example(pinv, (A,), hermitian=hermitian, atol=atol, rtol=rtol)  # type: ignore[no-any-return]
     attrs = {"atol": _tolerance_array(atol), "rtol": _tolerance_array(rtol), "hermitian": hermitian}
     result = apply(PINV, (A,), attrs)
-    return result if out is None else write_out(out, result, "linalg_pinv")
+    return result if out is None else write_castable(out, result, "linalg.pinv", "result")
 
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:

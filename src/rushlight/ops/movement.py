@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.device import OF_ARRAYS, strided
 from ..core.dtypes import F32, F64, FLOATS, OF_NUMPY, NumpyDType, dtype, dtype as Dtype, float8_e4m3fn
+from ..core.errors import no_memory
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, UntrackedNode, known_as
 from ..core.memory_order import ordered_like
@@ -430,7 +431,10 @@ def clone(input: Tensor, *, memory_format: object = None) -> Tensor:
     if memory_format is not None:
         check_rank(array, memory_format)
     # A tensor whose elements do not overlap keeps its layout; an expanded one becomes contiguous.
-    copied = array.copy() if 0 in array.strides and array.size > 1 else array.copy(order="K")
+    try:
+        copied = array.copy() if 0 in array.strides and array.size > 1 else array.copy(order="K")
+    except MemoryError as error:
+        raise no_memory(error) from None
     edge = input._node
     if edge is None or not grad_enabled():
         return held(make_tensor(copied))

@@ -13,6 +13,7 @@ from ..core.shapes import LONG_DIMENSION, check_fits
 from ..core.tensor import Tensor
 from ..runtime import special_functions
 from ..runtime.special_functions import in_float64
+from ..runtime.special_kernels import kernel_of
 from .comparison import bitwise_and, eq, gt, le, lt, where
 from .define import Primitive, Rule
 from .dispatch import binary, inplace_form, unary, write_out
@@ -31,7 +32,7 @@ def _erfcx_vjp(g: Tensor, node: Node) -> Tensor:
 
 ERFCX = Primitive(
     "erfcx",
-    in_float64(special_functions.erfcx),
+    in_float64(special_functions.erfcx, kernel_of("erfcx")),
     _erfcx_vjp,
     rule=FLOAT,
     saves=INPUT,
@@ -40,7 +41,7 @@ ERFCX = Primitive(
 )
 NDTRI = Primitive(
     "ndtri",
-    in_float64(special_functions.ndtri),
+    in_float64(special_functions.ndtri, kernel_of("ndtri")),
     by_derivative(lambda y: exp(square(y) * 0.5) * math.sqrt(2 * math.pi)),
     rule=FLOAT,
     saves_output=True,

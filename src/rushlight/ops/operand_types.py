@@ -99,7 +99,11 @@ def number_array(number: Any, dtype: NumpyDType) -> NDArray[Any]:
 
 def check_tensors(name: str, operands: tuple[Any, ...]) -> None:
     for position, operand in enumerate(operands):
-        if not isinstance(operand, Tensor) and not is_number(operand) and operand is not None:
+        if (
+            not isinstance(operand, Tensor)
+            and not is_number(operand)
+            and not (operand is None and name == "clamp")
+        ):
             raise TypeError(
                 f"{name}(): argument {position + 1} must be Tensor or number, not {type(operand).__name__}"
             )

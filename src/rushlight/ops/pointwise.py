@@ -227,7 +227,9 @@ sub.__doc__ = "``input - alpha * other``: two tensors that broadcast, or a tenso
 def _rsub_method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``other - alpha * self``."""
     _check_subtraction(self, other)
-    return sub(other, self, alpha=alpha)  # type: ignore[no-any-return]
+    return known_as(
+        sub(other, self, alpha=alpha), "RsubBackward0" if isinstance(other, Tensor) else "RsubBackward1"
+    )
 
 
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:

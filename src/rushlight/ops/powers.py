@@ -130,7 +130,14 @@ def _log_of_number(number: Any, like: Tensor) -> Tensor:
 
 
 POW = Primitive(
-    "pow", _pow_impl, _pow_vjp, rule=PROMOTE, saves=((0, BOTH), (1, BOTH)), saves_output=True, refuses="b"
+    "pow",
+    _pow_impl,
+    _pow_vjp,
+    rule=PROMOTE,
+    saves=((0, BOTH), (1, BOTH)),
+    saves_output=True,
+    refuses="b",
+    grad_name="PowBackward1",
 )
 
 
@@ -221,7 +228,9 @@ def _pow_method(self: Tensor, exponent: Any) -> Tensor:
 
 
 def _rpow(self: Tensor, other: Any) -> Any:
-    return apply(POW, (other, self)) if is_number(other) or isinstance(other, Tensor) else NotImplemented
+    if is_number(other):
+        return known_as(apply(POW, (other, self)), "PowBackward2")
+    return apply(POW, (other, self)) if isinstance(other, Tensor) else NotImplemented
 
 
 def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
@@ -237,7 +246,7 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     if isinstance(input, Tensor):
         result = _pow_method(input, exponent)
     elif isinstance(exponent, Tensor):
-        result = apply(POW, (input, exponent))
+        result = known_as(apply(POW, (input, exponent)), "PowBackward2")
     else:
         raise TypeError(f"pow(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return result if out is None else write_out(out, result, "pow")

@@ -452,7 +452,16 @@ def trace(input: Tensor) -> Tensor:
 def _cross_impl(a: Array, b: Array, dim: int) -> Any:
     if a.dtype in LOW_PRECISION:
         return _cross_impl(a.astype(F32), b.astype(F32), dim).astype(a.dtype)
-    return np.cross(a, b, axis=dim)
+    # np.cross of three dimensions, without its moving of axes.
+    before: Any = (slice(None),) * dim
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
+    (a0, a1, a2), (b0, b1, b2), parts = [
+        [each[(*before, i, ...)] for i in range(3)] for each in (a, b, result)
+    ]
+    for part, (p, q, r, s) in zip(parts, ((a1, b2, a2, b1), (a2, b0, a0, b2), (a0, b1, a1, b0)), strict=True):
+        np.multiply(p, q, out=part)
+        part -= r * s
+    return result
 
 
 def _cross_vjp(g: Tensor, node: Node) -> Any:

@@ -11,6 +11,7 @@ from ..core import random_streams
 from ..core.arguments import check_flag, check_tensor as check_tensor_argument
 from ..core.device import CPU, LOADERS, OF_ARRAYS, DeviceLike, device as Device, device_of, require_available
 from ..core.dtypes import I64, OF_NUMPY, NumpyDType, default_numpy, dtype
+from ..core.errors import no_memory
 from ..core.generator import SEEDS_ELSEWHERE, Generator as Generator, default_generator as default_generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.shapes import broadcast_shape
@@ -41,7 +42,10 @@ class _Streams:
                 return source.draw(function, *args, **kwargs)
             if DRAW is None:
                 args = tuple([np.asarray(a) if type(a) is Pending else a for a in args])
-                return function(source, *args, **kwargs)
+                try:
+                    return function(source, *args, **kwargs)
+                except MemoryError as error:
+                    raise no_memory(error) from None
             return DRAW(function, source, args, kwargs)
 
         setattr(self, name, draw)
@@ -204,14 +208,22 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
                 return _finish(drawn, None, requires_grad, name + "_like")
             (uniform_ if name == "rand" else normal_)(made, generator=generator)
             return _finish(made._array, None, requires_grad, name + "_like")
-        if memory_format is None or str(memory_format) == "torch.preserve_format":
-            target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")
-        else:
-            target = laid_out(np.empty(array.shape, kind), memory_format)
+        try:
+            if memory_format is None or str(memory_format) == "torch.preserve_format":
+                target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")
+            else:
+                target = laid_out(np.empty(array.shape, kind), memory_format)
+        except MemoryError as error:
+            raise no_memory(error) from None
         if target.flags.c_contiguous:
             target = draw(_source(generator), array.shape, kind)
         else:  # the numbers that the in-place method draws for such a layout
-            (uniform_ if name == "rand" else normal_)(make_tensor(target), generator=generator)
+            source = _source(generator)
+            if name == "rand":
+                values = streams.uniform(source, array.shape, kind, 0.0, 1.0)
+            else:
+                values = streams.normal(source, array.shape, kind, 0.0, 1.0, False)
+            target = random_streams.arranged_in_memory_order(target, values)
         return _finish(target, None, requires_grad, name + "_like")
 
     function.__name__ = function.__qualname__ = name

@@ -12,8 +12,9 @@ from ..core.dtypes import FLOATS, I64
 from ..core.history import Node, known_as
 from ..core.shapes import broadcast_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor, storage_of
-from ..runtime.batched import Batched, whole
+from ..runtime.batched import Batched, bottom, whole
 from ..runtime.large import run_large
+from ..runtime.pending import Pending
 from .accumulation import positions_along, update_at
 from .comparison import eq, logical_and, where
 from .define import Primitive
@@ -616,7 +617,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if not array.size:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    else:
+    elif num_classes < 1 or type(bottom(array)) is not Pending:  # what a recording holds, scatter checks when it runs
         if int(whole(array).min()) < 0:
             raise RuntimeError("Class values must be non-negative.")
         if num_classes == -1:

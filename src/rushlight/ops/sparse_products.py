@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import check_tensor
 from ..core.dtypes import INEXACT, dtype as Dtype
 from ..core.history import Node, known_as
 from ..core.shapes import wrap_dim
@@ -172,6 +173,8 @@ def sampled_addmm(
         >>> torch.sparse.sampled_addmm(torch.eye(2).to_sparse_csr(), torch.ones(2, 3), torch.ones(3, 2)).values()
         tensor([4., 4.])
     """
+    for argument, given in (("input", input), ("mat1", mat1), ("mat2", mat2)):
+        check_tensor("sampled_addmm", argument, given)
     if not is_sparse(input) or input._array.layout != CSR:
         raise RuntimeError(
             f"sampled_addmm: Expected self to be Sparse CSR tensor but got layout {input.layout}"

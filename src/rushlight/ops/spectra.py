@@ -31,7 +31,7 @@ from .decompositions import (
 )
 from .define import Primitive
 from .dispatch import apply, type_name
-from .linalg import batched, mH_of, write_exact
+from .linalg import batched, check_castable, mH_of, write_castable, write_exact
 from .movement import narrow, unsqueeze
 from .placement import tensor_beside
 from .reductions import sum as sum_of
@@ -203,7 +203,11 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
     """
     check_square(A, "linalg.eig")
     check_kernel(A, "linalg_eig_cpu")
-    return named_result("linalg_eig", apply(EIG, (A,)), out)
+    results = apply(EIG, (A,))
+    if isinstance(out, tuple | list):
+        for given, result, noun in zip(out, results, ("eigenvalues", "eigenvectors"), strict=False):
+            check_castable(given, result, "torch.linalg.eig", noun)
+    return named_result("linalg_eig", results, out)
 
 
 def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -217,7 +221,7 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     check_square(A, "linalg.eigvals")
     check_kernel(A, "linalg_eig_cpu")
     result: Tensor = apply(EIG, (A,))[0]
-    return result if out is None else write_exact(out, result, "linalg_eigvals")
+    return result if out is None else write_castable(out, result, "torch.linalg.eigvals", "eigenvalues")
 
 
 # --- svd --------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node
 from ..core.shapes import Shape, as_shape, wrap_dim
 from ..core.tensor import Tensor, make_tensor
+from ..runtime.batched import Batched
 from ..runtime.pending import address
 from .conversion import memory_root, storage_offset
 from .define import Primitive
@@ -84,13 +85,19 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
 def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any = None) -> Any:
     """The elements of the memory of ``x``, counted from ``offset`` elements behind its first one."""
     if type(x) is not np.ndarray and hasattr(x, "through"):
+        if type(x) is Batched:
+            _check_inside_example(x, size, stride, offset)
         return x.through(_strided_impl, size, stride, offset)
     root = memory_root(x)
-    start = address(x) - address(root) + offset * x.itemsize
+    # Then the first elements of both are the same.
+    whole = root.nbytes == x.nbytes and root.flags.c_contiguous and x.flags.c_contiguous
+    start = offset * x.itemsize
+    if not whole:
+        start += address(x) - address(root)
     last = sum([(n - 1) * s for n, s in zip(size, stride, strict=True)])
     if 0 in size:
         return placed_beside(np.empty(size, x.dtype), x)
-    if not root.flags.forc and not _is_dense(root):
+    if not whole and not root.flags.forc and not _is_dense(root):
         raise RuntimeError(
             "as_strided: the memory of this tensor does not belong to a contiguous array; clone() it first"
         )
@@ -100,9 +107,24 @@ def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any =
             f"{x.itemsize} requiring a storage size of {start + (last + 1) * x.itemsize} are out of bounds for storage of size "
             f"{root.nbytes}"
         )
+    if whole and x.dtype.kind in "fciub":
+        return np.ndarray(size, x.dtype, root, start, [s * x.itemsize for s in stride])
     memory = strided(root, (root.size,), (root.itemsize,)).view(np.uint8)
     elements = memory[start : start + (last + 1) * x.itemsize].view(x.dtype)
     return strided(elements, size, tuple([s * x.itemsize for s in stride]))
+
+
+def _check_inside_example(x: Any, size: Shape, stride: Shape, offset: int) -> None:
+    """Behind the last element of an example the memory is another's, or nobody's."""
+    last = offset + sum([(n - 1) * s for n, s in zip(size, stride, strict=True)])
+    end = sum([(n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides, strict=True)])
+    if 0 not in size and (offset < 0 or last > end):
+        raise RuntimeError(
+            f"result = tensor.as_strided({list(size)}, {list(stride)}, {offset}) can access memory outside of `tensor`. `result` "
+            f"can access some memory in range [{offset}, {last + 1}], but `tensor` can only access some memory in range "
+            f"[0, {end + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` call as a sequence of "
+            "PyTorch view operations"
+        )
 
 
 def _is_dense(array: Any) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.device import DeviceLike, placed, require_available
 from ..core.dtypes import F32, F64, OF_NUMPY, default_numpy, dtype
+from ..core.shapes import LONG_DIMENSION, check_fits
 from ..core.tensor import Tensor, make_tensor
 from .conversion import STRIDED
 
@@ -275,6 +276,8 @@ def _window(
     length = length.__index__()
     if length < 0:
         raise RuntimeError(f"{name} requires non-negative window_length, got window_length={length}")
+    if length > LONG_DIMENSION:
+        check_fits((length,), 8)
     result = make_tensor(
         placed((formula(length) if length else np.zeros(0)).astype(kind), require_available(device))
     )

@@ -90,6 +90,24 @@ class Adam(Optimizer):
         denominator = square.sqrt().add_(group["eps"] * correction)
         param.addcdiv_(mean, denominator, value=-lr * correction / (1 - beta1**step))
 
+    def update_differentiable(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
+        lr, weight_decay = group["lr"], group["weight_decay"]
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        step = state["step"].item()
+        if isinstance(weight_decay, Tensor) or weight_decay:
+            if group["decoupled_weight_decay"]:
+                param.mul_(1 - lr * weight_decay)
+            else:
+                grad = grad + param.clone() * weight_decay  # as it is before it changes below
+        mean = state["exp_avg"] = state["exp_avg"] * beta1 + grad * (1 - beta1)
+        square = state["exp_avg_sq"] = state["exp_avg_sq"] * beta2 + grad * grad * (1 - beta2)
+        if group["amsgrad"]:
+            square = state["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(square)
+        correction = (1 - beta2**step) ** 0.5
+        denominator = square.sqrt() + group["eps"] * correction
+        param.addcdiv_(mean * (-lr * correction / (1 - beta1**step)), denominator)
+
 
 def _check_tensor_betas(betas: tuple[Any, Any], *, one_by_one: bool) -> None:
     if not all(isinstance(beta, Tensor) for beta in betas):

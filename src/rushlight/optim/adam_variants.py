@@ -9,7 +9,7 @@ from ..core.tensor import Tensor
 from ..ops.bounds import maximum
 from ..ops.creation import ones, zeros_like
 from .adam import step_counter
-from .optimizer import Group, Optimizer, State, check_at_least, check_beta
+from .optimizer import Group, Optimizer, State, check_at_least, check_beta, shifted
 
 
 def _decayed(param: Tensor, grad: Tensor, group: Group) -> Tensor:
@@ -87,7 +87,7 @@ class NAdam(Optimizer):
         product *= momentum
         mean.lerp_(grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        denominator = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
+        denominator = shifted(square.div(1 - beta2**step).sqrt_(), group["eps"], group)
         past = product.item()
         param.addcdiv_(grad, denominator, value=-lr * (1.0 - momentum) / (1.0 - past))
         param.addcdiv_(mean, denominator, value=-lr * following / (1.0 - past * following))
@@ -144,7 +144,7 @@ class RAdam(Optimizer):
             rectified = math.sqrt(
                 (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
             )
-            adaptive = math.sqrt(correction2) / square.sqrt().add_(group["eps"])
+            adaptive = math.sqrt(correction2) / shifted(square.sqrt(), group["eps"], group)
             param.add_(corrected * group["lr"] * adaptive * rectified, alpha=-1.0)
         else:
             param.add_(corrected * group["lr"], alpha=-1.0)

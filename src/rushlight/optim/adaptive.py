@@ -7,7 +7,7 @@ from typing import Any
 from ..core.tensor import Tensor
 from ..ops.creation import full_like, zeros_like
 from .adam import step_counter
-from .optimizer import Group, Optimizer, State, check_at_least
+from .optimizer import Group, Optimizer, State, check_at_least, shifted
 
 
 class RMSprop(Optimizer):
@@ -65,7 +65,7 @@ class RMSprop(Optimizer):
             root = square.addcmul(mean, mean, value=-1).sqrt_()
         else:
             root = square.sqrt()
-        root.add_(group["eps"])
+        root = shifted(root, group["eps"], group)
         if group["momentum"] > 0:
             buffer = state["momentum_buffer"]
             buffer.mul_(group["momentum"]).addcdiv_(grad, root)
@@ -140,7 +140,7 @@ class Adagrad(Optimizer):
         if group["weight_decay"]:
             grad = grad.add(param, alpha=group["weight_decay"])
         total.addcmul_(grad, grad, value=1)
-        root = total.sqrt().add_(group["eps"])
+        root = shifted(total.sqrt(), group["eps"], group)
         param.addcdiv_(grad, root, value=-rate)
 
     def share_memory(self) -> None:
@@ -188,6 +188,8 @@ class Adadelta(Optimizer):
         if group["weight_decay"]:
             grad = grad.add(param, alpha=group["weight_decay"])
         square.mul_(rho).addcmul_(grad, grad, value=1 - rho)
-        delta = updates.add(eps).sqrt_().div_(square.add(eps).sqrt_()).mul_(grad)
+        delta, root = updates.add(eps).sqrt_(), square.add(eps).sqrt_()
+        # The history of a differentiable step holds both roots.
+        delta = delta.div(root).mul(grad) if group["differentiable"] else delta.div_(root).mul_(grad)
         updates.mul_(rho).addcmul_(delta, delta, value=1 - rho)
         param.add_(delta, alpha=-group["lr"])

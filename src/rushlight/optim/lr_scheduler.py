@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -87,7 +88,7 @@ class MultiplicativeLR(LambdaLR):
 
     def get_lr(self) -> list[float]:
         self._check_asked_by_step()
-        if self._is_initial or self.last_epoch <= 0:
+        if self._is_initial:
             return self._rates()
         return [rate * f(self.last_epoch) for f, rate in zip(self.lr_lambdas, self._rates(), strict=True)]
 
@@ -205,7 +206,7 @@ class ExponentialLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         self._check_asked_by_step()
-        if self._is_initial or self.last_epoch <= 0:
+        if self._is_initial:
             return self._rates()
         return [rate * self.gamma for rate in self._rates()]
 
@@ -251,7 +252,7 @@ class CosineAnnealingLR(LRScheduler):
     def get_lr(self) -> list[float]:
         self._check_asked_by_step()
         rates = self._rates()
-        if self._is_initial or self.last_epoch == 0:
+        if self._is_initial:
             return rates
         if self._step_count == 1 and self.last_epoch > 0:
             return self._get_closed_form_lr()
@@ -331,6 +332,8 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at the metric of one more epoch and reduce the rates if it has stopped improving."""
         current = float(metrics)
+        if epoch is not None:
+            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self.is_better(current, self.best):
             self.best = current
@@ -347,6 +350,15 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = self._rates()
 
     def _reduce_lr(self) -> None:
+        count = len(self.optimizer.param_groups)
+        if count != len(self.min_lrs):
+            if self.default_min_lr is None:
+                raise RuntimeError(
+                    f"The number of param groups in the `optimizer` ({count}) differs from when `ReduceLROnPlateau` was "
+                    f"initialized ({len(self.min_lrs)}), usually due to a new param group being added to the optimizer. "
+                    "Please modify the `min_lrs` field to match the length of the `optimizer` param groups."
+                )
+            self.min_lrs = [self.default_min_lr] * count
         for group, low in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
             old = float(value_of(group["lr"]))
             new = max(old * self.factor, low)

@@ -62,8 +62,8 @@ class Optimizer:
     sparse_name = ""  # what the refusal of one calls this class, where it names another one to use
 
     # Empty ones, for a subclass that wraps another optimizer and makes none of its own.
-    _step_pre_hooks: OrderedDict[int, Any] = OrderedDict()  # noqa: RUF012
-    _step_post_hooks: OrderedDict[int, Any] = OrderedDict()  # noqa: RUF012
+    _optimizer_step_pre_hooks: OrderedDict[int, Any] = OrderedDict()  # noqa: RUF012
+    _optimizer_step_post_hooks: OrderedDict[int, Any] = OrderedDict()  # noqa: RUF012
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -89,12 +89,12 @@ class Optimizer:
             self.add_param_group(dict(group) if isinstance(group, dict) else group)
 
     def _make_hook_tables(self) -> None:
-        self._step_pre_hooks = OrderedDict()
-        self._step_post_hooks = OrderedDict()
-        self._state_dict_pre_hooks: OrderedDict[int, Any] = OrderedDict()
-        self._state_dict_post_hooks: OrderedDict[int, Any] = OrderedDict()
-        self._load_pre_hooks: OrderedDict[int, Any] = OrderedDict()
-        self._load_post_hooks: OrderedDict[int, Any] = OrderedDict()
+        self._optimizer_step_pre_hooks = OrderedDict()
+        self._optimizer_step_post_hooks = OrderedDict()
+        self._optimizer_state_dict_pre_hooks: OrderedDict[int, Any] = OrderedDict()
+        self._optimizer_state_dict_post_hooks: OrderedDict[int, Any] = OrderedDict()
+        self._optimizer_load_state_dict_pre_hooks: OrderedDict[int, Any] = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks: OrderedDict[int, Any] = OrderedDict()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,6 +112,10 @@ class Optimizer:
         """Change ``param`` in place by one step; runs without recording history."""
         raise NotImplementedError(f"{type(self).__name__}: define update(), or override step()")
 
+    def update_differentiable(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
+        """As ``update``, with a history of what is done; a subclass whose options may need gradients defines it."""
+        self.update(param, grad, state, _with_numbers(group))
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; ``closure`` recomputes the loss, which is returned."""
         loss = None
@@ -125,9 +129,12 @@ class Optimizer:
         token = GRAD_MODE.set(differentiable)
         try:
             update, all_state = self._update_complex if self._has_complex else self.update, self.state
+            if differentiable and not self._has_complex:
+                update = self.update_differentiable
             for group in self.param_groups:
                 maximize = group.get("maximize", False)
-                options = group if isinstance(group.get("lr"), float) else _with_numbers(group)
+                exact = differentiable or isinstance(group.get("lr"), float)
+                options = group if exact else _with_numbers(group)
                 for param in group["params"]:
                     grad = param._grad
                     if grad is None:
@@ -153,6 +160,7 @@ class Optimizer:
 
     def _update_complex(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
         """One step of a parameter that may be complex: as that of the real and imaginary parts beside each other."""
+        group = _with_numbers(group)
         if param._array.dtype.kind != "c":
             self.update(param, grad, state, group)
             return
@@ -251,7 +259,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """Groups and state with parameters replaced by their numbers; tensors are shared, not copied."""
-        for hook in self._state_dict_pre_hooks.values():
+        for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
         number: dict[int, int] = {}
         groups = []
@@ -265,7 +273,7 @@ class Optimizer:
             number[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items()
         }
         result = {"state": state, "param_groups": groups}
-        for hook in self._state_dict_post_hooks.values():
+        for hook in self._optimizer_state_dict_post_hooks.values():
             changed = hook(self, result)
             if changed is not None:
                 result = changed
@@ -277,7 +285,7 @@ class Optimizer:
         Raises ``ValueError`` if the groups differ in number or size.
         """
         state_dict = dict(state_dict)
-        for hook in self._load_pre_hooks.values():
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
             changed = hook(self, state_dict)
             if changed is not None:
                 state_dict = changed
@@ -308,7 +316,7 @@ class Optimizer:
                 saved["param_names"] = own["param_names"]
             groups.append(saved)
         self.__setstate__({"state": state, "param_groups": groups})
-        for hook in self._load_post_hooks.values():
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -322,7 +330,7 @@ class Optimizer:
             for p in group["params"]
             if not is_lazy(p)
         )
-        if "_step_pre_hooks" not in self.__dict__:
+        if "_optimizer_step_pre_hooks" not in self.__dict__:
             self._make_hook_tables()
         for group in self.param_groups:
             for name, default in self.__dict__.get("defaults", {}).items():
@@ -339,28 +347,31 @@ class Optimizer:
     # --- hooks and printing -------------------------------------------------------------------------------------------
 
     def register_step_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before every step; a returned pair replaces the arguments."""
-        return RemovableHandle(self._step_pre_hooks, hook)
+        """Call ``hook(optimizer, args, kwargs)`` before every step; a returned pair replaces the arguments.
+
+        The optimizer itself is the first of ``args``.
+        """
+        return RemovableHandle(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after every step."""
-        return RemovableHandle(self._step_post_hooks, hook)
+        return RemovableHandle(self._optimizer_step_post_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(optimizer)`` before ``state_dict``."""
-        return _registered(self._state_dict_pre_hooks, hook, prepend)
+        return _registered(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(optimizer, state_dict)`` after ``state_dict``; what it returns replaces the result."""
-        return _registered(self._state_dict_post_hooks, hook, prepend)
+        return _registered(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(optimizer, state_dict)`` before loading; what it returns is loaded instead."""
-        return _registered(self._load_pre_hooks, hook, prepend)
+        return _registered(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(optimizer)`` after loading."""
-        return _registered(self._load_post_hooks, hook, prepend)
+        return _registered(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     @staticmethod
     def _group_tensors_by_device_and_dtype(tensorlistlist: Any, with_indices: bool = False) -> dict[Any, Any]:
@@ -408,19 +419,19 @@ def register_optimizer_step_post_hook(hook: Any) -> RemovableHandle:
 def _with_hooks(step: Any) -> Any:
     @wraps(step)
     def stepped(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if not self._step_pre_hooks and not self._step_post_hooks and not _for_all_pre and not _for_all_post:
+        if not self._optimizer_step_pre_hooks and not self._optimizer_step_post_hooks and not _for_all_pre and not _for_all_post:
             return step(self, *args, **kwargs)
-        for hook in (*_for_all_pre.values(), *self._step_pre_hooks.values()):
-            changed = hook(self, args, kwargs)
+        for hook in (*_for_all_pre.values(), *self._optimizer_step_pre_hooks.values()):
+            changed = hook(self, (self, *args), kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     raise RuntimeError(
                         f"step pre-hook must return None or a tuple of (new_args, new_kwargs), got {changed}"
                     )
-                args, kwargs = changed
+                args, kwargs = changed[0][1:], changed[1]
         result = step(self, *args, **kwargs)
-        for hook in (*self._step_post_hooks.values(), *_for_all_post.values()):
-            hook(self, args, kwargs)
+        for hook in (*self._optimizer_step_post_hooks.values(), *_for_all_post.values()):
+            hook(self, (self, *args), kwargs)
         return result
 
     stepped._runs_hooks = True  # type: ignore[attr-defined]
@@ -459,6 +470,11 @@ def _take_over(param: Tensor, value: Any, key: str | None = None) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return type(value)(_take_over(param, v) for v in value)  # type: ignore[call-arg]
     return value
+
+
+def shifted(root: Tensor, eps: float, group: Group) -> Tensor:
+    """``root + eps``, in place unless the history of the step, which holds ``root``, is kept."""
+    return root.add(eps) if group["differentiable"] else root.add_(eps)  # type: ignore[no-any-return]
 
 
 def check_at_least(name: str, value: Any, low: float) -> None:

@@ -61,3 +61,17 @@ class SGD(Optimizer):
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
         param.add_(grad, alpha=-group["lr"])
+
+    def update_differentiable(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
+        weight_decay, momentum = group["weight_decay"], group["momentum"]
+        if isinstance(weight_decay, Tensor) or weight_decay:
+            grad = grad + param.clone() * weight_decay  # the parameter changes below, and the history needs it as it is
+        if momentum:
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = grad.clone().detach()
+            else:
+                buffer = buffer * momentum + grad * (1 - group["dampening"])
+            state["momentum_buffer"] = buffer
+            grad = grad + buffer * momentum if group["nesterov"] else buffer
+        param.add_(grad * -group["lr"])

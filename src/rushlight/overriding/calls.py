@@ -20,6 +20,7 @@ from ..core.storage import LIBRARY
 from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
 from ..ops.dispatch import is_number
+from .below import WITHIN, Below, aten_name
 from .state import ALL, KINDS, OVERRIDES, STATE, ask, overrides_operations, overriding_arguments
 
 getframe = sys._getframe
@@ -140,6 +141,8 @@ def start_asking() -> None:
             _exchange(function, function, name in _MAKERS, False)
     if Tensor in OVERRIDABLE:
         return
+    for function in WITHIN:
+        _exchange(function, function, True, False)
     public = OVERRIDABLE[Tensor] = []
     methods = [
         (name, member)
@@ -269,6 +272,7 @@ def _give_code(function: FunctionType, go_on: Any) -> None:
 
 def _asking(twin: FunctionType, public: Any, only_modes: bool, operator: bool) -> Any:
     kinds, state = KINDS, STATE
+    within = public in WITHIN
 
     def go_on(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for value in args:
@@ -284,11 +288,22 @@ def _asking(twin: FunctionType, public: Any, only_modes: bool, operator: bool) -
         disabled = state.disabled
         if disabled and (disabled >= ALL or not state.modes):
             return twin(*args, **kwargs)
-        if only_modes and not state.modes:
+        if only_modes and (not state.modes or (within and type(state.modes[-1]) is not Below)):
             return twin(*args, **kwargs)
         owners = [] if disabled or only_modes else overriding_arguments(_flat(args, kwargs))
-        if not owners and not state.modes:
-            return twin(*args, **kwargs)
+        if not owners:
+            if not state.modes:
+                return twin(*args, **kwargs)
+            innermost = state.modes[-1]
+            if type(innermost) is Below:
+                if aten_name(public) is None:
+                    return twin(*args, **kwargs)
+                try:
+                    return innermost.asked(public, args, kwargs)
+                except TypeError:
+                    if not operator or all([_is_operand(value) for value in args]):
+                        raise
+                    return NotImplemented
         # The stand-in's own frame is between.
         if getframe(2).f_code.co_filename.startswith(_INSIDE):
             return twin(*args, **kwargs)
@@ -297,13 +312,17 @@ def _asking(twin: FunctionType, public: Any, only_modes: bool, operator: bool) -
             try:
                 return ask(public, owners, args, kwargs)[0]
             except TypeError:
-                if all(is_number(value) or value is None or isinstance(value, Tensor) for value in args):
+                if all([_is_operand(value) for value in args]):
                     raise
                 return NotImplemented
         result, types = ask(public, owners, args, kwargs)
         return refused(public, types) if result is NotImplemented else result
 
     return go_on
+
+
+def _is_operand(value: Any) -> bool:
+    return is_number(value) or value is None or isinstance(value, Tensor)
 
 
 def _flat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

@@ -17,6 +17,8 @@ ALL: Final = 2
 class _State(_local):
     modes: tuple[Any, ...] = ()  # the innermost last
     disabled: int = 0  # 1: types are not asked; 2: modes neither
+    # What a dispatch mode's handler is asked about: the operation, its arguments, and what carries it out.
+    call: tuple[Any, tuple[Any, ...], dict[str, Any], Callable[[], Any]] | None = None
 
 
 STATE: Final = _State()
@@ -107,7 +109,7 @@ def ask(
     ``NotImplemented``; and the types."""
     types = tuple([type(owner) for owner in owners])
     modes = STATE.modes
-    if modes and STATE.disabled < ALL:
+    if modes and STATE.disabled < ALL and hasattr(modes[-1], "__torch_function__"):
         STATE.modes = modes[:-1]
         try:
             result = modes[-1].__torch_function__(function, types, args, kwargs)

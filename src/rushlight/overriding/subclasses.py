@@ -68,6 +68,7 @@ def _make_subclass(
     """``data``'s memory, without its history, as an object of ``cls``; asks for a gradient if ``require_grad``."""
     if not isinstance(cls, type) or not issubclass(cls, Tensor):
         raise TypeError(f"cls must be a type (got {type(cls).__name__})")
+    _refuse_dispatching(cls)
     if not isinstance(data, Tensor):
         raise TypeError(f"_make_subclass(): argument 'data' must be Tensor, not {type(data).__name__}")
     alias = alias_of(data)
@@ -81,12 +82,22 @@ def _make_subclass(
 
 
 def _make_wrapper_subclass(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    """Raises ``NotImplementedError``: a tensor without memory needs ``__torch_dispatch__``, which is not there."""
+    """Raises ``NotImplementedError``: a tensor without memory would need a ``__torch_dispatch__``, which no type has here."""
     raise NotImplementedError(
         f"Tensor._make_wrapper_subclass: {cls.__name__} would have no memory of its own and answer for every operation in "
-        "__torch_dispatch__, which Rushlight does not have; use Tensor._make_subclass(cls, data), or a class of your own with "
-        "__torch_function__ that holds a tensor"
+        "__torch_dispatch__, which Rushlight asks of modes alone; use Tensor._make_subclass(cls, data), or a class of your own "
+        "with __torch_function__ that holds a tensor"
     )
+
+
+def _refuse_dispatching(cls: type) -> None:
+    """Raise ``NotImplementedError`` for a class whose ``__torch_dispatch__`` would never be asked."""
+    own = getattr(cls, "__torch_dispatch__", None)
+    if own is not None and own is not disabled_torch_function:
+        raise NotImplementedError(
+            f"{cls.__name__}.__torch_dispatch__: Rushlight asks modes alone (torch.utils._python_dispatch.TorchDispatchMode), "
+            "not types of tensors; give the class a __torch_function__"
+        )
 
 
 def _init_subclass(cls: type[Tensor], **kwargs: Any) -> None:

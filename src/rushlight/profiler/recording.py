@@ -34,8 +34,8 @@ class Recorded:
     """One event: what ran, from when to when (nanoseconds of ``time.perf_counter_ns``), inside what."""
 
     __slots__ = (
-        "arguments", "category", "end", "flops", "memory", "name", "parent", "scope", "sequence", "stack", "start",
-        "thread",
+        "arguments", "category", "differentiable", "end", "flops", "memory", "name", "parent", "scope", "sequence",
+        "stack", "start", "thread",
     )  # fmt: skip
 
     def __init__(self, name: str, category: str, parent: Recorded | None, thread: int, scope: int) -> None:
@@ -51,6 +51,7 @@ class Recorded:
             0  # bytes that were allocated in it (not in events inside it) less those that were freed
         )
         self.flops = 0
+        self.differentiable = 0  # factors of a product that need gradients
         self.end = 0
         self.start = now()
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Final
 
+from ..core.grad_mode import is_grad_enabled as grad_enabled
 from ..core.storage import LIBRARY
 from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
@@ -149,12 +150,10 @@ def _measured(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], name
     if WISHES.shapes:
         event.arguments = described(args, kwargs)
     if WISHES.flops:
-        event.flops = floating_point_operations(name.removeprefix("aten::"), args, result)
+        _count_work(event, name.removeprefix("aten::"), args, result)
     if given is not None:
         live_memory.count_results(result, given, event)
-    first = result[0] if isinstance(result, tuple) and result else result
-    if isinstance(first, Tensor) and first._node is not None and not first.is_leaf:
-        event.sequence = first._node.order
+    event.sequence = _sequence_of(result)
     return result
 
 
@@ -175,10 +174,29 @@ def _of_record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], not
     if WISHES.shapes:
         event.arguments = described(args[1] if len(args) > 1 else (), {})
     if WISHES.flops and len(args) > 1:
-        event.flops = floating_point_operations(args[0].name, args[1], result)
+        _count_work(event, args[0].name, args[1], result)
+        if event.flops:
+            event.sequence = _sequence_of(result)
     if given is not None:
         live_memory.count_results(result, given, event)
     return result
+
+
+def _count_work(event: Recorded, name: str, args: tuple[Any, ...], result: Any) -> None:
+    event.flops = floating_point_operations(name, args, result)
+    if event.flops and grad_enabled():
+        factors = args[1:3] if name.startswith(("add", "badd")) else args[:2]
+        event.differentiable = sum(
+            [isinstance(factor, Tensor) and factor._node is not None for factor in factors]
+        )
+
+
+def _sequence_of(result: Any) -> int:
+    """The number of the node that the result's history begins with."""
+    first = result[0] if isinstance(result, tuple) and result else result
+    if isinstance(first, Tensor) and first._node is not None and not first.is_leaf:
+        return first._node.order
+    return -1
 
 
 def _same(event: str, record: str) -> bool:

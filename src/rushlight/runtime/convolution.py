@@ -337,6 +337,9 @@ def _mirrored(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
 
 def _input_gradient(g: Array, w: Array, spatial: Shape, window: Window) -> Array:
     g, w = np.ascontiguousarray(g), np.ascontiguousarray(w)
+    small = small_convolution.input_gradient(g, w, spatial, window)
+    if small is not None:
+        return small
     if _mirror_pays(w.shape, spatial, window, len(g), g.itemsize):
         return _mirrored(g, w, spatial, window)
     return _scatter(g, w, spatial, window)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .special_functions import _BERNOULLI as BERNOULLI, lgamma
+from ..core.approximations import BERNOULLI
+from .special_functions import lgamma
 
 Array = NDArray[Any]
 ROUNDS = 20_000  # of the series; it needs about 6 sqrt(a)
@@ -43,24 +44,37 @@ def _prefactor(a: Array, x: Array) -> Array:
 
 
 def _series(a: Array, x: Array) -> Array:
+    """Where a sum has converged it is left alone: a few elements may need a hundred times the rounds of the rest."""
+    result = np.empty_like(x)
+    left, a_left, x_left = np.arange(x.size), a, x
     term = np.ones_like(x)
     total = term.copy()
     for k in range(1, ROUNDS):
-        term = term * x / (a + k)
+        term = term * x_left / (a_left + k)
         total += term
-        if np.all(term <= 1e-17 * total):
-            break
-    return total * _prefactor(a, x)
+        if k % 8 == 0:
+            going = term > 1e-17 * total
+            remaining = np.count_nonzero(going)
+            if not remaining:
+                break
+            if 2 * remaining < going.size:
+                result[left] = total
+                left, a_left, x_left = left[going], a_left[going], x_left[going]
+                term, total = term[going], total[going]
+    result[left] = total
+    return result * _prefactor(a, x)
 
 
 def _fraction(a: Array, x: Array) -> Array:
     tiny = 1e-300
+    result = np.empty_like(x)
+    left, a_left = np.arange(x.size), a
     b = x + 1 - a
     c = np.full_like(x, 1 / tiny)
     d = 1 / b
     value = d.copy()
     for k in range(1, ROUNDS):
-        numerator = k * (a - k)
+        numerator = k * (a_left - k)
         b = b + 2
         d = numerator * d + b
         d = 1 / np.where(np.abs(d) < tiny, tiny, d)
@@ -68,9 +82,17 @@ def _fraction(a: Array, x: Array) -> Array:
         c = np.where(np.abs(c) < tiny, tiny, c)
         change = c * d
         value *= change
-        if np.all(np.abs(change - 1) < 1e-16):
-            break
-    return value * _prefactor(a, x) * a
+        if k % 8 == 0:
+            going = np.abs(change - 1) > 5e-16  # the last bits of the two factors need not settle
+            remaining = np.count_nonzero(going)
+            if not remaining:
+                break
+            if 2 * remaining < going.size:
+                result[left] = value
+                left, a_left = left[going], a_left[going]
+                b, c, d, value = b[going], c[going], d[going], value[going]
+    result[left] = value
+    return result * _prefactor(a, x) * a
 
 
 def _lower_or_upper(a: Array, x: Array, upper: bool) -> Array:

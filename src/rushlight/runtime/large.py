@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ..core.dtypes import BF16
+from ..core.errors import no_memory
 from ..core.native_draws import LOADERS, NativeDraws
 from .pending import address
 from .programs import native_program
@@ -248,6 +249,8 @@ def _by_numpy(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     except (RuntimeWarning, FloatingPointError):  # the program made errors of NumPy's reports
         with np.errstate(all="ignore"):
             return record.impl(*arrays, **attrs)
+    except MemoryError as error:
+        raise no_memory(error) from None
 
 
 def _suits(arrays: Sequence[Any]) -> bool:

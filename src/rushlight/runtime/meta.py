@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.device import CPU, OF_ARRAYS, device
+from ..core.dtypes import F32, LOW_PRECISION
 from ..core.generator import Generator
 from ..core.storage import LIBRARY
 from .meta_arrays import NO_DATA, MetaArray, made
@@ -164,6 +165,11 @@ class MetaMode:
         shape_of = _CONVOLUTIONS.get(name)
         if shape_of is not None and arrays[0].size > 2048:
             return made(shape_of(arrays[0].shape, arrays[1].shape, attrs), arrays[0].dtype)
+        if name == "normalize" and arrays[0].size > 2048:
+            x, rows = arrays[0], attrs["rows"]
+            groups = (attrs["columns"] if rows is None else x.size // rows,)
+            wide = F32 if x.dtype in LOW_PRECISION else x.dtype
+            return made(x.shape, x.dtype), *[made(groups, wide) for _ in range(3)]
         if name == "normalize_gradient" and arrays[0].size > 2048:
             total, columns, wide = arrays[0], (attrs["columns"],), arrays[2].dtype
             return made(total.shape, total.dtype), made(columns, wide), made(columns, wide)

@@ -358,14 +358,30 @@ def _grown(types: Any, shapes: Any) -> Any:
 
 def pointwise_results(function: Any, args: Any, kwargs: Any) -> Any:
     """As ``function_results`` for a function of arrays that broadcast, which is known not to look at any extent."""
+    try:
+        return _pointwise_results(function, args, kwargs, 0)
+    except RuntimeError as error:
+        if str(error) != "ZeroDivisionError":
+            raise
+        return _pointwise_results(function, args, kwargs, 1)
+
+
+def _pointwise_results(function: Any, args: Any, kwargs: Any, whole: int) -> Any:
+    """``whole``: the value of integers."""
     arrays = [a for a in args if type(a) is MetaArray or type(a) is ndarray]
+    largest = 2
     if sum([a.size for a in arrays]) <= _SMALL:
-        return function_results(function, args, kwargs)
+        if not whole:
+            return function_results(function, args, kwargs)
+        largest = _SMALL
     shape = broadcast_shape(*[a.shape for a in arrays])
 
     def small(value: Any) -> Any:
         if type(value) is MetaArray or type(value) is ndarray:
-            return _ones([min(extent, 2) for extent in value.shape], value.strides, value.dtype)
+            array = _ones([min(extent, largest) for extent in value.shape], value.strides, value.dtype)
+            if whole and array.dtype.kind in "iu":
+                array[...] = whole
+            return array
         return value
 
     with np.errstate(all="ignore"):

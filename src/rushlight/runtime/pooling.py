@@ -22,6 +22,7 @@ float16 and bfloat16 are computed in float32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -43,6 +44,8 @@ from .window_shapes import (
 Array = NDArray[Any]
 Bounds = tuple[tuple[int, int], ...]
 
+# Up to so many elements in all windows these are gathered by one ``take``: a loop over kernels or windows costs more.
+_FEW = 16_384
 _TILE_BYTES = 2 << 20  # of the input; measured flat from 1 MB to 4 MB
 
 
@@ -102,6 +105,10 @@ def adaptive_max_pool_forward(x: Array, output: Shape) -> tuple[Array, Array]:
     planes = x.reshape(count(x.shape[:2]), *x.shape[2:])
     values = np.empty((len(planes), *output), x.dtype)
     indices = np.empty((len(planes), *output), I64)
+    if x.size + len(planes) * count(output) <= _FEW // 2 and 0 not in shape:
+        found = _maxima_gathered(planes, *_places_in_adaptive_windows(x.shape[2:], output))
+        if found is not None:
+            return found[0].reshape(shape).astype(given, copy=False), found[1].reshape(shape)
     bounds = [adaptive_bounds(size, windows) for size, windows in zip(x.shape[2:], output, strict=True)]
     for at in product(*map(range, output)):
         window = [slice(*axis[i]) for axis, i in zip(bounds, at, strict=True)]
@@ -219,6 +226,10 @@ def avg_pool_forward(
         x.shape[2:], kernel, stride, padding, output, count_include_pad, divisor_override, _working(x)
     )
     sums = x.astype(_working(x), copy=False)
+    elements = count(x.shape[:2]) * count(output) * count(kernel)
+    if x.size and elements <= _FEW and sums.dtype.kind == "f":
+        sums = _sum_gathered(sums, *_places_in_windows(x.shape[2:], kernel, stride, padding, output), output)
+        return (sums / divisors).astype(x.dtype, copy=False)
     if count(output) <= count(kernel):
         sums = _sum_each_window(
             sums,
@@ -273,7 +284,16 @@ def adaptive_avg_pool_forward(x: Array, output: Shape) -> Array:
     sums = x.astype(_working(x), copy=False)
     if 0 in shape:
         return np.zeros(shape, x.dtype)
-    sums = _sum_each_window(sums, [adaptive_bounds(n, o) for n, o in zip(x.shape[2:], output, strict=True)])
+    planes, windows = x.shape[0] * x.shape[1], count(output)
+    if windows == 1:
+        total = _sum_rows(sums.reshape(planes, x.size // planes))
+        total /= total.dtype.type(x.size // planes)
+        return total.reshape(shape).astype(x.dtype, copy=False)
+    if sums.dtype.kind == "f" and x.size + planes * windows <= _FEW // 2:
+        sums = _sum_gathered(sums, *_places_in_adaptive_windows(x.shape[2:], output), output)
+    else:
+        bounds = [adaptive_bounds(n, o) for n, o in zip(x.shape[2:], output, strict=True)]
+        sums = _sum_each_window(sums, bounds)
     return (sums / _adaptive_sizes(x.shape[2:], output, sums.dtype)).astype(x.dtype, copy=False)
 
 
@@ -294,6 +314,74 @@ def adaptive_avg_pool_gradient(g: Array, spatial: Shape) -> Array:
             into[_at(axis, slice(start, stop))] += given[_at(axis, slice(i, i + 1))]
         given = into
     return np.ascontiguousarray(given).astype(g.dtype, copy=False)
+
+
+# Few elements
+
+
+@lru_cache(maxsize=256)
+def _places_in_windows(
+    spatial: Shape, kernel: Shape, stride: Shape, padding: Shape, output: Shape
+) -> tuple[Array, bool]:
+    """Where in a plane the elements of each window lie, (windows, elements): behind the plane's end those in the padding. And
+    whether there are such."""
+    bounds = [
+        tuple([(i * s - p, i * s - p + k) for i in range(o)])
+        for o, k, s, p in zip(output, kernel, stride, padding, strict=True)
+    ]
+    return _places(spatial, bounds, max(1, count(kernel)))
+
+
+@lru_cache(maxsize=256)
+def _places_in_adaptive_windows(spatial: Shape, output: Shape) -> tuple[Array, bool]:
+    """The same of adaptive windows; behind the plane's end is what the smaller ones have less than the largest."""
+    bounds = [adaptive_bounds(size, windows) for size, windows in zip(spatial, output, strict=True)]
+    return _places(spatial, bounds, 0)
+
+
+def _places(spatial: Shape, bounds: Sequence[Bounds], elements: int) -> tuple[Array, bool]:
+    size = count(spatial)
+    windows: list[list[int]] = []
+    for window in product(*bounds):
+        places = [0]
+        for (start, stop), extent in zip(window, spatial, strict=True):
+            along = range(max(start, 0), min(stop, extent))
+            places = [place * extent + at for place in places for at in along]
+        windows.append(places)
+    elements = max(elements, *map(len, windows)) if windows else elements
+    beyond = any([len(places) < elements for places in windows])
+    return np.array([places + [size] * (elements - len(places)) for places in windows], I64), beyond
+
+
+@lru_cache(maxsize=64)
+def _ones(length: int, dtype: np.dtype[Any]) -> Array:
+    return np.ones(length, dtype)
+
+
+def _sum_gathered(x: Array, places: Array, beyond: bool, output: Shape) -> Array:
+    """The sum of each window of floating-point planes. ``beyond``: whether some of ``places`` lie behind a plane's end."""
+    planes = x.shape[0] * x.shape[1]
+    size = x.size // planes
+    flat = x.reshape(planes, size)
+    if beyond:
+        room = np.zeros((planes, size + 1), x.dtype)
+        room[:, :size] = flat
+        flat = room
+    taken = flat.take(places, 1)
+    sums: Array = np.matmul(taken, _ones(places.shape[1], x.dtype))
+    return sums.reshape(*x.shape[:2], *output)
+
+
+def _maxima_gathered(planes: Array, places: Array, beyond: bool) -> tuple[Array, Array] | None:
+    """The maximum of each window of ``planes`` and its place; None where one is NaN."""
+    flat = planes.reshape(len(planes), -1)
+    if beyond:  # there a small window's first element again, which changes nothing
+        places = np.where(places == flat.shape[1], places[:, :1], places)
+    taken = flat.take(places, 1)
+    where = taken.argmax(-1)
+    windows = np.arange(len(places))
+    best = taken[np.arange(len(planes))[:, None], windows, where]
+    return None if np.isnan(best).any() else (best, places[windows, where])
 
 
 # Maxima
@@ -527,7 +615,7 @@ def _sum_each_window(x: Array, bounds: list[Bounds]) -> Array:
     everything else, which is long, instead of along a row of a plane.
     """
     spatial = x.shape[2:]
-    if all(axis == ((0, size),) for axis, size in zip(bounds, spatial, strict=True)):
+    if all([axis == ((0, size),) for axis, size in zip(bounds, spatial, strict=True)]):
         return _sum_rows(x.reshape(count(x.shape[:2]), count(spatial))).reshape(
             *x.shape[:2], *(1,) * len(spatial)
         )
@@ -548,7 +636,9 @@ def _sum_each_window(x: Array, bounds: list[Bounds]) -> Array:
 def _sum_rows(rows: Array) -> Array:
     sums: Array
     if rows.dtype.kind == "f":
-        sums = np.matmul(rows, np.ones(rows.shape[1], rows.dtype))  # BLAS, several times as fast as sum()
+        length = rows.shape[1]
+        ones = _ones(length, rows.dtype) if length <= _FEW else np.ones(length, rows.dtype)
+        sums = np.matmul(rows, ones)  # BLAS, several times as fast as sum()
     else:
         sums = rows.sum(axis=1, dtype=rows.dtype)
     return sums

@@ -7,6 +7,7 @@ that depends on shapes alone is found once for a kind of call and kept.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -92,3 +93,62 @@ def weight_gradient(g: Array, x: Array, window: Window) -> Array:
     else:
         total = np.add.reduce(np.matmul(given, columns.swapaxes(1, 2)), 0, x.dtype)
     return total.reshape(g.shape[1], x.shape[1], *window.kernel)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=256)
+def _sources(spatial: Shape, window: Window) -> tuple[Array, bool]:
+    """For each position of a convolution's input, the products of kernel elements and output positions that add up there, by
+    their places among all of them: (positions, as many as the most have), filled up with the place behind the last one. And
+    whether there is such filling."""
+    kernel, stride, padding, dilation, output, _ = window
+    along = []  # for each dimension and position: the pairs of a kernel element and an output position
+    for size, k, s, (before, _), d, o in zip(spatial, kernel, stride, padding, dilation, output, strict=True):
+        pairs: list[list[tuple[int, int]]] = [[] for _ in range(size)]
+        for i, t in product(range(k), range(o)):
+            position = t * s - before + i * d
+            if 0 <= position < size:
+                pairs[position].append((i, t))
+        along.append(pairs)
+    positions = count(output)
+    found = []
+    for each in product(*along):
+        places = []
+        for pair in product(*each):
+            element = place = 0
+            for (i, t), k, o in zip(pair, kernel, output, strict=True):
+                element, place = element * k + i, place * o + t
+            places.append(element * positions + place)
+        found.append(places)
+    most = max(map(len, found))
+    last = count(kernel) * positions
+    index = np.array([places + [last] * (most - len(places)) for places in found], np.int64)
+    return index, any([len(places) < most for places in found])
+
+
+def input_gradient(g: Array, w: Array, spatial: Shape, window: Window) -> Array | None:
+    """``conv_input_gradient`` for arguments known to fit, ``g`` and ``w`` contiguous; None where these are not small: one
+    product, and each position's terms gathered and added up."""
+    samples, channels = len(g), w.shape[1]
+    products = count(window.kernel) * count(window.output)
+    if (
+        window.groups > 1
+        or not 0 < samples * channels * products <= _LARGEST
+        or not 0 < count(spatial) <= 2 * products
+        or not w.size
+        or g.dtype.isbuiltin != 1
+        or g.dtype.kind != "f"
+    ):
+        return None
+    index, filled = _sources(spatial, window)
+    columns = np.matmul(w.reshape(len(w), -1).T, g.reshape(samples, len(w), -1)).reshape(-1, products)
+    if not index.shape[1]:
+        return np.zeros((samples, channels, *spatial), g.dtype)
+    if filled:
+        room = np.zeros((len(columns), products + 1), g.dtype)
+        room[:, :products] = columns
+        columns = room
+    terms = columns.take(index, 1)
+    total: Array = (
+        terms[..., 0] if index.shape[1] == 1 else np.matmul(terms, np.ones(index.shape[1], g.dtype))
+    )
+    return total.reshape(samples, channels, *spatial)

@@ -16,14 +16,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.approximations import (
+    BERNOULLI,
+    DIGAMMA,
+    ERF_SMALL,
+    ERFC_LARGE,
+    ERFC_MIDDLE,
+    HALF_LOG_TWO_PI,
+    INVERSE_SQRT_PI,
+    LOG_GAMMA_1,
+    LOG_GAMMA_2,
+    LOG_GAMMA_4,
+    NORMAL_CENTER,
+    NORMAL_MIDDLE,
+    NORMAL_TAIL,
+    STIRLING,
+)
+from .special_kernels import SpecialKernel, kernel_of
+
 Array = NDArray[Any]
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def in_float64(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """``function`` for arrays of any floating-point dtype: computed in float64 and rounded once."""
+def in_float64(
+    function: Callable[[Array], Array], kernel: SpecialKernel | None = None
+) -> Callable[[Array], Array]:
+    """``function`` for arrays of any floating-point dtype: computed in float64 and rounded once; by ``kernel`` where that
+    can."""
 
     def rounded(x: Array) -> Array:
+        if kernel is not None:
+            computed = kernel(x)
+            if computed is not None:
+                return in_order_of(x, computed)
         flat = x.reshape(-1)  # a row has elements that can be assigned, which a 0-dim result has not
         result = function(flat if x.dtype is F64 else flat.astype(F64))
         return in_order_of(x, result.astype(x.dtype, copy=False).reshape(x.shape))
@@ -51,58 +76,19 @@ def polynomial(x: Array, coefficients: Sequence[Any]) -> Array:
 
 
 # --- the error function -----------------------------------------------------------------------------------------------
-# W. J. Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969), 631-637.
-# Numerators and denominators from the highest power down.
-
-_ERF_SMALL = (
-    (
-        1.85777706184603153e-1,
-        3.16112374387056560e0,
-        1.13864154151050156e2,
-        3.77485237685302021e2,
-        3.20937758913846947e3,
-    ),
-    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
-)
-_ERFC_MIDDLE = (
-    (
-        2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
-        2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
-        1.23033935479799725e3,
-    ),
-    (
-        1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
-        3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3,
-    ),
-)  # fmt: skip
-_ERFC_LARGE = (
-    (
-        1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
-        1.60837851487422766e-2, 6.58749161529837803e-4,
-    ),
-    (
-        1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2,
-        2.33520497626869185e-3,
-    ),
-)  # fmt: skip
-_INVERSE_SQRT_PI = 5.6418958354775628695e-1
-
-
 def _erfc_of_large(y: Array, scaled: bool = False) -> Array:
     """erfc of ``y`` > 0.46875; times exp(y**2) if ``scaled``."""
     result = np.empty_like(y)
     middle = y <= 4.0
     z = y[middle]
-    result[middle] = polynomial(z, _ERFC_MIDDLE[0]) / polynomial(z, _ERFC_MIDDLE[1])
+    result[middle] = polynomial(z, ERFC_MIDDLE[0]) / polynomial(z, ERFC_MIDDLE[1])
     large = ~middle
     z = y[large]
     inverse_square = 1.0 / (z * z)
     tail = (
-        inverse_square
-        * polynomial(inverse_square, _ERFC_LARGE[0])
-        / polynomial(inverse_square, _ERFC_LARGE[1])
+        inverse_square * polynomial(inverse_square, ERFC_LARGE[0]) / polynomial(inverse_square, ERFC_LARGE[1])
     )
-    result[large] = (_INVERSE_SQRT_PI - tail) / z
+    result[large] = (INVERSE_SQRT_PI - tail) / z
     if scaled:
         return result
     # exp(-y*y) with y split so that the square of its first part is exact.
@@ -118,7 +104,7 @@ def erf(x: Array) -> Array:
     result = np.empty_like(x)
     z = x[small]
     square = z * z
-    result[small] = z * (polynomial(square, _ERF_SMALL[0]) / polynomial(square, _ERF_SMALL[1]))
+    result[small] = z * (polynomial(square, ERF_SMALL[0]) / polynomial(square, ERF_SMALL[1]))
     rest = ~small
     result[rest] = np.copysign(1.0 - _erfc_of_large(magnitude[rest]), x[rest])
     return result
@@ -189,56 +175,21 @@ def erf_float32(x: Array) -> Array:
 
 
 # --- the inverse error function ---------------------------------------------------------------------------------------
-# M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988),
-# 477-484.
-
-_NORMAL_CENTER = (
-    (
-        2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
-        1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0,
-    ),
-    (
-        5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
-        5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0,
-    ),
-)  # fmt: skip
-_NORMAL_MIDDLE = (
-    (
-        7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
-        3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0,
-    ),
-    (
-        1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
-        6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0,
-    ),
-)  # fmt: skip
-_NORMAL_TAIL = (
-    (
-        2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
-        2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0,
-    ),
-    (
-        2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
-        1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0,
-    ),
-)  # fmt: skip
-
-
 def _normal_quantile(q: Array, tail: Array) -> Array:
     """The standard normal quantile of 0.5 + ``q``; ``tail`` = 0.5 - abs(q), given apart so that it keeps its digits."""
     result = np.empty_like(q)
     center = np.abs(q) <= 0.425
     z = q[center]
     r = 0.180625 - z * z
-    result[center] = z * polynomial(r, _NORMAL_CENTER[0]) / polynomial(r, _NORMAL_CENTER[1])
+    result[center] = z * polynomial(r, NORMAL_CENTER[0]) / polynomial(r, NORMAL_CENTER[1])
     rest = ~center
     root = np.sqrt(-np.log(tail[rest]))
     near = root <= 5.0
     value = np.empty_like(root)
     r = root[near] - 1.6
-    value[near] = polynomial(r, _NORMAL_MIDDLE[0]) / polynomial(r, _NORMAL_MIDDLE[1])
+    value[near] = polynomial(r, NORMAL_MIDDLE[0]) / polynomial(r, NORMAL_MIDDLE[1])
     r = np.minimum(root[~near], 30.0) - 5.0
-    value[~near] = polynomial(r, _NORMAL_TAIL[0]) / polynomial(r, _NORMAL_TAIL[1])
+    value[~near] = polynomial(r, NORMAL_TAIL[0]) / polynomial(r, NORMAL_TAIL[1])
     value = np.where(
         tail[rest] == 0, np.inf, value
     )  # the ends; outside them the root is nan, and so is the value
@@ -257,53 +208,6 @@ def ndtri(p: Array) -> Array:
 
 
 # --- the gamma function -----------------------------------------------------------------------------------------------
-# W. J. Cody and K. E. Hillstrom, "Chebyshev approximations for the natural logarithm of the gamma function",
-# Mathematics of Computation 21 (1967), 198-203, in the precision of Cody's later program ALGAMA.
-
-_LOG_GAMMA_1 = (
-    -5.772156649015328605195174e-1,
-    (
-        4.945235359296727046734888e0, 2.018112620856775083915565e2, 2.290838373831346393026739e3,
-        1.131967205903380828685045e4, 2.855724635671635335736389e4, 3.848496228443793359990269e4,
-        2.637748787624195437963534e4, 7.225813979700288197698961e3,
-    ),
-    (
-        1.0, 6.748212550303777196073036e1, 1.113332393857199323513008e3, 7.738757056935398733233834e3,
-        2.763987074403340708898585e4, 5.499310206226157329794414e4, 6.161122180066002127833352e4,
-        3.635127591501940507276287e4, 8.785536302431013170870835e3,
-    ),
-)  # fmt: skip
-_LOG_GAMMA_2 = (
-    4.227843350984671393993777e-1,
-    (
-        4.974607845568932035012064e0, 5.424138599891070494101986e2, 1.550693864978364947665077e4,
-        1.847932904445632425417223e5, 1.088204769468828767498470e6, 3.338152967987029735917223e6,
-        5.106661678927352456275255e6, 3.074109054850539556250927e6,
-    ),
-    (
-        1.0, 1.830328399370592604055942e2, 7.765049321445005871323047e3, 1.331903827966074194402448e5,
-        1.136705821321969608938755e6, 5.267964117437946917577538e6, 1.346701454311101692290052e7,
-        1.782736530353274213975932e7, 9.533095591844353613395747e6,
-    ),
-)  # fmt: skip
-_LOG_GAMMA_4 = (
-    1.791759469228055000094023e0,
-    (
-        1.474502166059939948905062e4, 2.426813369486704502836312e6, 1.214755574045093227939592e8,
-        2.663432449630976949898078e9, 2.940378956634553899906876e10, 1.702665737765398868392998e11,
-        4.926125793377430887588120e11, 5.606251856223951465078242e11,
-    ),
-    (
-        -1.0, 2.690530175870899333379843e3, 6.393885654300092398984238e5, 4.135599930241388052042842e7,
-        1.120872109616147941376570e9, 1.488613728678813811542398e10, 1.016803586272438228077304e11,
-        3.417476345507377132798597e11, 4.463158187419713286462081e11,
-    ),
-)  # fmt: skip
-# B(2k) / (2k (2k-1)): Stirling's series for log(gamma), the highest power of 1/x**2 first.
-_STIRLING = (-1 / 360360 * 691, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12)
-_HALF_LOG_TWO_PI = 0.9189385332046727417803297
-
-
 def _near(x: Array, fit: tuple[float, tuple[float, ...], tuple[float, ...]]) -> Array:
     slope, numerator, denominator = fit
     return x * (slope + x * (polynomial(x, numerator) / polynomial(x, denominator)))
@@ -314,24 +218,24 @@ def _log_gamma_positive(x: Array) -> Array:
     large = x > 12.0
     z = x[large]
     inverse = 1.0 / z
-    series = polynomial(inverse * inverse, _STIRLING) * inverse
-    result[large] = (z - 0.5) * np.log(z) - z + _HALF_LOG_TWO_PI + series
+    series = polynomial(inverse * inverse, STIRLING) * inverse
+    result[large] = (z - 0.5) * np.log(z) - z + HALF_LOG_TWO_PI + series
     result[x == np.inf] = np.inf
     middle = (x > 4.0) & ~large
     z = x[middle] - 4.0
-    result[middle] = _LOG_GAMMA_4[0] + z * polynomial(z, _LOG_GAMMA_4[1]) / polynomial(z, _LOG_GAMMA_4[2])
+    result[middle] = LOG_GAMMA_4[0] + z * polynomial(z, LOG_GAMMA_4[1]) / polynomial(z, LOG_GAMMA_4[2])
     two = (x > 1.5) & (x <= 4.0)
-    result[two] = _near(x[two] - 2.0, _LOG_GAMMA_2)
+    result[two] = _near(x[two] - 2.0, LOG_GAMMA_2)
     one = (x >= 0.6796875) & (x <= 1.5)
     z = x[one] - 1.0
-    result[one] = _near(z, _LOG_GAMMA_1)
+    result[one] = _near(z, LOG_GAMMA_1)
     # log(gamma(x)) = log(gamma(x + 1)) - log(x)
     below_one = (x > 0.5) & (x < 0.6796875)
     z = x[below_one]
-    result[below_one] = _near(z - 1.0, _LOG_GAMMA_2) - np.log(z)
+    result[below_one] = _near(z - 1.0, LOG_GAMMA_2) - np.log(z)
     small = x <= 0.5
     z = x[small]
-    result[small] = _near(z, _LOG_GAMMA_1) - np.log(z)
+    result[small] = _near(z, LOG_GAMMA_1) - np.log(z)
     result[np.isnan(x)] = np.nan
     return result
 
@@ -350,13 +254,6 @@ def lgamma(x: Array) -> Array:
     return result
 
 
-_BERNOULLI = (
-    1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
-)  # fmt: skip
-# B(2k) / 2k: the asymptotic series of digamma, from the highest power of 1/x**2 down.
-_DIGAMMA = tuple(b / (2 * k) for k, b in reversed(list(enumerate(_BERNOULLI[:8], 1))))
-
-
 def digamma(x: Array) -> Array:
     """The derivative of log(gamma): nan at negative integers, -inf at 0 and inf at -0.
 
@@ -373,7 +270,7 @@ def digamma(x: Array) -> Array:
         z = np.where(below, z + 1.0, z)
     inverse = 1.0 / z
     square = inverse * inverse
-    result = np.log(z) - 0.5 * inverse - square * polynomial(square, _DIGAMMA) - shift
+    result = np.log(z) - 0.5 * inverse - square * polynomial(square, DIGAMMA) - shift
     result[x == np.inf] = np.inf
     fraction = x[reflect] - np.rint(x[reflect])
     cotangent = np.where(fraction == 0, np.nan, 1.0 / np.tan(math.pi * fraction))
@@ -408,6 +305,20 @@ def polygamma(n: int, x: Array) -> Array:
     return result
 
 
+@lru_cache(maxsize=32)
+def polygamma_of_floats(n: int) -> Callable[[Array], Array]:
+    """``polygamma`` of order ``n``, of arrays of any floating-point dtype."""
+
+    def text(itemsize: int) -> str:
+        from ..compiler.kernels import special
+
+        return special.polygamma_text(n, _cotangent_derivative(n), itemsize)
+
+    if n == 0:
+        return in_float64(digamma, kernel_of("digamma"))
+    return in_float64(lambda x: polygamma(n, x), SpecialKernel(text) if n <= 8 else None)
+
+
 @lru_cache(maxsize=64)
 def _cotangent_derivative(n: int) -> tuple[float, ...]:
     """The polynomial P (highest power first) with d^n/dz^n cot(z) = P(cot(z)): cot' = -(1 + cot**2)."""
@@ -432,7 +343,7 @@ def hurwitz_zeta(s: float, q: Array) -> Array:
     total += z * power / (s - 1) + 0.5 * power
     factor = s
     power = power / z
-    for k, bernoulli in enumerate(_BERNOULLI, 1):
+    for k, bernoulli in enumerate(BERNOULLI, 1):
         total += bernoulli / math.factorial(2 * k) * factor * power
         factor *= (s + 2 * k - 1) * (s + 2 * k)
         power = power / (z * z)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import no_memory
 from . import direct
 from .programs import compiles
 
@@ -26,7 +27,10 @@ def contiguous(array: Array) -> Array:
     """``array``, or a copy of it that is contiguous in row-major order (``numpy.ascontiguousarray``)."""
     if type(array) is not ndarray or array.size < LARGE_FROM or array.flags.c_contiguous:
         return np.ascontiguousarray(array)
-    result = np.empty(array.shape, array.dtype)
+    try:
+        result = np.empty(array.shape, array.dtype)
+    except MemoryError as error:
+        raise no_memory(error) from None
     copy_into(result, array)
     return result
 

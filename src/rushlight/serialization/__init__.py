@@ -98,9 +98,11 @@ def load(
         >>> torch.load(io.BytesIO(file.getvalue()))
         tensor([0, 1, 2])
     """
+    from .options import asked_for_by_environment
     from .tensor_codec import RushlightCodec
     from .zip_format import read_checkpoint
 
+    weights_only = asked_for_by_environment(weights_only)
     # As in PyTorch, naming a pickle module asks for all that pickle does.
     is_trusted = pickle_module is not None if weights_only is None else not weights_only
     if pickle_module is not None and not is_trusted:
@@ -125,11 +127,18 @@ __getattr__ = _lazily(
         name: f".options:{name}"
         for name in (
             "LoadEndianness",
+            "SourceChangeWarning",
+            "_is_zipfile",
+            "check_module_version_greater_or_equal",
             "get_crc32_options",
             "get_default_load_endianness",
+            "get_default_mmap_options",
             "get_unsafe_globals_in_checkpoint",
             "set_crc32_options",
             "set_default_load_endianness",
+            "set_default_mmap_options",
+            "skip_data",
+            "validate_cuda_device",
         )
     },
 )

@@ -26,7 +26,6 @@ _DTYPE_OF_STORAGE: Final = {storage: name for name, storage in STORAGE_CLASSES.i
 _UNSUPPORTED: Final = {
     "torch._utils._rebuild_nested_tensor": "nested tensors; save a list of their parts",
     "torch._utils._rebuild_qtensor": "quantized tensors; save tensor.dequantize()",
-    "torch._utils._rebuild_meta_tensor_no_storage": "tensors on the meta device, which have no data",
     "torch._utils._rebuild_wrapper_subclass": "tensor subclasses; save the plain tensors inside",
     "torch._utils._rebuild_device_tensor_from_numpy": "tensors of this device; save tensor.cpu()",
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": "tensors of this device; save tensor.cpu()",
@@ -75,6 +74,7 @@ class AllowedGlobals:
                 ("_rebuild_tensor_v2", self._rebuild_tensor_v2),
                 ("_rebuild_tensor_v3", self._rebuild_tensor_v3),
                 ("_rebuild_sparse_tensor", self._rebuild_sparse_tensor),
+                ("_rebuild_meta_tensor_no_storage", self._rebuild_meta_tensor),
                 ("_rebuild_parameter", self._rebuild_parameter),
                 ("_rebuild_parameter_with_state", self._rebuild_parameter_with_state),
             )
@@ -190,6 +190,18 @@ class AllowedGlobals:
             _refuse("malformed sparse tensor: its size is none")
         shape = _ints(tuple(data[count]), "size")
         return self._codec.make_sparse(layout.name, data[:count], shape, is_coalesced)
+
+    def _rebuild_meta_tensor(self, dtype: Any, shape: Any, strides: Any, requires_grad: Any) -> Any:
+        if self._codec.kind(dtype) is not Kind.DTYPE:
+            _refuse("malformed tensor: its dtype is none")
+        shape, strides = _ints(shape, "size"), _ints(strides, "strides")
+        if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
+            _refuse(f"malformed tensor: {len(shape)} sizes and {len(strides)} strides")
+        name = self._codec.dtype_name(dtype)
+        nothing = np.empty(0, np.uint8)
+        return self._codec.make_without_data(
+            TensorRecord(nothing, 0, shape, strides, name, _flag(requires_grad), "meta")
+        )
 
     def _rebuild_parameter(self, tensor: Any, requires_grad: Any, _hooks: Any = None) -> Any:
         return self._codec.make_parameter(tensor, _flag(requires_grad))

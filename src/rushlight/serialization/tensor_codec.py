@@ -80,6 +80,17 @@ class RushlightCodec:
         is_coalesced = coalesced if layout == "sparse_coo" else None
         return layout, tuple([make_tensor(part) for part in parts]), shape, is_coalesced
 
+    def is_without_data(self, tensor: Tensor) -> bool:
+        return tensor.is_meta
+
+    def make_without_data(self, record: TensorRecord) -> Tensor:
+        from ..ops.creation import empty_strided
+
+        return empty_strided(
+            record.shape, record.strides, dtype=self.make_dtype(record.dtype_name), device="meta",
+            requires_grad=record.requires_grad,
+        )  # fmt: skip
+
     def make_sparse(
         self, layout: str, parts: tuple[Any, ...], shape: tuple[int, ...], is_coalesced: bool | None
     ) -> Tensor:

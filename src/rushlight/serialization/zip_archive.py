@@ -27,7 +27,7 @@ _DAMAGED: Final = "The file is damaged or was cut short: copy or download it aga
 
 
 def fail(what: str) -> NoReturn:
-    raise RuntimeError(f"load: failed reading zip archive: {what}. {_DAMAGED}.") from None
+    raise RuntimeError(f"PytorchStreamReader failed reading zip archive: {what}. {_DAMAGED}.") from None
 
 
 class ArchiveWriter:

@@ -115,7 +115,7 @@ class _Reducer:
         if kind is None:
             return reduce_numpy(value) or reduce_object(value)
         if kind is Kind.TENSOR:
-            call = self._sparse_call(value) or self._tensor_call(codec.describe(value))
+            call = self._special_call(value) or self._tensor_call(codec.describe(value))
             attributes = codec.attributes(value)
             if not attributes:
                 return call
@@ -123,7 +123,7 @@ class _Reducer:
             return Call(Global("torch._tensor", "_rebuild_from_type_v2"), arguments)
         if kind is Kind.PARAMETER:
             requires_grad = bool(value.requires_grad)
-            data = self._sparse_call(value) or self._tensor_call(
+            data = self._special_call(value, False) or self._tensor_call(
                 codec.describe(value)._replace(requires_grad=False)
             )
             attributes = codec.attributes(value)
@@ -138,8 +138,17 @@ class _Reducer:
             return Call(Global("torch", "Size"), (tuple(value),))
         return Call(Global("torch", "device"), codec.device_arguments(value))
 
-    def _sparse_call(self, value: Any) -> Call | None:
-        """The call that makes a sparse tensor again; None for a dense one. PyTorch does not save its ``requires_grad``."""
+    def _special_call(self, value: Any, requires_grad: bool | None = None) -> Call | None:
+        """The call that makes a sparse tensor again, or one on the meta device; None for an ordinary one. PyTorch does not save
+        the ``requires_grad`` of a sparse one."""
+        if self._codec.is_without_data(value):
+            return _torch_utils(
+                "_rebuild_meta_tensor_no_storage",
+                Global("torch", self._codec.dtype_name(value.dtype)),
+                tuple(value.shape),
+                tuple(value.stride()),
+                value.requires_grad if requires_grad is None else requires_grad,
+            )
         found = self._codec.sparse_parts(value)
         if found is None:
             return None

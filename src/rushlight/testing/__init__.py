@@ -5,4 +5,4 @@ from .comparison import assert_allclose as assert_allclose, assert_close as asse
 from .creation import make_tensor as make_tensor
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+__getattr__ = _lazily(__name__, {"FileCheck": ".file_check:FileCheck"})

@@ -8,14 +8,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..autograd.function import Function
 from ..autograd.saved_tensors import saved_tensors_hooks
 from ..core.generator import default_generator
 from ..core.grad_mode import GRAD_MODE
 from ..core.tensor import Tensor
-from ..missing import lazily as _lazily
+from ..missing import on_first_use as _on_first_use
 
 _early_stop = True
 _DEBUG: dict[str, bool | None] = {"enabled": None}
@@ -413,4 +413,21 @@ __all__ = [
 ]
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+if TYPE_CHECKING:
+    from .selective_checkpoint import (
+        CheckpointPolicy as CheckpointPolicy,
+        SelectiveCheckpointContext as SelectiveCheckpointContext,
+        create_selective_checkpoint_contexts as create_selective_checkpoint_contexts,
+    )
+else:
+    __getattr__, __dir__ = _on_first_use(
+        __name__,
+        {
+            name: f"rushlight.utils.selective_checkpoint:{name}"
+            for name in (
+                "CheckpointPolicy",
+                "SelectiveCheckpointContext",
+                "create_selective_checkpoint_contexts",
+            )
+        },
+    )

@@ -112,7 +112,7 @@ def text_summary(tag: str, text: str) -> bytes:
     return _bytes(1, _bytes(1, f"{tag}/text_summary".encode()) + _bytes(8, tensor) + _shown_by("text"))
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def png(pixels: NDArray[np.uint8]) -> bytes:
     """A PNG file of height × width × channels bytes: 1 channel is gray, 3 are colors, 4 colors with opacity."""
     import zlib
 
@@ -132,7 +132,7 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 def image_summary(tag: str, pixels: NDArray[np.uint8]) -> bytes:
     """A Summary message with an image of height × width × channels (1, 3 or 4) bytes."""
     height, width, channels = pixels.shape
-    image = _int(1, height) + _int(2, width) + _int(3, channels) + _bytes(4, _png(pixels))
+    image = _int(1, height) + _int(2, width) + _int(3, channels) + _bytes(4, png(pixels))
     return _bytes(1, _bytes(1, tag.encode()) + _bytes(4, image))
 
 

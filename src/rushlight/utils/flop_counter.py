@@ -13,6 +13,7 @@ _COUNTED: Final = {
     "mm": "mm", "bmm": "bmm", "matmul": "mm", "linear": "addmm", "addmm": "addmm", "baddbmm": "baddbmm", "addmv": "addmm",
     "mv": "mm",
 }  # fmt: skip
+_IN_BACKWARD: Final = {"convolution": "convolution_backward", "addmm": "mm", "baddbmm": "bmm"}
 _MODULE: Final = "flops: "
 
 
@@ -25,7 +26,8 @@ class FlopCounterMode:
         display: print the table at the end.
         custom_mapping: formulas for other operators; not there, so it raises ``NotImplementedError``.
 
-    A multiplication and an addition count as two. Forward alone is counted, and not the products inside of recurrent layers.
+    A multiplication and an addition count as two. Work in backward counts for the module whose forward asked for it; the
+    products inside of recurrent layers are not counted.
 
     Example:
         >>> import rushlight as torch
@@ -85,21 +87,33 @@ class FlopCounterMode:
 
         operators = namespace("aten")
         counts: dict[str, Counter[Any]] = {"Global": Counter()}
+        # By the number of the node that its result's history begins with: a product's work in backward, and where it counts.
+        products: dict[int, tuple[str, int, set[str]]] = {}
         for event in self._session.events:
+            if event.scope == BACKWARD_SCOPE:
+                name, work, holders = products.get(event.sequence, ("", 0, set()))
+                for holder in holders:
+                    counts.setdefault(holder, Counter())[getattr(operators, name)] += work
+                continue
             operation = event.name.removeprefix("aten::")
             known = "convolution" if operation.startswith("conv") else _COUNTED.get(operation)
-            if not event.flops or known is None or event.scope == BACKWARD_SCOPE:
+            if not event.flops or known is None:
                 continue
             holders, inner, parent = {"Global"}, False, event.parent
             while parent is not None:
                 if parent.name.startswith(_MODULE):
                     holders.add(parent.name.removeprefix(_MODULE))
-                # An operation that is made of others that count, and is counted itself.
-                inner = inner or bool(parent.flops)
+                # An operation that is made of others that count, and is counted itself; or it is part of backward.
+                inner = inner or bool(parent.flops) or parent.scope == BACKWARD_SCOPE
                 parent = parent.parent
-            if not inner:
-                for holder in holders:
-                    counts.setdefault(holder, Counter())[getattr(operators, known)] += event.flops
+            if inner:
+                continue
+            for holder in holders:
+                counts.setdefault(holder, Counter())[getattr(operators, known)] += event.flops
+            if event.differentiable and event.sequence >= 0:
+                # Each factor's gradient is a product of as many multiplications.
+                backward = _IN_BACKWARD.get(known, known)
+                products[event.sequence] = (backward, event.differentiable * event.flops, holders)
         self.flop_counts = {name: dict(found) for name, found in counts.items()}
 
     def get_total_flops(self) -> int:

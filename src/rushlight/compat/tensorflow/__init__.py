@@ -36,8 +36,8 @@ from . import (
     ops_rearranging as manip,
     python_io as python_io,
     random as random,
+    signal as signal,
     sparse as sparse,
-    spectral as signal,
     spectral as spectral,
     strings as strings,
     summary as summary,
@@ -130,6 +130,15 @@ from .graph import (
     name_scope as name_scope,
     name_scope as op_scope,
     reset_default_graph as reset_default_graph,
+)
+from .image_files import (
+    decode_bmp as decode_bmp,
+    decode_gif as decode_gif,
+    decode_image as decode_image,
+    decode_jpeg as decode_jpeg,
+    decode_png as decode_png,
+    encode_jpeg as encode_jpeg,
+    encode_png as encode_png,
 )
 from .initializers import (
     constant_initializer as constant_initializer,
@@ -585,8 +594,8 @@ def enable_eager_execution(*args: object, **options: object) -> None:
 
 
 def tables_initializer(name: str = "init_all_tables") -> Operation:
-    """An operation that does nothing: there are no tables."""
-    return no_op(name)
+    """An operation that fills all tables of the default graph."""
+    return group(*get_default_graph().get_collection(GraphKeys.TABLE_INITIALIZERS), name=name)
 
 
 initialize_all_tables = tables_initializer

@@ -16,7 +16,7 @@ class FlagValues:
     """The options' values, as attributes; the command line is read when the first one is asked for."""
 
     def __init__(self) -> None:
-        vars(self)["_flags"] = {}
+        vars(self)["_flags"] = vars(self)["__flags"] = {}
         vars(self)["_parsed"] = False
 
     def __getattr__(self, name: str) -> Any:
@@ -42,6 +42,10 @@ class FlagValues:
     def flag_values_dict(self) -> dict[str, Any]:
         """All options and their values."""
         return {name: getattr(self, name) for name in self}
+
+    def _parse_flags(self, args: list[str] | None = None) -> list[str]:
+        """Read the command line, as TensorFlow before 1.5 had it."""
+        return self([sys.argv[0], *args] if args is not None else sys.argv)
 
     def __call__(self, argv: list[str]) -> list[str]:
         """Read ``argv`` and give back what is no known option, the program's name first."""

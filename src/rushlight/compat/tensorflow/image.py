@@ -18,9 +18,31 @@ from .control_flow import cond
 from .conversion import constant_value, convert_to_tensor, numbers_of
 from .dtypes import as_dtype
 from .graph import Operand, Tensor, node
+from .image_files import (
+    decode_bmp as decode_bmp,
+    decode_gif as decode_gif,
+    decode_image as decode_image,
+    decode_jpeg as decode_jpeg,
+    decode_png as decode_png,
+    encode_jpeg as encode_jpeg,
+    encode_png as encode_png,
+    extract_jpeg_shape as extract_jpeg_shape,
+    is_jpeg as is_jpeg,
+)
+from .image_regions import (
+    draw_bounding_boxes as draw_bounding_boxes,
+    resize_image_with_pad as resize_image_with_pad,
+    rgb_to_yiq as rgb_to_yiq,
+    rgb_to_yuv as rgb_to_yuv,
+    yiq_to_rgb as yiq_to_rgb,
+    yuv_to_rgb as yuv_to_rgb,
+)
 from .ops_math import cast, floordiv, multiply, saturate_cast
 from .ops_random import random_crop as random_crop, random_uniform
+from .ops_rearranging import extract_image_patches as extract_image_patches
 from .tensor_shape import UNKNOWN, TensorShape
+
+extract_patches = extract_image_patches
 
 
 class ResizeMethod:
@@ -674,23 +696,3 @@ def non_max_suppression(
         return rl.tensor(kept, dtype=rl.int32)
 
     return node("NonMaxSuppressionV3", kernel, [b, s], dtypes.int32, [None], name)
-
-
-def _absent(name: str, advice: str) -> Callable[..., Any]:
-    def public(*args: Any, **options: Any) -> Any:
-        raise NotImplementedError(
-            f"tf.image.{name}: image files can't be read or written by the graph; {advice}"
-        )
-
-    public.__doc__ = "Not available: image files are no matter of the graph."
-    return public
-
-
-decode_jpeg, decode_png, decode_image, decode_gif, decode_bmp = [
-    _absent(name, "read them with another package (Pillow, say) and feed the array, or use tf.py_func")
-    for name in ("decode_jpeg", "decode_png", "decode_image", "decode_gif", "decode_bmp")
-]
-encode_jpeg, encode_png = [
-    _absent(name, "fetch the array and write it with another package")
-    for name in ("encode_jpeg", "encode_png")
-]

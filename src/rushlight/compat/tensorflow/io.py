@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from . import gfile as gfile
+from .image_files import (
+    decode_bmp as decode_bmp,
+    decode_gif as decode_gif,
+    decode_image as decode_image,
+    decode_jpeg as decode_jpeg,
+    decode_png as decode_png,
+    encode_jpeg as encode_jpeg,
+    encode_png as encode_png,
+    is_jpeg as is_jpeg,
+)
 from .meta_graph import write_graph as write_graph
 from .missing import getter
 from .parsing import (

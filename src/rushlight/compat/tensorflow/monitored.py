@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import errors, logging
+from .control_flow import group
 from .graph import Graph, GraphKeys, get_default_graph
 from .learning_rates import get_global_step, get_or_create_global_step
 from .queues import Coordinator, start_queue_runners
@@ -432,7 +433,8 @@ class Scaffold:
         if self.init_op is None:
             self.init_op = global_variables_initializer()
         if self.local_init_op is None:
-            self.local_init_op = local_variables_initializer()
+            tables = get_default_graph().get_collection(GraphKeys.TABLE_INITIALIZERS)
+            self.local_init_op = group(local_variables_initializer(), *tables)
         if self.summary_op is None:
             self.summary_op = merge_all()
         if self.saver is None:

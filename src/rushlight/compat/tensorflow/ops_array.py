@@ -433,9 +433,12 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
         if extents is None
         else TensorShape([e for i, e in enumerate(extents) if i != axis % len(extents)])
     )
-    op = x.graph.create_op(
-        "Unpack", [x], [(x.dtype, rest)] * num, lambda v: tuple(rl.unbind(v, axis)), name=name
-    )
+
+    def kernel(tensor: Any) -> Any:
+        return tuple(rl.unbind(tensor, axis))
+
+    results = [(x.dtype, rest)] * num
+    op = x.graph.create_op("Unpack", [x], results, kernel, name=name, attributes={"many": True})
     return list(op.outputs)
 
 
@@ -477,9 +480,9 @@ def split(
         )
         for s in sizes
     ]
-    return list(
-        x.graph.create_op("Split", [x], [(x.dtype, shape) for shape in shapes], kernel, name=name).outputs
-    )
+    results = [(x.dtype, shape) for shape in shapes]
+    op = x.graph.create_op("Split", [x], results, kernel, name=name, attributes={"many": True})
+    return list(op.outputs)
 
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:

@@ -248,7 +248,9 @@ def extract_image_patches(
             (extent - (size - 1) * rate - 1) // step + 1
             for extent, size, rate, step in zip(v.shape[2:], (rows, columns), spread, steps, strict=True)
         ]
-        found = F.unfold(v, (rows, columns), dilation=tuple(spread), stride=tuple(steps))
+        kind = v.dtype
+        whole = v if x.dtype.is_floating else v.to(rl.float64)
+        found = F.unfold(whole, (rows, columns), dilation=tuple(spread), stride=tuple(steps)).to(kind)
         found = found.reshape(batch, channels, rows * columns, *counts)
         return rl.permute(found, (0, 3, 4, 2, 1)).reshape(batch, *counts, rows * columns * channels)
 

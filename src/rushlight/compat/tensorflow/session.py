@@ -12,6 +12,7 @@ from .differentiate import GRADIENT
 from .executor import VARIABLE, Plan, make_step, needed_operations
 from .fetches import Fetches, as_fetched, feed_tensor, feed_value
 from .graph import Graph, Tensor, get_default_graph, pop_session, push_session
+from .nesting import flatten
 from .placement import device_names, place
 from .session_state import SessionState
 
@@ -125,7 +126,7 @@ class BaseSession:
                 key = [tensor for tensor in components() if tensor.op.type != CONST]
                 value = list(value)[: len(key)]
             if isinstance(key, tuple | list):
-                for tensor, part in zip(key, value, strict=True):
+                for tensor, part in _paired(key, value):
                     tensor = feed_tensor(self._graph, tensor)
                     feeds[tensor] = feed_value(tensor, part)
             else:
@@ -290,6 +291,19 @@ class BaseSession:
                             given.pop(tensor, None)
                     handle.done.discard(step)
         return given
+
+
+def _paired(keys: Any, values: Any) -> list[tuple[Any, Any]]:
+    """The tensors of a nested key, a cell's state, say, each with its part of the value."""
+    if not isinstance(keys, tuple | list):
+        return [(keys, values)]
+    if len(keys) != len(values):
+        wanted, given = flatten(keys), flatten(values)
+        raise ValueError(
+            f"Could not flatten dictionary. Key had {len(wanted)} elements, but value had {len(given)} elements. "
+            f"Key: {wanted}, value: {given}."
+        )
+    return [pair for key, value in zip(keys, values, strict=True) for pair in _paired(key, value)]
 
 
 def _array(value: Any) -> Any:

@@ -21,9 +21,12 @@ _KEPT_EAGER: Final = frozenset(
     (
         "Assert",
         "CustomGradient",
+        "InitializeTable",
         "InitializedValue",
         "IsVariableInitialized",
         "IteratorGetNext",
+        "LookupTableFind",
+        "LookupTableSize",
         "MakeIterator",
         "Print",
         "PrintV2",

@@ -35,7 +35,7 @@ def _binary_cross_entropy(x: Value, y: Value) -> Value:
 def _with_logits(x: Value, y: Value, weight: Value | None, pos_weight: Value | None, reduction: str) -> Value:
     soft = (-x.abs()).exp().map(ScalarOp.LOG1P)
     if pos_weight is None:
-        losses = soft + x.maximum(0.0) - x * y
+        losses = soft - x.minimum(0.0) + (1.0 - y) * x
     else:
         losses = (soft - x.minimum(0.0)) * (y * (pos_weight - 1.0) + 1.0) + (1.0 - y) * x
     if weight is not None:
@@ -214,7 +214,7 @@ class _Classes:
         b = target.b
         self.hit = b.index(self.shape, 1).equal(self.target)
         kept = self.target.differs(ignore_index)
-        self.always = weight is None
+        self.kept = kept
         check_range(self.target, kept, self.shape[1])
         if weight is None:
             self.shares = kept.cast(dtype)
@@ -229,9 +229,7 @@ class _Classes:
 
     def losses(self, losses: Value, reduction: str, shape: Any) -> Value:
         """What is made of the losses (batch, 1, places)."""
-        none = losses.b.where(losses.abs().less(math.inf), losses.like(0.0), losses.like(math.nan))
-        nothing = losses.like(0.0) if self.always else none
-        losses = losses.b.where(self.shares.equal(0.0), nothing, losses * self.shares)
+        losses = losses.b.where(self.kept, losses * self.shares, losses.like(0.0))
         if reduction == "none":
             return losses.reshape(shape)
         total = losses.sum(None, False)

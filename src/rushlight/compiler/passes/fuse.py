@@ -140,10 +140,10 @@ class _Fuser:
             root = self.nodes[root].operands[0]
         return root in group.levels
 
-    def _in_parts(self, number: int) -> bool:
-        """Whether a node is a WRITE of one part of complex numbers, which has as many elements as the region it replaces."""
-        node = self.nodes[number]
-        return node.kind is Kind.WRITE and self.nodes[node.operands[1]].dtype != node.dtype
+    def _is_written(self, root: int) -> bool:
+        """Whether a node is memory of which a WRITE changes a region: what is read of it is not what the loop has just made
+        for the same index, even where it is as many elements."""
+        return self.nodes[root].kind is Kind.WRITE
 
     def _fit_full(
         self, group: Group, number: int, node: Node, domain: tuple[int, ...], accesses: list[Access]
@@ -156,7 +156,7 @@ class _Fuser:
             space, reduced = finer
         for access in accesses:
             level = group.levels.get(access.root)
-            if level is not None and self._in_parts(access.root):
+            if level is not None and self._is_written(access.root):
                 return None
             if self._is_copied_from(access.root, group):
                 return None
@@ -284,7 +284,7 @@ class _Fuser:
                     return False
                 if level is None:
                     continue
-                if self._in_parts(access.root):
+                if self._is_written(access.root):
                     return False
                 own = reader.levels[number]
                 if self.nodes[number].kind is Kind.REDUCE:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from ...missing import lazily as _lazily
 from ...ops.activations import (
-    hardshrink as hardshrink,
     hardtanh as hardtanh,
     relu as relu,
     relu6 as relu6,
     relu_ as relu_,
     rrelu as rrelu,
     softplus as softplus,
-    softshrink as softshrink,
     softsign as softsign,
     tanhshrink as tanhshrink,
     threshold as threshold,
@@ -63,6 +61,7 @@ from .fused import (
     gelu as gelu,
     glu as glu,
     group_norm as group_norm,
+    hardshrink as hardshrink,
     hardsigmoid as hardsigmoid,
     hardswish as hardswish,
     huber_loss as huber_loss,
@@ -76,6 +75,7 @@ from .fused import (
     selu as selu,
     silu as silu,
     smooth_l1_loss as smooth_l1_loss,
+    softshrink as softshrink,
 )
 from .grid_sampling import (
     GRID_SAMPLE_INTERPOLATION_MODES as GRID_SAMPLE_INTERPOLATION_MODES,

@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from ...core.dtypes import BOOL, FLOATS
+from ...core.dtypes import BOOL, F32, FLOATS
 from ...core.tensor import Tensor
 from ...ops.activations import softmax
 from ...ops.comparison import where
 from ...ops.dispatch import type_name
-from ...ops.linalg import matmul, mT_of
+from ...ops.linalg import c_name, matmul, mT_of
+from ...ops.movement import cast
 from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
 from ...ops.rearranging import repeat_interleave
@@ -66,7 +67,7 @@ def scaled_dot_product_attention(
     if not q.dtype == k.dtype == v.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+            f"{c_name(q.dtype)} key.dtype: {c_name(k.dtype)} and value.dtype: {c_name(v.dtype)} instead."
         )
     if q.dtype not in FLOATS:
         raise RuntimeError(f"expected scalar type Float but found {type_name(q.dtype)}")
@@ -74,11 +75,13 @@ def scaled_dot_product_attention(
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
     if is_causal:
         attn_mask = causal_mask(query, key, attn_mask)
-    if attn_mask is not None and attn_mask._array.dtype not in (BOOL, q.dtype):
+    if attn_mask is not None and attn_mask._array.dtype not in (BOOL, F32, q.dtype):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-            f"{attn_mask.dtype} and  query.dtype: {query.dtype} instead."
+            f"{c_name(attn_mask._array.dtype)} and  query.dtype: {c_name(q.dtype)} instead."
         )
+    if attn_mask is not None and attn_mask._array.dtype not in (BOOL, q.dtype):
+        attn_mask = cast(attn_mask, q.dtype)  # float32 is taken with queries of any dtype
     if enable_gqa:
         key, value = for_each_head(query, key), for_each_head(query, value)
     factor = 1.0 / math.sqrt(q.shape[-1] or 1) if scale is None else scale

@@ -113,6 +113,7 @@ def _nll_impl(x: Any, target: Any, weight: Any, reduction: str, ignore_index: in
     dtype, shape = x.dtype, target.shape if x.ndim > 1 else ()
     x, target = _in_rows(x, target)
     wide = F32 if dtype in LOW_PRECISION else dtype
+    labels = target
     shares, target = _shares(target, weight, x.shape[1], ignore_index, wide)
     if not x.shape[1]:
         losses = np.zeros(target.shape, wide)
@@ -122,7 +123,7 @@ def _nll_impl(x: Any, target: Any, weight: Any, reduction: str, ignore_index: in
         except IndexError:
             raise _out_of_bounds(target, x.shape[1]) from None
     if shares is not None:
-        losses = np.where(shares == 0, _nothing(losses, weight), losses * shares)
+        losses = _weighted(losses, shares, labels != ignore_index)
     if dtype in LOW_PRECISION and reduction != "none":
         divisor = losses.size if shares is None else sum_array(shares, None, False)
         total = _sum_in_steps(losses.reshape(-1).astype(dtype), dtype)
@@ -156,13 +157,10 @@ def _sum_in_steps(losses: Any, dtype: Any) -> Any:
     return along_rows(np.stack(left_over)[None])[0].astype(dtype)
 
 
-def _nothing(losses: Any, weight: Any) -> Any:
-    """What a share of 0 leaves of losses: 0, also of infinite ones; nan of those if it is a class's weight that is 0."""
-    return (
-        losses.dtype.type(0)
-        if weight is None
-        else np.where(np.isfinite(losses), 0, np.nan).astype(losses.dtype)
-    )
+def _weighted(losses: Any, shares: Any, kept: Any) -> Any:
+    """The losses times what they count: 0 where the target is ignored, also of infinite ones; a class's weight of 0 makes nan
+    of those."""
+    return np.where(kept, losses * shares, losses.dtype.type(0))
 
 
 def _nll_vjp(g: Tensor, node: Node) -> tuple[Tensor, None, None]:
@@ -305,6 +303,7 @@ def _cross_entropy_forward(x: Any, target: Any, weight: Any, reduction: str, ign
     if dtype in LOW_PRECISION:
         x = x.astype(F32)
     classes = x.shape[1]
+    labels = target
     shares, target = _shares(target, weight, classes, ignore_index, x.dtype)
     if not x.size:
         losses = np.zeros(target.shape, x.dtype)
@@ -320,7 +319,7 @@ def _cross_entropy_forward(x: Any, target: Any, weight: Any, reduction: str, ign
         losses = np.log(sums)
         losses -= chosen
         if shares is not None:
-            losses = np.where(shares == 0, _nothing(losses, weight), losses * shares)
+            losses = _weighted(losses, shares, labels != ignore_index)
     return asarray(_reduce(losses, shares, reduction, shape)).astype(dtype, copy=False), exponentials, sums
 
 

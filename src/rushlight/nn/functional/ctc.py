@@ -22,6 +22,7 @@ from ...ops.movement import squeeze, unsqueeze
 from ...ops.placement import tensor_beside
 from ...ops.pointwise import mul
 from ...ops.reductions import mean, no_derivative, sum as sum_of
+from ...runtime.alignments import prefixes, suffixes
 from ...runtime.batched import Batched
 from .loss_reduction import check_reduction
 
@@ -46,62 +47,13 @@ def _may_skip(rows: Array, blank: int) -> Array:
     return skip
 
 
-def _shifted(x: Array, by: int) -> Array:
-    """``x`` moved ``by`` columns to the right (to the left if negative), with -inf coming in."""
-    moved = np.full_like(x, -np.inf)
-    if by > 0:
-        moved[:, by:] = x[:, :-by] if by < x.shape[1] else moved[:, by:]
-    else:
-        moved[:, :by] = x[:, -by:] if -by < x.shape[1] else moved[:, :by]
-    return moved
-
-
-def _log_add(*terms: Array) -> Array:
-    result = np.logaddexp(terms[0], terms[1])
-    return np.logaddexp(result, terms[2])
-
-
-def _forward(log_probs: Array, rows: Array, input_lengths: Array, skip: Array) -> Array:
-    """(T, N, 2 S + 1): alpha, the probability of every prefix [equations 5 to 7]."""
-    steps, batch, _ = log_probs.shape
-    alpha = np.full((steps, batch, rows.shape[1]), -np.inf)
-    emitted = log_probs[:, np.arange(batch)[:, None], rows]
-    if not steps:
-        return alpha
-    alpha[0, :, :2] = emitted[0, :, :2]
-    for t in range(1, steps):
-        before = alpha[t - 1]
-        leaps = np.where(skip, _shifted(before, 2), -np.inf)
-        alpha[t] = _log_add(before, _shifted(before, 1), leaps) + emitted[t]
-    return alpha
-
-
-def _backward(
-    log_probs: Array, rows: Array, input_lengths: Array, target_lengths: Array, skip: Array
-) -> Array:
-    """(T, N, 2 S + 1): beta, the probability of every suffix, its first label's included [equations 9 to 11]."""
-    steps, batch, _ = log_probs.shape
-    width = rows.shape[1]
-    beta = np.full((steps, batch, width), -np.inf)
-    emitted = log_probs[:, np.arange(batch)[:, None], rows]
-    ends = 2 * target_lengths
-    last = np.full((batch, width), -np.inf)
-    last[np.arange(batch), ends] = 0.0
-    nonempty = target_lengths > 0
-    last[np.arange(batch)[nonempty], ends[nonempty] - 1] = 0.0
-    may_leap = np.zeros_like(skip)
-    may_leap[:, :-2] = skip[:, 2:]
-    for t in range(steps - 1, -1, -1):
-        if t + 1 < steps:
-            after = beta[t + 1]
-            leaps = np.where(may_leap, _shifted(after, -2), -np.inf)
-            going_on = _log_add(after, _shifted(after, -1), leaps)
-        else:
-            going_on = np.full((batch, width), -np.inf)
-        at_end = (input_lengths - 1 == t)[:, None]
-        beta[t] = np.where(at_end, last, going_on) + emitted[t]
-        beta[t][t >= input_lengths] = -np.inf
-    return beta
+def _emitted(log_probs: Array, rows: Array) -> Array:
+    """(T, N, 2 S + 1): the logarithm of the probability of each label of the rows at each step."""
+    batch, classes = log_probs.shape[1:]
+    places = (np.arange(batch)[:, None] * classes + rows).reshape(-1)
+    flat = log_probs.reshape(len(log_probs), batch * classes)
+    emitted: Array = flat.take(places, 1).reshape(len(log_probs), *rows.shape)
+    return emitted
 
 
 def _losses(alpha: Array, input_lengths: Array, target_lengths: Array) -> Array:
@@ -126,7 +78,7 @@ def _ctc_impl(
 ) -> Any:
     rows = _label_rows(targets, target_lengths, blank)
     wide = log_probs.astype(F64, copy=False)
-    alpha = _forward(wide, rows, input_lengths, _may_skip(rows, blank))
+    alpha = prefixes(_emitted(wide, rows), _may_skip(rows, blank), log_probs.dtype == F64)
     losses = _losses(alpha, input_lengths, target_lengths).astype(log_probs.dtype)
     return np.where(np.isinf(losses), 0, losses).astype(log_probs.dtype) if zero_infinity else losses
 
@@ -151,16 +103,20 @@ def _ctc_backward_impl(
     skip = _may_skip(rows, blank)
     wide = log_probs.astype(F64, copy=False)
     steps, batch, classes = wide.shape
-    alpha = _forward(wide, rows, input_lengths, skip)
+    exact = log_probs.dtype == F64
+    emitted = _emitted(wide, rows)
+    alpha = prefixes(emitted, skip, exact)
     losses = _losses(alpha, input_lengths, target_lengths)
-    both = alpha + _backward(wide, rows, input_lengths, target_lengths, skip)
-    of_label = np.full((steps, batch, classes), -np.inf)
-    samples = np.arange(batch)
-    for s in range(rows.shape[1]):
-        real = s <= 2 * target_lengths
-        at = (slice(None), samples[real], rows[real, s])
-        of_label[at] = np.logaddexp(of_label[at], both[:, real, s])
-    gradient = (np.exp(wide) - np.exp(of_label + losses[:, None] - wide)) * g[:, None]
+    # Of each label of the row at each step, the probability that it is what was emitted there.
+    shares = alpha + suffixes(emitted, input_lengths, target_lengths, skip, exact)
+    shares += losses[:, None]
+    shares -= emitted
+    np.exp(shares, out=shares)
+    shares[np.isneginf(emitted)] = 0.0
+    places = (np.arange(steps * batch) * classes).reshape(steps, batch, 1) + rows
+    of_label = np.bincount(places.reshape(-1), shares.reshape(-1), wide.size).reshape(wide.shape)
+    of_label[np.isneginf(wide) | np.isinf(losses)[:, None]] = np.nan  # as PyTorch's formula has it
+    gradient = (np.exp(wide) - of_label) * g[:, None]
     if zero_infinity:
         gradient[:, np.isinf(losses)] = 0.0
     gradient[np.arange(steps)[:, None] >= input_lengths] = 0.0

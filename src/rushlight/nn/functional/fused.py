@@ -13,6 +13,7 @@ from ...ops.activations import (
     elu as _elu,
     gelu as _gelu,
     glu as _glu,
+    hardshrink as _hardshrink,
     hardsigmoid as _hardsigmoid,
     hardswish as _hardswish,
     leaky_relu as _leaky_relu,
@@ -21,6 +22,7 @@ from ...ops.activations import (
     prelu as _prelu,
     selu as _selu,
     silu as _silu,
+    softshrink as _softshrink,
 )
 from .attention import CHOSEN, check_choice, scaled_dot_product_attention as _attention
 from .distance import cosine_similarity as _cosine_similarity
@@ -53,6 +55,21 @@ def _or_in_place(function: Any, name: str, place: int = 1) -> Callable[..., Tens
     return activation
 
 
+def _or_out(function: Any, name: str) -> Callable[..., Tensor]:
+    """``function`` with large calls compiled, but for those with ``out``."""
+    large = fused(function, name=name, from_size=8_192)
+
+    @functools.wraps(function)
+    def activation(*args: Any, out: Tensor | None = None, **kwargs: Any) -> Tensor:
+        if out is None:
+            return large(*args, **kwargs)  # type: ignore[no-any-return]
+        return function(*args, out=out, **kwargs)  # type: ignore[no-any-return]
+
+    return activation
+
+
+softshrink = _or_out(_softshrink, "softshrink")
+hardshrink = _or_out(_hardshrink, "hardshrink")
 silu = _or_in_place(_silu, "silu")
 mish = _or_in_place(_mish, "mish")
 hardswish = _or_in_place(_hardswish, "hardswish")
@@ -95,7 +112,7 @@ scaled_dot_product_attention = _wrap_attention()
 # Each says where it is found, not where its formula is: pickle looks a function up by that.
 for _function in (
     gelu, layer_norm, group_norm, rms_norm, prelu, glu, logsigmoid, cosine_similarity, smooth_l1_loss, huber_loss, silu, mish,
-    hardswish, hardsigmoid, selu, elu, celu, leaky_relu, scaled_dot_product_attention,
+    hardswish, hardsigmoid, selu, elu, celu, leaky_relu, softshrink, hardshrink, scaled_dot_product_attention,
 ):  # fmt: skip
     _function.__module__, _function.__qualname__ = __name__, _function.__name__
 del _function

@@ -124,8 +124,8 @@ def _sampled(
 
 
 # One kernel each way for large images, instead of a pass over memory for each step.
-_sample_2d: Callable[..., Tensor] = fused(_sampled, name="grid_sampler_2d", from_size=4_096)
-_sample_3d: Callable[..., Tensor] = fused(_sampled, name="grid_sampler_3d", from_size=4_096)
+_sample_2d: Callable[..., Tensor] = fused(_sampled, name="grid_sampler_2d", from_size=4_096, exact=True)
+_sample_3d: Callable[..., Tensor] = fused(_sampled, name="grid_sampler_3d", from_size=4_096, exact=True)
 
 
 def _numbered(name: str, dims: int) -> Any:

@@ -16,8 +16,8 @@ from ...core.shapes import broadcast_shape, count
 from ...core.storage import program_site
 from ...core.tensor import Tensor, make_tensor
 from ...ops.activations import logsigmoid
-from ...ops.bounds import clamp, clamp_min
-from ...ops.comparison import gt, lt, where
+from ...ops.bounds import clamp_min
+from ...ops.comparison import ge, gt, lt, where
 from ...ops.define import Primitive
 from ...ops.dispatch import FloatingPointReport, apply, common_dtype, compute, not_implemented, type_name
 from ...ops.functions import abs as abs_of, sigmoid, xlogy
@@ -222,8 +222,10 @@ def smooth_l1_loss(
 def _smooth_l1(input: Tensor, target: Tensor, beta: float) -> Tensor:
     difference = sub(input, target)
     size = abs_of(difference)
-    near = mul(square(difference), 0.5 / beta)
-    return where(lt(size, beta), near, sub(size, 0.5 * beta))  # type: ignore[no-any-return]
+    is_far = ge(size, beta)
+    # The square of an infinite one has an infinite slope, and 0 times that would reach the gradient.
+    near = mul(square(where(is_far, 0.0, difference)), 0.5 / beta)
+    return where(is_far, sub(size, 0.5 * beta), near)  # type: ignore[no-any-return]
 
 
 def huber_loss(
@@ -244,8 +246,9 @@ def huber_loss(
     _refuse_exact("huber", input, target)
     difference = sub(input, target)
     size = abs_of(difference)
-    near = mul(square(difference), 0.5)
-    losses = where(gt(size, delta), mul(sub(size, 0.5 * delta), delta), near)
+    is_far = gt(size, delta)
+    near = mul(square(where(is_far, 0.0, difference)), 0.5)  # as above
+    losses = where(is_far, mul(sub(size, 0.5 * delta), delta), near)
     if input._array.dtype in FLOATS:
         losses = cast(losses, input._array.dtype)
     if weight is not None:
@@ -340,11 +343,10 @@ def _logits_losses(x: Any, y: Any, weight: Any, pos_weight: Any) -> Any:
     np.exp(losses, losses)
     np.log1p(losses, losses)
     zero = _ZERO[x.dtype]  # an array: NumPy takes longer to look at a number than to compute
+    losses -= np.minimum(x, zero)
     if pos_weight is None:
-        losses += np.maximum(x, zero)
-        losses -= x * y
+        losses += (1 - y) * x
     else:
-        losses -= np.minimum(x, zero)
         losses = losses * (y * (pos_weight - 1) + 1) + (1 - y) * x
     return losses if weight is None else losses * weight
 
@@ -563,7 +565,7 @@ def gaussian_nll_loss(
         raise ValueError(reduction + " is not valid")
     # The bound is no part of the model: the gradient goes through as if it were not there.
     fixed = var.detach()
-    variance = add(var, sub(clamp(fixed, min=eps), fixed))
+    variance = where(lt(fixed, eps), add(var, sub(eps, fixed)), var)
     losses = mul(add(log(variance), div(square(sub(input, target)), variance)), 0.5)
     if full:
         losses = add(losses, 0.5 * math.log(2 * math.pi))

@@ -14,7 +14,7 @@ from ...core.history import known_as
 from ...core.tensor import Tensor
 from ...ops.activations import logsigmoid, softplus
 from ...ops.bounds import clamp_min, minimum
-from ...ops.comparison import eq, ne, where
+from ...ops.comparison import eq, gt, ne, where
 from ...ops.dispatch import not_implemented, type_name
 from ...ops.distances import pairwise_distance
 from ...ops.indexing import index_select
@@ -101,6 +101,11 @@ def _rows_of_classes(input: Tensor) -> tuple[Tensor, int, int]:
     return reshape(input, (rows, classes)), rows, classes
 
 
+def _positive_part(margins: Tensor) -> Tensor:
+    """What is above 0: nan is not, and at 0 there is no slope."""
+    return where(gt(margins, 0), margins, 0.0)  # type: ignore[no-any-return]
+
+
 def _marked(labels: Any, dtype: Any) -> tuple[Any, Any]:
     """Which of each row's labels count, those before the first -1, and for each class whether it is one of them."""
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
@@ -141,9 +146,9 @@ def multilabel_margin_loss(
     listed, is_target = mark(labels, input._array.dtype)
     chosen = gather(scores, 1, tensor_beside(scores, np.where(listed, labels, 0)))
     # (rows, targets, classes): every listed target against every class that is none.
-    margins = clamp_min(add(sub(1.0, unsqueeze(chosen, 2)), unsqueeze(scores, 1)), 0)
-    counted = listed.astype(is_target.dtype)[:, :, None] * (1 - is_target)[:, None, :]
-    losses = div(sum_of(mul(margins, tensor_beside(margins, counted)), (1, 2)), classes)
+    margins = _positive_part(add(sub(1.0, unsqueeze(chosen, 2)), unsqueeze(scores, 1)))
+    counted = listed[:, :, None] & (is_target == 0)[:, None, :]
+    losses = div(sum_of(where(tensor_beside(margins, counted), margins, 0.0), (1, 2)), classes)
     return reduced(losses if input._array.ndim == 2 else reshape(losses, ()), reduction)
 
 
@@ -207,7 +212,7 @@ def multi_margin_loss(
     if labels.size and (every.min() < 0 or every.max() >= classes):
         raise RuntimeError("target out of range")
     at_target = reshape(target, (rows, 1))
-    margins = clamp_min(add(sub(margin, gather(scores, 1, at_target)), scores), 0)
+    margins = _positive_part(add(sub(margin, gather(scores, 1, at_target)), scores))
     if p == 2:
         margins = square(margins)
     if weight is not None:

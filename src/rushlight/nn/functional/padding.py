@@ -11,7 +11,7 @@ import numpy as np
 from ...core.dtypes import I64
 from ...core.history import Node
 from ...core.memory_order import in_order_of_input
-from ...core.shapes import Shape
+from ...core.shapes import LONG_DIMENSION, Shape, check_fits
 from ...core.tensor import Tensor, make_tensor
 from ...ops.define import Primitive
 from ...ops.dispatch import apply, not_implemented
@@ -146,6 +146,11 @@ def _pad_with_itself(input: Tensor, amounts: list[int], mode: str) -> Tensor:
     _check_extents(shape, amounts, mode)
     if mode in _NAMES and array.dtype.kind == "b":
         raise not_implemented(f"{_NAMES[mode]}{count}d", array.dtype)
+    if max(amounts) > LONG_DIMENSION:
+        padded = list(shape)
+        for i in range(count):
+            padded[-1 - i] += amounts[2 * i] + amounts[2 * i + 1]
+        check_fits(tuple(padded), array.itemsize)
     for i in range(count):
         before, after = amounts[2 * i], amounts[2 * i + 1]
         if before or after:

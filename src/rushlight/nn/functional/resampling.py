@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ...autograd.fused import fused
 from ...core.arguments import check_tensor as check_tensor_argument
 from ...core.dtypes import F32, F64, FLOATS, I64, LOW_PRECISION, NumpyDType
 from ...core.history import known_as
@@ -27,6 +28,8 @@ from .padding import pad
 # --- interpolation ----------------------------------------------------------------------------------------------------
 
 _NDIM = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
+# Elements up to which what is done around the arithmetic takes most of the time.
+_FEW = 1_024
 _SMOOTH = ("linear", "bilinear", "bicubic", "trilinear")
 _MODES = "nearest | linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact"
 
@@ -99,7 +102,15 @@ def interpolate(
         if mode in ("nearest", "nearest-exact"):
             input = _nearest(input, 2 + i, out, given, 0.5 if mode == "nearest-exact" else 0.0)
     if mode in _SMOOTH:
-        input = _smooth(input, sizes, scales, mode, bool(align_corners), antialias)
+        smooth = _smooth if antialias or given_input._array.size > _FEW else _smooth_by_taps
+        input = smooth(
+            input,
+            tuple(sizes),
+            None if scales is None else tuple(scales),
+            mode,
+            bool(align_corners),
+            antialias,
+        )
         if antialias and given_input._array.flags.c_contiguous:
             input = contiguous(input)
     return known_as(ordered_as(input, given_input), _upsampling_name(mode, spatial, antialias))
@@ -240,8 +251,8 @@ def _filter_matrix(extent: int, out: int, scale: float, align_corners: bool, cub
 
 def _smooth(
     input: Tensor,
-    sizes: list[int],
-    scales: list[float] | None,
+    sizes: tuple[int, ...],
+    scales: tuple[float, ...] | None,
     mode: str,
     align_corners: bool,
     antialias: bool,
@@ -276,6 +287,10 @@ def _smooth(
         # Halves go up.
         return cast((result + 0.5).floor().clamp(0, 255), dtype)
     return clone(result) if result is input else result
+
+
+# Without filters, whose sums may be in another order: taken and weighted element by element.
+_smooth_by_taps: Callable[..., Tensor] = fused(_smooth, name="upsample", from_size=_FEW + 1, exact=True)
 
 
 def _along(input: Tensor, dim: int, matrix: Tensor) -> Tensor:

@@ -14,5 +14,7 @@ if not TYPE_CHECKING:
         {
             "DistributedDataParallel": "rushlight.distributed.data_parallel:DistributedDataParallel",
             "distributed": "rushlight.nn.parallel.distributed",
+            "gather": "rushlight.nn.parallel.scatter_gather:gather",
+            "scatter": "rushlight.nn.parallel.scatter_gather:scatter",
         },
     )

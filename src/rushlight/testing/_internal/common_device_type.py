@@ -7,6 +7,7 @@ from typing import Any
 
 from .parametrized import dtypes as dtypes, expand
 from .switches import Accepting, Skipping, named
+from .switches_of_modules import OpDTypes as OpDTypes
 
 tol = namedtuple("tol", ["atol", "rtol"])
 TEST_WITH_ROCM = False
@@ -48,6 +49,7 @@ def get_all_device_types() -> list[str]:
     return ["cpu"]
 
 
+get_device_type_test_bases: Any = Accepting()
 get_desired_device_type_test_bases: Any = Accepting()
 
 
@@ -89,6 +91,15 @@ def skipCPUIf(condition: Any, reason: str) -> Any:
 def skipIf(condition: Any, reason: str = "", device_type: Any = None) -> Any:
     """Skip if ``condition`` holds and the device is the given one, or any."""
     return Skipping(reason) if condition and device_type in (None, "cpu") else Accepting()
+
+
+def has_cusolver() -> bool:
+    """False: there is no GPU."""
+    return False
+
+
+has_hipsolver = has_cusolver
+PYTORCH_CUDA_MEMCHECK = False
 
 
 class ops:

@@ -48,6 +48,14 @@ all_types_and_half = _given((*_FLOATING, *_INTEGRAL, float16))
 all_types_and_complex = _given(_FLOATING + _INTEGRAL + _COMPLEX)
 all_types_and_complex_and = _extended(_FLOATING + _INTEGRAL + _COMPLEX)
 custom_types = _extended(())
+empty_types, float8_types, get_all_qint_dtypes = _given(()), _given(()), _given(())
+
+
+def highest_precision_float(device: Any) -> Any:
+    """The widest floating-point dtype of a device."""
+    return float64
+
+
 
 
 def get_all_dtypes(

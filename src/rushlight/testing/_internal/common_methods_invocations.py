@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .switches import named
+from .switches_of_modules import database_names
 
 op_db: list[Any] = []
+XS, S, M, L = 3, 5, 10, 20  # the sizes of samples
 
-
-def __getattr__(name: str) -> Any:
-    if name.endswith(("_db", "_ops", "_funcs", "_list", "python_ref_db")):
-        return []
-    return named(__name__)(name)
+__getattr__ = database_names(__name__)

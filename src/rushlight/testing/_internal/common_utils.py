@@ -24,10 +24,53 @@ from ...core.tensor import Tensor
 from ...ops.creation import as_tensor
 from ..comparison import assert_close
 from ..creation import make_tensor as make_tensor
+from .matrices import (
+    make_fullrank_matrices_with_distinct_singular_values as make_fullrank_matrices_with_distinct_singular_values,
+    random_fullrank_matrix_distinct_singular_value as random_fullrank_matrix_distinct_singular_value,
+    random_hermitian_matrix as random_hermitian_matrix,
+    random_hermitian_pd_matrix as random_hermitian_pd_matrix,
+    random_hermitian_psd_matrix as random_hermitian_psd_matrix,
+    random_lowrank_matrix as random_lowrank_matrix,
+    random_matrix as random_matrix,
+    random_sparse_matrix as random_sparse_matrix,
+    random_sparse_pd_matrix as random_sparse_pd_matrix,
+    random_square_matrix_of_rank as random_square_matrix_of_rank,
+    random_symmetric_matrix as random_symmetric_matrix,
+    random_symmetric_pd_matrix as random_symmetric_pd_matrix,
+    random_symmetric_psd_matrix as random_symmetric_psd_matrix,
+    random_well_conditioned_matrix as random_well_conditioned_matrix,
+)
 from .parametrized import (
     instantiate_parametrized_tests as instantiate_parametrized_tests,
     parametrize as parametrize,
     subtest as subtest,
+)
+from .small_parts import (
+    AlwaysWarnTypedStorageRemoval as AlwaysWarnTypedStorageRemoval,
+    BytesIOContext as BytesIOContext,
+    CudaSyncGuard as CudaSyncGuard,
+    NoTest as NoTest,
+    TrackedInputIter as TrackedInputIter,
+    bytes_to_scalar as bytes_to_scalar,
+    clone_input_helper as clone_input_helper,
+    coalescedonoff as coalescedonoff,
+    compare_equal_outs_and_grads as compare_equal_outs_and_grads,
+    decorateIf as decorateIf,
+    download_file as download_file,
+    dtype2prec_DONTUSE as dtype2prec_DONTUSE,
+    dtype_name as dtype_name,
+    enable_profiling_mode_for_profiling_tests as enable_profiling_mode_for_profiling_tests,
+    find_library_location as find_library_location,
+    first_sample as first_sample,
+    get_function_arglist as get_function_arglist,
+    is_coalesced_indices as is_coalesced_indices,
+    is_iterable_of_tensors as is_iterable_of_tensors,
+    outs_and_grads as outs_and_grads,
+    retry as retry,
+    retry_on_connect_failures as retry_on_connect_failures,
+    set_default_tensor_type as set_default_tensor_type,
+    set_warn_always_context as set_warn_always_context,
+    shell as shell,
 )
 from .switches import named
 
@@ -368,26 +411,6 @@ def noncontiguous_like(t: Tensor) -> Tensor:
     from ...ops.joining import stack
 
     return stack([t, t], -1)[..., 0].detach().requires_grad_(t.requires_grad)  # type: ignore[no-any-return]
-
-
-def random_symmetric_matrix(length: int, *batch: int, dtype: Any = None, device: Any = None) -> Tensor:
-    """Random matrices that are their own transposes."""
-    from ...ops.random import randn
-
-    a = randn(*batch, length, length, dtype=dtype or _dtypes.get_default_dtype(), device=device)
-    return (a + a.mT) / 2  # type: ignore[no-any-return]
-
-
-def random_hermitian_pd_matrix(length: int, *batch: int, dtype: Any = None, device: Any = None) -> Tensor:
-    """Random hermitian matrices with positive eigenvalues."""
-    from ...ops.creation import eye
-    from ...ops.random import randn
-
-    a = randn(*batch, length, length, dtype=dtype or _dtypes.get_default_dtype(), device=device)
-    return a @ a.mH + eye(length, dtype=a.dtype, device=device)  # type: ignore[no-any-return]
-
-
-random_symmetric_pd_matrix = random_hermitian_pd_matrix
 
 
 def slowTest(test: Any) -> Any:

@@ -107,6 +107,9 @@ def _bound(test: Any, arguments: dict[str, Any], decorators: list[Any], dtype: A
         if hasattr(test, attribute):
             setattr(method, attribute, getattr(test, attribute))
     decorated: Any = method
+    for conditional in getattr(test, "conditional_decorators", ()):
+        if conditional.predicate_fn(arguments):
+            decorated = conditional.decorator(decorated)
     for decorator in decorators:
         decorated = decorator(decorated)
     return decorated

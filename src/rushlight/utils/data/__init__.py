@@ -25,4 +25,4 @@ from .sampler import (
 from .worker import get_worker_info as get_worker_info
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__)
+__getattr__ = _lazily(__name__, {"_DatasetKind": ".iteration:_DatasetKind"})

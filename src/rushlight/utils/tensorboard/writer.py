@@ -87,6 +87,23 @@ def _pixels(image: Any, order: str) -> NDArray[np.uint8]:
     return scaled.astype(np.uint8)
 
 
+def _sprite(pictures: Array) -> NDArray[np.uint8]:
+    """All pictures ``(N, C, H, W)`` in rows and columns of a square, as height × width × 3 bytes."""
+    if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):
+        raise AssertionError(
+            f"add_embedding: label_img should be (N, C, H, W) with C 1 or 3, got shape {list(pictures.shape)}"
+        )
+    number, _, height, width = pictures.shape
+    columns = int(np.ceil(np.sqrt(number)))
+    side = columns * max(height, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * height, index % columns * width
+        pixels = _pixels(picture, "CHW")
+        square[top : top + height, left : left + width] = pixels
+    return square
+
+
 def _not_there(method: str, instead: str) -> NotImplementedError:
     return NotImplementedError(f"SummaryWriter.{method}: Rushlight does not have it; {instead}")
 
@@ -384,16 +401,14 @@ class SummaryWriter:
     ) -> None:
         """The rows of a matrix as points, with a label (or, with ``metadata_header``, several) each, for the PROJECTOR page.
 
-        Raises ``AssertionError`` where labels and rows are not equally many; ``label_img`` is not there:
-        ``NotImplementedError``.
+        ``label_img``: a small picture for each row, ``(N, C, H, W)`` with one or three channels, bytes or floats from 0 to 1.
+        Raises ``AssertionError`` where labels or pictures and rows are not equally many.
         """
         points = _array(mat)
         if points.ndim != 2:
             raise AssertionError("mat should be 2D, where mat.size(0) is the number of data points")
-        if label_img is not None:
-            raise NotImplementedError(
-                "add_embedding: label_img is not there; give metadata, or use add_images"
-            )
+        if label_img is not None and len(label_img) != len(points):
+            raise AssertionError("#images should equal with #data points")
         name = f"{0 if global_step is None else global_step:05d}"
         folder = os.path.join(self.log_dir, name, tag)
         os.makedirs(folder, exist_ok=True)
@@ -409,15 +424,32 @@ class SummaryWriter:
             with open(os.path.join(folder, "metadata.tsv"), "w", encoding="utf-8") as file:
                 file.write("\n".join(text) + "\n")
             lines.append(f'  metadata_path: "{name}/{tag}/metadata.tsv"')
+        if label_img is not None:
+            pictures = _array(label_img)
+            with open(os.path.join(folder, "sprite.png"), "wb") as picture:
+                picture.write(event_file.png(_sprite(pictures)))
+            sizes = [f"    single_image_dim: {size}" for size in (pictures.shape[3], pictures.shape[2])]
+            lines += ["  sprite {", f'    image_path: "{name}/{tag}/sprite.png"', *sizes, "  }"]
         lines.append(f'  tensor_path: "{name}/{tag}/tensors.tsv"')
         with open(os.path.join(folder, "tensors.tsv"), "w", encoding="utf-8") as file:
             file.writelines(["\t".join([str(x) for x in row]) + "\n" for row in points.tolist()])
         with open(os.path.join(self.log_dir, "projector_config.pbtxt"), "a", encoding="utf-8") as file:
             file.write("embeddings {\n" + "\n".join(lines) + "\n}\n")
 
-    def add_graph(self, *args: Any, **kwargs: Any) -> None:
-        """Not there: raises ``NotImplementedError``."""
-        raise _not_there("add_graph", "rushlight.explain(model, x) shows what a model runs")
+    def add_graph(
+        self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True
+    ) -> None:
+        """The operations of one forward pass of ``model`` (a module) on ``input_to_model``, in its modules' boxes.
+
+        ``input_to_model`` is a tensor, or a tuple or list of the arguments. The pass runs in eval mode. With ``verbose`` the
+        nodes are printed. Raises ``TypeError`` where ``model`` is no module, and what the forward pass raises.
+        """
+        from .graph import graph_of
+
+        message, nodes = graph_of(model, input_to_model)
+        if verbose:
+            print("\n".join(nodes))
+        self._files[self.log_dir].write(event_file.graph_event(time.time(), message))
 
     def add_video(self, *args: Any, **kwargs: Any) -> None:
         """Not there: raises ``NotImplementedError``."""

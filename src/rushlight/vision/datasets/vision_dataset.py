@@ -43,8 +43,17 @@ class VisionDataset(Dataset):
     def __repr__(self) -> str:
         lines = [f"Number of datapoints: {len(self)}", f"Root location: {self.root}"]
         lines += self.extra_repr().splitlines()
-        if self.transform is not None:
-            lines.append(f"Transform: {self.transform!r}")
+        if self.transforms is not None:
+            lines.append(repr(self.transforms))
+        elif self.transform is not None or self.target_transform is not None:
+            # As torchvision, whose object of both transforms has this name, and whose lines are not further indented.
+            lines.append("StandardTransform")
+            for head, transform in (
+                ("Transform: ", self.transform),
+                ("Target transform: ", self.target_transform),
+            ):
+                if transform is not None:
+                    lines[-1] += "\n" + head + repr(transform).replace("\n", "\n" + " " * len(head))
         return "\n".join([f"Dataset {type(self).__name__}", *("    " + line for line in lines)])
 
     def extra_repr(self) -> str:

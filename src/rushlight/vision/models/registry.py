@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+_FILES = (
+    "alexnet", "convnext", "densenet", "efficientnet", "googlenet", "inception", "mnasnet", "mobilenetv2", "mobilenetv3",
+    "regnet", "resnet", "shufflenetv2", "squeezenet", "swin_transformer", "vgg", "vision_transformer",
+)  # fmt: skip
+
 
 def _builders() -> dict[str, Any]:
     from importlib import import_module
 
     # By their full names: the package's attribute `alexnet` is the builder, not the module.
     found: dict[str, Any] = {}
-    for name in ("alexnet", "densenet", "mobilenetv2", "resnet", "vgg"):
+    for name in _FILES:
         module = import_module(f"{__package__}.{name}")
         found.update((builder, getattr(module, builder)) for builder in module.BUILDERS)
     return found

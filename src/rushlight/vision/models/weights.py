@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -85,3 +86,17 @@ def filled(model: M, weights: Any) -> M:
     if weights is not None:
         model.load_state_dict(weights.get_state_dict())
     return model
+
+
+def builder(name: str, weights: Any, make: Callable[..., Any], doc: str, **fixed: Any) -> Any:
+    """A model's function ``name(weights=None, progress=True, **options)``: ``make`` with ``fixed`` and the options."""
+
+    def build(*, weights: Any = None, progress: bool = True, **options: Any) -> Any:
+        found = chosen(weights, options, known)
+        return filled(make(**(fixed | options)), found)
+
+    known = weights
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"{doc} ``weights`` as for ``resnet18``."
+    vars(build)["weights"] = weights
+    return build

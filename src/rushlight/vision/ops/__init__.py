@@ -27,8 +27,22 @@ from .misc import (
     sigmoid_focal_loss as sigmoid_focal_loss,
     stochastic_depth as stochastic_depth,
 )
+from .pyramid import FeaturePyramidNetwork as FeaturePyramidNetwork, MultiScaleRoIAlign as MultiScaleRoIAlign
+from .regions import (
+    PSRoIAlign as PSRoIAlign,
+    PSRoIPool as PSRoIPool,
+    RoIAlign as RoIAlign,
+    RoIPool as RoIPool,
+    ps_roi_align as ps_roi_align,
+    ps_roi_pool as ps_roi_pool,
+    roi_align as roi_align,
+    roi_pool as roi_pool,
+)
 
 deform_conv2d = _absent_function(__name__, "deform_conv2d", "torch.nn.functional.conv2d")
 DeformConv2d = _absent_class(__name__, "DeformConv2d", "torch.nn.Conv2d")
 
-__getattr__ = _lazily(__name__)
+# The modules under torchvision's names.
+__getattr__ = _lazily(
+    __name__, {"feature_pyramid_network": ".pyramid", "poolers": ".pyramid", "roi_align_": ".regions"}
+)

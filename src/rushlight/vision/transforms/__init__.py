@@ -16,6 +16,12 @@ from .classes import (
     ToTensor as ToTensor,
 )
 from .interpolation import InterpolationMode as InterpolationMode
+from .policies import (
+    AutoAugment as AutoAugment,
+    AutoAugmentPolicy as AutoAugmentPolicy,
+    RandAugment as RandAugment,
+    TrivialAugmentWide as TrivialAugmentWide,
+)
 from .random_classes import (
     ColorJitter as ColorJitter,
     GaussianBlur as GaussianBlur,
@@ -30,5 +36,20 @@ from .random_classes import (
     RandomRotation as RandomRotation,
     RandomVerticalFlip as RandomVerticalFlip,
 )
+from .tones import (
+    RandomAdjustSharpness as RandomAdjustSharpness,
+    RandomAutocontrast as RandomAutocontrast,
+    RandomEqualize as RandomEqualize,
+    RandomPosterize as RandomPosterize,
+    RandomSolarize as RandomSolarize,
+)
+from .warps import (
+    FiveCrop as FiveCrop,
+    LinearTransformation as LinearTransformation,
+    RandomAffine as RandomAffine,
+    RandomOrder as RandomOrder,
+    RandomPerspective as RandomPerspective,
+    TenCrop as TenCrop,
+)
 
-__getattr__ = _lazily(__name__, {"transforms": ".transforms", "v2": ".v2"})
+__getattr__ = _lazily(__name__, {"autoaugment": ".policies", "transforms": ".transforms", "v2": ".v2"})

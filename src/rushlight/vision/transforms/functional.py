@@ -583,3 +583,19 @@ def gaussian_blur(
 
     result = _as_batch(pixels, blurred)
     return result if tensor else to_pil_image(result, mode=img.mode)
+
+
+# Defined elsewhere with the help of these functions: given away when a program asks.
+_ELSEWHERE = {
+    "warps": ("affine", "five_crop", "perspective", "ten_crop"),
+    "tones": ("adjust_gamma", "adjust_sharpness", "autocontrast", "equalize", "posterize", "solarize"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _ELSEWHERE.items():
+        if name in names:
+            from importlib import import_module
+
+            return getattr(import_module(f"{__package__}.{module}"), name)
+    raise AttributeError(f"module 'torchvision.transforms.functional' has no attribute {name!r}")

@@ -15,6 +15,12 @@ from .classes import (
     ToTensor as ToTensor,
 )
 from .interpolation import InterpolationMode as InterpolationMode
+from .policies import (
+    AutoAugment as AutoAugment,
+    AutoAugmentPolicy as AutoAugmentPolicy,
+    RandAugment as RandAugment,
+    TrivialAugmentWide as TrivialAugmentWide,
+)
 from .random_classes import (
     ColorJitter as ColorJitter,
     GaussianBlur as GaussianBlur,
@@ -29,10 +35,28 @@ from .random_classes import (
     RandomRotation as RandomRotation,
     RandomVerticalFlip as RandomVerticalFlip,
 )
+from .tones import (
+    RandomAdjustSharpness as RandomAdjustSharpness,
+    RandomAutocontrast as RandomAutocontrast,
+    RandomEqualize as RandomEqualize,
+    RandomPosterize as RandomPosterize,
+    RandomSolarize as RandomSolarize,
+)
+from .warps import (
+    FiveCrop as FiveCrop,
+    LinearTransformation as LinearTransformation,
+    RandomAffine as RandomAffine,
+    RandomOrder as RandomOrder,
+    RandomPerspective as RandomPerspective,
+    TenCrop as TenCrop,
+)
 
 __all__ = [
-    "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "F", "GaussianBlur", "Grayscale", "InterpolationMode",
-    "Lambda", "Normalize", "PILToTensor", "Pad", "RandomApply", "RandomChoice", "RandomCrop", "RandomErasing",
-    "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert", "RandomResizedCrop", "RandomRotation",
-    "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor",
+    "AutoAugment", "AutoAugmentPolicy", "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "F",
+    "FiveCrop", "GaussianBlur", "Grayscale", "InterpolationMode", "Lambda", "LinearTransformation", "Normalize",
+    "PILToTensor", "Pad", "RandAugment", "RandomAdjustSharpness", "RandomAffine", "RandomApply",
+    "RandomAutocontrast", "RandomChoice", "RandomCrop", "RandomEqualize", "RandomErasing", "RandomGrayscale",
+    "RandomHorizontalFlip", "RandomInvert", "RandomOrder", "RandomPerspective", "RandomPosterize",
+    "RandomResizedCrop", "RandomRotation", "RandomSolarize", "RandomVerticalFlip", "Resize", "TenCrop",
+    "ToPILImage", "ToTensor", "TrivialAugmentWide",
 ]  # fmt: skip

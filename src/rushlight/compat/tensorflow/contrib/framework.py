@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 # ruff: noqa: F401  (imported to be given away)
+from .. import nest as nest
 from ..graph import GraphKeys, get_default_graph
 from ..learning_rates import (
     create_global_step as create_global_step,
     get_global_step as get_global_step,
     get_or_create_global_step as get_or_create_global_step,
 )
-from ..nesting import flatten as _flatten, map_structure as _map_structure, pack_like as _pack_like
 from ..saver import list_variables as list_variables, load_variable as load_variable
 from ..variables import local_variables as get_local_variables
 from .layers import add_arg_scope as add_arg_scope, arg_scope as arg_scope
+
+__path__: list[str] = []  # modules below this one can be imported: see the table in contrib/__init__.py
 
 
 def get_variables(
@@ -47,9 +49,19 @@ def get_variables_to_restore(
     return [v for v in found if not any(v.op.name.startswith(name) for name in exclude or ())]
 
 
-class nest:
-    """Nested structures of tensors."""
+def assign_from_checkpoint_fn(
+    model_path: str, var_list: Any, ignore_missing_vars: bool = False, reshape_variables: bool = False
+) -> Any:
+    """A function of a session that restores ``var_list`` (variables, or names in the checkpoint and variables)."""
+    from ..saver import NewCheckpointReader, Saver
 
-    flatten = staticmethod(_flatten)
-    map_structure = staticmethod(_map_structure)
-    pack_sequence_as = staticmethod(_pack_like)
+    wanted = dict(var_list) if isinstance(var_list, dict) else {v.op.name: v for v in var_list}
+    if ignore_missing_vars:
+        reader = NewCheckpointReader(model_path)
+        wanted = {name: v for name, v in wanted.items() if reader.has_tensor(name)}
+    saver = Saver(wanted, reshape=reshape_variables)
+
+    def restore(session: Any) -> None:
+        saver.restore(session, model_path)
+
+    return restore

@@ -16,6 +16,8 @@ from ..ops_math import abs as absolute, add_n
 from ..ops_reduce import reduce_sum
 from ..variable_scope import get_variable, variable_scope
 
+__path__: list[str] = []  # modules below this one can be imported: see the table in contrib/__init__.py
+
 _DEFAULTS: list[dict[Any, dict[str, Any]]] = [{}]  # what the open arg_scopes say, the innermost last
 
 

@@ -22,3 +22,14 @@ from ..rnn_cell import (
     ResidualWrapper as ResidualWrapper,
     RNNCell as RNNCell,
 )
+from .rnn_wrappers import (
+    EmbeddingWrapper as EmbeddingWrapper,
+    InputProjectionWrapper as InputProjectionWrapper,
+    LayerNormBasicLSTMCell as LayerNormBasicLSTMCell,
+    OutputProjectionWrapper as OutputProjectionWrapper,
+    stack_bidirectional_dynamic_rnn as stack_bidirectional_dynamic_rnn,
+    stack_bidirectional_rnn as stack_bidirectional_rnn,
+    transpose_batch_time as transpose_batch_time,
+)
+
+__path__: list[str] = []  # modules below this one can be imported: see the table in contrib/__init__.py

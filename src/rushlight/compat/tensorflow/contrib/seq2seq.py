@@ -28,6 +28,8 @@ from .decoding import (
     tile_batch as tile_batch,
 )
 
+__path__: list[str] = []  # modules below this one can be imported: see the table in contrib/__init__.py
+
 
 def sequence_loss(
     logits: Any,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import losses as losses
 from .framework import (
+    assign_from_checkpoint_fn as assign_from_checkpoint_fn,
     get_model_variables as get_model_variables,
     get_or_create_global_step as get_or_create_global_step,
     get_trainable_variables as get_trainable_variables,

@@ -33,6 +33,21 @@ from ..random_classes import (
     RandomRotation as RandomRotation,
     RandomVerticalFlip as RandomVerticalFlip,
 )
+from ..tones import (
+    RandomAdjustSharpness as RandomAdjustSharpness,
+    RandomAutocontrast as RandomAutocontrast,
+    RandomEqualize as RandomEqualize,
+    RandomPosterize as RandomPosterize,
+    RandomSolarize as RandomSolarize,
+)
+from ..warps import (
+    FiveCrop as FiveCrop,
+    LinearTransformation as LinearTransformation,
+    RandomAffine as RandomAffine,
+    RandomOrder as RandomOrder,
+    RandomPerspective as RandomPerspective,
+    TenCrop as TenCrop,
+)
 from .conversion import (
     RGB as RGB,
     Identity as Identity,
@@ -40,5 +55,6 @@ from .conversion import (
     ToImage as ToImage,
     ToPureTensor as ToPureTensor,
 )
+from .mixing import CutMix as CutMix, GaussianNoise as GaussianNoise, MixUp as MixUp
 
 __getattr__ = _lazily(__name__)

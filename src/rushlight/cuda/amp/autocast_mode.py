@@ -1,22 +1,16 @@
-"""``torch.cuda.amp``: the older names of mixed precision on a GPU, which warn and do nothing without one."""
+"""The older names of mixed precision on a GPU, which warn and do nothing without one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ..amp.autocast_mode import custom_bwd as general_bwd, custom_fwd as general_fwd
-from ..amp.older_names import OlderAutocast, OlderGradScaler, warn_of
+from ...amp.autocast_mode import custom_bwd as general_bwd, custom_fwd as general_fwd
+from ...amp.older_names import OlderAutocast, warn_of
 
 
 class autocast(OlderAutocast):
     """``torch.autocast("cuda", …)``."""
-
-    of_device = "cuda"
-
-
-class GradScaler(OlderGradScaler):
-    """``torch.amp.GradScaler("cuda", …)``."""
 
     of_device = "cuda"
 

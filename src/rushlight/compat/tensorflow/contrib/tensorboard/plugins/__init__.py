@@ -1,0 +1,5 @@
+"""``tf.contrib.tensorboard.plugins``: the projector."""
+
+from __future__ import annotations
+
+from . import projector as projector
