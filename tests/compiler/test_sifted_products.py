@@ -176,7 +176,7 @@ def test_parts_of_k(k: int, depth: int) -> None:
 def test_compiled_nets(value: float) -> None:
     """A net with ReLUs uses it, forward and backward, and gives what eager mode gives."""
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(130, 200), torch.nn.ReLU(), torch.nn.Linear(200, 150))
+    net = torch.nn.Sequential(torch.nn.Linear(130, 200), torch.nn.ReLU(), torch.nn.Linear(200, 200))
     with torch.no_grad():
         net[2].weight[3, 5] = value
     x = torch.randn(80, 130)

@@ -63,7 +63,7 @@ _OWN_LOOP_UNIT: Final = 16384
 # Leaving out zeros pays for products of at least so many rows (of what is sifted), columns, and sums of so many; where the
 # result lies column by column, so that its tiles are turned at the end, for longer sums.
 _SIFTED_ROWS_FROM: Final = 32
-_SIFTED_COLUMNS_FROM: Final = 128
+_SIFTED_COLUMNS_FROM: Final = 192
 _SIFTED_INNER_FROM: Final = 32
 _SIFTED_INNER_FROM_TURNED: Final = 128
 # From so many multiplications on, register tiles of our own are worth compiling.
@@ -422,12 +422,12 @@ def _sifted(
         space = (sifted_products.lists_bytes(shape, q.m, number),)
         sift = KernelCall(
             sifted_products.sift_text(shape), "kernel", ints, (left, lists), -(-q.m // machine.lanes),
-            max(1, 256 // q.k), space,
+            max(1, 256 // q.k), space, sifted_products.sift_scratch_bytes(shape),
         )  # fmt: skip
         multiply = KernelCall(
             sifted_products.product_text(shape, reader, len(pointers)),
             "kernel", ints, (left, right, *pointers[2:], lists), -(-q.m // cut.rows) * panels, 1, space,
-            sifted_products.scratch_bytes(shape, cut.rows),
+            sifted_products.product_scratch_bytes(shape, cut.rows),
         )  # fmt: skip
         return sift, multiply
     return None

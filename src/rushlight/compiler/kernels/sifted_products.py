@@ -4,8 +4,8 @@ Behind a ReLU about half of what is multiplied is zero, in the gradients too. He
 row, and of each part of k of up to 64, the elements that are not zero are listed, with a bit for each element that says
 whether it is. The product then walks over the lists. A part of the right operand (some rows, some vectors of columns) is
 copied to where it stays in the first-level cache, and a multiplication reads it from there: a processor that can load as
-many vectors as it can multiply (Zen 4: one a cycle) is then about as quick as with register tiles if nothing is zero, and
-nearly twice as quick if half is.
+many vectors as it can multiply (Zen 4: one a cycle) is then one and a half times as quick as with register tiles if half is
+zero. Rows that have hardly any zeros are multiplied as they are, a few at a time.
 
 The results' bits are those of ``tile_products`` (but for the sign of a zero): the same sums, in the same order, cut in the
 same slices, without summands that are zero. Zero times infinity, or NaN, is NaN: a part of the right operand that holds one is
@@ -39,6 +39,10 @@ _SUMS: Final = 2.0
 _COPY: Final = 3.0
 _TILE: Final = 1000.0
 _DENSITY: Final = 0.5
+# From so many sixteenths of elements that are not zero on, all are multiplied, a few rows at a time: as many as there are
+# registers for.
+_HARDLY: Final = 13
+_REGISTERS: Final = 31
 
 # ints[FIRST_PART:]: for each part of k where it begins, and what it is; then k.
 (
@@ -145,9 +149,14 @@ def lists_bytes(shape: Shape, m: int, parts: int) -> int:
     return -(-m // shape.lanes) * shape.lanes * parts * shape.list_bytes
 
 
-def scratch_bytes(shape: Shape, rows: int) -> int:
-    """Memory that a worker needs: a panel, the sums, a row of zeros, a list."""
-    return shape.pitch * (shape.depth + rows + 1) + shape.list_bytes
+def sift_scratch_bytes(shape: Shape) -> int:
+    """Memory that a worker needs to make lists."""
+    return shape.lanes * shape.depth * shape.size if shape.a_turned else 0
+
+
+def product_scratch_bytes(shape: Shape, rows: int) -> int:
+    """Memory that a worker needs to multiply: a panel, the sums, a row of zeros."""
+    return shape.pitch * (shape.depth + rows + 1)
 
 
 class _Code:
@@ -183,56 +192,63 @@ def sift_text(shape: Shape) -> str:
 
 class _Sift(_Code):
     def text(self) -> str:
-        f, lanes = self.f, self.shape.lanes
+        f, shape = self.f, self.shape
+        lanes = shape.lanes
         a, lists = f.pointer(0), f.pointer(1)
         with f.loop(f.begin, f.end) as unit:
             first = f.mul(unit, lanes)
-            with f.loop(0, self.parts) as part:
-                start, end, _ = self.part(part)
-                row_lists = [self.list_of(lists, part, f.add(first, row)) for row in range(lanes)]
-                state = [f.i64(0)] * (2 * lanes)
-                with f.carried(start, end, state, lanes) as (k, current):
-                    rows = (self.turned_rows if self.shape.a_turned else self.rows)(a, first, k, end)
-                    for row, x in enumerate(rows):
-                        self.sift(x, f.sub(k, start), row_lists[row], current, 2 * row)
-                    state = current
-                for bits, list_ in zip(state[::2], row_lists, strict=True):
-                    f.store(bits, list_)
+            if shape.a_turned:
+                with f.loop(0, self.parts) as part:
+                    start, end, _ = self.part(part)
+                    self.turn(a, first, start, end)
+                    with f.loop(0, lanes) as row:
+                        source = f.at(shape.type, f.scratch, f.mul(row, shape.depth))
+                        self.sift(source, f.sub(end, start), self.list_of(lists, part, f.add(first, row)))
+            else:
+                with f.loop(0, lanes) as row:
+                    # Rows that do not exist have lists too, of the last one that does.
+                    own = f.minimum(f.add(first, row), f.sub(self.m, 1))
+                    whole = f.at(I8, a, f.mul(own, f.int_(A_ROW)))
+                    with f.loop(0, self.parts) as part:
+                        start, end, _ = self.part(part)
+                        source = f.at(shape.type, whole, start)
+                        self.sift(source, f.sub(end, start), self.list_of(lists, part, f.add(first, row)))
         return f.finish()
 
-    def sift(self, x: Any, k: Any, list_: Any, state: list[Any], at: int) -> None:
-        """Append what is not zero; ``state[at:]`` has a list's bits and its length."""
+    def sift(self, source: Any, length: Any, list_: Any) -> None:
+        """List what is not zero."""
         f, shape = self.f, self.shape
-        kept = f.b.fcmp_unordered("!=", x, f.zero(shape.type, shape.lanes))
-        bits, count = state[at : at + 2]
-        f.store_vector(self.compressed(x, kept), self.values(list_), count)
-        mask = f.b.zext(f.b.bitcast(kept, ir.IntType(shape.lanes)), I64)
-        state[at] = f.b.or_(bits, f.b.shl(mask, k))
-        state[at + 1] = f.add(count, f.call("llvm.ctpop.i64", I64, [mask]))
+        with f.carried(0, length, [f.i64(0), f.i64(0)], shape.lanes) as (k, current):
+            bits, count = current
+            x = f.load_vector(
+                shape.type, shape.lanes, source, k, f.lanes_below(f.sub(length, k), shape.lanes)
+            )
+            kept = f.b.fcmp_unordered("!=", x, f.zero(shape.type, shape.lanes))
+            f.store_vector(self.compressed(x, kept), self.values(list_), count)
+            mask = f.b.zext(f.b.bitcast(kept, ir.IntType(shape.lanes)), I64)
+            current[0] = f.b.or_(bits, f.b.shl(mask, k))
+            current[1] = f.add(count, f.call("llvm.ctpop.i64", I64, [mask]))
+        f.store(current[0], list_)
 
     def compressed(self, x: Any, kept: Any) -> Any:
         """The lanes that are kept, side by side."""
         name = f"llvm.experimental.vector.compress.v{self.shape.lanes}{'f64' if self.shape.double else 'f32'}"
         return self.f.call(name, x.type, [x, kept, ir.Constant(x.type, ir.Undefined)])
 
-    def rows(self, a: Any, first: Any, k: Any, end: Any) -> list[Any]:
-        f, shape = self.f, self.shape
-        step, last, mask = f.int_(A_ROW), f.sub(self.m, 1), f.lanes_below(f.sub(end, k), shape.lanes)
-        found = []
-        for row in range(shape.lanes):
-            source = f.at(I8, a, f.mul(f.minimum(f.add(first, row), last), step))
-            found.append(f.load_vector(shape.type, shape.lanes, source, k, mask))
-        return found
-
-    def turned_rows(self, a: Any, first: Any, k: Any, end: Any) -> list[Any]:
+    def turn(self, a: Any, first: Any, start: Any, end: Any) -> None:
+        """Copy rows of a part that lie column by column to the scratch memory, row by row."""
         f, shape = self.f, self.shape
         step, left = f.int_(A_INNER), f.sub(self.m, first)
-        found = []
-        for number in range(shape.lanes):
-            at = f.add(k, number)
-            mask = f.lanes_below(f.select(f.less(at, end), left, 0), shape.lanes)
-            found.append(f.load_vector(shape.type, shape.lanes, f.at(I8, a, f.mul(at, step)), first, mask))
-        return transposed(f, found)
+        with f.loop(start, end, shape.lanes) as k:
+            found = []
+            for number in range(shape.lanes):
+                at = f.add(k, number)
+                mask = f.lanes_below(f.select(f.less(at, end), left, 0), shape.lanes)
+                found.append(
+                    f.load_vector(shape.type, shape.lanes, f.at(I8, a, f.mul(at, step)), first, mask)
+                )
+            for row, x in enumerate(transposed(f, found)):
+                f.store_vector(x, f.scratch, f.add(f.sub(k, start), row * shape.depth))
 
 
 @lru_cache(maxsize=256)
@@ -240,6 +256,18 @@ def product_text(shape: Shape, coefficients: Any, lists: int) -> str:
     """The kernel that multiplies: a unit is a tile. pointers: a, b, c, what alpha and beta are made of, and the lists, which
     are pointer number ``lists``. ``coefficients(f, type)`` gives alpha and beta."""
     return _Multiply(shape).text(coefficients, lists)
+
+
+class _Rows(NamedTuple):
+    """Rows of a tile, as many as a vector has lanes, and the part of k: all of them values in the code."""
+
+    block: Any  # the first row
+    below: Any
+    top: Any  # the tile's first row
+    start: Any  # and column
+    zeros: Any  # a row of them
+    begins: Any  # whether a slice begins with this part
+    ends: Any
 
 
 class _Multiply(_Code):
@@ -252,7 +280,6 @@ class _Multiply(_Code):
         self.panel = f.scratch
         self.sums = f.at(I8, self.panel, shape.pitch * shape.depth)
         zeros = f.at(I8, self.sums, f.mul(rows, shape.pitch))
-        own_list = f.at(I8, zeros, shape.pitch)
         columns = shape.vectors * shape.lanes
         for vector in range(shape.vectors):
             f.store_vector(f.zero(shape.type, shape.lanes), f.at(shape.type, zeros, vector * shape.lanes))
@@ -271,26 +298,18 @@ class _Multiply(_Code):
                 # As many rows as a vector has lanes, which a turned result takes together.
                 with f.loop(top, bottom, shape.lanes) as block:
                     below = f.minimum(f.add(block, shape.lanes), bottom)
-                    with f.loop(block, below) as row:
-                        with f.when(special):
-                            self.list_all(own_list, row, first, length)
-                        list_ = f.b.select(special, own_list, self.list_of(all_lists, part, row))
-                        sums = f.at(I8, self.sums, f.mul(f.sub(row, top), shape.pitch))
-                        with f.when(ends):
-                            self.fetch(row, block, start)
-                        totals = self.multiply(list_, f.b.select(begins, zeros, sums))
-                        if shape.c_turned:
-                            self.keep(totals, sums)
-                        else:
-                            with f.b.if_else(ends) as (then, otherwise):
-                                with then:
-                                    self.write_row(totals, row, start)
-                                with otherwise:
-                                    self.keep(totals, sums)
+                    rows_of = _Rows(block, below, top, start, zeros, begins, ends)
+                    lists_of = self.list_of(all_lists, part, block)
+                    every = f.b.or_(special, self.hardly_sifted(lists_of, f.sub(below, block), length))
+                    with f.b.if_else(every) as (then, otherwise):
+                        with then:
+                            self.multiply_all(rows_of, first, length)
+                        with otherwise, f.loop(block, below) as row:
+                            list_ = f.at(I8, lists_of, f.mul(f.sub(row, block), shape.list_bytes))
+                            self.multiply(rows_of, row, list_)
                     if shape.c_turned:
-                        sums = f.at(I8, self.sums, f.mul(f.sub(block, top), shape.pitch))
                         with f.when(ends):
-                            self.write_turned(sums, block, f.sub(below, block), start, width)
+                            self.write_turned(rows_of, width)
         return f.finish()
 
     def has(self, kind: Any, mark: int) -> Any:
@@ -350,22 +369,32 @@ class _Multiply(_Code):
         bits = f.b.bitcast(f.b.fcmp_unordered("uno", total, total), ir.IntType(self.shape.lanes))
         return f.b.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
-    # A row.
+    # Rows.
 
-    def list_all(self, list_: Any, row: Any, first: Any, length: Any) -> None:
-        """List all elements of a row's part."""
+    def hardly_sifted(self, lists: Any, rows: Any, length: Any) -> Any:
+        """Whether so little of some rows is zero that it does not pay to leave it out."""
+        f = self.f
+        with f.carried(0, rows, [f.i64(0)]) as (row, current):
+            bits = f.load(I64, f.at(I8, lists, f.mul(row, self.shape.list_bytes)))
+            current[0] = f.add(current[0], f.call("llvm.ctpop.i64", I64, [bits]))
+        return f.less(f.mul(f.mul(rows, length), _HARDLY), f.mul(current[0], 16))
+
+    def sums_of(self, some: _Rows, row: Any) -> tuple[Any, list[Any]]:
+        """Where a row's sums are kept, and what they are so far."""
         f, shape = self.f, self.shape
-        source = f.at(I8, self.a, f.add(f.mul(row, f.int_(A_ROW)), f.mul(first, f.int_(A_INNER))))
-        values = self.values(list_)
-        with f.loop(0, length) as k:
-            f.store(f.load(shape.type, f.at(I8, source, f.mul(k, f.int_(A_INNER)))), values, k)
-        f.store(f.b.lshr(f.i64(-1), f.sub(64, length)), list_)
+        place = f.at(I8, self.sums, f.mul(f.sub(row, some.top), shape.pitch))
+        before = f.b.select(some.begins, some.zeros, place)
+        return place, [
+            f.load_vector(shape.type, shape.lanes, before, v * shape.lanes) for v in range(shape.vectors)
+        ]
 
-    def multiply(self, list_: Any, before: Any) -> list[Any]:
-        """The sums so far, and what a list adds to them."""
+    def multiply(self, some: _Rows, row: Any, list_: Any) -> None:
+        """Add to a row's sums what its list has."""
         f, shape = self.f, self.shape
         lanes = shape.lanes
-        sums = [f.load_vector(shape.type, lanes, before, v * lanes) for v in range(shape.vectors)]
+        with f.when(some.ends):
+            self.fetch(some, row)
+        place, sums = self.sums_of(some, row)
         bits, values = f.load(I64, list_), self.values(list_)
         # The bits alone say where the loop ends, long before the multiplications have come so far: a branch that was not
         # foreseen costs nothing.
@@ -379,11 +408,52 @@ class _Multiply(_Code):
                 x = f.load_vector(shape.type, lanes, line, vector * lanes)
                 current[1 + vector] = f.multiply_add(factor, x, current[1 + vector])
             sums = current
-        return sums[1:]
+        self.finish(some, row, place, sums[1:])
 
-    def keep(self, totals: list[Any], sums: Any) -> None:
+    def multiply_all(self, some: _Rows, first: Any, length: Any) -> None:
+        """Add to some rows' sums the products with all of their elements, a few rows at a time."""
+        f, shape = self.f, self.shape
+        lanes, together = shape.lanes, max(1, (_REGISTERS - shape.vectors) // shape.vectors)
+        with f.loop(some.block, some.below, together) as row:
+            # Rows past the end are the last one again.
+            rows = [f.minimum(f.add(row, i), f.sub(some.below, 1)) for i in range(together)]
+            with f.when(some.ends):
+                for one in rows:
+                    self.fetch(some, one)
+            inside = f.mul(first, f.int_(A_INNER))
+            sources = [f.at(I8, self.a, f.add(f.mul(one, f.int_(A_ROW)), inside)) for one in rows]
+            places, sums = [], []
+            for one in rows:
+                place, so_far = self.sums_of(some, one)
+                places.append(place)
+                sums += so_far
+            with f.carried(0, length, sums) as (k, current):
+                line = f.at(I8, self.panel, f.mul(k, shape.pitch))
+                xs = [f.load_vector(shape.type, lanes, line, v * lanes) for v in range(shape.vectors)]
+                along = f.mul(k, f.int_(A_INNER))
+                for number, source in enumerate(sources):
+                    factor = f.splat(f.load(shape.type, f.at(I8, source, along)), lanes)
+                    for at, x in enumerate(xs, number * shape.vectors):
+                        current[at] = f.multiply_add(factor, x, current[at])
+                sums = current
+            for i, (one, place) in enumerate(zip(rows, places, strict=True)):
+                with f.when(f.less(f.add(row, i), some.below)):
+                    self.finish(some, one, place, sums[i * shape.vectors : (i + 1) * shape.vectors])
+
+    def finish(self, some: _Rows, row: Any, place: Any, totals: list[Any]) -> None:
+        """Keep a row's sums, or write them to the result."""
+        if self.shape.c_turned:
+            self.keep(totals, place)
+            return
+        with self.f.b.if_else(some.ends) as (then, otherwise):
+            with then:
+                self.write_row(totals, row, some.start)
+            with otherwise:
+                self.keep(totals, place)
+
+    def keep(self, totals: list[Any], place: Any) -> None:
         for vector, total in enumerate(totals):
-            self.f.store_vector(total, sums, vector * self.shape.lanes)
+            self.f.store_vector(total, place, vector * self.shape.lanes)
 
     # The result.
 
@@ -397,13 +467,13 @@ class _Multiply(_Code):
         self.factor = f.splat(f.b.select(first, self.beta, ir.Constant(type_, 1.0)), self.shape.lanes)
         self.counting = f.b.not_(fresh)
 
-    def fetch(self, row: Any, block: Any, start: Any) -> None:
+    def fetch(self, some: _Rows, row: Any) -> None:
         """Ask for the memory that is written soon: another processor may have read it since, or have it."""
-        f, shape = self.f, self.shape
+        f, shape, start = self.f, self.shape, some.start
         if shape.c_turned:
             # The rows of a block ask for as many lines as they will write together.
-            across, step = f.mul(f.sub(row, block), shape.vectors), f.int_(C_COLUMN)
-            at = f.add(f.mul(f.add(start, across), step), f.mul(block, shape.size))
+            across, step = f.mul(f.sub(row, some.block), shape.vectors), f.int_(C_COLUMN)
+            at = f.add(f.mul(f.add(start, across), step), f.mul(some.block, shape.size))
         else:
             at = f.add(f.mul(row, f.int_(C_ROW)), f.mul(start, shape.size))
             step = f.i64(shape.lanes * shape.size)
@@ -426,10 +496,12 @@ class _Multiply(_Code):
         for vector, (total, mask) in enumerate(zip(totals, self.masks, strict=True)):
             self.write(total, f.at(shape.type, target, vector * shape.lanes), mask)
 
-    def write_turned(self, sums: Any, row: Any, count: Any, start: Any, width: Any) -> None:
-        """Some rows' sums to where the result's columns lie row by row; ``count``: how many of a vector's lanes there are."""
+    def write_turned(self, some: _Rows, width: Any) -> None:
+        """Some rows' sums to where the result's columns lie row by row."""
         f, shape = self.f, self.shape
-        lanes, step = shape.lanes, f.int_(C_COLUMN)
+        lanes, step, row = shape.lanes, f.int_(C_COLUMN), some.block
+        sums = f.at(I8, self.sums, f.mul(f.sub(row, some.top), shape.pitch))
+        count = f.sub(some.below, row)
 
         def columns(column: Any, mask: Any) -> None:
             # Rows past the end are memory that holds anything, and are not written.
@@ -440,7 +512,7 @@ class _Multiply(_Code):
             for lane, x in enumerate(transposed(f, lines)):
                 at = f.add(column, lane)
                 with f.when(f.less(at, width)):
-                    place = f.add(f.mul(f.add(start, at), step), f.mul(row, shape.size))
+                    place = f.add(f.mul(f.add(some.start, at), step), f.mul(row, shape.size))
                     self.write(x, f.at(I8, self.c, place), mask)
 
         # A store of all lanes is quicker than one with a mask.
