@@ -66,6 +66,8 @@ _SIFTED_ROWS_FROM: Final = 32
 _SIFTED_COLUMNS_FROM: Final = 192
 _SIFTED_INNER_FROM: Final = 32
 _SIFTED_INNER_FROM_TURNED: Final = 128
+# The lists take a third more memory than what is sifted.
+_SIFTED_BYTES_UP_TO: Final = 64 << 20
 # From so many multiplications on, register tiles of our own are worth compiling.
 _TILES_FROM: Final = 1 << 20
 
@@ -420,6 +422,8 @@ def _sifted(
         left, right = (pointers[1], pointers[0]) if side else pointers[:2]
         reader = _coefficient_reader(coefficients.alpha_dtypes, coefficients.beta_dtypes)
         space = (sifted_products.lists_bytes(shape, q.m, number),)
+        if space[0] > _SIFTED_BYTES_UP_TO:
+            continue
         sift = KernelCall(
             sifted_products.sift_text(shape), "kernel", ints, (left, lists), -(-q.m // machine.lanes),
             max(1, 256 // q.k), space, sifted_products.sift_scratch_bytes(shape),
