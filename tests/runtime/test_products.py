@@ -153,6 +153,22 @@ def test_zeros_are_left_out(side: int, turned: tuple[bool, bool], monkeypatch: p
     assert called
 
 
+def test_lists_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_LOOKED_AT_FROM", 1)
+    monkeypatch.setattr(products, "_BYTES_OF_LISTS", 1_000_000)
+    monkeypatch.setattr(products, "_bytes_of_lists", [0])
+    found = []
+    for rows in (200, 210, 220, 230, 240):
+        x, y = operands(rows, 300, 250, np.float32, (False, False))
+        np.maximum(x, 0, out=x)
+        for _ in range(2):
+            np.testing.assert_array_equal(products.product(x, y), gemm.on_one_thread(x, y))
+        found.append(bool(kind_of(x, y).sifting[0]))
+    assert found[0]
+    assert not found[-1]
+    assert products._bytes_of_lists[0] <= 1_000_000
+
+
 def heads(dtype: Any) -> tuple[Any, Any, Any]:
     """Queries, keys and values of 4 heads, as parts of one array."""
     batch, length, heads, depth = 3, 100, 4, 48

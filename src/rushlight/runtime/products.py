@@ -43,10 +43,13 @@ _KEPT: Final = 256
 _LOOKED_AT_FROM: Final = 1 << 24
 _LOOKED_AT: Final = 61
 _MANY: Final = 25
+# What the lists of all such plans may take; a plan keeps its memory.
+_BYTES_OF_LISTS: Final = 256 << 20
 
 _kinds: OrderedDict[Any, _Kind] = OrderedDict()
 _lock = _thread.allocate_lock()
 _multiplied = [0]
+_bytes_of_lists = [0]
 
 
 class _Kind:
@@ -268,4 +271,8 @@ def _plan(
         for call in calls
     ]
     lines[-1] = lines[-1]._replace(flops=2 * x.size * n)
-    return Plan(lines, sum(calls[0].workspaces), bases, [(result, dtype)]).run
+    lists = sum(calls[0].workspaces)
+    if _bytes_of_lists[0] + lists > _BYTES_OF_LISTS:
+        return None
+    _bytes_of_lists[0] += lists
+    return Plan(lines, lists, bases, [(result, dtype)]).run
