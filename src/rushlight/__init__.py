@@ -996,12 +996,6 @@ def _operators(name: str) -> _Any:  # torch.ops.aten, and the namespaces of torc
 
 ops.__getattr__ = _operators  # type: ignore[name-defined]  # noqa: F821 - the package of that name
 
-from .core.wrong_operands import explain_wrong_operands as _explain_wrong_operands
-
-_explain_wrong_operands(
-    [vars(part) for part in (nn.functional, linalg, fft, special, masked, Tensor)] + [globals()]
-)
-
 # Last, because it may have to look at every public function.
 from .overriding.subclasses import install as _install_overriding
 

@@ -247,10 +247,28 @@ def test_given_grad_outputs():
     assert gradgradcheck(lambda x: (x * x, x.exp()), [leaf(3)], [weights, weights])
 
 
-def test_the_random_stream_is_left_alone():
-    torch.manual_seed(1)
-    expected = torch.rand(3).tolist()
-    torch.manual_seed(1)
-    gradgradcheck(lambda x: x * x, leaf(3))
-    gradcheck(lambda x: x * x, leaf(3), fast_mode=True)
-    assert torch.rand(3).tolist() == expected
+def test_draws_of_random_numbers_are_pytorchs():
+    oracle = pytest.importorskip("torch")
+    found = []
+    for library in (torch, oracle):
+        draws = []
+        for dtype in (library.float64, library.complex128):
+            x = library.ones(3, 3, dtype=dtype, requires_grad=True)
+            calls = [
+                lambda x=x, library=library: library.autograd.gradgradcheck(lambda x: x * x, x),
+                lambda x=x, library=library: library.autograd.gradgradcheck(lambda x: (x * x, x.exp()), x),
+                lambda x=x, library=library: library.autograd.gradgradcheck(
+                    lambda x: x * x, x, gen_non_contig_grad_outputs=True
+                ),
+                lambda x=x, library=library: library.autograd.gradcheck(lambda x: x * x, x),
+                lambda x=x, library=library: library.autograd.gradcheck(lambda x: x * x, x, fast_mode=True),
+                lambda x=x, library=library: library.autograd.gradcheck(
+                    lambda x: x * x, x, check_batched_grad=True
+                ),
+            ]
+            for call in calls:
+                library.manual_seed(1)
+                assert call()
+                draws.append(library.rand(1).item())
+        found.append(draws)
+    assert found[0] == found[1]

@@ -111,3 +111,21 @@ def test_sizes_hold_ints():
     for given in ([2.0], ["a"], [torch.tensor(2.0)], [torch.tensor([1, 2])]):
         with pytest.raises(TypeError, match="iterable of 'int'"):
             torch.Size(given)
+
+
+def test_older_names_of_mixed_precision_have_modules_of_their_own():
+    assert torch.cuda.amp.grad_scaler.GradScaler is torch.cuda.amp.GradScaler
+    assert torch.cuda.amp.grad_scaler.OptState is torch.amp.grad_scaler.OptState
+    assert torch.cuda.amp.autocast_mode.custom_fwd is torch.cuda.amp.custom_fwd
+    assert torch.cuda.amp.common.amp_definitely_not_available() != torch.cuda.is_available()
+    assert torch.cpu.amp.autocast_mode.autocast is torch.cpu.amp.autocast
+    assert torch.cpu.amp.grad_scaler.GradScaler is torch.cpu.amp.GradScaler
+
+
+def test_functions_on_pictures_are_part_of_static_graphs():
+    from rushlight.vision.transforms import functional
+
+    compiled = torch.compile(lambda x: functional.center_crop(x * 2, [4, 4]), fullgraph=True)
+    for _ in range(3):
+        x = torch.randn(1, 3, 8, 8)
+        assert torch.equal(compiled(x), x[..., 2:6, 2:6] * 2)

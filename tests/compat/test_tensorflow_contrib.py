@@ -95,7 +95,7 @@ def test_sequence_loss() -> None:
     ("name", "advice"),
     [
         ("keras", "tf.layers"),
-        ("estimator", "MonitoredTrainingSession"),
+        ("saved_model", "tf.train.Saver"),
         ("GradientTape", "tf.gradients"),
         ("RaggedTensor", "padded_batch"),
         ("no_such_thing", "tensorflow1.md"),

@@ -83,7 +83,9 @@ def test_a_decoder_feeds_itself_where_a_tensor_says_so() -> None:
     source = [tf.placeholder(tf.int32, [None]) for _ in range(2)]
     target = [tf.placeholder(tf.int32, [None]) for _ in range(3)]
     fed = tf.placeholder(tf.bool, [])
-    outputs, _ = legacy_seq2seq.embedding_rnn_seq2seq(source, target, rnn.GRUCell(4), 5, 5, 3, feed_previous=fed)
+    outputs, _ = legacy_seq2seq.embedding_rnn_seq2seq(
+        source, target, rnn.GRUCell(4), 5, 5, 3, feed_previous=fed
+    )
     a = {step: [1, 2] for step in (*source, *target)}
     b = a | {target[1]: [3, 4], target[2]: [0, 0]}
     with tf.Session() as session:
@@ -217,7 +219,9 @@ def test_layer_norm_cell_normalizes_its_gates() -> None:
 def test_stacked_directions() -> None:
     x = tf.placeholder(tf.float32, [2, 3, 4])
     forward, backward = ([rnn.GRUCell(5), rnn.GRUCell(6)] for _ in range(2))
-    outputs, states_fw, states_bw = rnn.stack_bidirectional_dynamic_rnn(forward, backward, x, dtype=tf.float32)
+    outputs, states_fw, states_bw = rnn.stack_bidirectional_dynamic_rnn(
+        forward, backward, x, dtype=tf.float32
+    )
     assert outputs.shape.as_list() == [2, 3, 12]
     assert [state.shape.as_list() for state in (*states_fw, *states_bw)] == [[2, 5], [2, 6], [2, 5], [2, 6]]
     assert "stack_bidirectional_rnn/cell_1/bidirectional_rnn/bw/gru_cell/gates/kernel" in _names()
@@ -266,7 +270,11 @@ def test_weights_decay_beside_the_gradient() -> None:
         ("core.example.example_pb2", "Example", "train.Example"),
         ("core.protobuf.config_pb2", "ConfigProto", "ConfigProto"),
         ("contrib.layers.python.layers.layers", "fully_connected", "contrib.layers.fully_connected"),
-        ("contrib.learn.python.learn.datasets.mnist", "DataSet", "examples.tutorials.mnist.input_data.DataSet"),
+        (
+            "contrib.learn.python.learn.datasets.mnist",
+            "DataSet",
+            "examples.tutorials.mnist.input_data.DataSet",
+        ),
     ],
 )
 def test_modules_of_tensorflow_python_give_away_the_facade(module: str, name: str, same: str) -> None:
@@ -285,7 +293,9 @@ def test_what_is_not_there_says_so() -> None:
         _ = gen_nn_ops._relu_grad
     with pytest.raises(AttributeError, match=r"tf\.contrib\.tpu is not available here: there is no TPU"):
         _ = tf.contrib.tpu
-    with pytest.raises(AttributeError, match=r"tf\.estimator\.DNNClassifier is not available here: write its model_fn"):
+    with pytest.raises(
+        AttributeError, match=r"tf\.estimator\.DNNClassifier is not available here: write its model_fn"
+    ):
         _ = tf.estimator.DNNClassifier
     timeline = importlib.import_module(f"{FACADE}.python.client.timeline")
     with pytest.raises(NotImplementedError, match="sessions record no times"):
@@ -334,3 +344,28 @@ def test_mnist_net_of_the_tutorials() -> None:
             session.run(step, feed)
         assert session.run(loss, feed) < first
         assert 0 <= session.run(right, feed) <= 20
+
+
+def test_a_value_gives_a_variable_its_type() -> None:
+    for i, (value, kind) in enumerate(
+        [
+            (0.0, "float32"),
+            (0, "int32"),
+            (True, "bool"),
+            ("a", "string"),
+            ([1, 2], "int32"),
+            (np.zeros(2), "float64"),
+        ]
+    ):
+        assert tf.get_variable(f"v{i}", initializer=value).dtype.name == kind
+    with tf.variable_scope("scope", initializer=tf.constant_initializer(4.0)):
+        own, usual = tf.get_variable("own", initializer=0.0), tf.get_variable("usual", [1])
+    with pytest.raises(
+        ValueError, match=r"Initializer type .*float64.* and explicit dtype .*float32.* don't match"
+    ):
+        tf.get_variable("w", initializer=np.zeros(2), dtype=tf.float32)
+    with pytest.raises(ValueError, match="If initializer is a constant, do not specify shape"):
+        tf.get_variable("w", [], initializer=0.0)
+    with tf.Session() as session:
+        session.run([own.initializer, usual.initializer])
+        assert session.run(own) == 0.0 and session.run(usual).tolist() == [4.0]

@@ -101,16 +101,43 @@ def test_modules_may_keep_tensors_in_attributes(fullgraph: bool, grad: bool) -> 
         assert torch.allclose(model.linear.weight.grad, eager.linear.weight.grad, atol=1e-5)
 
 
+class Caching(torch.nn.Module):
+    """Keeps a table, how long it is, and whether there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = 0
+        self.made = False
+        self.register_buffer("table", None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.made or len(x) > self.length:
+            self.table = torch.arange(2.0 * len(x)).cos()
+            self.length = 2 * len(x)
+            self.made = True
+        return x * self.table[: len(x)]
+
+
+def test_a_static_graph_finds_the_table_that_its_first_call_has_made() -> None:
+    model, eager = Caching(), Caching()
+    compiled = torch.compile(model, fullgraph=True)
+    for n in (3, 3, 3, 5, 5, 9, 9, 4):
+        x = torch.randn(n)
+        assert torch.allclose(compiled(x), eager(x), atol=1e-6)
+        assert model.length == eager.length
+
+
 def test_a_static_graph_still_refuses_to_count() -> None:
     class Counting(torch.nn.Module):
         calls = 0
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             self.calls += 1
-            self.last = x * 2
-            return self.last
+            return x * 2
 
-    compiled = torch.compile(Counting(), fullgraph=True)
-    with pytest.raises(RuntimeError, match="changes Python's state"):
-        for _ in range(3):
+    model = Counting()
+    compiled = torch.compile(model, fullgraph=True)
+    with pytest.raises(RuntimeError, match="Python's state"):
+        for n in range(1, 7):
             compiled(torch.ones(2))
+            assert model.calls == n

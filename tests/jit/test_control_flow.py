@@ -943,7 +943,9 @@ def test_vmap_over_a_predicate_takes_each_examples_own_branch() -> None:
     pred = torch.tensor([True, False, True])
 
     def choose(p: Any, row: Any) -> Any:
-        return torch.cond(p, lambda r: {"a": r + 1, "b": r.sum()}, lambda r: {"a": r * 10, "b": r.prod()}, (row,))
+        return torch.cond(
+            p, lambda r: {"a": r + 1, "b": r.sum()}, lambda r: {"a": r * 10, "b": r.prod()}, (row,)
+        )
 
     found = torch.vmap(choose)(pred, x)
     assert found["a"].tolist() == [[1, 2], [20, 30], [5, 6]] and found["b"].tolist() == [1, 6, 9]

@@ -98,3 +98,14 @@ def test_one_hot_rows_of_a_known_number_of_classes_need_no_values(fullgraph):
     for wrong in (5, -1):
         with pytest.raises((RuntimeError, IndexError)):
             compiled(torch.tensor([[wrong, 1], [0, 0]])).sum().item()
+
+
+def test_a_static_graph_does_not_check_what_binary_cross_entropy_is_given():
+    loss = torch.nn.functional.binary_cross_entropy
+    static = torch.compile(lambda x, y: loss(x * 1, y * 1), fullgraph=True)
+    for _ in range(3):
+        x, y = torch.rand(5), torch.rand(5)
+        assert torch.allclose(static(x, y), loss(x, y), atol=1e-6)
+    for function in (loss, torch.compile(lambda x, y: loss(x * 1, y * 1))):
+        with pytest.raises(RuntimeError, match="between 0 and 1"):
+            function(x + 1, y).item()

@@ -1,4 +1,4 @@
-"""Losses and activations of numbers that are infinite or none: values and gradients are PyTorch's."""
+"""Losses of numbers that are infinite or none: values and gradients are PyTorch's."""
 
 from __future__ import annotations
 
@@ -45,9 +45,6 @@ CASES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "nll_ignored_class_of_weight_0": lambda t, x, y: t.nn.functional.nll_loss(
         t.stack([x, y], 1), t.tensor(LABELS), weight=t.tensor([0.0, 2.0]), ignore_index=0, reduction="none"
     ),
-    "elu": lambda t, x, y: t.nn.functional.elu(x) + y,
-    "selu": lambda t, x, y: t.nn.functional.selu(x) + y,
-    "celu": lambda t, x, y: t.nn.functional.celu(x, 0.5) + y,
 }
 
 

@@ -65,7 +65,11 @@ def test_gradients_of_the_options(kind: str) -> None:
     betas = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (0.9, 0.99)]
 
     def step(rate: Any, decay: Any, *betas: Any) -> Any:
-        options = {"lr": rate, "weight_decay": decay, **({"betas": betas} if kind != "SGD" else {"momentum": 0.5})}
+        options = {
+            "lr": rate,
+            "weight_decay": decay,
+            **({"betas": betas} if kind != "SGD" else {"momentum": 0.5}),
+        }
         return stepped(kind, tensors[0], tensors[1], dict(zip(names, tensors[2:], strict=True)), options)
 
     assert torch.autograd.gradcheck(step, (rate, decay, *(betas if kind != "SGD" else [])))

@@ -151,3 +151,64 @@ def test_modes_see_the_cosine_layer() -> None:
         layer, x = library.nn.CosineSimilarity(), library.ones(2, 3)
         found.append(functions_seen(library, lambda layer=layer, x=x: layer(x, x)))
     assert found[0] == found[1] == ["cosine_similarity"]
+
+
+def attention_operands(library: Any, name: str) -> tuple[tuple[Any, Any, Any], dict[str, Any]]:
+    library.manual_seed(0)
+    heads = library.rand(2, 5, 4, 8)
+    options: dict[str, Any] = {}
+    if name == "halves of a projection":
+        parts = library.rand(2, 5, 96).chunk(3, -1)
+        return tuple([part.view(2, 5, 4, 8).transpose(1, 2) for part in parts]), options  # type: ignore[return-value]
+    query = heads.transpose(1, 2)
+    if name == "masked":
+        options["attn_mask"] = library.ones(5, 5).tril().bool()
+    elif name == "causal":
+        options["is_causal"] = True
+    elif name == "mask of three dimensions":
+        options["attn_mask"] = library.zeros(4, 5, 5)
+    elif name == "contiguous":
+        query = query.contiguous()
+    elif name == "other width of values":
+        return (query, query, library.rand(2, 4, 5, 6)), options
+    elif name == "three dimensions":
+        query = heads[0].transpose(0, 1)
+    return (query, query, query), options
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transposed", "halves of a projection", "masked", "causal", "mask of three dimensions", "contiguous",
+        "other width of values", "three dimensions",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("compiled", [False, True])
+def test_attention_lies_in_memory_as_its_query(name: str, compiled: bool) -> None:
+    """So that ``transpose(1, 2).view(...)`` afterwards works where it works in PyTorch, and nowhere else."""
+    found = []
+    for library in (rushlight, torch):
+        operands, options = attention_operands(library, name)
+        attend = library.nn.functional.scaled_dot_product_attention
+        if compiled and library is rushlight:
+            attend = rushlight.compile(attend)
+        result = attend(*operands, **options)
+        found.append((result.stride(), result.is_contiguous(), result))
+    assert found[0][:2] == found[1][:2]
+    torch.testing.assert_close(torch.from_numpy(found[0][2].numpy()), found[1][2])
+
+
+def test_attention_of_many_elements_keeps_the_layout_and_its_gradient() -> None:
+    found = []
+    for library in (rushlight, torch):
+        library.manual_seed(0)
+        x = library.rand(2, 40, 3 * 64, requires_grad=True)
+        query, key, value = [part.view(2, 40, 4, 16).transpose(1, 2) for part in x.chunk(3, -1)]
+        y = library.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        assert y.grad_fn.name() == "ScaledDotProductFlashAttentionForCpuBackward0"
+        joined = y.transpose(1, 2).view(2, 40, 64)
+        (joined**2).sum().backward()
+        found.append((y.stride(), joined.detach().numpy(), x.grad.numpy()))
+    assert found[0][0] == found[1][0]
+    for ours, theirs in zip(found[0][1:], found[1][1:], strict=True):
+        torch.testing.assert_close(torch.from_numpy(ours), torch.from_numpy(theirs))

@@ -49,7 +49,9 @@ CASES: list[Callable[[Any], Any]] = [
     lambda torch: torch.frombuffer(bytearray(b"abcd"), dtype=torch.uint8, offset=9),
     lambda torch: torch.frombuffer(bytearray(b"abcd"), dtype=torch.uint8, count=9),
     lambda torch: torch.frombuffer([1, 2], dtype=torch.uint8),
-    lambda torch: torch.optim.lr_scheduler.CyclicLR(torch.optim.Rprop([torch.zeros(1, requires_grad=True)]), 0.1, 0.2),
+    lambda torch: torch.optim.lr_scheduler.CyclicLR(
+        torch.optim.Rprop([torch.zeros(1, requires_grad=True)]), 0.1, 0.2
+    ),
     lambda torch: torch.utils.data.RandomSampler([]),
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rushlight
-from rushlight.runtime import special_functions as own, special_kernels
+from rushlight.runtime import bessel, special_functions as own, special_kernels
 from rushlight.runtime.programs import compiles
 
 pytestmark = pytest.mark.skipif(not compiles(), reason="there is no compiler here")
@@ -75,6 +75,16 @@ def test_float32_is_the_float64_value_rounded_once_at_every_length(name: str, si
     x = POINTS.get(name, WIDE)[:size].astype(np.float32)
     expected = function(x.astype(np.float64)).astype(np.float32)
     np.testing.assert_array_max_ulp(computed(kernel, x), expected, 1)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_modified_bessel_functions(order: int, scaled: bool) -> None:
+    points = [RNG.uniform(-30, 30, 5000), RNG.normal(size=5000) * 10 ** RNG.uniform(-10, 3, 5000)]
+    border = [8.0, -8.0, 7.9999999, 8.0000001, 709.0, 713.0, 714.0, 1e300, -1e300]
+    x = np.concatenate([*points, border, [p for p in ENDS if abs(p) != 5e-324]])
+    expected = bessel._bessel_i(order, x, scaled)
+    np.testing.assert_allclose(computed(bessel.kernel_of_i(order, scaled), x), expected, rtol=5e-14, atol=0)
 
 
 def test_a_function_goes_over_to_its_kernel_after_many_calls() -> None:

@@ -241,7 +241,9 @@ def test_random_matrices_are_what_they_say() -> None:
     assert (torch.linalg.eigvalsh(a) > 0).all()
     assert torch.linalg.matrix_rank(common_utils.random_square_matrix_of_rank(4, 2, **given)).item() == 2
     assert torch.linalg.matrix_rank(common_utils.random_lowrank_matrix(2, 5, 4, **given)).item() == 2
-    values = torch.linalg.svdvals(common_utils.make_fullrank_matrices_with_distinct_singular_values(4, 3, **given))
+    values = torch.linalg.svdvals(
+        common_utils.make_fullrank_matrices_with_distinct_singular_values(4, 3, **given)
+    )
     case.assertEqual(values, torch.tensor([2.0, 1.5, 1.0], dtype=torch.float64))
     assert torch.linalg.cond(common_utils.random_well_conditioned_matrix(3, 3, **given)) < 1.1
     sparse = common_utils.random_sparse_pd_matrix(5, dtype=torch.float64)
@@ -249,7 +251,9 @@ def test_random_matrices_are_what_they_say() -> None:
 
 
 def test_small_parts() -> None:
-    assert common_utils.is_iterable_of_tensors([torch.ones(1)]) and not common_utils.is_iterable_of_tensors([1])
+    assert common_utils.is_iterable_of_tensors([torch.ones(1)]) and not common_utils.is_iterable_of_tensors(
+        [1]
+    )
     assert common_utils.bytes_to_scalar([1, 0, 0, 0], torch.int32, "cpu").item() == 1
     assert common_utils.first_sample(None, iter([3, 4])) == 3
     with pytest.raises(unittest.SkipTest):

@@ -180,3 +180,21 @@ def test_the_classes_are_where_torchvision_defines_them_too() -> None:
 
     assert transforms.Compose is T.Compose and transforms.RandomCrop is T.RandomCrop
     assert set(transforms.__all__) - {"F"} == {name for name in vars(T) if isinstance(getattr(T, name), type)}
+
+
+def test_random_transforms_print_as_torchvisions() -> None:
+    from rushlight.vision import transforms as T
+
+    assert repr(T.RandomResizedCrop(4)) == (
+        "RandomResizedCrop(size=(4, 4), scale=(0.08, 1.0), ratio=(0.75, 1.3333), interpolation=bilinear, antialias=True)"
+    )
+    assert repr(T.RandomRotation(10)) == (
+        "RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)"
+    )
+    assert (
+        repr(T.RandomErasing())
+        == "RandomErasing(p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False)"
+    )
+    assert repr(T.GaussianBlur(3)) == "GaussianBlur(kernel_size=(3, 3), sigma=(0.1, 2.0))"
+    assert repr(T.RandomApply([T.ToTensor()])) == "RandomApply(\n    p=0.5\n    ToTensor()\n)"
+    assert repr(T.RandomChoice([T.ToTensor()])) == "RandomChoice(\n    ToTensor()\n)(p=None)"

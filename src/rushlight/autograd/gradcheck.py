@@ -6,6 +6,7 @@ weight 1 or 1j gives the real and the imaginary part's rows of the real Jacobian
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -134,8 +135,8 @@ def gradgradcheck(
     if grad_outputs is None:
         weights = tuple(
             [
-                _random_weight(output._array, gen_non_contig_grad_outputs, i)
-                for i, output in enumerate(_differentiable(func(*given)))
+                _drawn_weight(output, gen_non_contig_grad_outputs).requires_grad_()
+                for output in _differentiable(func(*given))
             ]
         )
     else:
@@ -176,15 +177,27 @@ def _differentiable(result: Any) -> tuple[Tensor, ...]:
     return tuple([value for value in values if isinstance(value, Tensor) and value.requires_grad])
 
 
-def _random_weight(like: Array, spaced: bool, seed: int) -> Tensor:
-    """Numbers from -1 to 1 in the shape of ``like``, requiring grad; ``spaced``: every second element of its memory."""
+def _drawn_weight(like: Tensor, spaced: bool) -> Tensor:
+    """Numbers from -1 to 1 in the shape of ``like``, those that PyTorch draws from the stream of random numbers here;
+    ``spaced``: every second element of its memory."""
+    from ..ops.random import rand
+
+    dtype = like._array.dtype
+    real = np.zeros(0, dtype).real.dtype
+    # PyTorch draws the memory between the elements, too; and the parts of a complex number one after the other.
+    shape = (*like.shape[:-1], 2 * like.shape[-1]) if spaced and like.ndim else tuple(like.shape)
+    drawn = rand(math.prod(shape) * (2 if dtype in COMPLEXES else 1), dtype=OF_NUMPY[real])._array * 2 - 1
+    values = drawn.view(dtype).reshape(shape)
+    return make_tensor(values[..., ::2] if spaced and like.ndim else values)
+
+
+def _random_weight(like: Array, seed: int) -> Tensor:
+    """Numbers from -1 to 1 in the shape of ``like``, from a stream of their own."""
     source = np.random.default_rng(seed)
-    shape = (*like.shape[:-1], 2 * like.shape[-1]) if spaced and like.ndim else like.shape
-    values = source.uniform(-1, 1, shape)
+    values = source.uniform(-1, 1, like.shape)
     if like.dtype in COMPLEXES:
-        values = values + 1j * source.uniform(-1, 1, shape)
-    array = np.asarray(values, like.dtype)
-    return make_tensor(array[..., ::2] if spaced and like.ndim else array).requires_grad_()
+        values = values + 1j * source.uniform(-1, 1, like.shape)
+    return make_tensor(np.asarray(values, like.dtype))
 
 
 def _components(array: Any) -> Array:
@@ -398,9 +411,7 @@ class _Check:
     def compare_projections(self) -> None:
         """``v · J u`` for random ``u`` and ``v``: one difference and one backward for each pair of input and output."""
         source = np.random.default_rng(0)
-        weights = [
-            _random_weight(output._array, False, 1 + i)._array for i, output in enumerate(self.outputs)
-        ]
+        weights = [_random_weight(output._array, 1 + i)._array for i, output in enumerate(self.outputs)]
         parts = [self.gradients(output, weight) for output, weight in zip(self.outputs, weights, strict=True)]
         again = [self.gradients(output, weight) for output, weight in zip(self.outputs, weights, strict=True)]
         for k, (place, x) in enumerate(zip(self.places, self.points, strict=True)):
@@ -467,8 +478,10 @@ class _Check:
 
     def check_batched(self) -> None:
         """Backward of several weights at once gives what backward of each gives."""
+        from ..ops.random import randn_like
+
         for i, output in enumerate(self.outputs):
-            weights = [_random_weight(output._array, False, seed).detach() for seed in (i, i + 100)]
+            weights = [randn_like(output.detach()) for _ in range(2)]
             expected = [
                 grad(output, self.points, weight, retain_graph=True, allow_unused=True) for weight in weights
             ]

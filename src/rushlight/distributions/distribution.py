@@ -10,12 +10,18 @@ from typing import Any, Self
 from ..autograd.grad_mode import no_grad
 from ..core.shapes import Size
 from ..core.tensor import Tensor
+from ..jit.recorded import ACTIVE
 from . import constraints
 from .utils import lazy_property
 
 __all__ = ["Distribution"]
 
 Shape = Sequence[int]
+
+
+def may_look_at_values() -> bool:
+    """Not while a static graph is recorded: as under PyTorch's compiler, values are not checked there."""
+    return getattr(getattr(ACTIVE, "tape", None), "may_look_at_values", True)
 
 
 class Distribution:
@@ -57,7 +63,7 @@ class Distribution:
         self._event_shape = Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
-        if self._validate_args:
+        if self._validate_args and may_look_at_values():
             self._check_parameters()
 
     def _check_parameters(self) -> None:
@@ -216,7 +222,7 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not support.check(value).all():
+        if may_look_at_values() and not support.check(value).all():
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the support "
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"

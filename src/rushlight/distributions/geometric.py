@@ -12,7 +12,7 @@ from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.comparison import where
 from ..ops.creation import empty, zeros_like
 from . import constraints
-from .distribution import Shape
+from .distribution import Shape, may_look_at_values
 from .probabilities import ChanceOrLogit, check_one_given
 from .utils import broadcast_all
 
@@ -41,7 +41,7 @@ class Geometric(ChanceOrLogit):
         else:
             (self.logits,) = broadcast_all(logits)
         super().__init__(self._param.size(), validate_args=validate_args)
-        if self._validate_args and probs is not None:
+        if self._validate_args and probs is not None and may_look_at_values():
             valid = self.probs > 0
             if not valid.all():
                 raise ValueError(

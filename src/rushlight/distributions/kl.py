@@ -97,7 +97,4 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
 
 from . import kl_across_families as kl_across_families, kl_same_family as kl_same_family  # noqa: E402 - they register here
 
-
-__getattr__ = _lazily(
-    __name__, {"_kl_expfamily_expfamily": "..kl_same_family:_kl_expfamily_expfamily"}
-)
+__getattr__ = _lazily(__name__, {"_kl_expfamily_expfamily": "..kl_same_family:_kl_expfamily_expfamily"})

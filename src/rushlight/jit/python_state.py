@@ -329,7 +329,8 @@ class PythonState:
         return bool(found) and all(found)
 
     def filled_only(self) -> bool:
-        """Whether all that is different are things that were not there, or None, or what lazy modules wait for."""
+        """Whether all that is different are things that were not there, or None, or numbers, or what lazy modules wait for:
+        one more call may find them as it needs them."""
         return all([filled for _, filled, _ in self._differences()]) or self._has_initialized()
 
     def _has_initialized(self) -> bool:
@@ -337,11 +338,14 @@ class PythonState:
         return any(["_initialize_hook" not in attributes for attributes in self._waiting])
 
     def _differences(self) -> Iterator[tuple[str, bool, bool]]:
-        """What is different: its name, whether there was nothing before, and whether tensors took the place of tensors."""
+        """What is different: its name, whether one more call may leave it as it is now, and whether tensors took the place
+        of tensors."""
         for dictionary, key, value, name in self.entries:
             now = dictionary.get(key, _MISSING)
             if not _same(now, value):
-                yield name, value is None, _is_of_tensors(now) and _is_of_tensors(value)
+                # A number may say what was made in this call: a flag, the length that a cache has now.
+                settled = value is None or (type(value) in PLAIN and type(now) in PLAIN)
+                yield name, settled, _is_of_tensors(now) and _is_of_tensors(value)
         for cell, value, name in self.cells:
             try:
                 now = cell.cell_contents

@@ -18,6 +18,7 @@ from .recorded import ACTIVE, Recorded
 from .signatures import key_of
 from .static_program import StaticProgram
 from .static_tape import StaticTape, ValueNeeded
+from .value_guards import MOST_RECORDINGS
 from .witness import Witness
 
 VARIANTS: Final = 16  # recordings kept for one signature
@@ -40,6 +41,7 @@ class Static:
         self.use_recorded: set[Any] = set()
         self._lock = threading.RLock()
         self._restarts = 0
+        self._guarded: dict[Any, int] = {}  # by signature: recordings that depend on values of state
         self._again: Any = None  # the signature of the last recording
         # What calls have run, see ``PythonState.extend``.
         self._ran: tuple[dict[Any, Any], list[Any], set[str]] = ({}, [], set())
@@ -71,6 +73,9 @@ class Static:
             state.incomplete = None  # what matters is what this call runs
         witness = Witness(recording=True)
         tape = self.make_tape()
+        tape.may_look_at_values = False
+        if self._guarded.get(key, 0) < MOST_RECORDINGS:
+            tape.guards = []
         try:
             call = StaticCall(self.function, args, kwargs, tensors, state, tape, witness)
             known = state.extent()
@@ -84,6 +89,8 @@ class Static:
             state.extend(witness.codes, witness.library, witness.names, before_the_call=False)
             _check_repeats(call, witness)
             program = call.program()
+            if tape.guards:
+                self._guarded[key] = self._guarded.get(key, 0) + 1
         except BaseException:
             tape.abandon()
             raise

@@ -48,6 +48,7 @@ class StaticProgram:
         self._ran_backward = ran_backward
         self.backward = backward
         self._check: Any = None
+        self.guards = tape.guards or ()
         self._writes: Any = None
         arguments = {id(tensor): number for number, tensor in enumerate(tensors)}
         self.state = state
@@ -231,11 +232,13 @@ class StaticProgram:
         if not self._known.isdisjoint(map(id, tensors)):
             return False
         try:
-            if check(tensors):
-                return True
+            fits = check(tensors)
         except (KeyError, IndexError, ValueError):  # a cell without content
-            pass
-        return self._is_valid_looked_at_closely(tensors)  # an equal number is another object
+            fits = False
+        # An equal number is another object.
+        if not fits and not self._is_valid_looked_at_closely(tensors):
+            return False
+        return all([guard.holds() for guard in self.guards])
 
     def _shares_what_changes(self, tensors: list[Tensor]) -> bool:
         """Whether memory that the program changes is now also seen through another argument: a recording is for

@@ -25,6 +25,7 @@ from ..runtime.reference import evaluate
 from ..runtime.tape_keys import CALL, CONST, INPUT, ITEM, WRITE, graph_of
 from .numbers import pending_number
 from .recorded import ACTIVE
+from .value_guards import LARGEST, ValueGuard
 
 slot: Any = Tensor.__dict__["_array"]
 get_array: Callable[[Tensor], Any] = slot.__get__
@@ -50,6 +51,10 @@ class ValueNeeded(RuntimeError):
 class StaticTape(Tape):
     """See the module. ``sources`` says for each input of the graph where its array comes from at every run."""
 
+    may_look_at_values = (
+        True  # whether checks of values may try to; a graph that the program asked for has none
+    )
+
     def __init__(self) -> None:
         super().__init__(_never)
         self.thread = threading.get_ident()
@@ -66,6 +71,8 @@ class StaticTape(Tape):
         self.over = False
         self.fixed: dict[int, list[Any]] = {}  # tensors that never change, with their Pendings
         self.sub_graphs = False  # whether there are graphs inside
+        # Values of state that the recording depends on; None where it must not depend on any.
+        self.guards: list[ValueGuard] | None = None
 
     def take_arguments(self, tensors: Sequence[Tensor]) -> None:
         """The arrays of these tensors come from the call's arguments, in their order, at every run."""
@@ -184,11 +191,13 @@ class StaticTape(Tape):
         )
 
     def _known(self, array: Any) -> Any:
-        """The value of an array that follows from constants of the graph alone (a shape, for example); None for others."""
+        """The value of an array that follows from constants of the graph alone (a shape, for example), or from small state,
+        which is then looked at before every run; None for others."""
         keys = self.keys
         result = self.read(array)
         needed: set[int] = set()
         values: dict[int, Any] = {}
+        states: dict[int, Any] = {}
         waiting = [result]
         while waiting:
             number = waiting.pop()
@@ -196,14 +205,24 @@ class StaticTape(Tape):
                 continue
             key = keys[number]
             if key[0] is INPUT:
-                value = values[number] = self._known_input(key[1])
+                value = self._known_input(key[1])
                 if value is None:
-                    return None
+                    value = states[number] = self._small_state(key[1])
+                    if value is None:
+                        return None
+                values[number] = value
             elif key[0] is CALL and getattr(key[1], "effects", False):
                 return None
             needed.add(number)
             waiting += operands_of(key)
         nodes = graph_of(keys, self.types, []).nodes
+        if states:
+            assert self.guards is not None
+            constants = {number: value for number, value in values.items() if number not in states}
+            steps = [(number, nodes[number]) for number in sorted(needed) if number not in values]
+            guard = ValueGuard(states, steps, constants, result)
+            self.guards.append(guard)
+            return np.array(guard.value)
         for number in sorted(needed):
             node = nodes[number]
             if number not in values:
@@ -212,6 +231,19 @@ class StaticTape(Tape):
 
     def _known_input(self, number: int) -> Any:
         return on_host(self.inputs[number]) if self.sources[number][0] == "constant" else None
+
+    def _small_state(self, number: int) -> Any:
+        """The memory of input ``number``, if the recording may depend on what is in it."""
+        root = self.inputs[number]
+        if self.guards is None or self.sources[number][0] != "state" or type(root) is not np.ndarray:
+            return None
+        if root.size > LARGEST:
+            return None
+        array = self.array_of.get(id(root))
+        for tensor, own in self.states.values():
+            if own is array and self.histories[id(tensor)] is not None:
+                return None
+        return root
 
     def item(self, array: Any) -> Any:
         if self.over:

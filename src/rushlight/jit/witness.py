@@ -94,7 +94,8 @@ _RECORDED: Final = frozenset(("manual_seed", "numpy", "tolist", "__repr__", "__a
 _OF_TENSORS: Final = frozenset(
     (
         "ops", "autograd", "nn", "optim", "core", "tensor_methods", "jit", "runtime", "compiler", "ir", "amp", "func", "linalg",
-        "fft", "special", "distributions", "vision.models", "vision.ops", "utils.checkpoint",
+        "fft", "special", "distributions", "vision.models", "vision.ops",
+        "vision.transforms.functional", "utils.checkpoint",
         "missing",  # finds names of the package when they are first used
         "symbolic", "overrides", "overriding", "masked", "utils._pytree", "assertions",
     )
@@ -259,7 +260,7 @@ class Witness:
             self.library.append((code, frame.f_globals if ours else {}))
         if ours:
             parts = str(frame.f_globals.get("__name__")).split(".")
-            on_tensors = ".".join(parts[1:2]) in _OF_TENSORS or ".".join(parts[1:3]) in _OF_TENSORS
+            on_tensors = any([".".join(parts[1:end]) in _OF_TENSORS for end in (2, 3, 4)])
             # Collectives are part of a static graph, which refuses what it can't hold of them.
             on_tensors = on_tensors or (self.recording and parts[1:2] == ["distributed"])
             harmless = (on_tensors and code.co_name not in _EFFECTS) or code.co_name in _CONSTANT

@@ -279,7 +279,7 @@ def _elu_vjp(g: Tensor, node: Node) -> Tensor:
     (x,) = node.unpack()
     alpha, scale, input_scale = node.attrs["alpha"], node.attrs["scale"], node.attrs["input_scale"]
     slope = mul(exp(mul(clamp(x, max=0), input_scale)), alpha * scale * input_scale)
-    return where(gt(x, 0), mul(g, scale), mul(g, slope))  # type: ignore[no-any-return]
+    return where(le(x, 0), mul(g, slope), mul(g, scale))  # type: ignore[no-any-return]
 
 
 ELU = Primitive("elu", widened(_elu_impl), _elu_vjp, saves=INPUT, refuses=_INEXACT_ONLY)

@@ -348,22 +348,19 @@ def frombuffer(
         size = memoryview(buffer).nbytes
     except TypeError:
         raise ValueError("object does not implement Python buffer protocol.") from None
+    left, step = size - offset, kind.itemsize
+    wrong = ""
     if not size or not count:
-        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
-    if not 0 <= offset < size:
-        raise ValueError(
-            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
-        )
-    if count < 0 and (size - offset) % kind.itemsize:
-        raise ValueError(
-            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size "
-            f"({kind.itemsize})"
-        )
-    if count * kind.itemsize > size - offset:
-        raise ValueError(
-            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) must not be greater than "
-            f"actual buffer length ({size} bytes)"
-        )
+        wrong = f"both buffer length ({size}) and count ({count}) must not be 0"
+    elif not 0 <= offset < size:
+        wrong = f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
+    elif count < 0 and left % step:
+        wrong = f"buffer length ({left} bytes) after offset ({offset} bytes) must be a multiple of element size ({step})"
+    elif count * step > left:
+        wrong = f"requested buffer length ({count} * {step} bytes) after offset ({offset} bytes) must not be greater than "
+        wrong += f"actual buffer length ({size} bytes)"
+    if wrong:
+        raise ValueError(wrong)
     array = np.frombuffer(buffer, kind, count, offset)
     if not array.flags.writeable:
         _warn_read_only("buffer")

@@ -113,7 +113,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         >>> torch.masked_fill(torch.zeros(3), torch.tensor([True, False, True]), 7)
         tensor([7., 0., 7.])
     """
-    return _filled(input, _fill_value(value, input), _checked_mask(mask, "masked_fill_"))
+    mask = _checked_mask(mask, "masked_fill_")
+    if not input._array.flags.c_contiguous:
+        input = contiguous(input)  # the result lies row by row in PyTorch, whatever its operands do
+    return _filled(input, _fill_value(value, input), mask)
 
 
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:

@@ -453,7 +453,7 @@ def _cross_impl(a: Array, b: Array, dim: int) -> Any:
     if a.dtype in LOW_PRECISION:
         return _cross_impl(a.astype(F32), b.astype(F32), dim).astype(a.dtype)
     # np.cross of three dimensions, without its moving of axes.
-    before: Any = (slice(None),) * dim
+    before: Any = (slice(None),) * (dim % a.ndim)
     result = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a, b))
     (a0, a1, a2), (b0, b1, b2), parts = [
         [each[(*before, i, ...)] for i in range(3)] for each in (a, b, result)

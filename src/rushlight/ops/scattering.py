@@ -617,7 +617,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if not array.size:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    elif num_classes < 1 or type(bottom(array)) is not Pending:  # what a recording holds, scatter checks when it runs
+    elif (
+        num_classes < 1 or type(bottom(array)) is not Pending
+    ):  # what a recording holds, scatter checks when it runs
         if int(whole(array).min()) < 0:
             raise RuntimeError("Class values must be non-negative.")
         if num_classes == -1:

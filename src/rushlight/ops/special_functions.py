@@ -48,10 +48,21 @@ def _i1e_slope(x: Tensor) -> Tensor:
     return where(at_zero, 0.5, i0e(safe) - i1e(safe) * (sgn(safe) + 1 / safe))  # type: ignore[no-any-return]
 
 
+_MODIFIED = {
+    function: in_float64(function, bessel.kernel_of_i(order, scaled))
+    for function, order, scaled in (
+        (bessel.i0, 0, False),
+        (bessel.i1, 1, False),
+        (bessel.i0e, 0, True),
+        (bessel.i1e, 1, True),
+    )
+}
+
+
 def _of_floats(name: str, function: Any, derivative: Any) -> Primitive:
     return Primitive(
         name,
-        in_float64(function),
+        _MODIFIED[function],
         None if derivative is None else by_derivative(derivative),
         rule=FLOAT,
         saves=() if derivative is None else INPUT,
@@ -91,7 +102,8 @@ _KINDS = {
 
 
 def _bessel_impl(x: Array, kind: str) -> Any:
-    return in_float64(_KINDS[kind][0])(x)
+    function = _KINDS[kind][0]
+    return (_MODIFIED.get(function) or in_float64(function))(x)
 
 
 BESSEL = Primitive("special_bessel", _bessel_impl, rule=FLOAT, refuses="c")

@@ -107,7 +107,7 @@ def _strided_impl(x: Any, size: Shape, stride: Shape, offset: int, parent: Any =
             f"{x.itemsize} requiring a storage size of {start + (last + 1) * x.itemsize} are out of bounds for storage of size "
             f"{root.nbytes}"
         )
-    if whole and x.dtype.kind in "fciub":
+    if whole and type(root) is np.ndarray and x.dtype.kind in "fciub":
         return np.ndarray(size, x.dtype, root, start, [s * x.itemsize for s in stride])
     memory = strided(root, (root.size,), (root.itemsize,)).view(np.uint8)
     elements = memory[start : start + (last + 1) * x.itemsize].view(x.dtype)
@@ -120,10 +120,10 @@ def _check_inside_example(x: Any, size: Shape, stride: Shape, offset: int) -> No
     end = sum([(n - 1) * (s // x.itemsize) for n, s in zip(x.shape, x.strides, strict=True)])
     if 0 not in size and (offset < 0 or last > end):
         raise RuntimeError(
-            f"result = tensor.as_strided({list(size)}, {list(stride)}, {offset}) can access memory outside of `tensor`. `result` "
-            f"can access some memory in range [{offset}, {last + 1}], but `tensor` can only access some memory in range "
-            f"[0, {end + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` call as a sequence of "
-            "PyTorch view operations"
+            f"result = tensor.as_strided({list(size)}, {list(stride)}, {offset}) can access memory outside of `tensor`. "
+            f"`result` can access some memory in range [{offset}, {last + 1}], but `tensor` can only access some memory in "
+            f"range [0, {end + 1}]. This is not supported inside of vmap, please try to rewrite the `as_strided` call as a "
+            "sequence of PyTorch view operations"
         )
 
 

@@ -419,7 +419,12 @@ def register_optimizer_step_post_hook(hook: Any) -> RemovableHandle:
 def _with_hooks(step: Any) -> Any:
     @wraps(step)
     def stepped(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if not self._optimizer_step_pre_hooks and not self._optimizer_step_post_hooks and not _for_all_pre and not _for_all_post:
+        if (
+            not self._optimizer_step_pre_hooks
+            and not self._optimizer_step_post_hooks
+            and not _for_all_pre
+            and not _for_all_post
+        ):
             return step(self, *args, **kwargs)
         for hook in (*_for_all_pre.values(), *self._optimizer_step_pre_hooks.values()):
             changed = hook(self, (self, *args), kwargs)

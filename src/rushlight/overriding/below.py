@@ -213,7 +213,9 @@ _COMPOSED: Final[dict[str, Callable[..., Any]]] = {
     "linear": _linear, "matmul": _matmul, "mm_nt": _by_transposed, "mm_tn": _transposed_by, "batched": _matmul,
 }  # fmt: skip
 # What backward of products calls. No program knows these, so nobody else is asked about them.
-WITHIN: Final = {function: function.__name__ for function in (linalg.mm_nt, linalg.mm_tn, linalg.batched)}
+WITHIN: Final[dict[Any, str]] = {
+    linalg.mm_nt: "mm_nt", linalg.mm_tn: "mm_tn", linalg.batched: "batched",
+}  # fmt: skip
 _known.update(WITHIN)
 
 

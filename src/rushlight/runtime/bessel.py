@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .special_kernels import SpecialKernel
+
 Array = NDArray[Any]
 EULER = 0.57721566490153286061
 FAR = 25.0  # from here on the asymptotic expansions give every digit
@@ -236,6 +238,42 @@ def i0e(x: Array) -> Array:
 
 def i1e(x: Array) -> Array:
     return _bessel_i(1, x, True)
+
+
+@cache
+def _fits(order: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Chebyshev's coefficients for ``vector_special.bessel_i``, found from the series above."""
+    from ..compiler.codegen.vector_special import BESSEL_BORDER
+
+    def near(t: Array) -> Array:
+        x = (t + 1) * (BESSEL_BORDER / 2)
+        return _bessel_i(order, x, True) / x if order else _bessel_i(order, x, True)
+
+    def far(t: Array) -> Array:
+        x = 2 * BESSEL_BORDER / (t + 1)
+        return _bessel_i(order, x, True) * np.sqrt(x)
+
+    return _chebyshev_coefficients(near, 30), _chebyshev_coefficients(far, 30)
+
+
+def _chebyshev_coefficients(function: Callable[[Array], Array], terms: int) -> tuple[float, ...]:
+    """Of a function on [-1, 1], by the sums over its values at a polynomial's zeros, to a few roundings."""
+    points = 64
+    angles = (np.arange(points) + 0.5) * (np.longdouble(math.pi) / points)
+    values = function(np.cos(angles).astype(np.float64)).astype(np.longdouble)
+    sums = [2 / points * (values * np.cos(k * angles)).sum() for k in range(terms)]
+    return (float(sums[0]) / 2, *map(float, sums[1:]))
+
+
+def kernel_of_i(order: int, scaled: bool) -> SpecialKernel:
+    """The kernels of ``i0``, ``i1``, ``i0e`` or ``i1e``."""
+
+    def text(itemsize: int) -> str:
+        from ..compiler.kernels import special
+
+        return special.bessel_text(order, scaled, *_fits(order), itemsize)
+
+    return SpecialKernel(text)
 
 
 # --- the falling ones -------------------------------------------------------------------------------------------------

@@ -55,9 +55,7 @@ def check_module_version_greater_or_equal(
     """
     try:
         parts = module.__version__.split(".")
-        version = tuple(
-            [type(wanted)(part) for wanted, part in zip(req_version_tuple, parts, strict=False)]
-        )
+        version = tuple([type(wanted)(part) for wanted, part in zip(req_version_tuple, parts, strict=False)])
         return version >= req_version_tuple
     except Exception as error:
         message = (
@@ -131,7 +129,8 @@ def asked_for_by_environment(weights_only: bool | None) -> bool | None:
     )
     if always and never:
         raise RuntimeError(
-            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, but both were set."
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, but both were "
+            "set."
         )
     if always:
         return True
@@ -139,8 +138,8 @@ def asked_for_by_environment(weights_only: bool | None) -> bool | None:
         import warnings
 
         warnings.warn(
-            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` argument was not explicitly "
-            "passed to `torch.load`, forcing weights_only=False.",
+            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` argument was not "
+            "explicitly passed to `torch.load`, forcing weights_only=False.",
             UserWarning,
             stacklevel=3,
         )

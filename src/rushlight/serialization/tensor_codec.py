@@ -81,7 +81,7 @@ class RushlightCodec:
         return layout, tuple([make_tensor(part) for part in parts]), shape, is_coalesced
 
     def is_without_data(self, tensor: Tensor) -> bool:
-        return tensor.is_meta
+        return bool(tensor.is_meta)
 
     def make_without_data(self, record: TensorRecord) -> Tensor:
         from ..ops.creation import empty_strided

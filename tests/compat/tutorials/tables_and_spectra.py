@@ -28,7 +28,11 @@ with tf.Session() as session:
     session.run(tf.tables_initializer())
     session.run(iterator.initializer)
     for _ in range(3):
-        print(session.run([ids, back.lookup(ids), table.lookup(tf.constant([["y", "n"]]))], {asked: ["a", "c", "z"]}))
+        print(
+            session.run(
+                [ids, back.lookup(ids), table.lookup(tf.constant([["y", "n"]]))], {asked: ["a", "c", "z"]}
+            )
+        )
     print(session.run(row), session.run(row), session.run(table.size()), session.run(numbers.size()))
     print(session.run(back.lookup(tf.constant([0, 2, 7], tf.int64))))
 print(table.key_dtype, table.value_dtype, ids.shape, ids.dtype)
@@ -44,7 +48,12 @@ def show(*tensors):
 
 
 signal = tf.signal
-show(signal.hann_window(8), signal.hamming_window(7), signal.hann_window(7, periodic=False), signal.hann_window(9))
+show(
+    signal.hann_window(8),
+    signal.hamming_window(7),
+    signal.hann_window(7, periodic=False),
+    signal.hann_window(9),
+)
 show(signal.frame(x, 10, 4), signal.frame(x, 10, 4, pad_end=True, pad_value=2), signal.frame(x, 1, 3, axis=0))
 spectrum = signal.stft(x, 16, 8)
 show(tf.abs(spectrum), tf.abs(signal.stft(x, 10, 5, 20, pad_end=True)))
@@ -60,7 +69,9 @@ image = tf.image
 show(image.rgb_to_yuv(images), image.yuv_to_rgb(images), image.rgb_to_yiq(images), image.yiq_to_rgb(images))
 for padding in ("SAME", "VALID"):
     for step, rate in ((1, 1), (2, 1), (1, 2)):
-        show(image.extract_image_patches(images, [1, 3, 2, 1], [1, step, step, 1], [1, rate, rate, 1], padding))
+        show(
+            image.extract_image_patches(images, [1, 3, 2, 1], [1, step, step, 1], [1, rate, rate, 1], padding)
+        )
 whole = tf.constant(np.arange(32).reshape(1, 4, 4, 2))
 show(tf.extract_image_patches(whole, [1, 2, 2, 1], [1, 1, 1, 1], [1, 1, 1, 1], "SAME"))
 show(image.draw_bounding_boxes(images, tf.constant([[[0.1, 0.2, 0.7, 0.9], [0.5, 0.5, 2.0, 2.0]]] * 2)))
@@ -71,7 +82,7 @@ show(image.decode_png(png), image.decode_png(png, channels=1), image.decode_png(
 print(image.decode_image(png).shape, image.decode_png(png, channels=3).shape)
 try:
     session.run(image.decode_jpeg(tf.constant(b"no image")))
-except tf.errors.InvalidArgumentError as error:
+except tf.errors.InvalidArgumentError:
     print("InvalidArgumentError")
 print(session.run(image.decode_jpeg(image.encode_jpeg(pixels))).shape)
 
@@ -90,7 +101,9 @@ print(session.run(tf.split(one, 1, 1)), session.run(tf.unstack(one)))
 cell = tf.nn.rnn_cell.MultiRNNCell([tf.nn.rnn_cell.BasicLSTMCell(2), tf.nn.rnn_cell.BasicLSTMCell(2)])
 state = cell.zero_state(1, tf.float32)
 total = tf.add_n([part for pair in state for part in pair])
-given = tuple(tf.nn.rnn_cell.LSTMStateTuple(np.full((1, 2), i + 1.0), np.full((1, 2), i + 0.5)) for i in range(2))
+given = tuple(
+    tf.nn.rnn_cell.LSTMStateTuple(np.full((1, 2), i + 1.0), np.full((1, 2), i + 0.5)) for i in range(2)
+)
 print(session.run(total, {state: given}))
 try:
     session.run(total, {state: given[:1]})

@@ -115,8 +115,8 @@ class StaticHashTable:
         ...     pairs = tf.lookup.KeyValueTensorInitializer(["a", "b"], [1, 2])
         ...     table = tf.lookup.StaticHashTable(pairs, -1)
         ...     session.run(tf.tables_initializer())
-        ...     session.run(table.lookup(tf.constant(["b", "c"])))
-        array([ 2, -1])
+        ...     print(session.run(table.lookup(tf.constant(["b", "c"]))))
+        [ 2 -1]
     """
 
     def __init__(

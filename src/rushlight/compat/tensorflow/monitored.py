@@ -319,6 +319,11 @@ class StepCounterHook(SessionRunHook):
                     self._writer.add_summary(Summary(value=[value]), step)
                 logging.info("global_step/sec: %g", rate)
 
+    def end(self, session: Any) -> None:
+        """Close the event file; adding more opens it again."""
+        if self._writer is not None:
+            self._writer.close()
+
 
 class SummarySaverHook(SessionRunHook):
     """Writes summaries to an event file every so many steps or seconds."""
@@ -367,9 +372,9 @@ class SummarySaverHook(SessionRunHook):
         self._next = step + 1
 
     def end(self, session: Any) -> None:
-        """Bring everything to the file."""
+        """Close the event file; adding more opens it again."""
         if self._writer is not None:
-            self._writer.flush()
+            self._writer.close()
 
 
 class FinalOpsHook(SessionRunHook):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from . import dtypes
+from .conversion import make_array
 from .dtypes import DType, as_dtype
 from .graph import Graph, GraphKeys, Operand, get_default_graph
 from .initializers import GlorotUniform, Zeros
@@ -278,7 +279,7 @@ def get_variable(
         f"{scope.name}/{name}" if scope.name else name,
         shape=shape,
         dtype=dtype,
-        initializer=initializer or scope.initializer if not isinstance(initializer, Operand) else initializer,
+        initializer=scope.initializer if initializer is None else initializer,
         regularizer=regularizer or scope.regularizer,
         reuse=scope.reuse,
         trainable=trainable,
@@ -334,7 +335,7 @@ def _get(
             collections=collections,
             validate_shape=validate_shape,
             name=name,
-            dtype=None if isinstance(initializer, Operand) else kind,
+            dtype=None if initializer is not None and not callable(initializer) else kind,
             constraint=constraint,
         )
         store.variables[name] = variable
@@ -356,6 +357,11 @@ def _initial_value(
     if not callable(initializer):
         if wanted is not None:
             raise ValueError("If initializer is a constant, do not specify shape.")
+        if dtype is not None:
+            value = initializer if isinstance(initializer, Operand) else make_array(initializer)
+            given = as_dtype(getattr(value, "dtype", None))
+            if given is not kind:
+                raise ValueError(f"Initializer type '{given}' and explicit dtype '{kind}' don't match.")
         return initializer
     if isinstance(initializer, type):
         initializer = initializer()

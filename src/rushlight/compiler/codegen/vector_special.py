@@ -212,6 +212,42 @@ def polygamma(b: Body, x: Value, n: int, cotangent_derivative: Sequence[float]) 
     return result.value()
 
 
+# --- modified Bessel functions of the first kind ----------------------------------------------------------------------
+
+BESSEL_BORDER = 8.0
+
+
+def _chebyshev(b: Body, t: Value, coefficients: Sequence[float]) -> Value:
+    """The sum of coefficients times Chebyshev's polynomials, by Clenshaw's recurrence."""
+    now = before = b.const(t.type, 0.0)
+    twice = t + t
+    for coefficient in reversed(coefficients[1:]):
+        now, before = b.fma(twice, now, coefficient - before), now
+    return b.fma(t, now, coefficients[0] - before)
+
+
+def bessel_i(
+    b: Body, x: Value, order: int, scaled: bool, near: Sequence[float], far: Sequence[float]
+) -> Value:
+    """Of order 0 or 1; times e^-|x| if ``scaled``.
+
+    ``near``: the scaled function (of order 1: over x) on [0, 8], by Chebyshev's polynomials of x/4 - 1. ``far``: times √x from
+    8 on, of 16/x - 1.
+    """
+    size = b.fabs(x)
+    start = _chebyshev(b, size * (2 / BESSEL_BORDER) - 1.0, near)
+    result = _Pieces(b, start * size if order else start)
+    beyond = size > BESSEL_BORDER
+    result.where(beyond, lambda: _chebyshev(b, (2 * BESSEL_BORDER) / size - 1.0, far) / b.sqrt(size))
+    value = result.value()
+    if scaled:
+        value = b.select(size.same(INFINITY), 0.0, value)
+    else:
+        half = _math(b, S.EXP, size * 0.5)  # twice half the power: it overflows only where the result does
+        value = b.select(size.same(INFINITY), INFINITY, value * half * half)
+    return b.copysign(value, x) if order else value
+
+
 FUNCTIONS: dict[str, Callable[[Body, Value], Value]] = {
     "erfinv": erfinv,
     "ndtri": ndtri,

@@ -22,6 +22,13 @@ def polygamma_text(n: int, cotangent_derivative: tuple[float, ...], itemsize: in
     return _elementwise(lambda b, x: vector_special.polygamma(b, x, n, cotangent_derivative), itemsize)
 
 
+def bessel_text(
+    order: int, scaled: bool, near: tuple[float, ...], far: tuple[float, ...], itemsize: int
+) -> str:
+    """The same of ``vector_special.bessel_i``."""
+    return _elementwise(lambda b, x: vector_special.bessel_i(b, x, order, scaled, near, far), itemsize)
+
+
 def _elementwise(function: Callable[[Body, Value], Value], itemsize: int) -> str:
     lanes = registers().size // 8
     module = Module()

@@ -6,7 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ...autograd.fused import fused
+from ...core.device import RECORDED
+from ...core.history import known_as
 from ...core.tensor import Tensor
 from ...ops.activations import (
     celu as _celu,
@@ -24,10 +28,15 @@ from ...ops.activations import (
     silu as _silu,
     softshrink as _softshrink,
 )
+from ...ops.batching import ACTIVE as BATCHES
+from ...ops.movement import contiguous, permute
+from ...runtime.pending import Pending
 from .attention import CHOSEN, check_choice, scaled_dot_product_attention as _attention
 from .distance import cosine_similarity as _cosine_similarity
 from .loss import huber_loss as _huber_loss, smooth_l1_loss as _smooth_l1_loss
 from .normalization import group_norm as _group_norm, layer_norm as _layer_norm, rms_norm as _rms_norm
+
+ndarray = np.ndarray
 
 gelu: Callable[..., Tensor] = fused(_gelu, name="gelu", from_size=4_096)
 rms_norm: Callable[..., Tensor] = fused(_rms_norm, name="fused_rms_norm", from_size=4_096)
@@ -102,9 +111,36 @@ def _wrap_attention() -> Callable[..., Tensor]:
         function = (
             _large_attention if dropout_p == 0 else _attention
         )  # a fused formula draws no random numbers
-        return function(query, key, value, attn_mask, dropout_p, *args, **kwargs)
+        result = function(query, key, value, attn_mask, dropout_p, *args, **kwargs)
+        if chosen is not None and 1 not in chosen:
+            return result
+        return _as_one_kernel(result, query, key, value, attn_mask) if dropout_p == 0 else result
 
     return scaled_dot_product_attention
+
+
+def _as_one_kernel(result: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """``result`` as PyTorch's fused kernel gives it, where that takes the operands: laid out in memory as ``query`` is.
+
+    Programs count on it: ``heads.transpose(1, 2).view(...)`` after attention works for queries that were transposed so.
+    """
+    q = query._array
+    if (
+        q.ndim != 4
+        or not q.size
+        or result._array.shape != q.shape
+        or BATCHES.get()
+        or not (type(q) is ndarray or type(q) is Pending or type(q) in RECORDED)
+        or (mask is not None and (mask.requires_grad or mask._array.ndim not in (2, 4)))
+        or any(array.strides[-1] != array.itemsize for array in (q, key._array, value._array))
+    ):
+        return result
+    strides = q.strides
+    order = sorted([0, 1, 2], key=lambda dim: -strides[dim])
+    if order != [0, 1, 2] and not q.flags.c_contiguous:
+        back = [order.index(dim) for dim in (0, 1, 2)]
+        result = permute(contiguous(permute(result, (*order, 3))), (*back, 3))
+    return known_as(result, "ScaledDotProductFlashAttentionForCpuBackward0")
 
 
 scaled_dot_product_attention = _wrap_attention()

@@ -56,8 +56,6 @@ def highest_precision_float(device: Any) -> Any:
     return float64
 
 
-
-
 def get_all_dtypes(
     include_half: bool = True,
     include_bfloat16: bool = True,

@@ -28,12 +28,16 @@ def random_square_matrix_of_rank(
     return (u * values.unsqueeze(-2).to(u.dtype)) @ vh  # type: ignore[no-any-return]
 
 
-def random_well_conditioned_matrix(*shape: int, dtype: Any, device: Any, mean: float = 1.0, sigma: float = 0.001) -> Tensor:
+def random_well_conditioned_matrix(
+    *shape: int, dtype: Any, device: Any, mean: float = 1.0, sigma: float = 0.001
+) -> Tensor:
     """Matrices whose singular values are near ``mean``."""
     x = randn(shape, **_given(dtype, device))
     count = min(shape[-1], shape[-2])
     u, _, vh = linalg.svd(x, full_matrices=False)
-    values = (randn(*shape[:-2], count, dtype=x.real.dtype, device=device) * sigma + mean).sort(-1, descending=True)[0]
+    values = (randn(*shape[:-2], count, dtype=x.real.dtype, device=device) * sigma + mean).sort(
+        -1, descending=True
+    )[0]
     return (u * values.unsqueeze(-2).to(x.dtype)) @ vh  # type: ignore[no-any-return]
 
 
@@ -85,7 +89,9 @@ def make_fullrank_matrices_with_distinct_singular_values(
     return made.detach().requires_grad_(requires_grad)  # type: ignore[no-any-return]
 
 
-def random_fullrank_matrix_distinct_singular_value(matrix_size: int, *batch_dims: int, **kwargs: Any) -> Tensor:
+def random_fullrank_matrix_distinct_singular_value(
+    matrix_size: int, *batch_dims: int, **kwargs: Any
+) -> Tensor:
     """Square matrices whose singular values differ."""
     if kwargs.get("silent"):
         return randn(*batch_dims, matrix_size, matrix_size)  # type: ignore[no-any-return]
@@ -102,7 +108,9 @@ def random_matrix(rows: int, columns: int, *batch_dims: int, **kwargs: Any) -> T
         return rand(*batch_dims, rows, columns, **given)  # type: ignore[no-any-return]
     u, _, vh = linalg.svd(randn(*batch_dims, rows, columns, **given), full_matrices=False)
     count = min(rows, columns)
-    values = linspace(1 / (count + 1), 1 - 1 / (count + 1), count, dtype=u.real.dtype, device=kwargs.get("device"))
+    values = linspace(
+        1 / (count + 1), 1 - 1 / (count + 1), count, dtype=u.real.dtype, device=kwargs.get("device")
+    )
     if kwargs.get("singular"):
         values[0] = 0
         if count > 1:
@@ -112,7 +120,9 @@ def random_matrix(rows: int, columns: int, *batch_dims: int, **kwargs: Any) -> T
 
 def random_lowrank_matrix(rank: int, rows: int, columns: int, *batch_dims: int, **kwargs: Any) -> Tensor:
     """Products of two matrices with only ``rank`` columns and rows between them."""
-    return random_matrix(rows, rank, *batch_dims, **kwargs) @ random_matrix(rank, columns, *batch_dims, **kwargs)
+    return random_matrix(rows, rank, *batch_dims, **kwargs) @ random_matrix(
+        rank, columns, *batch_dims, **kwargs
+    )
 
 
 def random_sparse_matrix(rows: int, columns: int, density: float = 0.01, **kwargs: Any) -> Tensor:
@@ -123,7 +133,7 @@ def random_sparse_matrix(rows: int, columns: int, density: float = 0.01, **kwarg
     count = min(max(int(rows * columns * density), rows, columns), rows * columns)
     places = randperm(rows * columns)[:count]
     indices = [(places // columns).tolist(), (places % columns).tolist()]
-    return sparse_coo_tensor(indices, randn(count, **given), (rows, columns))  # type: ignore[no-any-return]
+    return sparse_coo_tensor(indices, randn(count, **given), (rows, columns))
 
 
 def random_sparse_pd_matrix(matrix_size: int, density: float = 0.01, **kwargs: Any) -> Tensor:

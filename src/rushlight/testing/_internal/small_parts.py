@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import os
 import unittest
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 from ...core import dtypes as _dtypes
 from ...core.tensor import Tensor
 
-dtype2prec_DONTUSE = {
+dtype2prec_DONTUSE = {  # noqa: N816 - PyTorch's name
     _dtypes.float32: 1e-5, _dtypes.float64: 1e-5, _dtypes.float16: 1e-2, _dtypes.bfloat16: 1e-1,
 }  # fmt: skip
 
@@ -160,7 +161,7 @@ def is_coalesced_indices(s: Tensor) -> bool:
     """Whether the indices of a sparse tensor are in order, each there once."""
     indices = s._indices()
     places = [tuple(column) for column in indices.t().tolist()]
-    return all(a < b for a, b in zip(places, places[1:], strict=False))
+    return all(a < b for a, b in itertools.pairwise(places))
 
 
 def first_sample(self: Any, samples: Iterable[Any]) -> Any:
@@ -226,7 +227,9 @@ def retry(ExceptionToCheck: Any, tries: int = 3, delay: float = 3, skip_after_re
                 except ExceptionToCheck as error:
                     if left == 1:
                         if skip_after_retries:
-                            raise unittest.SkipTest(f"Skipping after {tries} consecutive {error!r}") from error
+                            raise unittest.SkipTest(
+                                f"Skipping after {tries} consecutive {error!r}"
+                            ) from error
                         raise
                     time.sleep(delay)
             return None

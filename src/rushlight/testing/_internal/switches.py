@@ -32,9 +32,13 @@ _ELSEWHERE = ("onlyCUDA", "onlyMPS", "onlyXPU", "onlyHPU", "onlyPRIVATEUSE1", "o
 _DECORATORS = (
     "skip", "only", "xfail", "expectedFailure", "dtypesIf", "precisionOverride", "unMark", "mark", "serial", "slow", "runWith",
     "runOn", "deviceCount", "disable", "wrap", "unittest_", "largeTensor", "compiled", "with_", "tf32", "recover", "dynamo",
-    "make_dynamo", "force", "setLinalg", "setBlas", "scoped", "patch", "reduced_f32", "bf32", "override_", "requires_", "parametrize_pytree",
+    "make_dynamo", "force", "setLinalg", "setBlas", "scoped", "patch", "reduced_f32", "bf32", "override_",
+    "requires_", "parametrize_pytree",
 )  # fmt: skip
-_FLAGS = ("IS_", "TEST_", "HAS_", "RUN_", "NO_", "SM", "CUDA_", "PLATFORM_", "USE_", "_TEST", "_IS", "MI200", "GRAPH_EXECUTOR", "PYTORCH_", "ALLOW_", "TestEnv", "cuda_python")
+_FLAGS = (
+    "IS_", "TEST_", "HAS_", "RUN_", "NO_", "SM", "CUDA_", "PLATFORM_", "USE_", "_TEST", "_IS", "MI200", "GRAPH_EXECUTOR",
+    "PYTORCH_", "ALLOW_", "TestEnv", "cuda_python",
+)  # fmt: skip
 
 
 def named(module: str) -> Callable[[str], Any]:

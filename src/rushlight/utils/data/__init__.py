@@ -25,4 +25,13 @@ from .sampler import (
 from .worker import get_worker_info as get_worker_info
 
 # Public names that are not here raise MissingNameError.
-__getattr__ = _lazily(__name__, {"_DatasetKind": ".iteration:_DatasetKind"})
+__getattr__ = _lazily(
+    __name__,
+    {
+        "_DatasetKind": ".iteration:_DatasetKind",
+        "DataChunk": ".datapipes.datapipe:DataChunk",
+        "IterDataPipe": ".datapipes.datapipe:IterDataPipe",
+        "MapDataPipe": ".datapipes.datapipe:MapDataPipe",
+        "functional_datapipe": ".datapipes.datapipe:functional_datapipe",
+    },
+)

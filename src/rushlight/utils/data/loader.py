@@ -89,7 +89,11 @@ class DataLoader(Generic[T_co]):
         self._dataset_kind = kind_of(dataset)
         iterable = self._dataset_kind == _DatasetKind.Iterable
         if iterable:
-            if shuffle:
+            if shuffle is not None and hasattr(dataset, "register_datapipe_as_function"):
+                from .datapipes.datapipe import set_shuffling
+
+                set_shuffling(dataset, shuffle)
+            elif shuffle:
                 raise ValueError(
                     f"DataLoader with IterableDataset: expected unspecified shuffle option, but got shuffle={shuffle}"
                 )

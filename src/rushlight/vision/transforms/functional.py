@@ -397,14 +397,17 @@ def rotate(
         # Rounded so that a quarter turn does not gain a pixel by the error of cos.
         extent = np.ceil(np.round(turned.max(0), 6)) - np.floor(np.round(turned.min(0), 6))
         out_width, out_height = int(extent[0]), int(extent[1])
-    ys, xs = np.mgrid[0:out_height, 0:out_width].astype(np.float64)
-    xs, ys = xs + 0.5 - out_width * 0.5 - x0, ys + 0.5 - out_height * 0.5 - y0
-    source_x, source_y = cos * xs - sin * ys + x0, sin * xs + cos * ys + y0
-    grid = np.stack([source_x / (0.5 * width), source_y / (0.5 * height)], -1)[None].astype(np.float32)
+    # In float32 and as one product, as torchvision has it: a nearest pixel may hang on the last digit.
+    rows = [[cos, -sin, x0 - cos * x0 + sin * y0], [sin, cos, y0 - sin * x0 - cos * y0]]
+    ys, xs = np.mgrid[0:out_height, 0:out_width].astype(np.float32)
+    xs, ys = xs + np.float32(0.5 - out_width * 0.5), ys + np.float32(0.5 - out_height * 0.5)
+    base = np.stack([xs, ys, np.ones_like(xs)], -1).reshape(-1, 3)
+    places = base @ (np.array(rows, np.float32).T / np.array([0.5 * width, 0.5 * height], np.float32))
+    grid = places.reshape(1, out_height, out_width, 2)
 
     def sampled(batch: Tensor) -> Tensor:
-        places = make_tensor(np.repeat(grid, batch.shape[0], 0)).to(batch.dtype)
-        result = nn.functional.grid_sample(batch, places, mode.value, "zeros", align_corners=False)
+        where = make_tensor(np.repeat(grid, batch.shape[0], 0)).to(batch.dtype)
+        result = nn.functional.grid_sample(batch, where, mode.value, "zeros", align_corners=False)
         if fill is None:
             return result
         shape = (1, batch.shape[1], 1, 1)
@@ -412,7 +415,7 @@ def rotate(
             shape
         )
         ones = batch.new_ones((batch.shape[0], 1, height, width))
-        seen = nn.functional.grid_sample(ones, places, mode.value, "zeros", align_corners=False)
+        seen = nn.functional.grid_sample(ones, where, mode.value, "zeros", align_corners=False)
         filled: Tensor = result + (1 - seen) * fills
         return filled
 

@@ -75,6 +75,10 @@ class RandomInvert(_Chance):
         return F.invert(img) if float(rand(1)) < self.p else img
 
 
+def _name_of(interpolation: Any) -> Any:
+    return getattr(interpolation, "value", interpolation)
+
+
 class RandomApply(nn.Module):
     """All of some transforms with probability ``p``, else none."""
 
@@ -90,6 +94,11 @@ class RandomApply(nn.Module):
             img = transform(img)
         return img
 
+    def __repr__(self) -> str:
+        return "\n".join(
+            ["RandomApply(", f"    p={self.p}", *[f"    {each}" for each in self.transforms], ")"]
+        )
+
 
 class RandomChoice(nn.Module):
     """One of some transforms, chosen by Python's ``random`` as in torchvision; ``p`` are weights."""
@@ -103,6 +112,9 @@ class RandomChoice(nn.Module):
         import random
 
         return random.choices(self.transforms, weights=self.p)[0](img)
+
+    def __repr__(self) -> str:
+        return "\n".join(["RandomChoice(", *[f"    {each}" for each in self.transforms], f")(p={self.p})"])
 
 
 class RandomCrop(nn.Module):
@@ -194,7 +206,11 @@ class RandomResizedCrop(nn.Module):
         return F.resized_crop(img, *place, self.size, self.interpolation, self.antialias)
 
     def extra_repr(self) -> str:
-        return f"size={self.size}, scale={self.scale}, ratio={self.ratio}"
+        scale, ratio = (tuple([round(bound, 4) for bound in bounds]) for bounds in (self.scale, self.ratio))
+        return (
+            f"size={self.size}, scale={scale}, ratio={ratio}, interpolation={_name_of(self.interpolation)}, "
+            f"antialias={self.antialias}"
+        )
 
 
 class RandomRotation(nn.Module):
@@ -234,7 +250,10 @@ class RandomRotation(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        return f"degrees={self.degrees}, expand={self.expand}, fill={self.fill}"
+        shown = f"degrees={self.degrees}, interpolation={_name_of(self.interpolation)}, expand={self.expand}"
+        if self.center is not None:
+            shown += f", center={self.center}"
+        return shown + (f", fill={self.fill}" if self.fill is not None else "")
 
 
 def _range(name: str, value: Any, center: float = 1.0, low: float = 0.0, high: float = math.inf) -> Any:
@@ -303,6 +322,9 @@ class GaussianBlur(nn.Module):
         deviation = _uniform(*self.sigma)
         return F.gaussian_blur(img, self.kernel_size, [deviation, deviation])
 
+    def extra_repr(self) -> str:
+        return f"kernel_size={pair(self.kernel_size)}, sigma={self.sigma}"
+
 
 class RandomErasing(nn.Module):
     """A random rectangle of a tensor set to ``value`` with probability ``p`` ("random": to normal noise).
@@ -343,3 +365,8 @@ class RandomErasing(nn.Module):
             top = _below(height - h + 1)
             return F.erase(img, top, _below(width - w + 1), h, w, value, self.inplace)
         return img
+
+    def extra_repr(self) -> str:
+        return ", ".join(
+            [f"{name}={getattr(self, name)}" for name in ("p", "scale", "ratio", "value", "inplace")]
+        )

@@ -102,10 +102,13 @@ def affine(
         return img.transform((width, height), kind, rows, mode.pillow, fillcolor=_filling(img, fill))
     middle = [0.0, 0.0] if center is None else [center[0] - width * 0.5, center[1] - height * 0.5]
     rows = _inverse(middle, angle, [float(each) for each in translate], scale, shears)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
-    x, y = x + 0.5 - width * 0.5, y + 0.5 - height * 0.5
-    source_x, source_y = rows[0] * x + rows[1] * y + rows[2], rows[3] * x + rows[4] * y + rows[5]
-    return _sampled(img, np.stack([source_x / (0.5 * width), source_y / (0.5 * height)], -1), mode, fill)
+    # In float32 and as one product, as torchvision has it: a nearest pixel may hang on the last digit.
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = x + np.float32(0.5 - width * 0.5), y + np.float32(0.5 - height * 0.5)
+    base = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
+    half = np.array([0.5 * width, 0.5 * height], np.float32)
+    places = base @ (np.array(rows, np.float32).reshape(2, 3).T / half)
+    return _sampled(img, places.reshape(height, width, 2), mode, fill)
 
 
 def _transform_kinds() -> Any:
@@ -272,6 +275,18 @@ class RandomAffine(nn.Module):
         return affine(
             img, *drawn, interpolation=self.interpolation, fill=_colors(img, self.fill), center=self.center
         )
+
+    def extra_repr(self) -> str:
+        shown = [f"degrees={self.degrees}"]
+        shown += [
+            f"{name}={getattr(self, name)}"
+            for name in ("translate", "scale", "shear")
+            if getattr(self, name) is not None
+        ]
+        if self.interpolation is not InterpolationMode.NEAREST:
+            shown.append(f"interpolation={self.interpolation.value}")
+        shown += [f"fill={self.fill}"] if self.fill != 0 else []
+        return ", ".join(shown + ([f"center={self.center}"] if self.center is not None else []))
 
 
 class RandomPerspective(nn.Module):
