@@ -212,3 +212,25 @@ def test_attention_of_many_elements_keeps_the_layout_and_its_gradient() -> None:
     assert found[0][0] == found[1][0]
     for ours, theirs in zip(found[0][1:], found[1][1:], strict=True):
         torch.testing.assert_close(torch.from_numpy(ours), torch.from_numpy(theirs))
+
+
+@pytest.mark.parametrize("value", [0.0, "tensor"])
+def test_a_filled_copy_lies_row_by_row(value: Any) -> None:
+    found = []
+    for library in (rushlight, torch):
+        content = library.tensor(0.5) if value == "tensor" else value
+        x, mask = library.rand(3, 4).t(), library.rand(3, 4).t() > 0.5
+        channels = library.rand(2, 3, 4, 4).to(memory_format=library.channels_last)
+        results = [
+            x.masked_fill(mask, content),
+            x.masked_fill(mask.contiguous(), content),
+            x.contiguous().masked_fill(mask, content),
+            library.rand(4, 1).expand(4, 3).masked_fill(mask, content),
+            channels.masked_fill(channels > 0.5, content),
+        ]
+        leaf = library.ones(3, 4, requires_grad=True)
+        filled = leaf.t().masked_fill(mask, content)
+        filled.sum().backward()
+        assert leaf.grad.tolist() == (~mask).t().float().tolist()
+        found.append([result.stride() for result in (*results, filled)])
+    assert found[0] == found[1]

@@ -21,7 +21,7 @@ from .dispatch import apply, arrays_of, held, is_number, run, type_name, write_o
 from .index_tensors import read_at, recorded, write_in_place
 from .inplace import check_inplace_shape
 from .memory_overlap import check_apart
-from .movement import cast, expand, reshape, sum_to_shape
+from .movement import cast, contiguous, expand, reshape, sum_to_shape
 from .overwriting import element_array
 from .placement import tensor_beside
 
