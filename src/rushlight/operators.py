@@ -308,7 +308,8 @@ class OpOverload:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = STATE.call
-        if call is not None and call[0] is self:  # a dispatch mode's handler carries out what it is asked about
+        if call is not None and call[0] is self:
+            # A dispatch mode's handler carries out what it is asked about.
             _, given, options, carry_out = call
             if (
                 len(args) == len(given)

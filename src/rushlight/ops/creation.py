@@ -543,14 +543,10 @@ def arange(
         start, end, step = int(start), int(end) if wanted == I64 else end, int(step) or step
         if wanted == I64 and isinstance(step, float):
             raise ValueError(f"arange: a step of {step} is 0 as an int64; use a floating-point dtype")
-    for value in given:
-        if not -(2**63) <= value <= 2**63:
-            if isinstance(value, int):
-                raise OverflowError(f"arange: bounds must fit into 64 bits, got {start} and {end}")
-            if wanted == I64:
-                raise RuntimeError(
-                    f"arange: {value} cannot be converted to type int64_t without overflow; use a floating-point dtype"
-                )
+    for counted, value in zip((True, wanted == I64, True), given, strict=True):
+        if not -(2**63) <= value <= 2**63 and (isinstance(value, int) or (counted and wanted.kind in "iu")):
+            error = OverflowError if isinstance(value, int) else RuntimeError
+            raise error(f"arange: {value} cannot be converted to type int64_t without overflow")
     try:
         # Of the integer types only int64 counts with whole bounds.
         first, last, by = given if wanted.kind in "iu" and wanted != I64 else (start, end, step)
