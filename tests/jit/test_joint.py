@@ -251,3 +251,46 @@ def test_custom_functions(fullgraph):
         w.grad = None
         compiled(torch.full((3,), float(n))).sum().backward()
         np.testing.assert_allclose(w.grad.numpy(), 2 * n * n)
+
+
+@both
+@pytest.mark.parametrize("where", ["written in the call", "read in the call", "new"])
+def test_a_backward_that_adds_up_in_a_tensor_of_its_own(fullgraph, where):
+    """A function of one's own may collect gradients in a buffer, in place; trying for a backward half undoes none of the
+    call's own writes to it."""
+
+    class Collected(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, total):
+            ctx.total = total
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            ctx.total += g
+            return ctx.total * 2, None
+
+    def trained(compile):
+        weight, kept = torch.ones(3, requires_grad=True), torch.zeros(3)
+
+        def forward(x):
+            total = kept
+            if where == "new":
+                total = torch.full((3,), 5.0)
+            elif where == "written in the call":
+                kept.fill_(7.0)
+            else:
+                x = x + kept
+            return Collected.apply(weight * x, total), total
+
+        run, seen = compile(forward), []
+        for n in range(4):
+            result, total = run(torch.full((3,), n + 1.0))
+            seen.append(total.clone())
+            weight.grad = None
+            result.sum().backward()
+            seen += [weight.grad.clone(), kept.clone(), result.detach()]
+        return torch.stack(seen)
+
+    expected = trained(lambda function: function)
+    close(trained(lambda function: torch.compile(function, fullgraph=fullgraph)), expected)

@@ -153,8 +153,8 @@ class Backward:
         self._keys: list[Any] = []
         self._types: list[Any] = []
         self._program: Any = None
-        forward, known = len(tape.keys), len(tape.inputs)
-        changed = len(tape.changed)
+        forward = len(tape.keys)
+        half = _FirstHalf(tape)
         reached = [_reached([get_node(tensor)], first) for tensor in roots]
         # By which results' gradients each tensor from outside gets one.
         self._from = [{number for number, nodes in enumerate(reached) if node in nodes} for node in outer]
@@ -165,9 +165,10 @@ class Backward:
         except (
             Exception
         ) as error:  # what eager mode would raise if backward were called, which it may never be
-            _forget(tape, forward, known)
+            half.restore(tape)
             raise NoJointGraph(str(error)) from error
-        if len(tape.changed) != changed:
+        if half.is_changed(tape):
+            half.restore(tape)
             raise NoJointGraph("backward changes something in place")
         self._cut(tape, forward, gradients)
         self._own = len(self.sources)  # those that the second program reads
@@ -184,7 +185,7 @@ class Backward:
         for number, tensor in enumerate(roots):
             tensor._node = Root(number)  # type: ignore[assignment]  # the real one comes with every run
             tensor._view = None  # what it was a view of has the history of the first half
-        _forget(tape, forward, known)
+        half.restore(tape)
 
     @staticmethod
     def _record(tape: StaticTape, roots: list[Tensor], outer: list[Node]) -> list[int | None]:
@@ -366,17 +367,37 @@ def _roots(tape: StaticTape) -> list[tuple[Any, Any]]:
     return [(root, tape.array_of[id(root)]) for root in tape.inputs if id(root) in tape.array_of]
 
 
-def _forget(tape: StaticTape, forward: int, inputs: int) -> None:
-    """Take everything after the first half off the tape."""
-    del tape.keys[forward:], tape.types[forward:]
-    if tape.sites is not None:
-        del tape.sites[forward:]
-    del tape.inputs[inputs:], tape.sources[inputs:]
-    for reference in tape.buffers:
-        fresh = reference()
-        if fresh is not None and fresh.node >= forward:
-            fresh.node = -1  # a hook may have kept it
-    tape.views = {key: number for key, number in tape.views.items() if number < forward}
-    for buffer in tape.outside.values():
-        if buffer.node >= forward or buffer.number >= inputs:
-            buffer.node = buffer.number = -1
+class _FirstHalf:
+    """What a tape holds when its backward half is about to be recorded, to take that half off it again."""
+
+    def __init__(self, tape: StaticTape) -> None:
+        self._nodes, self._inputs, self._changed = len(tape.keys), len(tape.inputs), len(tape.changed)
+        self._contents = {id(buffer): (buffer, buffer.node, buffer.number) for buffer in _buffers_of(tape)}
+        self._versions = [(storage, storage.version) for storage, _ in tape.versions.values()]
+
+    def is_changed(self, tape: StaticTape) -> bool:
+        """Whether something that the first half has read or made was changed in place since."""
+        return len(tape.changed) != self._changed or any(
+            [buffer.node != node for buffer, node, _ in self._contents.values() if node >= 0]
+        )
+
+    def restore(self, tape: StaticTape) -> None:
+        """Take everything that came since off the tape."""
+        del tape.keys[self._nodes :], tape.types[self._nodes :]
+        if tape.sites is not None:
+            del tape.sites[self._nodes :]
+        del tape.inputs[self._inputs :], tape.sources[self._inputs :]
+        for buffer in _buffers_of(tape):  # a hook may have kept a new one
+            _, buffer.node, buffer.number = self._contents.get(id(buffer), (None, -1, -1))
+        for buffer in tape.changed[self._changed :]:
+            buffer.changed = False
+        del tape.changed[self._changed :]
+        for storage, version in self._versions:
+            storage.version = version
+        tape.views = {key: number for key, number in tape.views.items() if number < self._nodes}
+
+
+def _buffers_of(tape: StaticTape) -> list[Any]:
+    """Those that are alive."""
+    fresh = [buffer for reference in tape.buffers if (buffer := reference()) is not None]
+    return [*fresh, *tape.outside.values()]

@@ -339,14 +339,14 @@ def accumulated() -> None:
         torch.testing.assert_close(statistics[-1], statistics[0], rtol=1e-9, atol=1e-11)
 
     # The model alone compiled, and its backward outside.
-    net = DDP(mlp())
-    forward = torch.compile(net)
-    for _ in range(8):
-        net.zero_grad()
-        (F.mse_loss(forward(X[MINE]), Y[MINE]) * 2).backward()
-    for one, other in zip(net.parameters(), alone.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-12, atol=1e-14)
-    refused(RuntimeError, "awaits_backward", torch.compile(DDP(mlp()), fullgraph=True), X[MINE])
+    for options in MODES:
+        net = DDP(mlp())
+        forward = torch.compile(net, **options)
+        for _ in range(8):
+            net.zero_grad()
+            (F.mse_loss(forward(X[MINE]), Y[MINE]) * 2).backward()
+            for one, other in zip(net.parameters(), alone.parameters(), strict=True):
+                torch.testing.assert_close(one.grad, other.grad, rtol=1e-12, atol=1e-14)
 
     for momentum in (0.1, None) if SIZE > 1 else (0.1,):
         statistics = []
