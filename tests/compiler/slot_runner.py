@@ -68,6 +68,7 @@ def prepared(
     results: list[tuple[Shape, Any]],
     parameters: dict[str, Any],
     literals: tuple[tuple[int, Any], ...] = (),
+    zeros: tuple[float, ...] = (),
 ) -> Prepared | None:
     """The native form of a record on these operands; None where there is none."""
     calls = calls_for(
@@ -77,6 +78,7 @@ def prepared(
         tuple([shape for shape, _ in results]),
         parameters,
         literals,
+        zeros,
     )
     if calls is None:
         return None
@@ -93,17 +95,19 @@ def compare(
     attrs: dict[str, Any],
     tolerance: float,
     native: bool = True,
+    zeros: tuple[float, ...] = (),
 ) -> None:
     """A record's native kernels against its NumPy implementation, and against themselves with every unit alone.
 
-    ``tolerance``: of the largest result, absolute. Results must be the same bits however the units are split.
+    ``tolerance``: of the largest result, absolute. ``zeros``: what the kernels are told of the operands.
+    Results must be the same bits however the units are split.
     """
     expected = record.impl(*arguments, **attrs)
     single = not isinstance(expected, tuple)
     wanted = [np.asarray(x) for x in ([expected] if single else expected)]
     operands = [x for x in arguments if isinstance(x, np.ndarray)]
     literals = tuple([(i, x) for i, x in enumerate(arguments) if not isinstance(x, np.ndarray)])
-    ready = prepared(record.name, operands, [(x.shape, x.dtype) for x in wanted], attrs, literals)
+    ready = prepared(record.name, operands, [(x.shape, x.dtype) for x in wanted], attrs, literals, zeros)
     assert (ready is not None) == native, record.name
     if ready is None:
         return

@@ -12,7 +12,7 @@ from ..ir.graph import Graph, Kind, Node, contiguous_strides
 from ..ir.loops import Argument, ColumnKernel, Instruction, Leaf, RowKernel, Stage, Step as Stride
 from ..ir.scalar import ScalarOp
 from .access import Access, root_of
-from .groups import CHEAP, Form, Group, external_roots, factor_of, many_zeros, matrix_access
+from .groups import CHEAP, Form, Group, external_roots, factor_of, matrix_access, share_of_zeros
 from .launch import HostLaunch, KernelCall, Launch, Place, Pointer, Role, Space
 from .loop_kernels import LoopPlan
 from .memory import Buffer
@@ -459,7 +459,8 @@ class Emitter:
             return False
         record, literals, parameters = self.nodes[step.group.members[0]].attrs
         made = [self.nodes[i] for i in every]
-        calls = _slot(record.name, operands, made, dict(parameters), literals)
+        zeros = [share_of_zeros(self.nodes, i) for i in roots]
+        calls = _slot(record.name, operands, made, dict(parameters), literals, zeros)
         if calls is None:
             return False
         places = self._result_places(every, results)
@@ -529,7 +530,12 @@ def _same(x: Any) -> Any:
 
 
 def _slot(
-    name: str, operands: Sequence[Node], results: Sequence[Node], parameters: dict[str, Any], literals: Any
+    name: str,
+    operands: Sequence[Node],
+    results: Sequence[Node],
+    parameters: dict[str, Any],
+    literals: Any,
+    zeros: Sequence[float],
 ) -> Sequence[KernelCall] | None:
     try:
         from .kernels import calls_for
@@ -542,6 +548,7 @@ def _slot(
         tuple([n.shape for n in results]),
         parameters,
         tuple(literals),
+        zeros,
     )
 
 
@@ -581,7 +588,7 @@ def product_calls(graph: Graph, number: int, target: Target | None = None) -> Se
         a=Pointer(Role.OPERAND, 0, x.offset * itemsize),
         b=Pointer(Role.OPERAND, 1, y.offset * itemsize),
         c=Pointer(Role.RESULT, 0, 0 if target is None else target.offset * itemsize),
-        zeros=(many_zeros(nodes, x.root), many_zeros(nodes, y.root)),
+        zeros=(share_of_zeros(nodes, x.root) >= 0.5, share_of_zeros(nodes, y.root) >= 0.5),
         **factors,
     )
 

@@ -228,19 +228,27 @@ def factor_of(nodes: Sequence[Node], operand: int) -> tuple[float, tuple[int, ..
     return 1.0, (root,)
 
 
-def many_zeros(nodes: Sequence[Node], number: int) -> bool:
-    """Whether a value probably is zero in many places: what a ReLU gives, or the gradient that goes back through one."""
+def share_of_zeros(nodes: Sequence[Node], number: int) -> float:
+    """About how much of a value is zero, by what it is made of: behind ReLU half, and in what goes back through ReLU and
+    max pooling more."""
     node = nodes[root_of(nodes, number)]
+    if node.kind is Kind.CALL and node.attrs[0].name == "max_pool_gradient":
+        # The largest of each window gets what there is.
+        return max(0.0, 1.0 - nodes[node.operands[0]].size / max(1, node.size))
     if node.kind is not Kind.MAP:
-        return False
+        return 0.0
     op, operands = node.attrs[0], node.operands
     if op is ScalarOp.MAXIMUM:
-        return any(_is_zero(nodes, operand) for operand in operands)
+        return 0.5 if any(_is_zero(nodes, operand) for operand in operands) else 0.0
     if op is ScalarOp.WHERE:
         condition = nodes[root_of(nodes, operands[0])]
         compares = condition.kind is Kind.MAP and condition.attrs[0] in (ScalarOp.LESS, ScalarOp.LESS_EQUAL)
-        return compares and condition.size == node.size and any(_is_zero(nodes, i) for i in operands[1:])
-    return op is ScalarOp.NEG and many_zeros(nodes, operands[0])
+        if not compares or condition.size != node.size or not any(_is_zero(nodes, i) for i in operands[1:]):
+            return 0.0
+        return 1.0 - 0.5 * (
+            1.0 - max(share_of_zeros(nodes, i) for i in operands[1:] if not _is_zero(nodes, i))
+        )
+    return share_of_zeros(nodes, operands[0]) if op is ScalarOp.NEG else 0.0
 
 
 def _is_zero(nodes: Sequence[Node], number: int) -> bool:

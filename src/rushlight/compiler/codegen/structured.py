@@ -360,6 +360,23 @@ class Function:
         name = f"v{type_.count}{_suffix(type_.element)}" if vector else _suffix(type_)
         return self.call(f"llvm.fmuladd.{name}", type_, [a, b, c])
 
+    def compressed(self, vector: Any, kept: Any) -> Any:
+        """The lanes that are kept, side by side; those behind them hold anything."""
+        type_ = vector.type
+        name = f"llvm.experimental.vector.compress.v{type_.count}{_suffix(type_.element)}"
+        return self.call(name, type_, [vector, kept, ir.Constant(type_, ir.Undefined)])
+
+    def bits(self, mask: Any) -> Any:
+        """A mask as an i64, a bit for each lane."""
+        return self.b.zext(self.b.bitcast(mask, ir.IntType(mask.type.count)), I64)
+
+    def any_nan(self, vectors: list[Any]) -> Any:
+        """Whether one of the lanes is NaN."""
+        total = vectors[0]
+        for vector in vectors[1:]:
+            total = self.b.fadd(total, vector)
+        return self.b.icmp_unsigned("!=", self.bits(self.b.fcmp_unordered("uno", total, total)), self.i64(0))
+
     def call(self, name: str, result: Any, arguments: list[Any]) -> Any:
         """Call an external C function (or an intrinsic) by name."""
         function = self.module.globals.get(name)

@@ -5,11 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 from ..launch import KernelCall
-from . import convolution, convolution_weights, indexing, pooling, recurrent, scans
+from . import (
+    convolution,
+    convolution_weights,
+    indexing,
+    pooling,
+    recurrent,
+    scans,
+    sifted_convolution,
+    sifted_convolution_weights,
+)
 
 Shapes = tuple[tuple[int, ...], ...]
 Maker = Callable[[Shapes, Any, Shapes, dict[str, Any], Any], tuple[KernelCall, ...] | None]
@@ -43,6 +52,12 @@ MAKERS: Final[dict[str, Maker]] = {
     "cummax": scans.cummax,
     "cummin": scans.cummin,
 }
+#: The same for operands of which much is zero: with the share of zeros in each.
+SIFTED: Final[dict[str, Any]] = {
+    "convolution": sifted_convolution.forward,
+    "convolution_input_gradient": sifted_convolution.input_gradient,
+    "convolution_weight_gradient": sifted_convolution_weights.weight_gradient,
+}
 
 
 def calls_for(
@@ -52,12 +67,18 @@ def calls_for(
     result_shapes: Shapes,
     parameters: dict[str, Any],
     literals: tuple[tuple[int, Any], ...] = (),
+    zeros: Sequence[float] = (),
 ) -> tuple[KernelCall, ...] | None:
     """The launches that compute the record on contiguous arrays, in order; None where a host call must do it.
 
     ``operand_shapes`` and ``operand_dtypes`` are those of the operands that are arrays; ``literals`` are the others, as
-    pairs of position and value. All calls of the answer share one list of workspaces.
+    pairs of position and value. ``zeros``: about how much of each operand is zero, if it is known (a matter of speed alone).
+    All calls of the answer share one list of workspaces.
     """
+    if any(zeros) and record_name in SIFTED:
+        calls = SIFTED[record_name](operand_shapes, operand_dtypes, result_shapes, parameters, tuple(zeros))
+        if calls is not None:
+            return cast("tuple[KernelCall, ...]", calls)
     maker = MAKERS.get(record_name)
     if maker is None:
         return None

@@ -224,16 +224,11 @@ class _Sift(_Code):
                 shape.type, shape.lanes, source, k, f.lanes_below(f.sub(length, k), shape.lanes)
             )
             kept = f.b.fcmp_unordered("!=", x, f.zero(shape.type, shape.lanes))
-            f.store_vector(self.compressed(x, kept), self.values(list_), count)
-            mask = f.b.zext(f.b.bitcast(kept, ir.IntType(shape.lanes)), I64)
+            f.store_vector(f.compressed(x, kept), self.values(list_), count)
+            mask = f.bits(kept)
             current[0] = f.b.or_(bits, f.b.shl(mask, k))
             current[1] = f.add(count, f.call("llvm.ctpop.i64", I64, [mask]))
         f.store(current[0], list_)
-
-    def compressed(self, x: Any, kept: Any) -> Any:
-        """The lanes that are kept, side by side."""
-        name = f"llvm.experimental.vector.compress.v{self.shape.lanes}{'f64' if self.shape.double else 'f32'}"
-        return self.f.call(name, x.type, [x, kept, ir.Constant(x.type, ir.Undefined)])
 
     def turn(self, a: Any, first: Any, start: Any, end: Any) -> None:
         """Copy rows of a part that lie column by column to the scratch memory, row by row."""
@@ -337,7 +332,7 @@ class _Multiply(_Code):
                 f.store_vector(x, into, vector * shape.lanes)
                 current[vector] = f.b.fadd(current[vector], f.b.fsub(x, x))
             found = current
-        return self.any_nan(found)
+        return f.any_nan(found)
 
     def turn(self, first: Any, length: Any, start: Any, width: Any) -> Any:
         """The same of an operand that lies column by column."""
@@ -359,15 +354,7 @@ class _Multiply(_Code):
                 into = f.at(I8, self.panel, f.mul(f.add(k, lane), shape.pitch))
                 f.store_vector(x, into, f.mul(vector, lanes))
             found = current
-        return self.any_nan(found)
-
-    def any_nan(self, vectors: list[Any]) -> Any:
-        f = self.f
-        total = vectors[0]
-        for vector in vectors[1:]:
-            total = f.b.fadd(total, vector)
-        bits = f.b.bitcast(f.b.fcmp_unordered("uno", total, total), ir.IntType(self.shape.lanes))
-        return f.b.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+        return f.any_nan(found)
 
     # Rows.
 
