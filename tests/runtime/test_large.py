@@ -215,3 +215,38 @@ def test_results_that_are_larger_than_the_operands(shapes):
     for _ in range(3):
         result = torch.from_numpy(a) * torch.from_numpy(b)
         np.testing.assert_array_equal(result.numpy(), a * b)
+
+
+def test_convolutions_leave_out_zeros_where_there_are_many() -> None:
+    """Where there are few they run as before; and infinity in the weights makes NaN of zeros all the same."""
+    from rushlight.compiler.kernels.vector_registers import registers
+
+    if registers().number < 32 or registers().size < 64:
+        pytest.skip("lists of what is not zero are made by instructions of AVX-512")
+    rng = np.random.default_rng(0)
+    shape, window = (
+        (8, 32, 24, 24),
+        {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1},
+    )
+    dense = rng.standard_normal(shape).astype(np.float32)
+    many = np.where(rng.random(shape) < 0.2, dense, np.float32(0))
+    weight = rng.standard_normal((32, 32, 3, 3)).astype(np.float32)
+    picture = rng.standard_normal((8, 32, 26, 26)).astype(np.float32)
+    infinite = weight.copy()
+    infinite[0, 0, 0, 0] = np.inf
+    for record, other, attrs in (
+        (PRIMITIVES["convolution_input_gradient"], (weight, None), {**window, "spatial": (26, 26)}),
+        (PRIMITIVES["convolution_input_gradient"], (infinite, None), {**window, "spatial": (26, 26)}),
+        (PRIMITIVES["convolution_weight_gradient"], (picture,), {**window, "kernel": (3, 3)}),
+    ):
+        large._kinds.clear()
+        for first, sifted in ((dense, False), (dense, False), (many, True), (many, True), (dense, True)):
+            with np.errstate(invalid="ignore"):
+                expected = record.impl(first, *other, **attrs)
+            found = run_large(record, (first, *other), attrs)
+            if record.name == "convolution_input_gradient":
+                # At the rim NumPy's form multiplies the weights with zeros that are not there.
+                found, expected = found[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2]
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-3)
+            (kind,) = large._kinds.values()
+            assert any(kind.sifting.values()) == sifted

@@ -24,6 +24,7 @@ from ..core.errors import no_memory
 from ..core.native_draws import LOADERS, NativeDraws
 from .pending import address
 from .programs import native_program
+from .zeros import zeros_among_some
 
 ndarray = np.ndarray
 empty = np.empty
@@ -47,6 +48,15 @@ _IN_FLOAT64: Final = NEVER if _numpy_has_vector_functions() else 8_192  # ours i
 _COMPOSITE: Final = 2_048
 _WINDOWS: Final = 4_096
 _ARITHMETIC: Final = 131_072
+# Which operands' zeros kernels may leave out, from how many elements on a look at them is worth its while, and the shares of
+# zeros that are told apart, each with the least share for it: what ReLU makes, and max pooling's gradient.
+_WITHOUT_ZEROS: Final[dict[str, tuple[int, ...]]] = {
+    "convolution": (0,),
+    "convolution_input_gradient": (0,),
+    "convolution_weight_gradient": (0, 1),
+}
+_LOOKED_AT_FROM: Final = 1 << 15
+_LEVELS: Final = ((0.8, 0.7), (0.5, 0.4))
 LARGE_FROM: Final[dict[str, int]] = {
     **dict.fromkeys(
         ("exp", "expm1", "exp2", "log", "log1p", "sin", "cos", "asin", "acos", "atan", "tanh"), _TRANSCENDENTAL
@@ -112,7 +122,7 @@ LOADERS.append(_native_draws)
 class _Compiled:
     """What is known of one kind of call: its program, once it has been seen often enough, and the types of its results."""
 
-    __slots__ = ("patience", "program", "run", "several", "types")
+    __slots__ = ("looked_at", "patience", "program", "run", "several", "sifting", "types")
 
     def __init__(self, results: tuple[Any, ...], several: bool, patience: int) -> None:
         self.program: Any = None
@@ -120,6 +130,9 @@ class _Compiled:
         self.several = several
         self.types = [(result.shape, result.dtype) for result in results]
         self.patience = patience
+        # Which arrays may have many zeros, that then are left out; and the plans for that, by how much is zero.
+        self.looked_at: tuple[int, ...] = ()
+        self.sifting: dict[Any, Any] = {}
 
 
 _kinds: OrderedDict[Any, Any] = OrderedDict()
@@ -158,6 +171,9 @@ def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
             return _by_numpy(record, arrays, attrs)
         known.program = program
         run = known.run = program.run
+        known.looked_at = _to_be_looked_at(record, arrays)
+    elif known.looked_at:
+        run = _without_zeros(known, record, arrays, attrs) or run
     if known.several:
         several = [empty(shape, dtype) for shape, dtype in known.types]
         run([array for array in arrays if type(array) is ndarray], several)
@@ -166,6 +182,50 @@ def run_large(record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
     out = empty(shape, dtype)
     run(arrays if len(arrays) == 1 else [array for array in arrays if type(array) is ndarray], (out,))
     return out
+
+
+def _to_be_looked_at(record: Any, arrays: Sequence[Any]) -> tuple[int, ...]:
+    """The positions of arrays whose zeros a kernel may leave out, where the operation is large enough for a look at them."""
+    positions: tuple[int, ...] = _WITHOUT_ZEROS.get(record.name, ())
+    return positions if positions and arrays[0].size >= _LOOKED_AT_FROM else ()
+
+
+def _without_zeros(kind: _Compiled, record: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """What runs the operation without an array's zeros; None where there are few of them, or no kernel for that."""
+    zeros = [0.0] * len(arrays)
+    for position in kind.looked_at:
+        share = zeros_among_some(arrays[position])
+        zeros[position] = next((level for level, least in _LEVELS if share >= least), 0.0)
+    if not any(zeros):
+        return None
+    key = tuple(zeros)
+    run = kind.sifting.get(key)
+    if run is None:
+        run = kind.sifting[key] = _sifting_plan(kind, record, arrays, attrs, key) or False
+    return run
+
+
+def _sifting_plan(
+    kind: _Compiled, record: Any, arrays: Sequence[Any], attrs: dict[str, Any], zeros: tuple[float, ...]
+) -> Any:
+    from ..compiler.kernels import calls_without_zeros
+    from ..compiler.launch import Place, Space
+    from .eager_plans import plan_of_calls
+
+    operands = [array for array in arrays if type(array) is ndarray]
+    types = [(array.shape, array.dtype) for array in operands]
+    calls = calls_without_zeros(
+        record.name,
+        tuple([shape for shape, _ in types]),
+        tuple([dtype for _, dtype in types]),
+        tuple([shape for shape, _ in kind.types]),
+        attrs,
+        zeros,
+    )
+    if calls is None:
+        return None
+    places = [Place(Space.INPUT, number, 0) for number in range(len(types))]
+    return plan_of_calls(calls, places, types, kind.types).run
 
 
 # PyTorch rounds inside these for float16 and bfloat16, as the impls do and a kernel of the formula does not.

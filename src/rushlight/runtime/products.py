@@ -26,6 +26,7 @@ from . import workers
 from .gemm import THREADED_FROM, OneThread, on_one_thread
 from .pending import address
 from .programs import compiles
+from .zeros import zeros_among_some
 
 Array = NDArray[Any]
 
@@ -38,11 +39,10 @@ _TILES_FROM: Final = 1 << 20
 _WORTH_LOADING: Final = 8_000_000_000
 _WORTH_A_PLAN: Final = 100_000_000
 _KEPT: Final = 256
-# From how many multiplications on an operand is looked at (two microseconds), how many elements, and how many zeros among
-# them are many: leaving them out costs as much as it saves where a quarter is zero.
+# From how many multiplications on an operand is looked at, and which share of zeros is much: leaving them out costs as much as
+# it saves where a quarter is zero.
 _LOOKED_AT_FROM: Final = 1 << 24
-_LOOKED_AT: Final = 61
-_MANY: Final = 25
+_MANY_ZEROS: Final = 0.4
 # What the lists of all such plans may take; a plan keeps its memory.
 _BYTES_OF_LISTS: Final = 256 << 20
 
@@ -149,8 +149,7 @@ def _sifting(
     for side, whole in enumerate(wholes):
         if kind.sifting[side] is False:
             continue
-        some = whole.reshape(-1)[:: max(1, whole.size // _LOOKED_AT)]
-        if some.size - np.count_nonzero(some) < _MANY * some.size // _LOOKED_AT:
+        if zeros_among_some(whole) < _MANY_ZEROS:
             continue
         if kind.sifting[side] is None:
             run = _plan(x, y, x_place, y_place, (side == 0, side == 1))
@@ -235,9 +234,9 @@ def _plan(
     if not compiles():
         return None
     from ..compiler.kernels import gemm
-    from ..compiler.launch import Launch, Place, Role, Space
+    from ..compiler.launch import Place, Space
     from ..ir.graph import contiguous_strides
-    from .plan import Plan
+    from .eager_plans import plan_of_calls
 
     m, k, n, dtype = x.shape[-2], x.shape[-1], y.shape[-1], x.dtype
     result = (*x.shape[:-1], n)
@@ -250,29 +249,9 @@ def _plan(
         shape, offset = place if isinstance(place, _Part) else (_whole(array, place).shape, 0)
         bases.append((shape, dtype))
         operands.append(Place(Space.INPUT, number, offset))
-    places = {
-        Role.OPERAND: operands,
-        Role.RESULT: [Place(Space.OUTPUT, 0, 0)],
-        Role.WORKSPACE: [Place(Space.ARENA, 0, 0)],
-    }
-    lines = [
-        Launch(
-            call.text,
-            call.name,
-            call.ints,
-            tuple([places[pointer.role][pointer.number] for pointer in call.pointers]),
-            call.units,
-            call.grain,
-            call.scratch,
-            label="matmul",
-            flops=call.flops,
-            bytes=(x.size + y.size) * dtype.itemsize,
-        )
-        for call in calls
-    ]
-    lines[-1] = lines[-1]._replace(flops=2 * x.size * n)
+    flops, moved = 2 * x.size * n, (x.size + y.size) * dtype.itemsize
     lists = sum(calls[0].workspaces)
     if _bytes_of_lists[0] + lists > _BYTES_OF_LISTS:
         return None
     _bytes_of_lists[0] += lists
-    return Plan(lines, lists, bases, [(result, dtype)]).run
+    return plan_of_calls(calls, operands, bases, [(result, dtype)], "matmul", flops, moved).run

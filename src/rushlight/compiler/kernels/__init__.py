@@ -75,11 +75,31 @@ def calls_for(
     pairs of position and value. ``zeros``: about how much of each operand is zero, if it is known (a matter of speed alone).
     All calls of the answer share one list of workspaces.
     """
-    if any(zeros) and record_name in SIFTED:
-        calls = SIFTED[record_name](operand_shapes, operand_dtypes, result_shapes, parameters, tuple(zeros))
+    if any(zeros):
+        calls = calls_without_zeros(
+            record_name, operand_shapes, operand_dtypes, result_shapes, parameters, zeros
+        )
         if calls is not None:
-            return cast("tuple[KernelCall, ...]", calls)
+            return calls
     maker = MAKERS.get(record_name)
     if maker is None:
         return None
     return maker(operand_shapes, operand_dtypes, result_shapes, parameters, literals)
+
+
+def calls_without_zeros(
+    record_name: str,
+    operand_shapes: Shapes,
+    operand_dtypes: tuple[Any, ...],
+    result_shapes: Shapes,
+    parameters: dict[str, Any],
+    zeros: Sequence[float],
+) -> tuple[KernelCall, ...] | None:
+    """The launches that leave out operands' zeros; None where that is no gain, or there are none."""
+    maker = SIFTED.get(record_name)
+    if maker is None:
+        return None
+    return cast(
+        "tuple[KernelCall, ...] | None",
+        maker(operand_shapes, operand_dtypes, result_shapes, parameters, tuple(zeros)),
+    )
