@@ -310,9 +310,9 @@ class Function:
                 [value, address, ir.Constant(I32, align), mask],
             )
 
-    def prefetch(self, address: Any) -> None:
-        """Ask for the cache line at an address, to write to it; the address need not exist."""
-        self.call("llvm.prefetch.p0", VOID, [address, *[ir.Constant(I32, x) for x in (1, 3, 1)]])
+    def prefetch(self, address: Any, write: bool = True) -> None:
+        """Ask for the cache line at an address, to write to it or to read; the address need not exist."""
+        self.call("llvm.prefetch.p0", VOID, [address, *[ir.Constant(I32, x) for x in (int(write), 3, 1)]])
 
     def gather(self, type_: Any, lanes: int, base: Any, index: Any, step: Any, mask: Any) -> Any:
         """``base[index + i · step]`` for every lane i in the mask, zero in the others."""

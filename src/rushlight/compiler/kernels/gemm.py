@@ -358,11 +358,12 @@ def _tiled(
     adds = slices.number > 1 or bool(coefficients.beta)
     shape = tile_products.shape_of(p.n, double, a_turned, b_turned, adds, machine, tiles)
     across = -(-p.n // tiles.span)
-    number = -(-tiles.blocks // tiles.together) * across
+    down = -(-tiles.blocks // tiles.together)
+    number = down * across
     ints = (
         _bits(coefficients.alpha),
         _bits(coefficients.beta),
-        *(p.m, p.n, p.k, tiles.together, tiles.span, across, number),
+        *(p.m, p.n, p.k, down, tiles.span, across, number),
         *(*slices, tiles.full, tiles.blocks, a_step, b_step, p.c[-2] * size),
         *_batch_ints(p, size),
     )

@@ -32,8 +32,14 @@ _HALF_MULTIPLE: Final = 16
 _PADDING: Final = 16
 # So many such blocks are copied side by side: the memory that is written to should stay near.
 _TURNED_TOGETHER: Final = 4
+# The same for panels of the right operand.
+_PANELS_TOGETHER: Final = 4
+# What is copied is asked for some rows or columns before: each may lie on a page of its own, where the processor does not see
+# it coming.
+_ROWS_AHEAD: Final = 4
+_COLUMNS_AHEAD: Final = 8
 (
-    ALPHA, BETA, M, N, K, BLOCKS, SPAN, ACROSS, TILES, SLICE, SLICES, LAST_SLICE, FULL, NUMBER, A_STEP, B_STEP, C_STEP, LAST,
+    ALPHA, BETA, M, N, K, DOWN, SPAN, ACROSS, TILES, SLICE, SLICES, LAST_SLICE, FULL, NUMBER, A_STEP, B_STEP, C_STEP, LAST,
 ) = range(18)  # fmt: skip
 
 
@@ -135,7 +141,7 @@ class Tiles(NamedTuple):
     blocks: int  # of rows, in all
     rows: int  # of the larger blocks
     full: int  # how many are of that size; the others, which come after, have one row less
-    together: int  # blocks of a tile
+    together: int  # blocks of a tile, at most
     span: int  # columns of a tile; a multiple of half a vector
     a_copied: bool
     b_copied: bool
@@ -283,7 +289,7 @@ class _Writer:
     def text(self, coefficients: Any, batch_offsets: Any) -> str:
         f, shape = self.f, self.shape
         n, k, slices = (f.int_(at) for at in (N, K, SLICES))
-        blocks, span, across, tiles = (f.int_(at) for at in (BLOCKS, SPAN, ACROSS, TILES))
+        down, span, across, tiles = (f.int_(at) for at in (DOWN, SPAN, ACROSS, TILES))
         alpha, beta = coefficients(f, self.type)
         bases = [f.pointer(number) for number in range(3)]
         one = ir.Constant(self.type, 1.0)
@@ -291,9 +297,11 @@ class _Writer:
         with f.loop(f.begin, f.end) as unit:
             offsets = batch_offsets(f, f.divide(unit, tiles), LAST)
             number = f.remainder(unit, tiles)
-            low = f.mul(f.divide(number, across), blocks)
+            row = f.divide(number, across)
             start = f.mul(f.remainder(number, across), span)
-            high = f.minimum(f.add(low, blocks), f.int_(NUMBER))
+            # Tiles differ by a block at most, so that workers with as many of them have as much to do.
+            low = f.divide(f.mul(row, f.int_(NUMBER)), down)
+            high = f.divide(f.mul(f.add(row, 1), f.int_(NUMBER)), down)
             a, b, c = (f.at(I8, base, offset) for base, offset in zip(bases, offsets, strict=True))
             top, bottom = self.first_row(low), self.first_row(high)
             tile = _Tile(a, b, c, low, high, top, start, f.minimum(span, f.sub(n, start)))
@@ -374,28 +382,32 @@ class _Writer:
     def copy_right(self, tile: _Tile, inner: Any, length: Any) -> None:
         """The tile's columns of a slice, in panels of all vectors."""
         f, columns = self.f, self.shape.machine.columns
-        with f.loop(0, tile.width, columns) as column:
-            panel = f.at(self.type, self.right, f.mul(column, self.depth))
-            here, room = f.add(tile.start, column), f.sub(tile.width, column)
-            if self.shape.b_turned:
+        if self.shape.b_turned:
+            with f.loop(0, tile.width, columns) as column:
+                panel = f.at(self.type, self.right, f.mul(column, self.depth))
+                here, room = f.add(tile.start, column), f.sub(tile.width, column)
                 self.turn_panel(tile.b, inner, length, here, room, panel)
-            else:
-                source = f.at(I8, tile.b, f.add(f.mul(inner, self.b_step), f.mul(here, self.size)))
-                with f.when(f.b.not_(f.less(room, columns))):
-                    self.copy_panel(source, length, panel, None)
-                with f.when(f.less(room, columns)):
-                    self.copy_panel(source, length, panel, room)
+            return
+        source = f.at(I8, tile.b, f.add(f.mul(inner, self.b_step), f.mul(tile.start, self.size)))
+        whole = f.mul(f.divide(tile.width, columns), columns)
+        with f.loop(0, whole, _PANELS_TOGETHER * columns) as first:
+            end = f.minimum(f.add(first, _PANELS_TOGETHER * columns), whole)
+            with f.loop(0, length) as k, f.loop(first, end, columns) as column:
+                self.copy_row(source, k, column, None)
+        with f.when(f.less(whole, tile.width)), f.loop(0, length) as k:
+            self.copy_row(source, k, whole, f.sub(tile.width, whole))
 
-    def copy_panel(self, source: Any, length: Any, panel: Any, room: Any) -> None:
-        """A panel's rows; ``room``: how many columns there are (None: all)."""
-        f, lanes = self.f, self.lanes
-        starts = [vector * lanes for vector in range(self.shape.machine.vectors)]
-        masks = [None if room is None else f.lanes_below(f.sub(room, start), lanes) for start in starts]
-        with f.loop(0, length) as k:
-            row = f.at(I8, source, f.mul(k, self.b_step))
-            into = f.at(self.type, panel, f.mul(k, self.shape.machine.columns))
-            for start, mask in zip(starts, masks, strict=True):
-                f.store_vector(f.load_vector(self.type, lanes, row, start, mask), into, start)
+    def copy_row(self, source: Any, k: Any, column: Any, room: Any) -> None:
+        """A panel's row; ``room``: how many columns there are (None: all)."""
+        f, lanes, columns = self.f, self.lanes, self.shape.machine.columns
+        row = f.at(self.type, f.at(I8, source, f.mul(k, self.b_step)), column)
+        later = f.at(I8, row, f.mul(self.b_step, _COLUMNS_AHEAD))
+        into = f.at(self.type, self.right, f.add(f.mul(column, self.depth), f.mul(k, columns)))
+        for vector in range(self.shape.machine.vectors):
+            start = vector * lanes
+            mask = None if room is None else f.lanes_below(f.sub(room, start), lanes)
+            f.prefetch(f.at(self.type, later, start), write=False)
+            f.store_vector(f.load_vector(self.type, lanes, row, start, mask), into, start)
 
     def turn_panel(self, b: Any, inner: Any, length: Any, here: Any, room: Any, panel: Any) -> None:
         """A panel of a right operand that lies column by column."""
@@ -420,7 +432,9 @@ class _Writer:
         with f.loop(tile.top, bottom) as row:
             source = f.at(I8, tile.a, f.add(f.mul(row, self.a_step), f.mul(inner, self.size)))
             into = f.at(self.type, self.left, f.mul(f.sub(row, tile.top), self.depth + _PADDING))
+            later = f.at(I8, source, f.mul(self.a_step, _ROWS_AHEAD))
             with f.loop(0, whole, lanes) as k:
+                f.prefetch(f.at(self.type, later, k), write=False)
                 f.store_vector(f.load_vector(self.type, lanes, source, k), into, k)
             f.store_vector(f.load_vector(self.type, lanes, source, whole, mask), into, whole)
 
@@ -431,10 +445,12 @@ class _Writer:
         for rows, begin, end in self.row_ranges(tile):
             with f.loop(begin, end, _TURNED_TOGETHER) as group, f.loop(0, length) as k:
                 column = f.at(I8, source, f.mul(k, self.a_step))
+                later = f.at(I8, column, f.mul(self.a_step, _COLUMNS_AHEAD))
                 with f.loop(group, f.minimum(f.add(group, _TURNED_TOGETHER), end)) as block:
                     at = self.first_row(block)
                     place = f.add(f.mul(f.sub(at, tile.top), self.depth), f.mul(k, rows))
                     into = f.at(self.type, self.left, place)
+                    f.prefetch(f.at(self.type, later, at), write=False)
                     for first in range(0, rows, lanes):
                         lanes_there = [int(first + i < rows) for i in range(lanes)]
                         mask = ir.Constant(ir.VectorType(structured.I1, lanes), lanes_there)
