@@ -3,7 +3,7 @@
 One of the two is sifted (``sifted_convolution`` says why): for each of its channels the elements of a block of rows that are
 not zero are listed, with where the windows of their points begin in the other one, which lies beside the lists with the
 channels of a point side by side. Every element then gives to all weights of its channel: their sums, for all taps and a few
-vectors of the other's channels, stay in registers while a list goes by. A work unit takes some of the samples; a second
+vectors of the other's channels, stay in registers while a list goes by. A work unit takes some of the blocks; a second
 launch adds up the units' sums in a fixed order.
 
 Zero times infinity, or NaN, is NaN: where the other one holds such a number, all elements of the block are listed.
@@ -39,7 +39,7 @@ _WASTE: Final = 1.25  # vectors of channels, over channels
 _WORK_FROM: Final = 1 << 22
 
 (
-    SAMPLES, UNITS_PARTS, GROUPS, TOGETHER, SIFTED, OTHERS, HEIGHT, WIDTH, OTHER_HEIGHT, OTHER_WIDTH, ROWS, BLOCKS, STEP_ROW,
+    NUMBER, PARTS, GROUPS, TOGETHER, SIFTED, OTHERS, HEIGHT, WIDTH, OTHER_HEIGHT, OTHER_WIDTH, ROWS, BLOCKS, STEP_ROW,
     STEP_COLUMN, LOW_ROW, LOW_COLUMN, DILATION_ROW, TALL, ACROSS, TILES, ROOM, PLACES, LISTS, COUNTS,
 ) = range(24)  # fmt: skip
 
@@ -81,7 +81,8 @@ class _Unit(NamedTuple):
 
 
 class _Writer:
-    """Writes the kernel. Units: (part of the samples, group of sifted channels). pointers: sifted, other, sums."""
+    """Writes the kernel. Units: (part of all samples' blocks of rows, group of sifted channels). pointers: sifted, other,
+    sums."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -100,8 +101,8 @@ class _Writer:
     def text(self) -> str:
         f, shape, element = self.f, self.shape, self.element
         sifted, other, sums = (f.pointer(i) for i in range(3))
-        samples, parts, groups, together, channels = (
-            f.int_(i) for i in (SAMPLES, UNITS_PARTS, GROUPS, TOGETHER, SIFTED)
+        every, parts, groups, together, channels = (
+            f.int_(i) for i in (NUMBER, PARTS, GROUPS, TOGETHER, SIFTED)
         )
         rows, blocks = f.int_(ROWS), f.int_(BLOCKS)
         self.place_points(rows)
@@ -111,9 +112,9 @@ class _Writer:
             own = f.at(element, sums, f.mul(f.mul(unit, together), f.mul(self.tiles, shape.line)))
             with f.loop(0, f.mul(f.mul(count, self.tiles), shape.line), self.lanes) as i:
                 f.store_vector(f.zero(element, self.lanes), own, i)
-            begin = f.divide(f.mul(part, samples), parts)
-            end = f.divide(f.mul(f.add(part, 1), samples), parts)
-            with f.loop(f.mul(begin, blocks), f.mul(end, blocks)) as number:
+            begin = f.divide(f.mul(part, every), parts)
+            end = f.divide(f.mul(f.add(part, 1), every), parts)
+            with f.loop(begin, end) as number:
                 sample, top = f.divide(number, blocks), f.mul(f.remainder(number, blocks), rows)
                 row = f.mul(f.add(f.mul(sample, channels), first), self.height)
                 space = f.mul(f.mul(self.other_height, self.other_width), self.others)
@@ -346,7 +347,7 @@ def _calls(
     together = -(-channels // groups)
     groups = -(-channels // together)
     whole = groups * together * line
-    parts = max(1, min(samples, _PARTS, _PARTIAL_BYTES // (whole * dtype.itemsize)))
+    parts = max(1, min(samples * blocks, _PARTS, _PARTIAL_BYTES // (whole * dtype.itemsize)))
     points = tiles * tall(rows) * across * shape.pitch
     room = -(-rows * width // lanes) * lanes + lanes
     lists = points + -(-(room * 4) // dtype.itemsize // lanes) * lanes + lanes
@@ -357,7 +358,7 @@ def _calls(
         _sums_text(shape),
         "kernel",
         (
-            samples, parts, groups, together, channels, others, height, width, other_height, other_width, rows, blocks,
+            samples * blocks, parts, groups, together, channels, others, height, width, other_height, other_width, rows, blocks,
             *step, *low, dilation[0], tall(rows), across, tiles, room, points, lists, counts,
         ),
         (*pointers, Pointer(Role.WORKSPACE, 0)),
