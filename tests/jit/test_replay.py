@@ -53,6 +53,49 @@ def state_of(compiled):
     return compiled._compiled.replay
 
 
+@pytest.mark.parametrize("kind", ["closure", "optimizer"])
+def test_functions_without_tensors_for_arguments_are_recorded(kind):
+    """Nothing that they are called with is recorded, so what they can reach is."""
+
+    def trainer(compile):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+        x, y = torch.randn(5, 6), torch.randint(0, 3, (5,))
+
+        def gradients():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        def whole():
+            loss = gradients()
+            optimizer.step()
+            return loss
+
+        if kind == "closure":
+            run = compile(whole)
+            return run, run
+
+        run = compile(lambda: optimizer.step())
+
+        def step():
+            loss = gradients()
+            run()
+            return loss
+
+        return step, run
+
+    expected, _ = trainer(lambda function: function)
+    step, run = trainer(torch.compile)
+    for _ in range(3 * CALLS):
+        np.testing.assert_allclose(float(step()), float(expected()), rtol=1e-5)
+    # The optimizer alone finds new gradients at every call: its Python runs, and in the end nothing is recorded any more.
+    assert bool(run._compiled.met) == (kind == "closure")
+    assert python_runs(run)[1] == (kind == "optimizer")
+
+
 def test_a_training_step_is_replayed_and_gives_what_eager_mode_gives():
     def trainer():
         torch.manual_seed(0)

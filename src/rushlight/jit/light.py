@@ -31,12 +31,13 @@ _ndarray = np.ndarray
 
 
 class Light:
-    """What is known of a function's last calls. ``eager``: how many calls may still run eagerly."""
+    """What is known of a function's last calls. ``eager``: how many calls may still run eagerly. ``in_python``: how many in a
+    row were recorded in Python."""
 
-    __slots__ = ("_elements", "_heavy", "_largest", "_operations", "_seen", "_skip", "eager")
+    __slots__ = ("_elements", "_heavy", "_largest", "_operations", "_seen", "_skip", "eager", "in_python")
 
     def __init__(self) -> None:
-        self.eager = 0
+        self.eager = self.in_python = 0
         self._seen = 0  # light calls in a row
         self._skip = 0
         self._largest = 0  # the largest argument of these
@@ -98,7 +99,7 @@ class Light:
 
     def replayed(self) -> None:
         """A call ran without Python, which is quicker still."""
-        self._seen = 0
+        self._seen = self.in_python = 0
 
 
 def _largest_of(values: tuple[Any, ...]) -> int:

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ..core.tensor import Tensor
 from ..runtime.pending import Pending
@@ -16,6 +16,17 @@ from .light import Light
 from .structures import tensors_in
 
 ACTIVE = threading.local()
+
+
+_SOUGHT: Final = 3
+_ALONE: Final = 12
+
+
+def _within_reach(function: Callable[..., Any], args: Any, kwargs: Any) -> list[Tensor]:
+    """Tensors in the function's closure, in the globals that it names, in the modules and optimizers there."""
+    from .python_state import PythonState  # which few functions need: most have tensors for arguments
+
+    return PythonState(function, (args, kwargs)).tensors
 
 
 class Recorded:
@@ -36,6 +47,9 @@ class Recorded:
         # By id, since tensors compare elementwise.
         self.met: dict[int, weakref.ref[Tensor]] = {}
         self.light = Light()
+        self._may_seek = (
+            _SOUGHT  # how many more calls without such tensors are searched for what the function can reach
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(ACTIVE, "tape", None) is not None:
@@ -89,6 +103,13 @@ class Recorded:
                     met.pop(key, None)
                 elif type(known._array) is not Pending:
                     tape.adopt(known)
+            if self._may_seek and not tape.adopted:
+                # Operations on what is not recorded yet are recorded as soon as they meet something that is.
+                self._may_seek -= 1
+                for tensor in _within_reach(self.function, args, kwargs):
+                    if type(tensor._array) is not Pending:
+                        tape.adopt(tensor)
+            self.light.in_python += 1
             result = self.function(*args, **kwargs)
             tape.calm = not tape.pieces and not tape.values_read
             for tensor in tensors_in(result):
@@ -104,6 +125,11 @@ class Recorded:
                     known = reference()
                     if known is not None:
                         met[id(known)] = reference
+                if not arguments and self.light.in_python > _ALONE:
+                    # It gets no tensors and is never replayed (say an optimizer's step, with new gradients each time): with
+                    # nothing to begin from, nothing is recorded, and it runs eagerly.
+                    met.clear()
+                    self._may_seek = 0
             finally:
                 try:
                     tape.finish()
