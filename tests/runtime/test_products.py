@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -157,6 +158,7 @@ def test_lists_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_LOOKED_AT_FROM", 1)
     monkeypatch.setattr(products, "_BYTES_OF_LISTS", 1_000_000)
     monkeypatch.setattr(products, "_bytes_of_lists", [0])
+    monkeypatch.setattr(products, "_kinds", OrderedDict())
     found = []
     for rows in (200, 210, 220, 230, 240):
         x, y = operands(rows, 300, 250, np.float32, (False, False))
@@ -167,6 +169,12 @@ def test_lists_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[0]
     assert not found[-1]
     assert products._bytes_of_lists[0] <= 1_000_000
+    taken = products._bytes_of_lists[0]
+    monkeypatch.setattr(products, "_KEPT", 0)
+    fresh = np.ones((3, 1 << 20), np.float32)
+    products.product(fresh, np.ones((1 << 20, 2), np.float32))
+    # Kinds that are forgotten give back what they took.
+    assert products._bytes_of_lists[0] < taken
 
 
 def heads(dtype: Any) -> tuple[Any, Any, Any]:

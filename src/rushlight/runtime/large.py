@@ -122,7 +122,7 @@ LOADERS.append(_native_draws)
 class _Compiled:
     """What is known of one kind of call: its program, once it has been seen often enough, and the types of its results."""
 
-    __slots__ = ("looked_at", "patience", "program", "run", "several", "sifting", "types")
+    __slots__ = ("looked_at", "patience", "plans", "program", "run", "several", "sifting", "types")
 
     def __init__(self, results: tuple[Any, ...], several: bool, patience: int) -> None:
         self.program: Any = None
@@ -130,9 +130,10 @@ class _Compiled:
         self.several = several
         self.types = [(result.shape, result.dtype) for result in results]
         self.patience = patience
-        # Which arrays may have many zeros, that then are left out; and the plans for that, by how much is zero.
+        # Which arrays may have many zeros, that then are left out; and what does it, by how much is zero and by launches.
         self.looked_at: tuple[int, ...] = ()
         self.sifting: dict[Any, Any] = {}
+        self.plans: dict[Any, Any] = {}
 
 
 _kinds: OrderedDict[Any, Any] = OrderedDict()
@@ -224,8 +225,13 @@ def _sifting_plan(
     )
     if calls is None:
         return None
-    places = [Place(Space.INPUT, number, 0) for number in range(len(types))]
-    return plan_of_calls(calls, places, types, kind.types).run
+    run = kind.plans.get(
+        calls
+    )  # other shares of zeros often lead to the same launches, and a plan keeps its memory
+    if run is None:
+        places = [Place(Space.INPUT, number, 0) for number in range(len(types))]
+        run = kind.plans[calls] = plan_of_calls(calls, places, types, kind.types).run
+    return run
 
 
 # PyTorch rounds inside these for float16 and bfloat16, as the impls do and a kernel of the formula does not.

@@ -55,13 +55,14 @@ _bytes_of_lists = [0]
 class _Kind:
     """What is known of products of one kind: how much of it was done, and its plan."""
 
-    __slots__ = ("never", "own", "run", "sifting", "work")
+    __slots__ = ("lists", "never", "own", "run", "sifting", "work")
 
     def __init__(self, x: Array, y: Array, places: tuple[_Place, _Place]) -> None:
         self.work = 0
         self.run: Any = None
         # Plans that leave out the zeros of the left or the right operand: None before they were wanted, False for never.
         self.sifting: list[Any] = [None, None]
+        self.lists = 0  # bytes of their lists
         # A matrix times its own transpose: NumPy makes half of it, and copies the other half.
         self.own = x.shape[-2:] == y.shape[:-3:-1] and x.strides[-2:] == y.strides[:-3:-1]
         self.never = (
@@ -152,7 +153,7 @@ def _sifting(
         if zeros_among_some(whole) < _MANY_ZEROS:
             continue
         if kind.sifting[side] is None:
-            run = _plan(x, y, x_place, y_place, (side == 0, side == 1))
+            run = _plan(kind, x, y, x_place, y_place, (side == 0, side == 1))
             if run is not None:
                 result, again = [np.empty((x.shape[0], y.shape[1]), x.dtype) for _ in range(2)]
                 kind.run(wholes, (result,))
@@ -173,7 +174,8 @@ def _kind_of(x: Array, y: Array) -> tuple[_Kind, tuple[_Place, _Place]]:
         with _lock:
             _kinds[key] = kind
             if len(_kinds) > _KEPT:
-                _kinds.popitem(last=False)
+                _, dropped = _kinds.popitem(last=False)
+                _bytes_of_lists[0] -= dropped.lists
     return kind, places
 
 
@@ -217,7 +219,7 @@ def _may_compile() -> bool:
 def _gone_over(kind: _Kind, x: Array, y: Array, x_place: _Place, y_place: _Place) -> Array:
     """The product by OpenBLAS; and from now on by tiles, if those give its bits."""
     result = on_one_thread(x, y)
-    run = _plan(x, y, x_place, y_place)
+    run = _plan(kind, x, y, x_place, y_place)
     if run is not None:
         again = np.empty_like(result)
         run((_whole(x, x_place), _whole(y, y_place)), (again,))
@@ -229,7 +231,12 @@ def _gone_over(kind: _Kind, x: Array, y: Array, x_place: _Place, y_place: _Place
 
 
 def _plan(
-    x: Array, y: Array, x_place: _Place, y_place: _Place, zeros: tuple[bool, bool] = (False, False)
+    kind: _Kind,
+    x: Array,
+    y: Array,
+    x_place: _Place,
+    y_place: _Place,
+    zeros: tuple[bool, bool] = (False, False),
 ) -> Any:
     if not compiles():
         return None
@@ -254,4 +261,5 @@ def _plan(
     if _bytes_of_lists[0] + lists > _BYTES_OF_LISTS:
         return None
     _bytes_of_lists[0] += lists
+    kind.lists += lists
     return plan_of_calls(calls, operands, bases, [(result, dtype)], "matmul", flops, moved).run
