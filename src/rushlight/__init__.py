@@ -325,7 +325,6 @@ def is_tensor(obj: object) -> _bool:
 
 # views, joins and indexing
 from .ops.indexing import (
-    embedding as embedding,
     index_add as index_add,
     index_copy as index_copy,
     index_fill as index_fill,
@@ -512,7 +511,7 @@ from .ops.windows import (
 from . import linalg as linalg
 from .ops.decompositions import (
     cholesky as cholesky,
-    inv as inverse,
+    inverse as inverse,
     qr as qr,
 )
 from .ops.linalg import (
@@ -543,7 +542,7 @@ from .ops.matrix_functions import (
 )
 from .ops.reflections import (
     geqrf as geqrf,
-    householder_product as orgqr,
+    orgqr as orgqr,
     ormqr as ormqr,
 )
 from .ops.products import (
@@ -671,8 +670,6 @@ from .nn.functional.convolution import (
     conv_transpose3d as conv_transpose3d,
 )
 from .nn.functional.normalization import (
-    group_norm as group_norm,
-    layer_norm as layer_norm,
     rms_norm as rms_norm,
 )
 from .nn.functional.grid_sampling import (
@@ -700,11 +697,14 @@ from .nn.functional.native_forms import (
     convolution as convolution,
     cosine_embedding_loss as cosine_embedding_loss,
     ctc_loss as ctc_loss,
+    embedding as embedding,
     embedding_bag as embedding_bag,
     frobenius_norm as frobenius_norm,
+    group_norm as group_norm,
     hinge_embedding_loss as hinge_embedding_loss,
     instance_norm as instance_norm,
     kl_div as kl_div,
+    layer_norm as layer_norm,
     margin_ranking_loss as margin_ranking_loss,
     native_batch_norm as native_batch_norm,
     native_dropout as native_dropout,
@@ -821,9 +821,10 @@ else:
         for ending in ("", "_")
     ] + ["clone", "copy_", "max", "mm", "norm", "powsum", "zero_"]  # fmt: skip
     _AUTOCAST = (
-        "autocast", "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
-        "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
-        "set_autocast_dtype",
+        "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+        "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype", "is_autocast_cache_enabled",
+        "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
+        "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled", "set_autocast_gpu_dtype",
     )  # fmt: skip
     _STORED_BY_NO_TENSOR = ["qint8", "qint32", "quint8", "quint2x4", "quint4x2"] + [
         f"{sign}int{bits}" for sign in ("", "u") for bits in "1234567"
@@ -888,6 +889,7 @@ else:
             "fx": ".fx",
             "onnx": ".absent_modules:onnx",
             "library": ".library",
+            "lobpcg": "._lobpcg:lobpcg",
             "Tag": ".library:Tag",
             "native_channel_shuffle": ".nn.functional:channel_shuffle",
             "get_device_module": ".other_accelerators:get_device_module",
@@ -915,6 +917,30 @@ else:
             },
             "from_file": ".storage:from_file",
             "hash_tensor": ".ops.hashing:hash_tensor",
+            **{
+                name: f".method_functions:{name}"
+                for name in (
+                    "ccol_indices_copy",
+                    "col_indices_copy",
+                    "crow_indices_copy",
+                    "embedding_renorm_",
+                    "get_device",
+                    "indices_copy",
+                    "is_distributed",
+                    "is_same_size",
+                    "is_signed",
+                    "row_indices_copy",
+                    "values_copy",
+                )
+            },
+            **{name: f".jit.scripting:{name}" for name in ("fork", "wait")},
+            "set_anomaly_enabled": ".autograd.anomaly_mode:set_anomaly_enabled",
+            "AcceleratorError": ".core.errors:AcceleratorError",
+            **{
+                name: f".method_functions:{name}"
+                for name in ("has_lapack", "has_mkl", "has_openmp", "has_spectral")
+            },
+            "is_vulkan_available": ".method_functions:is_vulkan_available",
             "to_dlpack": ".ops.dlpack:to_dlpack",
             "UntypedStorage": ".storage:UntypedStorage",
             "is_storage": ".storage:is_storage",

@@ -124,7 +124,11 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "EventList FunctionEvent FunctionEventAvg Interval Kernel _format_time",
     ),
     "fx.experimental.rewriter": ("torch.fx.symbolic_trace", "RewritingTracer"),
-    "monitor": ("torch.utils.tensorboard", "Aggregation Event Stat log_event"),
+    "monitor": (
+        "torch.utils.tensorboard",
+        "Aggregation Event EventHandlerHandle Stat TensorboardEventHandler log_event register_event_handler "
+        "unregister_event_handler",
+    ),
     "nn.parallel._functions": (_PARALLEL, "Broadcast Gather Scatter"),
     "nn.utils._expanded_weights": ("torch.func.vmap of torch.func.grad", "ExpandedWeight"),
     "nn.utils._named_member_accessor": ("torch.func.functional_call", "NamedMemberAccessor swap_tensor"),
@@ -155,12 +159,20 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "fx.experimental.proxy_tensor": (_COMPILE, "make_fx get_proxy_mode"),
     "_inductor": (_COMPILE, "cudagraph_mark_step_begin"),
     "jit._recursive": (_COMPILE, ""),
-    "nested": ("a list of tensors, or torch.nn.utils.rnn.pad_sequence", "nested_tensor as_nested_tensor"),
+    "nested": (
+        "a list of tensors, or torch.nn.utils.rnn.pad_sequence",
+        "nested_tensor as_nested_tensor masked_select narrow nested_tensor_from_jagged to_padded_tensor",
+    ),
     "onnx._internal": ("torch.save and torch.load", ""),
     "onnx._internal.exporter": ("torch.save and torch.load", "ONNXProgram"),
     "cuda.profiler": ("torch.profiler.profile", "profile init start stop"),
     "utils.data.graph_settings": ("torch.utils.data.IterableDataset", "apply_shuffle_settings"),
-    "export": (_COMPILE, "export save load Dim ExportedProgram"),
+    "export": (
+        _COMPILE,
+        "default_decompositions dims draft_export export load register_dataclass save unflatten AdditionalInputs Constraint "
+        "CustomDecompTable Dim ExportBackwardSignature ExportGraphSignature ExportedProgram FlatArgsAdapter ModuleCallEntry "
+        "ModuleCallSignature ShapesCollection UnflattenedModule",
+    ),
     "numa": (_LAUNCH, ""),
     "numa.binding": (_LAUNCH, "AffinityMode NumaOptions"),
     "onnx.operators": ("torch.save and torch.load", "shape_as_tensor reshape_from_tensor_shape"),
@@ -250,6 +262,13 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
 
 
 # The modules that are attributes of torch without an import of their own.
+MaskedTensor, masked_tensor, as_masked_tensor = (
+    (absent_class if name[0].isupper() else absent_function)(
+        "rushlight.masked", name, "the functions of torch.masked with a mask, or torch.where"
+    )
+    for name in ("MaskedTensor", "masked_tensor", "as_masked_tensor")
+)
+is_masked_tensor = _no
 export, onnx = absent_module("rushlight.export"), absent_module("rushlight.onnx")
 nested = absent_module("rushlight.nested")
 PyTorchFileReader = absent_class("rushlight", "PyTorchFileReader", _SAVE)

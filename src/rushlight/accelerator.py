@@ -33,6 +33,11 @@ def current_accelerator(check_available: bool = False) -> _device | None:
     return _device("cuda") if _usable() else None
 
 
+def empty_host_cache() -> None:
+    """Accepted where there is a GPU; ``RuntimeError`` where there is none."""
+    _cuda()
+
+
 def empty_cache() -> None:
     """Give the memory that no tensor uses back to the driver; nothing where no GPU is in use."""
     from . import cuda
@@ -89,3 +94,65 @@ def current_device_index() -> int:
 
 
 set_device_idx, current_device_idx = set_device_index, current_device_index
+
+
+# Of the GPU that is current, or given; RuntimeError where there is none.
+
+
+def current_stream(device: Any = None, /) -> Any:
+    """The stream in which work is done now."""
+    return _cuda().current_stream(device)
+
+
+def set_stream(stream: Any) -> None:
+    """Do all further work in ``stream``."""
+    _cuda().set_stream(stream)
+
+
+def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
+    """The free and all of the memory, in bytes."""
+    free, total = _cuda().mem_get_info(device_index)
+    return int(free), int(total)
+
+
+def get_device_capability(device: Any = None, /) -> dict[str, Any]:
+    """What it computes with: ``{"supported_dtypes": set}``."""
+    from .core.dtypes import OF_NUMPY
+
+    _cuda()
+    return {"supported_dtypes": set(OF_NUMPY.values())}
+
+
+def memory_allocated(device_index: Any = None, /) -> int:
+    """How many bytes tensors take up."""
+    return int(_cuda().memory_allocated(device_index))
+
+
+def max_memory_allocated(device_index: Any = None, /) -> int:
+    """The greatest ``memory_allocated`` since the last ``reset_peak_memory_stats``."""
+    return int(_cuda().max_memory_allocated(device_index))
+
+
+def memory_reserved(device_index: Any = None, /) -> int:
+    """How many bytes are taken from the driver."""
+    return int(_cuda().memory_reserved(device_index))
+
+
+def max_memory_reserved(device_index: Any = None, /) -> int:
+    """The greatest ``memory_reserved`` since the last ``reset_peak_memory_stats``."""
+    return int(_cuda().max_memory_reserved(device_index))
+
+
+def memory_stats(device_index: Any = None, /) -> Any:
+    """The allocator's counters."""
+    return _cuda().memory_stats(device_index)
+
+
+def reset_peak_memory_stats(device_index: Any = None, /) -> None:
+    """Count the greatest values anew."""
+    _cuda().reset_peak_memory_stats(device_index)
+
+
+def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
+    """Count from here; as ``reset_peak_memory_stats``."""
+    reset_peak_memory_stats(device_index)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["Future", "collect_all", "wait_all"]
+
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

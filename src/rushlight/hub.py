@@ -6,6 +6,8 @@ A folder is what ``source="local"`` names. For a GitHub name the folder must alr
 
 from __future__ import annotations
 
+__all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
+
 import os
 import re
 import sys

@@ -6,7 +6,23 @@ other. Several kernels for kinds of devices can be given; dispatch keys of C++ o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+__all__ = [
+    "Library",
+    "custom_op",
+    "define",
+    "get_ctx",
+    "impl",
+    "impl_abstract",
+    "infer_schema",
+    "register_autocast",
+    "register_fake",
+    "register_vmap",
+    "triton_op",
+    "wrap_triton",
+]
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Final
 
@@ -78,6 +94,28 @@ class CustomOpDef:
     def register_kernel(self, device_types: Any, fn: Callable[..., Any] | None = None, /) -> Any:
         """Say how a kind of device, or several, computes it. A decorator, or called with the function."""
         return _with_kernel(self._operator, device_types, fn)
+
+    @contextmanager
+    def set_kernel_enabled(self, device_type: str, enabled: bool = True) -> Iterator[None]:
+        """In this block, with ``enabled=False``, compute as if the kind of device had no kernel of its own.
+
+        Example:
+            >>> import rushlight as torch
+            >>> @torch.library.custom_op("docs::one", mutates_args=())
+            ... def one(x: torch.Tensor) -> torch.Tensor:
+            ...     return torch.ones(1)
+            >>> _ = one.register_kernel("cpu", lambda x: torch.zeros(1))
+            >>> with one.set_kernel_enabled("cpu", enabled=False):
+            ...     one(torch.ones(1))
+            tensor([1.])
+        """
+        key, kernels = _KEYS.get(device_type, device_type), self._operator.kernels
+        left_out = None if enabled else kernels.pop(key, None)
+        try:
+            yield
+        finally:
+            if left_out is not None:
+                kernels[key] = left_out
 
     def register_autograd(
         self, backward: Callable[..., Any], /, *, setup_context: Callable[..., Any] | None = None
@@ -311,7 +349,7 @@ class Library:
         self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
 
     def __repr__(self) -> str:
-        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})"
+        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
 
     def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
         """Add an operator; returns its name."""

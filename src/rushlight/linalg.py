@@ -19,7 +19,7 @@ from .ops.decompositions import (
 from .ops.linalg import matmul
 from .ops.matrix_functions import (
     cond,
-    det,
+    linalg_det as det,
     linalg_slogdet as slogdet,
     lstsq,
     matrix_exp,

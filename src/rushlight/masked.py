@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys as _sys
 
+from .missing import lazily as _lazily
 from .ops.masked_reductions import (
     amax,
     amin,
@@ -29,6 +30,13 @@ from .ops.masked_reductions import (
     var,
 )
 
+__getattr__ = _lazily(
+    __name__,
+    {
+        name: f"rushlight.absent_modules:{name}"
+        for name in ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
+    },
+)
 _ops = _sys.modules[__name__]  # the place of the functions, which programs call too
 
 __all__ = [

@@ -6,7 +6,7 @@ instead, in place of a bare ``AttributeError``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 # How a program writes the names of a package; the longest prefix decides.
@@ -31,7 +31,6 @@ INSTEAD: Final = {
     "torch.lstsq": "torch.linalg.lstsq",
     "torch.solve": "torch.linalg.solve",
     "torch.matrix_rank": "torch.linalg.matrix_rank",
-    "torch.lobpcg": "torch.linalg.eigh",
     "torch.Tensor.chalf": "torch.Tensor.to(torch.complex64)",
     "torch.Tensor.eig": "torch.linalg.eig",
     "torch.Tensor.symeig": "torch.linalg.eigh",
@@ -56,6 +55,19 @@ _FAMILIES: Final = (
     ("torch.miopen_", "the function of nn.functional without this prefix"),
     ("torch.float4", "torch.bfloat16"),
 )
+
+# The modules that `from torch.nn import *` and the like give.
+_PARTS: Final = {
+    "rushlight.nn": "attention common_types functional grad init intrinsic modules parallel parameter qat quantized utils",
+    "rushlight.nn.utils": "parametrizations parametrize rnn stateless",
+    "rushlight.optim": "lr_scheduler swa_utils",
+    "rushlight.utils": "checkpoint data dlpack hooks",
+    "rushlight.signal": "windows",
+    "rushlight.cuda": "amp nvtx random",
+    "rushlight.distributed": "algorithms device_mesh distributed_c10d",
+    "rushlight.backends": "cpu cuda cudnn mha mkl mkldnn mps openmp opt_einsum quantized",
+}
+_OF_PYTHON: Final = ("typing", "collections.abc", "contextlib", "enum")
 
 
 class MissingNameError(NotImplementedError, AttributeError):
@@ -137,7 +149,7 @@ def lazily(
 
     ``names`` maps a name to the module (relative to ``module``) that it is, or, after a colon, to an attribute of one:
     ``{"distributed": ".distributed", "compile": ".jit.compile:compile"}``. What was found is kept in the module.
-    With ``directory``, the module's ``__dir__``, ``import *`` gives its public names.
+    Of a module with ``directory``, its ``__dir__``, ``import *`` gives what that lists, and the table's attributes of modules.
     """
     table = dict(names or {})
 
@@ -145,8 +157,9 @@ def lazily(
         import sys
         from importlib import import_module
 
-        if name == "__all__" and directory is not None:
-            return [listed for listed in directory() if not listed.startswith("_")]
+        if name == "__all__":
+            attributes = [each for each, place in table.items() if ":" in place]
+            return exported(module, table if directory is None else [*directory(), *attributes])
         place = table.get(name)
         if place is not None:
             source, _, attribute = place.partition(":")
@@ -155,8 +168,11 @@ def lazily(
                 found = getattr(found, attribute)
             setattr(sys.modules[module], name, found)
             return found
-        # Tools ask modules for private and special names all the time; those need no advice.
+        # Tools ask modules for private and special names all the time; those need no advice. PyTorch's private modules are
+        # there without an import of their own.
         if name.startswith("_"):
+            if not name.startswith("__") and (part := _private_part(module, name)) is not None:
+                return part
             raise AttributeError(
                 f"module {module!r} has no attribute {name!r}", name=name, obj=sys.modules[module]
             )
@@ -173,6 +189,52 @@ def lazily(
         raise MissingNameError(module, name, [*vars(sys.modules[module]), *table])
 
     return attribute
+
+
+def _private_part(module: str, name: str) -> Any:
+    """The module ``name`` of the package ``module``, or what stands for it; None where there is neither."""
+    import sys
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if (
+        "." in module
+        and hasattr(sys.modules[module], "__path__")
+        and find_spec(f"{module}.{name}") is not None
+    ):
+        return import_module(f"{module}.{name}")
+    from .absent_modules import absent_module
+
+    return absent_module(f"{module}.{name}")
+
+
+def exported(module: str, listed: Iterable[str]) -> list[str]:
+    """What ``from module import *`` gives: the public names of the module and of ``listed``, without the modules that lie
+    in it, which would take the place of a program's variables (``optimizer``, ``loss``, ``random``), but for those that
+    PyTorch gives too.
+
+    Example:
+        >>> import rushlight
+        >>> {"optimizer", "lr_scheduler", "SGD"} & set(exported("rushlight.optim", ()))  == {"lr_scheduler", "SGD"}
+        True
+    """
+    import sys
+    from types import ModuleType
+
+    own = vars(sys.modules[module])
+    parts = _PARTS.get(module, "").split()
+    names = [
+        name
+        for name in {*own, *listed, *parts}
+        if name in parts
+        or not (
+            name.startswith("_")
+            or isinstance(own.get(name), ModuleType)
+            or getattr(own.get(name), "__module__", module) in _OF_PYTHON
+            or name in ("annotations", "TYPE_CHECKING")
+        )
+    ]
+    return sorted(names)
 
 
 def on_first_use(

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "fork_rng",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "seed",
+    "set_rng_state",
+    "thread_safe_generator",
+]
+
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["TypedStorage", "UntypedStorage"]
+
 import os
 from typing import Any as _Any
 

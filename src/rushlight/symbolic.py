@@ -50,9 +50,9 @@ def sym_min(a: Any, b: Any) -> Any:
     return min(float(a), float(b)) if isinstance(a, float) or isinstance(b, float) else min(a, b)
 
 
-def sym_sum(args: Iterable[Any]) -> Any:
-    """``sum(args)``."""
-    return sum(args)
+def sym_sum(*args: Any) -> Any:
+    """The sum of numbers, or of those in one sequence."""
+    return sum(args[0] if len(args) == 1 and isinstance(args[0], Iterable) else args)
 
 
 def sym_sqrt(a: Any) -> float:

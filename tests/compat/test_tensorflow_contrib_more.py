@@ -369,3 +369,68 @@ def test_a_value_gives_a_variable_its_type() -> None:
     with tf.Session() as session:
         session.run([own.initializer, usual.initializer])
         assert session.run(own) == 0.0 and session.run(usual).tolist() == [4.0]
+
+
+def test_pieces_that_are_known_when_the_graph_is_built() -> None:
+    from rushlight.compat.tensorflow.python import pieces
+
+    flag = tf.placeholder(tf.bool, [])
+    assert pieces.smart_constant_value(tf.constant(False)) is False
+    assert pieces.smart_constant_value(flag) is None
+    assert pieces.constant_value_as_shape(tf.constant([2, 3])).as_list() == [2, 3]
+    one, two = tf.constant(1), tf.constant(2)
+    assert pieces.smart_cond(True, lambda: one, lambda: two) is one
+    chosen = pieces.smart_cond(flag, lambda: one, lambda: two)
+    given = pieces.convert_n_to_tensor_or_indexed_slices([1.5, None])
+    assert given[1] is None
+    with tf.Session() as session:
+        assert [session.run(chosen, {flag: value}) for value in (True, False)] == [1, 2]
+        assert session.run(given[0]) == 1.5
+
+
+def test_what_a_checkpoint_holds_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from rushlight.compat.tensorflow.python.pieces import print_tensors_in_checkpoint_file
+
+    tf.get_variable("first", initializer=[1.0, 2.0])
+    tf.get_variable("second", initializer=3)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        path = tf.train.Saver().save(session, str(tmp_path / "model"))
+    print_tensors_in_checkpoint_file(path, "first", all_tensors=False)
+    assert capsys.readouterr().out == "tensor_name:  first\n[1. 2.]\n"
+    print_tensors_in_checkpoint_file(path, all_tensors=False)
+    assert capsys.readouterr().out == "tensor: first (float32) [2]\ntensor: second (int32) []\n"
+
+
+@pytest.mark.parametrize(("name", "options"), [("AdamWOptimizer", ()), ("MomentumWOptimizer", (0.9,))])
+def test_weights_shrink_before_the_step(name: str, options: tuple[float, ...]) -> None:
+    from rushlight.compat.tensorflow.contrib import opt
+
+    variable = tf.get_variable("w", initializer=2.0)
+    step = getattr(opt, name)(0.25, 0.5, *options).minimize(variable * 1.0)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(step)
+        # 2 · (1 − 0.25), then a step of 0.5: the first of both methods follows the gradient's sign or size, which is 1.
+        assert session.run(variable) == pytest.approx(1.0)
+
+
+def test_columns_of_a_frame_are_features() -> None:
+    class Frame:
+        columns = ("x", "z")
+
+        def __getitem__(self, name: str) -> Any:
+            return np.arange(4.0) if name == "x" else -np.arange(4.0)
+
+    batch = tf.estimator.inputs.pandas_input_fn(Frame(), np.arange(4), 2, shuffle=False)()
+    with tf.Session() as session:
+        features, labels = session.run(batch)
+    assert features["z"].tolist() == [0.0, -1.0] and labels.tolist() == [0, 1]
+
+
+def test_run_configurations_refuse_what_they_do_not_know() -> None:
+    assert tf.estimator.RunConfig(train_distribute=None, device_fn=None).save_summary_steps == 100
+    with pytest.raises(TypeError, match="unexpected keyword argument 'save_sumary_steps'"):
+        tf.estimator.RunConfig(save_sumary_steps=5)
+    with pytest.raises(ValueError, match="cannot be both set"):
+        tf.estimator.RunConfig(save_checkpoints_steps=5, save_checkpoints_secs=5)

@@ -154,8 +154,9 @@ def test_containers_come_back_as_they_were() -> None:
     assert isinstance(result["p"].b, list)
 
 
-def test_jacrev_is_for_real_numbers() -> None:
+@pytest.mark.parametrize("transform", [jacrev, jacfwd, hessian])
+def test_jacobians_are_for_real_numbers(transform: Any) -> None:
     with pytest.raises(RuntimeError, match="Expected all inputs to be real"):
-        torch.func.jacrev(lambda x: x.abs())(torch.ones(2, dtype=torch.complex64))
+        transform(lambda x: x.abs())(torch.ones(2, dtype=torch.complex64))
     with pytest.raises(RuntimeError, match="Expected all outputs to be real"):
-        torch.func.jacrev(lambda x: x * 1j)(torch.ones(2))
+        transform(lambda x: x * 1j)(torch.ones(2))

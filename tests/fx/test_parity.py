@@ -445,3 +445,23 @@ def transformed(t):
 
 def test_transformer():
     assert transformed(rushlight) == transformed(torch)
+
+
+def test_making_an_object_of_a_proxyable_class_is_a_node():
+    codes = []
+    for library in (torch, rushlight):
+        proxyable = library.fx._symbolic_trace.ProxyableClassMeta
+        names = {"proxyable": proxyable, "library": library, "__name__": "programs"}
+        exec(
+            "class Pair(metaclass=proxyable):\n"
+            "    def __init__(self, left, right): self.left, self.right = left, right\n"
+            "    def both(self): return self.left + self.right\n"
+            "def of_proxies(x, y): return Pair(x, right=[y, 2]).both() + x\n"
+            "def of_constants(x): return x + Pair(1, 2).both()",
+            names,
+        )
+        codes.append(
+            [text(library.fx.symbolic_trace(names[name]).code) for name in ("of_proxies", "of_constants")]
+        )
+        assert names["Pair"](1, 2).both() == 3
+    assert codes[0] == codes[1]

@@ -15,8 +15,10 @@ import pytest
 import rushlight as torch
 
 from . import (
+    programs_with_histories,
     programs_with_numpy_arrays,
     programs_with_ordinary_code,
+    programs_with_own_functions,
     programs_with_python_objects,
     programs_with_python_state,
     programs_with_results,
@@ -32,6 +34,8 @@ PROGRAMS = {
     **programs_with_numpy_arrays.PROGRAMS,
     **programs_with_roundabout_state.PROGRAMS,
     **programs_with_results.PROGRAMS,
+    **programs_with_own_functions.PROGRAMS,
+    **programs_with_histories.PROGRAMS,
 }
 MODES = {"recorded": {"options": {"replay": False}}, "replayed": {}, "static": {"fullgraph": True}}
 

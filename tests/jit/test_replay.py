@@ -598,3 +598,22 @@ def test_what_the_collector_calls_is_not_the_programs():
         gc.callbacks.remove(callback)
     assert calls
     assert gc.isenabled()
+
+
+def test_static_functions_whose_state_is_new_at_every_call_are_not_compiled_again_and_again():
+    from rushlight.jit import static
+
+    torch.manual_seed(0)
+    weights = [torch.randn(4, requires_grad=True) for _ in range(2)]
+    with torch.no_grad():
+        weights[1].copy_(weights[0])
+    optimizers = [torch.optim.Adam([weight], lr=0.1) for weight in weights]
+    run = torch.compile(lambda: optimizers[0].step(), fullgraph=True)
+    for _ in range(static._MISSES + 8):
+        for weight, optimizer in zip(weights, optimizers, strict=True):
+            optimizer.zero_grad()  # the next gradient is a new tensor
+            (weight**2).sum().backward()
+        run()
+        optimizers[1].step()
+        np.testing.assert_allclose(*[weight.detach().numpy() for weight in weights], rtol=1e-5)
+    assert run._compiled.use_recorded

@@ -57,6 +57,24 @@ def test_stances_are_pytorchs(stance: str) -> None:
     assert results(rushlight, stance, {}) == theirs
 
 
+def test_one_context_twice_and_options_that_go_together() -> None:
+    outcomes = []
+    for library, backend in ((rushlight, "inductor"), (pytest.importorskip("torch"), "eager")):
+        function = make(library, backend=backend)
+        stance = library.compiler.set_stance("force_eager")
+        found = []
+        for _ in range(2):
+            with stance:
+                found.append(function(library.zeros(1)).item())
+            found.append(function(library.zeros(1)).item())
+        with pytest.raises(RuntimeError, match="non-default stance cannot have force_backend"):
+            library.compiler.set_stance("force_eager", force_backend="eager")
+        with library.compiler.set_stance("default", force_backend="eager"):
+            found.append(function(library.zeros(1)).item())
+        outcomes.append(found)
+    assert outcomes[0] == outcomes[1] == [-1.0, 1.0, -1.0, 1.0, 1.0]
+
+
 def test_the_first_call_runs_eagerly() -> None:
     function = make(rushlight)
     with rushlight.compiler.set_stance("eager_then_compile"):

@@ -63,6 +63,14 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "layers without bias": lambda t: t.nn.functional.linear(t.randn(2, 5, 3), t.randn(4, 3)),
     "operators": lambda t: ((t.ones(3) * 2 + 1) / 3 - t.ones(3)) ** 2 > 0,
     "products": lambda t: (t.randn(2, 3, 4) @ t.randn(2, 4, 3), t.randn(2, 3) @ t.randn(3, 2)),
+    "products of vectors": lambda t: (t.randn(3) @ t.randn(3), t.randn(2, 3) @ t.randn(3)),
+    "numbers on the left": lambda t: [
+        (2 + x, 2 - x, 2 * x, 2 / x, 2 // x, 2 % x, 2**x) for x in (t.ones(3), t.tensor([1, 2]))
+    ],
+    "bits": lambda t: [
+        (x & 1, x | 1, x ^ 1, x << 1, x >> 1, 2 << x, 2 >> x, x & x, x << x) for x in [t.tensor([1, 2])]
+    ],
+    "powers in place": lambda t: (t.ones(3).pow_(2), t.ones(3).pow_(t.ones(3))),
     "layers of images": lambda t: t.nn.functional.gelu(
         t.nn.functional.conv2d(t.randn(1, 3, 5, 5), t.randn(2, 3, 3, 3))
     ),
@@ -109,6 +117,39 @@ def test_operations_are_those_of_torch_ops_and_can_be_exchanged() -> None:
         with _disable_current_modes():
             assert (x + x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
     assert (x + x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+
+
+@pytest.mark.parametrize("operator", ["+", "-", "*", "/", "//", "%", "**", "<<", ">>"])
+def test_handlers_may_go_on_with_copies_of_the_operands(operator: str) -> None:
+    class Copies(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            copies = [arg.clone() if isinstance(arg, rushlight.Tensor) else arg for arg in args]
+            return func(*copies, **(kwargs or {}))
+
+    for x in (rushlight.tensor([3, 1]), rushlight.tensor([3.0, 1.5])):
+        if x.is_floating_point() and operator in ("<<", ">>"):
+            continue
+        for program in (f"2 {operator} x", f"x {operator} 2", f"x {operator} x"):
+            expected = eval(program)
+            with Copies():
+                found = eval(program)
+            rushlight.testing.assert_close(found, expected)
+
+
+def test_modes_can_be_switched_off() -> None:
+    from rushlight.utils._mode_utils import no_dispatch
+
+    x = rushlight.ones(2)
+    with Names() as names:
+        with no_dispatch():
+            x.exp()
+        x.sin()
+    assert names.found == ["aten.sin.default"]
+
+
+def test_arguments_that_a_convolution_refuses() -> None:
+    with Names(), pytest.raises(TypeError):
+        rushlight.nn.functional.conv2d(rushlight.ones(1, 1, 2, 2))  # type: ignore[call-arg]
 
 
 def test_values_and_gradients_are_those_without_a_mode() -> None:
@@ -185,6 +226,15 @@ def test_types_with_a_handler_of_their_own_are_refused() -> None:
     for make in (Wrapped._make_subclass, Wrapped._make_wrapper_subclass):
         with pytest.raises(NotImplementedError, match="__torch_dispatch__"):
             make(Wrapped, rushlight.ones(2))
+    with pytest.raises(NotImplementedError, match="__torch_dispatch__"):
+        Wrapped([1.0])
+    with pytest.raises(NotImplementedError, match="__torch_dispatch__"):
+        rushlight.ones(2).as_subclass(Wrapped)
+
+    class Plain(rushlight.Tensor):
+        __torch_dispatch__ = rushlight._C._disabled_torch_function_impl  # type: ignore[attr-defined]
+
+    assert type(Plain([1.0])) is type(rushlight.ones(2).as_subclass(Plain)) is Plain
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -447,3 +447,18 @@ def test_multinomial_draws_the_same_in_every_layout(layout: str, replacement: bo
         library.manual_seed(3)
         results.append((library.multinomial(given, count, replacement).tolist(), library.rand(1).item()))
     assert results[0] == results[1]
+
+
+def test_private_names_that_pytorchs_tests_import() -> None:
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    x = np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])
+    gradients = []
+    for library in (torch, rushlight):
+        given = [library.tensor(values) for values in (x, 4 * x + 0.5, x[::-1].copy())]
+        gradients.append(library.distributions.dirichlet._Dirichlet_backward(*given).numpy())
+        p, q = (library.distributions.Exponential(library.tensor(rate)) for rate in (1.0, 2.0))
+        general = library.distributions.kl._kl_expfamily_expfamily(p, q)
+        assert general.item() == pytest.approx(library.distributions.kl_divergence(p, q).item())
+    # PyTorch's slope is an approximation to three digits.
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-3)

@@ -57,6 +57,30 @@ def test_backward(inputs_too: bool) -> None:
     assert training_counts(rushlight, inputs_too) == training_counts(torch, inputs_too)
 
 
+def einsum_count(module: Any, equation: str, shapes: tuple[tuple[int, ...], ...]) -> int:
+    if module is torch:
+        from torch.utils.flop_counter import FlopCounterMode
+    else:
+        from rushlight.utils.flop_counter import FlopCounterMode
+    factors = [module.ones(*shape, requires_grad=True) for shape in shapes]
+    with FlopCounterMode(display=False) as counter:
+        module.einsum(equation, *factors).sum().backward()
+    return counter.get_total_flops()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,jk->ik", ((2, 3), (3, 4))),
+        ("bij,bjk->bik", ((5, 2, 3), (5, 3, 4))),
+        ("bhid, bhjd -> bhij", ((2, 3, 4, 5), (2, 3, 6, 5))),
+        ("ij,kj", ((2, 3), (4, 3))),
+    ],
+)
+def test_einsum(equation: str, shapes: tuple[tuple[int, ...], ...]) -> None:
+    assert einsum_count(rushlight, equation, shapes) == einsum_count(torch, equation, shapes) > 0
+
+
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     from rushlight.utils.flop_counter import FlopCounterMode
 

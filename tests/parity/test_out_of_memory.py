@@ -54,6 +54,32 @@ def test_too_large(name: str) -> None:
         CASES[name]()
 
 
+@pytest.mark.parametrize("dtype", [None, "float32", "int64", "int32"])
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        (2**63 - 1, 2**63),
+        (2**63, 2**63 + 2),
+        (2**63 + 5, 0, -(2**62)),
+        (0, 2**63 + 1, 2**62),
+        (0, 2**64),
+        (2**64, 2**64 + 1),
+        (-(2**63) - 1, 0),
+        (0, 1, 2**64),
+    ],
+)
+def test_arange_of_whole_numbers_beyond_int64(bounds: tuple[int, ...], dtype: str | None) -> None:
+    oracle = pytest.importorskip("torch")
+
+    def made(library: Any) -> Any:
+        try:
+            return library.arange(*bounds, dtype=dtype and getattr(library, dtype)).tolist()
+        except (RuntimeError, OverflowError) as error:
+            return type(error)
+
+    assert made(torch) == made(oracle)
+
+
 @pytest.mark.parametrize("bounds", [(0, 1e300, 1e298), (0.0, 3e38, 1e36), (1e30, 2e30, 1e28)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_arange_of_huge_steps(bounds: Any, dtype: str) -> None:

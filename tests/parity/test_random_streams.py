@@ -572,3 +572,48 @@ def test_extreme_draws(dtype: Any, name: str) -> None:
         torch.multinomial(as_tensor(weights), 5, True, generator=g),
         streams.multinomial(ours, weights, 5, True),
     )
+
+
+def test_draws_of_all_kinds_in_turn() -> None:
+    """Small draws are made of blocks that were converted once: whatever comes between must not disturb them."""
+    order = np.random.default_rng(0)
+    kinds = (
+        "rand",
+        "randn",
+        "randn",
+        "randn",
+        "integers",
+        "permutation",
+        "rand64",
+        "randn64",
+        "half",
+        "state",
+    )
+    for seed in range(40):
+        pair = Pair(seed)
+        for kind in order.choice(kinds, 12):
+            size = int(order.choice([1, 3, 15, 16, 32, 48, 64, 100, 256, 500, 512, 624, 640, 1000]))
+            if kind == "rand":
+                mine, other = streams.uniform(pair.ours, size), torch.rand(size, generator=pair.theirs)
+            elif kind == "randn":
+                mine, other = streams.normal(pair.ours, size), torch.randn(size, generator=pair.theirs)
+            elif kind == "integers":
+                mine = streams.random_integers(pair.ours, size, I64, 0, 100)
+                other = torch.randint(0, 100, (size,), generator=pair.theirs)
+            elif kind == "permutation":
+                mine = streams.permutation(pair.ours, size)
+                other = torch.randperm(size, generator=pair.theirs)
+            elif kind == "rand64":
+                mine = streams.uniform(pair.ours, size, F64)
+                other = torch.rand(size, generator=pair.theirs, dtype=torch.float64)
+            elif kind == "randn64":
+                mine = streams.normal(pair.ours, size, F64)
+                other = torch.randn(size, generator=pair.theirs, dtype=torch.float64)
+            elif kind == "half":
+                mine = streams.normal(pair.ours, size, BF16).astype(F32)
+                other = torch.randn(size, generator=pair.theirs, dtype=torch.bfloat16).float()
+            else:
+                pair.ours.set_state_bytes(pair.theirs.get_state().numpy())
+                continue
+            assert mine.tobytes() == other.numpy().tobytes(), (seed, kind, size)
+        assert pair.ours.state_bytes().tobytes() == pair.theirs.get_state().numpy().tobytes()

@@ -76,9 +76,11 @@ def test_small_functions() -> None:
     at_least = serialization.check_module_version_greater_or_equal
     assert at_least(types.SimpleNamespace(__version__="2.0"), (1, 9))
     assert not at_least(types.SimpleNamespace(__version__="1.8.3"), (1, 9))
-    with pytest.raises(RuntimeError, match="malformed"):
-        at_least(types.SimpleNamespace(__version__="1.a"), (1, 2))
+    odd = types.ModuleType("odd")
+    odd.__version__ = "1.a"  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match=r"'odd' module version string is malformed '1\.a'"):
+        at_least(odd, (1, 2))
     with pytest.warns(UserWarning, match="continuing assuming"):
-        assert at_least(types.SimpleNamespace(__version__="1.a"), (1, 2), error_if_malformed=False)
+        assert at_least(odd, (1, 2), error_if_malformed=False)
     with pytest.raises(RuntimeError, match="CUDA"):
         serialization.validate_cuda_device("cuda:99")

@@ -284,6 +284,9 @@ def test_file_check() -> None:
     check().check("a = ").check_same("mul").run(text)
     check().check_dag("add").check_dag("mul(x)").run(text)
     check().check_regex(r"c = \w+").run(text)
+    # Where on the next line does not matter, and what comes too often may come behind what the next rule finds.
+    check().check_next("b").run("bb ac\naab")
+    check().check_count("mul", 1, exactly=True).check("add").run(text)
     for wrong in (
         check().check("div"),
         check().check_not("add"),

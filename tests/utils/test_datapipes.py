@@ -14,6 +14,13 @@ from rushlight.utils.data import DataLoader
 from rushlight.utils.data.datapipes import iter as own_iter, map as own_map
 
 Make = Callable[[Any, Any], Any]
+
+
+def several(pipe: Any, count: int) -> list[Any]:
+    elements = iter(pipe)
+    return [next(elements) for _ in range(count)]
+
+
 CASES: dict[str, Make] = {
     "map": lambda i, m: i.IterableWrapper([1, 2]).map(lambda x: x * 2),
     "map column": lambda i, m: i.IterableWrapper([(1, 2)]).map(lambda x: -x, input_col=1),
@@ -41,6 +48,18 @@ CASES: dict[str, Make] = {
     "fork": lambda i, m: zip(*i.IterableWrapper(range(4)).fork(2), strict=True),
     "demux": lambda i, m: i.IterableWrapper(range(6)).demux(2, lambda x: x % 2)[1],
     "demux refused": lambda i, m: i.IterableWrapper([1]).demux(2, lambda x: 5)[0],
+    "fork as far ahead as allowed": lambda i, m: several(
+        i.IterableWrapper(range(9)).fork(3, buffer_size=4)[0], 4
+    ),
+    "fork too far ahead": lambda i, m: several(i.IterableWrapper(range(9)).fork(3, buffer_size=4)[0], 5),
+    "fork without a limit": lambda i, m: i.IterableWrapper(range(9)).fork(2, buffer_size=-1)[0],
+    "fork copied how": lambda i, m: i.IterableWrapper([1]).fork(2, copy="whole"),
+    "demux as many waiting as allowed": lambda i, m: several(
+        i.IterableWrapper([1, 2, 2, 0]).demux(3, lambda x: x, buffer_size=3)[0], 1
+    ),
+    "demux too many waiting": lambda i, m: several(
+        i.IterableWrapper([1, 2, 2, 0]).demux(3, lambda x: x, buffer_size=2)[0], 1
+    ),
     "no such step": lambda i, m: i.IterableWrapper([1]).no_such_step(),
     "sequence map": lambda i, m: m.SequenceWrapper([1, 2]).map(lambda x: x + 1),
     "sequence batch": lambda i, m: m.SequenceWrapper(range(5)).batch(2),
@@ -68,6 +87,16 @@ def test_a_step_gives_what_pytorchs_gives(name: str) -> None:
     from torch.utils.data.datapipes import iter as their_iter, map as their_map
 
     assert outcome(CASES[name], own_iter, own_map) == outcome(CASES[name], their_iter, their_map)
+
+
+@pytest.mark.parametrize(
+    ("copy", "same"), [(None, [True, True]), ("shallow", [False, True]), ("deep", [False, False])]
+)
+def test_branches_may_have_copies(copy: str | None, same: list[bool]) -> None:
+    inner = [1]
+    source = [inner]
+    for (given,) in own_iter.IterableWrapper([source], deepcopy=False).fork(2, copy=copy):
+        assert [given is source, given[0] is inner] == same
 
 
 def test_lengths_and_loading() -> None:

@@ -71,6 +71,16 @@ def test_affine_of_whole_pixels_is_exact() -> None:
     )
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_turning_fills_as_affine_does(mode: str) -> None:
+    how = {"interpolation": T.InterpolationMode(mode), "fill": [7.0, 8.0, 9.0]}
+    image = TENSOR.float()
+    turned = F.rotate(image, 30, **how)
+    np.testing.assert_array_equal(turned.numpy(), F.affine(image, -30, [0, 0], 1.0, [0.0], **how).numpy())
+    corner = turned[:, 0, 0].numpy()
+    np.testing.assert_array_equal(corner, [7, 8, 9])
+
+
 def test_perspective_brings_corners_to_corners() -> None:
     start = [[0, 0], [44, 0], [44, 36], [0, 36]]
     np.testing.assert_array_equal(F.perspective(TENSOR, start, start).numpy(), TENSOR.numpy())

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 from ..core.device import USABLE, device
-from ..core.dtypes import bfloat16, dtype, float16
+from ..core.dtypes import bfloat16, dtype, dtype as dtype_class, float16
 from .precision import ACTIVE, ACTIVE_ON, SWITCHES
 
 _CPU_DTYPES = (bfloat16, float16)
@@ -41,6 +41,14 @@ def get_autocast_dtype(device_type: str) -> dtype:
 
 def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
     """Make ``dtype`` the one that ``autocast(device_type)`` takes unless it is given one."""
+    if not isinstance(device_type, str):
+        raise TypeError(
+            f"set_autocast_dtype(): argument 'device_type' must be str, not {type(device_type).__name__}"
+        )
+    if not isinstance(dtype, dtype_class):
+        raise TypeError(
+            f"set_autocast_dtype(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}"
+        )
     _DEFAULTS[device_type] = dtype
 
 
@@ -52,6 +60,67 @@ def get_autocast_cpu_dtype() -> dtype:
 def get_autocast_gpu_dtype() -> dtype:
     """``get_autocast_dtype("cuda")``."""
     return get_autocast_dtype("cuda")
+
+
+def set_autocast_enabled(device_type: str | bool, enabled: bool | None = None) -> None:
+    """Turn autocast on or off for a device type (a GPU's if only a bool is given), until it is set again.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.set_autocast_enabled("cpu", True)
+        >>> (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+        torch.bfloat16
+        >>> torch.set_autocast_enabled("cpu", False)
+    """
+    where, on = ("cuda", device_type) if enabled is None else (device_type, enabled)
+    if not isinstance(where, str):
+        raise TypeError(
+            f"set_autocast_enabled(): argument 'device_type' must be str, not {type(where).__name__}"
+        )
+    if not isinstance(on, bool):
+        raise TypeError(f"set_autocast_enabled(): argument 'enabled' must be bool, not {type(on).__name__}")
+    device(where)  # raises for an unknown one
+    variable = ACTIVE_ON.get(where)
+    if variable is None or on == (variable.get() is not None):
+        return
+    if on:
+        SWITCHES.turn_on(where)
+        variable.set(_DEFAULTS[where])
+    else:
+        variable.set(None)
+        SWITCHES.turn_off(where)
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """``set_autocast_enabled("cpu", enabled)``."""
+    set_autocast_enabled("cpu", enabled)
+
+
+def set_autocast_cpu_dtype(dtype: dtype) -> None:
+    """``set_autocast_dtype("cpu", dtype)``."""
+    set_autocast_dtype("cpu", dtype)
+
+
+def set_autocast_gpu_dtype(dtype: dtype) -> None:
+    """``set_autocast_dtype("cuda", dtype)``."""
+    set_autocast_dtype("cuda", dtype)
+
+
+_nesting = 0
+
+
+def autocast_increment_nesting() -> int:
+    """Count one more block of autocast; gives how many there are."""
+    global _nesting
+    _nesting += 1
+    return _nesting
+
+
+def autocast_decrement_nesting() -> int:
+    """Count one block of autocast less; gives how many there are."""
+    global _nesting
+    _nesting -= 1
+    return _nesting
 
 
 def is_autocast_cache_enabled() -> bool:

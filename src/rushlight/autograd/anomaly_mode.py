@@ -45,6 +45,13 @@ def _switch(enabled: bool, check_nan: bool) -> None:
     MODE.check_nan = check_nan
 
 
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Turn anomaly detection on or off until it is set again."""
+    if not isinstance(mode, bool) or not isinstance(check_nan, bool):
+        raise TypeError("set_anomaly_enabled(): the arguments must be bools")
+    _switch(mode, check_nan)
+
+
 def _remember_origin(node: Node) -> None:
     import traceback
 

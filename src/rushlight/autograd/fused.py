@@ -20,6 +20,7 @@ from ..core.grad_mode import GRAD_MODE
 from ..core.history import Node, grad_name_of, versions_of
 from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
+from ..ops.pointwise import mul
 from ..runtime.programs import native_program
 from ..runtime.recording import Tape
 from ..runtime.tape_keys import graph_of
@@ -165,6 +166,9 @@ class _Call:
         wanted = [i for i, edge in enumerate(node.edges) if edge is not None]
         found: Sequence[Any]
         if grad_enabled():
+            if len({id(node.edges[i]) for i in wanted}) < len(wanted):
+                # One tensor in several places, each with a gradient of its own: they are told apart by their histories.
+                tensors = tuple([mul(t, 1.0) if i in wanted else t for i, t in enumerate(tensors)])
             inner = [tensors[i] for i in wanted]
             found = gradients_of(self._on(tensors), inner, g, create_graph=True, allow_unused=True)
         else:

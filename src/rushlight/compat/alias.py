@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -122,7 +122,8 @@ class _Finder:
                 spec.submodule_search_locations = list(module.__path__)
             return spec
         if fullname == _SPAWN:
-            return _spec_of_spawn(path)
+            # Waiting for the program's own import of it keeps multiprocessing out of programs that do not use it.
+            return standard_library.spec_followed_by(_hand_on_to_children, fullname, path)
         if fullname in standard_library.SUBMODULES:
             return standard_library.spec_that_gives(fullname, path)
         return None
@@ -202,21 +203,3 @@ def _hand_on_to_children(spawn: ModuleType) -> None:
         return data
 
     vars(spawn)["get_preparation_data"] = get_preparation_data
-
-
-def _spec_of_spawn(path: Sequence[str] | None) -> ModuleSpec | None:
-    """The ordinary spec of multiprocessing.spawn, whose loader then applies :func:`_hand_on_to_children`.
-
-    Waiting for the program's own import of it keeps multiprocessing out of programs that do not use it.
-    """
-    spec = PathFinder.find_spec(_SPAWN, path)
-    if spec is None or spec.loader is None:
-        return None
-    execute = spec.loader.exec_module
-
-    def exec_module(module: ModuleType) -> None:
-        execute(module)
-        _hand_on_to_children(module)
-
-    vars(spec.loader)["exec_module"] = exec_module
-    return spec

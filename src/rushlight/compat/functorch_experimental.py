@@ -30,6 +30,8 @@ def chunk_vmap(
         >>> from rushlight.compat.functorch_experimental import chunk_vmap
         >>> chunk_vmap(lambda x: x.sum(), chunks=2)(torch.ones(4, 3))
         tensor([3., 3., 3., 3.])
+
+    Raises ``RuntimeError``, when it is called, for fewer chunks than one.
     """
     if chunks == 1:
         return func.vmap(func_, in_dims, out_dims, randomness)
@@ -37,6 +39,8 @@ def chunk_vmap(
     def mapped(*args: Any, **kwargs: Any) -> Any:
         from rushlight.utils._pytree import tree_leaves
 
+        if chunks < 1:
+            raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
         dims = in_dims if isinstance(in_dims, tuple) else (in_dims,) * len(args)
         sizes = [
             leaf.shape[dim]

@@ -65,6 +65,13 @@ def give_to_those_loaded() -> None:
 
 def spec_that_gives(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
     """The ordinary spec of a package of :data:`SUBMODULES`, whose loader then gives it its submodules."""
+    return spec_followed_by(give_submodules, name, path)
+
+
+def spec_followed_by(
+    change: Callable[[ModuleType], None], name: str, path: Sequence[str] | None
+) -> ModuleSpec | None:
+    """The ordinary spec of a module, whose loader calls ``change`` with the module once that is loaded."""
     spec = PathFinder.find_spec(name, path)
     if spec is None or spec.loader is None:
         return None
@@ -72,7 +79,7 @@ def spec_that_gives(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
 
     def exec_module(module: ModuleType) -> None:
         execute(module)
-        give_submodules(module)
+        change(module)
 
     vars(spec.loader)["exec_module"] = exec_module
     return spec

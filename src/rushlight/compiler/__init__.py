@@ -6,7 +6,7 @@ when a program asks for one, because this layer knows nothing of that one.
 
 from ..missing import lazily as _lazily
 
-_OF_COMPILE = ("compile", "disable", "is_compiling", "reset")
+_OF_COMPILE = ("compile", "disable", "get_default_backend", "is_compiling", "reset", "set_default_backend")
 _ACCEPTED = (
     "allow_in_graph", "assume_constant_result", "cudagraph_mark_step_begin", "is_dynamo_compiling", "is_exporting",
     "list_backends",

@@ -126,8 +126,7 @@ LOG_GAMMA_4 = (
 # B(2k) / (2k (2k-1)): Stirling's series for log(gamma), the highest power of 1/x**2 first.
 STIRLING = (-1 / 360360 * 691, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12)
 HALF_LOG_TWO_PI = 0.9189385332046727417803297
-
-
+# Bernoulli's numbers B(2), B(4), ..., B(20).
 BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330,
 )  # fmt: skip

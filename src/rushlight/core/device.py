@@ -259,6 +259,6 @@ def get_default_device() -> device:
     return _default.get()
 
 
-def set_default_device(where: DeviceLike | None) -> None:
-    """Make new tensors on ``where`` (``None``: the CPU) in this context."""
-    _default.set(CPU if where is None else require_available(where))
+def set_default_device(device: DeviceLike | None) -> None:
+    """Make new tensors on ``device`` (``None``: the CPU) in this context."""
+    _default.set(CPU if device is None else require_available(device))

@@ -13,7 +13,11 @@ class OutOfMemoryError(RuntimeError):
     """
 
 
-OutOfMemoryError.__module__ = "rushlight"
+class AcceleratorError(RuntimeError):
+    """Something failed on an accelerator: ``torch.AcceleratorError``."""
+
+
+OutOfMemoryError.__module__ = AcceleratorError.__module__ = "rushlight"
 
 
 def no_memory(error: MemoryError) -> RuntimeError:

@@ -6,7 +6,7 @@ import _thread
 import math
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -31,6 +31,7 @@ _LOW_21: Final = np.array(0x1FFFFF, np.uint32)
 _STEP_21: Final = np.array(2.0**-21)
 _STEP_53: Final = np.array(2.0**-53)
 _32: Final = np.array(32, np.uint64)
+_FEW_PAIRS: Final = 8
 _NOTHING: Final = np.zeros(0, np.uint32)
 
 # PyTorch's state: this header, the engine's 624 words as 64-bit numbers, this trailer; native byte order.
@@ -98,6 +99,8 @@ class Generator:
         "_idle_next",
         "_next",
         "_normal",
+        "_normals",
+        "_normals_start",
         "_seed",
         "_units",
         "_unseeded",
@@ -165,6 +168,8 @@ class Generator:
     def _forget_block(self, idle_next: int) -> None:
         self._block = _NOTHING
         self._units: NDArray[np.float32] | None = None
+        self._normals: NDArray[np.float32] | None = None
+        self._normals_start = 0
         self._next = _BLOCK
         self._idle_next = idle_next
 
@@ -206,11 +211,15 @@ class Generator:
             have += used
             if have == count:
                 break
-        self._block = numbers[-_BLOCK:].astype(np.uint32)
-        self._block.setflags(write=False)  # views of it are handed out
-        self._units = None
-        self._next = used - (numbers.size - _BLOCK)
+        self._put(numbers[-_BLOCK:], used - (numbers.size - _BLOCK))
         return drawn
+
+    def _put(self, numbers: NDArray[np.uint64], used: int) -> None:
+        """Make ``numbers``, with which NumPy's engine ends, the current block."""
+        self._block = numbers.astype(np.uint32)
+        self._block.setflags(write=False)  # views of it are handed out
+        self._units = self._normals = None
+        self._next = used
 
     def take(self, count: int) -> NDArray[np.uint32]:
         """The next ``count`` 32-bit numbers; the array may be read-only."""
@@ -238,17 +247,59 @@ class Generator:
             start = self._next
             stop = start + count
             if stop <= _BLOCK:
-                units = self._units
-                if units is None:  # converted once for each block, so that a small draw is one copy
-                    units = self._units = np.empty(self._block.size, np.float32)
-                    unit_float32(self._block, units)
                 self._next = stop
-                return units[start:stop].copy()
+                return self._block_units()[start:stop].copy()
             drawn = np.empty(count, np.float32)
+            if count <= _BLOCK:
+                have = _BLOCK - start
+                if have:
+                    drawn[:have] = self._block_units()[start:]
+                self._put(self._engine().random_raw(_BLOCK), count - have)
+                drawn[have:] = self._block_units()[: count - have]
+                return drawn
             for at in range(0, count, _PIECE):
                 part = drawn[at : at + _PIECE]
                 unit_float32(self.take_unlocked(part.size), part)
         return drawn
+
+    def _block_units(self) -> NDArray[np.float32]:
+        """The current block as float32 in [0, 1): converted once, so that a small draw is one copy."""
+        units = self._units
+        if units is None:
+            units = self._units = np.empty(self._block.size, np.float32)
+            unit_float32(self._block, units)
+        return units
+
+    def block_normals(
+        self, count: int, make: Callable[[NDArray[np.uint32]], NDArray[np.float32]]
+    ) -> NDArray[np.float32] | None:
+        """The next ``count`` float32 normals, whole sixteens of at most 624, perhaps as a view that is not to be written to.
+
+        ``make`` turns sixteens of numbers into normals. It takes as long for a block as for sixteen, so what is left of the
+        block is turned at once, for this draw and those after it. None, and nothing drawn, where a sixteen lies in two blocks.
+        """
+        with self.lock:
+            start = self._next
+            if start + count <= _BLOCK:
+                return self._normals_from(start, count, make)
+            have = _BLOCK - start
+            if have % 16:
+                return None
+            drawn = np.empty(count, np.float32)
+            if have:
+                drawn[:have] = self._normals_from(start, have, make)
+            self._put(self._engine().random_raw(_BLOCK), 0)
+            drawn[have:] = self._normals_from(0, count - have, make)
+            return drawn
+
+    def _normals_from(self, start: int, count: int, make: Any) -> NDArray[np.float32]:
+        normals, place = self._normals, start - self._normals_start
+        if normals is None or place < 0 or place % 16:
+            bits = self._block[start : start + (_BLOCK - start) // 16 * 16]
+            normals = self._normals = make(bits.reshape(-1, 16)).reshape(-1)
+            self._normals_start, place = start, 0
+        self._next = start + count
+        return normals[place : place + count]
 
     def units64(self, count: int) -> NDArray[np.float64]:
         """The next ``count`` float64 numbers in [0, 1), in a new array."""
@@ -288,9 +339,16 @@ class Generator:
                 values.append(self._normal)
                 self._normal = None
             pairs = (count - len(values) + 1) // 2
-            drawn = np.empty(2 * pairs, np.float64)
-            unit_float64(self.take_unlocked(4 * pairs), drawn)
-            units = drawn.tolist()
+            bits = self.take_unlocked(4 * pairs)
+            if pairs <= _FEW_PAIRS:  # as ``unit_float64`` has them, in Python
+                words = bits.tolist()
+                units = [
+                    ((words[i] & 0x1FFFFF) << 32 | words[i + 1]) * 2.0**-53 for i in range(0, 4 * pairs, 2)
+                ]
+            else:
+                drawn = np.empty(2 * pairs, np.float64)
+                unit_float64(bits, drawn)
+                units = drawn.tolist()
             for i in range(0, 2 * pairs, 2):
                 angle = 2.0 * math.pi * units[i]
                 radius = math.sqrt(-2.0 * math.log1p(-units[i + 1]))
@@ -370,9 +428,7 @@ class Generator:
             }
             self._forget_block(used)
             if left != 1:
-                self._block = engine.random_raw(_BLOCK).astype(np.uint32)
-                self._block.setflags(write=False)
-                self._next = used
+                self._put(engine.random_raw(_BLOCK), used)
             self._seed = seed
             self._normal = normal if has_normal else None
             self._float_normal = bytes(float_normal)

@@ -37,10 +37,6 @@ class _Released:
 
 
 RELEASED: Final = _Released()
-# Nodes are numbered as they are made, by twos: the odd numbers are for the results of the node before.
-_next_order = itertools.count(0, 2).__next__
-
-
 # Inputs that never have a gradient (numbers, masks, indices): PyTorch's nodes have no edge for them, and programs that
 # walk ``next_functions`` by position count on that.
 _HIDDEN_EDGES: Final[dict[str, tuple[int, ...]]] = {
@@ -50,6 +46,8 @@ _HIDDEN_EDGES: Final[dict[str, tuple[int, ...]]] = {
     "NllLossBackward0": (1, 2), "NllLoss2DBackward0": (1, 2), "PowBackward2": (0,), "RemainderBackward0": (1,),
     "RsubBackward1": (0,), "ScatterAddBackward0": (2,), "ScatterBackward0": (2,), "WhereBackward0": (0,),
 }  # fmt: skip
+# Nodes are numbered as they are made, by twos: the odd numbers are for the results of the node before.
+_next_order = itertools.count(0, 2).__next__
 
 
 def next_order() -> int:
@@ -206,19 +204,19 @@ class Node:
         """A dictionary for the user's own notes on this node."""
         return self.__dict__.setdefault("_metadata", {})  # type: ignore[no-any-return]
 
-    def register_hook(self, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
-        """Call ``hook(grad_inputs, grad_outputs)`` after this node ran; a returned tuple replaces ``grad_inputs``."""
+    def register_hook(self, fn: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call ``fn(grad_inputs, grad_outputs)`` after this node ran; a returned tuple replaces ``grad_inputs``."""
         if self.post_hooks is None:
             self.post_hooks = {}
         self.special = True
-        return RemovableHandle(self.post_hooks, hook)
+        return RemovableHandle(self.post_hooks, fn)
 
-    def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
-        """Call ``hook(grad_outputs)`` before this node runs; a returned tuple replaces ``grad_outputs``."""
+    def register_prehook(self, fn: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``fn(grad_outputs)`` before this node runs; a returned tuple replaces ``grad_outputs``."""
         if self.node_pre_hooks is None:
             self.node_pre_hooks = {}
         self.special = True
-        return RemovableHandle(self.node_pre_hooks, hook)
+        return RemovableHandle(self.node_pre_hooks, fn)
 
     def add_pre_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call ``hook(grad)`` with the result's gradient; what it returns (unless None) takes its place."""

@@ -16,6 +16,7 @@ from .random_dtypes import DIGITS, LARGEST, NAMES, Array, Shape, narrowed, not_i
 _NATIVE_SHUFFLE: Final = (
     128  # numbers from which on compiled code, once loaded, shuffles faster than a loop in Python
 )
+_IN_PYTHON: Final = 64  # numbers up to which Python's own arithmetic costs less than NumPy's calls
 _LARGE_PERMUTATION: Final = (2**32 - 1) // 20
 _PIECE: Final = 1 << 15  # numbers worked on at once, so that they stay in the cache
 
@@ -42,7 +43,8 @@ def random_integers(generator: Generator, shape: Shape, dtype: NumpyDType, low: 
                 "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
                 f"but got from={low} >= to={high}"
             )
-    _check_integer_bounds(dtype, low, high - 1)
+    if dtype is not I64 or low < -(2**63) or high > 2**63:
+        _check_integer_bounds(dtype, low, high - 1)
     return _integers(generator, size_of(shape), dtype, low, high - low).reshape(shape)
 
 
@@ -101,10 +103,13 @@ def _integers(generator: Generator, size: int, dtype: NumpyDType, low: int, span
     if span < 1 << 28:
         bits = generator.take(size)
         divisor = np.array(span, np.uint32)
-        numbers = np.empty(size, I64)
-        for start in range(0, size, _PIECE):
-            some = slice(start, start + _PIECE)
-            numbers[some] = np.remainder(bits[some], divisor)
+        if size <= _PIECE:
+            numbers = np.remainder(bits, divisor).astype(I64)
+        else:
+            numbers = np.empty(size, I64)
+            for start in range(0, size, _PIECE):
+                some = slice(start, start + _PIECE)
+                numbers[some] = np.remainder(bits[some], divisor)
         if low:
             np.add(numbers, low, numbers)
     else:
@@ -210,8 +215,13 @@ def permutation(generator: Generator, n: int, dtype: NumpyDType = I64) -> Array:
         shuffled = np.arange(n)
         native.shuffle(generator.take(steps), shuffled)
         return _narrowed_integers(shuffled, dtype)
-    distances = np.remainder(generator.take(steps), np.arange(n, n - steps, -1, dtype=np.uint32))
     order = list(range(n))
+    if n <= _IN_PYTHON:
+        for i, word in enumerate(generator.take(steps).tolist()):
+            place = i + word % (n - i)
+            order[i], order[place] = order[place], order[i]
+        return _narrowed_integers(np.array(order, I64), dtype)
+    distances = np.remainder(generator.take(steps), np.arange(n, n - steps, -1, dtype=np.uint32))
     for i, place in enumerate(np.add(distances, np.arange(steps)).tolist()):
         order[i], order[place] = order[place], order[i]
     return _narrowed_integers(np.array(order, I64), dtype)

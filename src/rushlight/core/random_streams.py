@@ -45,6 +45,8 @@ __all__ = [
 
 _VECTOR: Final = 16  # normals are made sixteen at a time
 _BLOCKS_AT_ONCE: Final = 1024
+_SHORT: Final = 512  # numbers: up to here normals are made for what follows too
+_ZERO: Final = np.array(0.0)
 _COMPARED_AT_ONCE: Final = 1 << 18  # numbers: a search in each row costs as much as to compare a few thousand
 
 
@@ -74,7 +76,7 @@ def uniform(
         >>> uniform(Generator().manual_seed(0), 2).tolist()
         [0.49625658988952637, 0.7682217955589294]
     """
-    if dtype == F32 and low == 0.0 and high == 1.0:
+    if (dtype is F32 or dtype == F32) and low == 0.0 and high == 1.0:
         return generator.units32(size_of(shape)).reshape(shape)
     real = REAL_OF.get(dtype)
     if real is not None:
@@ -152,7 +154,11 @@ def normal(
         raise not_implemented("normal_kernel_cpu", dtype)
     if size < _VECTOR or not contiguous:
         serial = np.array(generator.serial_normals(size), F64)
-        return narrowed(fused64(serial, std, mean), dtype).reshape(shape)
+        if std == 1.0 and mean == 0.0:
+            np.add(serial, _ZERO, serial)  # -0 becomes 0
+        else:
+            serial = fused64(serial, std, mean)
+        return narrowed(serial, dtype).reshape(shape)
     if dtype == F64:
         return fused64(_vector_normals64(generator, size), std, mean).reshape(shape)
     values = _vector_normals32(generator, size, tail_after_all=dtype == F32)
@@ -184,14 +190,22 @@ def _without_overlap(blocks: Array, size: int) -> Array:
     return values
 
 
+def _normals_of_bits(bits: NDArray[np.uint32]) -> NDArray[np.float32]:
+    # Box-Muller takes NumPy as long as so many draws.
+    native = native_draws.found(10 * bits.size + 15_000)
+    made: NDArray[np.float32] = (standard_normals if native is None else native.normals)(bits)
+    return made
+
+
 def _vector_normals32(generator: Generator, size: int, tail_after_all: bool) -> NDArray[np.float32]:
+    if size <= _SHORT and not size % _VECTOR:
+        normals = generator.block_normals(size, _normals_of_bits)
+        if normals is not None:
+            return normals
     # float32 draws `size` numbers and then the tail's; the 16-bit types draw nothing for a started block.
     tail_start = size if tail_after_all else size // _VECTOR * _VECTOR
     bits = generator.take(tail_start + _VECTOR if size % _VECTOR else size)
-    # Box-Muller takes NumPy as long as so many draws.
-    native = native_draws.found(10 * size + 15_000)
-    make = standard_normals if native is None else native.normals
-    return _without_overlap(make(_tail_last(bits, size, tail_start)), size)
+    return _without_overlap(_normals_of_bits(_tail_last(bits, size, tail_start)), size)
 
 
 def _vector_normals64(generator: Generator, size: int) -> NDArray[np.float64]:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from .dtypes import OF_NUMPY, TYPE_NAMES, dtype
 from .grad_mode import INFERENCE_MODE
 from .history import AS_THE_LEAF, LeafNode, Node, OutputNode, RemovableHandle, UntrackedNode, named_by_class
-from .shapes import Size, size_of
+from .shapes import Size
 from .storage import InferenceStorage, Storage
 from .switch import Switch
 
 Array = NDArray[Any]
+_tuple: Final = tuple.__new__
 # (the tensor that this one is a view of, the view operation's record, its parameters)
 View = tuple["Tensor", Any, Any]
 
@@ -53,7 +54,7 @@ class Tensor:
     @property
     def shape(self) -> Size:
         """The extents of the dimensions."""
-        return size_of(self._array.shape)
+        return _tuple(Size, self._array.shape)  # ``size_of``, without its frame
 
     @property
     def ndim(self) -> int:

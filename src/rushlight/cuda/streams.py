@@ -93,10 +93,11 @@ class Event:
         blocking: bool = False,
         interprocess: bool = False,
         external: bool = False,
+        device: Any = None,
     ) -> None:
         self._options = (blocking, not enable_timing, interprocess)
         self._event: Any = None
-        gpu()  # raises where there is none
+        gpu(device)  # raises where there is none
 
     def record(self, stream: Stream | None = None) -> None:
         """Mark this moment of ``stream`` (the current one)."""

@@ -317,8 +317,10 @@ def all_to_all_single(
     return _go(found, "all_to_all_single", steps, [output], async_op)
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> Work | None:
-    """Wait until all ranks of the group are here."""
+def barrier(
+    group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None
+) -> Work | None:
+    """Wait until all ranks of the group are here. ``device_ids`` and ``timeout`` are accepted: the group's timeout holds."""
     found = _member(group, "barrier")
     if found is None:
         return None

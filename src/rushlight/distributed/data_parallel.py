@@ -30,7 +30,8 @@ class DistributedDataParallel(Module, Joinable):
 
     Args:
         module: on every rank the same; its parameters and buffers are taken from the group's first rank.
-        broadcast_buffers: take the buffers (running statistics) from there again before every forward.
+        broadcast_buffers, forward_sync_buffers: take the buffers (running statistics) from there again before every forward;
+            two names of one argument, True unless given.
         process_group: None for all ranks.
         bucket_cap_mb: how many megabytes of gradients travel together (25; the first bucket 1).
         find_unused_parameters: look in every forward for parameters that its output does not depend on. Without it such
@@ -58,7 +59,7 @@ class DistributedDataParallel(Module, Joinable):
         device_ids: Any = None,
         output_device: Any = None,
         dim: int = 0,
-        broadcast_buffers: bool = True,
+        broadcast_buffers: bool | None = None,
         init_sync: bool = True,
         process_group: ProcessGroup | None = None,
         bucket_cap_mb: float | None = None,
@@ -71,6 +72,9 @@ class DistributedDataParallel(Module, Joinable):
         mixed_precision: Any = None,
         device_mesh: Any = None,
         skip_all_reduce_unused_params: bool = False,
+        bucket_cap_mb_list: Any = None,
+        batched_grad_copy: bool = False,
+        forward_sync_buffers: bool | None = None,
     ) -> None:
         super().__init__()
         group = the_group(process_group)
@@ -98,7 +102,13 @@ class DistributedDataParallel(Module, Joinable):
         self.output_device = None
         self.device = device_of(named[0][1]._array)
         self.dim = dim
-        self.broadcast_buffers = broadcast_buffers
+        if broadcast_buffers is not None and forward_sync_buffers is not None:
+            raise ValueError(
+                "DistributedDataParallel: give broadcast_buffers or forward_sync_buffers, not both"
+            )
+        self.broadcast_buffers = (
+            forward_sync_buffers if broadcast_buffers is None else broadcast_buffers
+        ) is not False
         self.find_unused_parameters = find_unused_parameters
         self.gradient_as_bucket_view = gradient_as_bucket_view
         self.static_graph = static_graph

@@ -48,7 +48,8 @@ def announced(
 ) -> Meeting | None:
     """The meeting that ``init_process_group``'s arguments and the environment speak of; None for a process by itself.
 
-    Raises ``ValueError`` where only one of rank and size is known, or no address, as PyTorch does.
+    Raises ``ValueError`` where only one of rank and size is known, or no address, and ``RuntimeError`` for an ``init_method``
+    of another kind, as PyTorch does.
 
     Example:
         >>> announced("tcp://127.0.0.1:29500", 1, 2, {})
@@ -56,6 +57,10 @@ def announced(
     """
     found = os.environ if environment is None else environment
     scheme, _, rest = (init_method or "env://").partition("://")
+    if store is None and scheme not in ("env", "file", "tcp"):
+        raise RuntimeError(
+            f"No rendezvous handler for {scheme if rest else ''}://; there are env://, file:// and tcp://"
+        )
     address, _, query = rest.partition("?")
     given = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
     rank = int(given.get("rank", rank))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ..core.tensor import Tensor
 from ..ops.comparison import where
 from ..ops.functions import xlogy
-from ..ops.gamma_variates import _dirichlet_grad, _sample_dirichlet
+from ..ops.gamma_variates import _sample_dirichlet, dirichlet_gradient
 from ..ops.scattering import one_hot
 from . import constraints
 from .distribution import Shape
@@ -86,7 +86,4 @@ class Dirichlet(ExponentialFamily):
         return x.lgamma().sum(-1) - x.sum(-1).lgamma()
 
 
-def _Dirichlet_backward(x: Tensor, concentration: Tensor, grad_output: Tensor) -> Tensor:
-    """The gradient of a sample ``x`` with respect to the concentration."""
-    slope = _dirichlet_grad(x, concentration, concentration.sum(-1, True).expand_as(concentration))
-    return slope * (grad_output - (x * grad_output).sum(-1, True))
+_Dirichlet_backward = dirichlet_gradient  # PyTorch's private name, which its own tests import

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.tensor import Tensor
-from ..missing import lazily as _lazily
 from .distribution import Distribution
 
 __all__ = ["kl_divergence", "register_kl"]
@@ -96,5 +95,4 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
 
 
 from . import kl_across_families as kl_across_families, kl_same_family as kl_same_family  # noqa: E402 - they register here
-
-__getattr__ = _lazily(__name__, {"_kl_expfamily_expfamily": "..kl_same_family:_kl_expfamily_expfamily"})
+from .kl_same_family import _kl_expfamily_expfamily as _kl_expfamily_expfamily  # noqa: E402 - for those who look for it here

@@ -96,14 +96,14 @@ class MixtureSameFamily(Distribution):
             dim
         )
 
-    def cdf(self, value: Tensor) -> Tensor:
-        parts = self.component_distribution.cdf(self._pad(value))
+    def cdf(self, x: Tensor) -> Tensor:
+        parts = self.component_distribution.cdf(self._pad(x))
         return (parts * self.mixture_distribution.probs).sum(-1)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor) -> Tensor:
         if self._validate_args:
-            self._validate_sample(value)
-        parts = self.component_distribution.log_prob(self._pad(value))
+            self._validate_sample(x)
+        parts = self.component_distribution.log_prob(self._pad(x))
         return (parts + self.mixture_distribution.logits.log_softmax(-1)).logsumexp(-1)
 
     def sample(self, sample_shape: Shape = ()) -> Tensor:

@@ -655,7 +655,7 @@ class CorrCholeskyTransform(Transform):
         partial = tril_matrix_to_vec(y, diag=-1) / tril_matrix_to_vec(left, diag=-1).sqrt()
         return (partial.log1p() - partial.neg().log1p()) / 2
 
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor, intermediates: Any = None) -> Tensor:
         left = 1 - (y * y).cumsum(-1)
         # What is left after the last entry of a row is 0, and before its first 1: neither counts.
         stick = 0.5 * tril_matrix_to_vec(left, diag=-2).log().sum(-1)

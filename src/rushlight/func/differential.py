@@ -543,7 +543,7 @@ def jacrev(
 
     The Jacobian of an output of shape ``s`` by an argument of shape ``t`` has shape ``s + t``; outputs and arguments may be
     nested, and the result has the outputs' structure with the arguments' in each place. ``chunk_size`` limits how many
-    rows are computed at once.
+    rows are computed at once. Raises ``RuntimeError`` for complex inputs and outputs.
 
     Example:
         >>> import rushlight as torch
@@ -565,7 +565,8 @@ def jacrev(
         result, pull_back = found[0], found[1]
         outputs, structure = flatten(result)
         arguments, tree = flatten(primals)
-        _refuse_complex(arguments, outputs, "jacrev")
+        _refuse_complex("inputs", arguments, "jacrev")
+        _refuse_complex("outputs", outputs, "jacrev")
 
         def rows(*cotangents: Any) -> Any:
             return tuple(flatten(pull_back(unflatten(cotangents, structure)))[0])
@@ -586,13 +587,12 @@ def jacrev(
     return _like(wrapped, func)  # type: ignore[no-any-return]
 
 
-def _refuse_complex(inputs: list[Any], outputs: list[Any], name: str) -> None:
-    for kind, tensors in (("inputs", inputs), ("outputs", outputs)):
-        for i, tensor in enumerate(tensors):
-            if tensor.is_complex():
-                raise RuntimeError(
-                    f"{name}: Expected all {kind} to be real but received complex tensor at flattened {kind[:-1]} idx: {i}"
-                )
+def _refuse_complex(kind: str, tensors: list[Any], name: str) -> None:
+    for i, tensor in enumerate(tensors):
+        if tensor.is_complex():
+            raise RuntimeError(
+                f"{name}: Expected all {kind} to be real but received complex tensor at flattened {kind[:-1]} idx: {i}"
+            )
 
 
 def _for_arguments(parts: Any, tree: Tree, argnums: Any) -> Any:
@@ -609,6 +609,8 @@ def jacfwd(
 ) -> Callable[..., Any]:
     """As ``jacrev``, column by column: for functions with more outputs than inputs.
 
+    Raises ``RuntimeError`` for complex inputs and outputs.
+
     Example:
         >>> import rushlight as torch
         >>> torch.func.jacfwd(lambda x: x.sum() * x)(torch.tensor([1.0, 2.0]))
@@ -623,6 +625,7 @@ def jacfwd(
         for argument in arguments:
             if not isinstance(argument, Tensor):
                 raise AttributeError(f"jacfwd: the arguments must be tensors, got {type(argument).__name__}")
+        _refuse_complex("inputs", arguments, "jacfwd")
 
         def of_primals(*values: Any) -> Any:
             return func(*with_arguments(args, positions, values), **kwargs)
@@ -631,7 +634,7 @@ def jacfwd(
             _, push, aux = linearized(of_primals, primals, "jvp(f, primals, tangents)", has_aux)
         found = vmap(lambda *directions: push(list(directions)))(*_basis(arguments))
         outputs, structure = flatten(found)
-        outputs, structure = flatten(found)
+        _refuse_complex("outputs", outputs, "jacfwd")
         jacobian = []
         for output in outputs:
             parts = [

@@ -81,7 +81,7 @@ class ProxyableClassMeta(type):
         ...     pair = Pair(x, 1)
         ...     return pair.left + pair.right
         >>> [node.name for node in torch.fx.symbolic_trace(add).graph.nodes]
-        ['x', 'add', 'output']
+        ['x', 'pair', 'getattr_1', 'getattr_2', 'add', 'output']
     """
 
     def __init__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> None:
@@ -89,12 +89,11 @@ class ProxyableClassMeta(type):
         super().__init__(name, bases, attrs)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        instance: Any = cls.__new__(cls)  # type: ignore[call-overload]
-        if not is_fx_tracing():
-            cls.__init__(instance, *args, **kwargs)  # type: ignore[misc]
-            return instance
-        instance.__init__(*args, **kwargs)
-        return instance
+        if is_fx_tracing():
+            proxy = find_proxy((args, kwargs))
+            if proxy is not None:
+                return proxy.tracer.create_proxy("call_function", cls, args, kwargs)
+        return super().__call__(*args, **kwargs)
 
 
 def wrap(fn_or_name: T) -> T:

@@ -8,11 +8,11 @@ from typing import Any, Final
 from ..autograd.engine import run_backward
 from ..core.history import next_order
 from ..core.tensor import Tensor
-from .joint import Backward, NoJointGraph, record_backward
+from .joint import NoJointGraph, Stages, record_backward
 from .recorded import ACTIVE
 from .results import tensors_of
-from .signatures import python_randomness
-from .static_program import StaticProgram
+from .signatures import modes, python_randomness
+from .static_program import Marks, StaticProgram
 from .static_tape import StaticTape, ValueNeeded, tracing, watching
 from .structures import leaves, same_leaves
 from .witness import Witness
@@ -43,11 +43,12 @@ class StaticCall:
         self.tensors = tensors
         self.state = state
         self.tape = tape
-        self.backward: Backward | None = None
+        self.backward: Stages | None = None
         self.ran_backward = True
         arguments = (args, kwargs)
         given = leaves(arguments)
-        randomness = python_randomness()
+        randomness, settings = python_randomness(), modes()
+        self.before = [Marks(tensor) for tensor in {id(t): t for t in (*tensors, *state.tensors)}.values()]
         tape.take_arguments(tensors)
         self.first = next_order()
         ACTIVE.tape = tape
@@ -76,8 +77,10 @@ class StaticCall:
         self.filled_only = self.changed is not None and state.filled_only()
         if self.changed is None and not same_leaves(given, leaves(arguments)):
             self.changed = "an argument that is no tensor"
+        if self.changed is None and modes() != settings:
+            self.changed = "the grad mode, or another setting of the context"
 
-    def _backward_half(self, second_order: bool) -> Backward | None:
+    def _backward_half(self, second_order: bool) -> Stages | None:
         """The backward half of what the tape holds, where the results need one and it can be had."""
         tape, result = self.tape, tensors_of(self.result, self.state.knows)
         if not second_order:
@@ -86,8 +89,8 @@ class StaticCall:
             except NoJointGraph:
                 return None
         backward = record_backward(tape, self.tensors, result, self.first)
-        if backward is not None and isinstance(backward.history, str):
-            raise NoJointGraph(backward.history)  # Python's own history can be differentiated twice
+        if backward is not None and backward.not_kept is not None:
+            raise NoJointGraph(backward.not_kept)  # Python's own history can be differentiated twice
         return backward
 
     def program(self) -> StaticProgram:
@@ -100,6 +103,7 @@ class StaticCall:
             self.first,
             self.backward,
             self.ran_backward,
+            self.before,
         )
         made.prepare()
         return made

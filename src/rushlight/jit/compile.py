@@ -15,16 +15,22 @@ from .static import Static
 _BACKENDS = frozenset(("inductor", "eager", "aot_eager", "cudagraphs"))
 _MODES = frozenset((None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"))
 
+_default_backend: list[str | Callable[..., Any]] = ["inductor"]
+
 
 def compile(
     model: Any = None,
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
-    backend: str | Callable[..., Any] = "inductor",
+    backend: str | Callable[..., Any] | None = None,
     mode: str | None = None,
     options: dict[str, Any] | None = None,
+    name: str | None = None,
     disable: bool = False,
+    recompile_limit: int | None = None,
+    isolate_recompiles: bool = False,
+    shapes_spec: Any = None,
 ) -> Any:
     """``model``, a function or a module, with its tensor operations compiled: forward, backward and optimizer steps alike.
 
@@ -43,9 +49,10 @@ def compile(
             ``item()`` gives a number that can be computed with and returned. Changes of Python's state by the function raise
             (what it only adds once, as to a cache, does not); changes of the state that it reads (flags, numbers, lists,
             attributes) lead to a new recording.
-        options: {"replay": False} runs the Python code on every call whatever it does; other options, ``dynamic`` and
-            ``mode`` are accepted for PyTorch programs: there is one way of compiling.
-        backend: "inductor" (the default) compiles; "eager" runs as it is.
+        options: {"replay": False} runs the Python code on every call whatever it does; other options and the arguments that
+            are not listed here are accepted for PyTorch programs: there is one way of compiling.
+        backend: "inductor" compiles; "eager" runs as it is; None is what ``compiler.set_default_backend`` chose, "inductor"
+            unless it was called.
         disable: return ``model`` as it is.
 
     Also a decorator, with or without arguments. Results equal those of eager mode to rounding.
@@ -65,6 +72,8 @@ def compile(
         raise RuntimeError(
             "Either mode or options can be specified, but both can't be specified at the same time."
         )
+    if backend is None:
+        backend = _default_backend[0]
     if isinstance(backend, str) and backend not in _BACKENDS:
         raise RuntimeError(f"Invalid backend: {backend!r}; known are {sorted(_BACKENDS)}")
     if model is None:
@@ -87,6 +96,24 @@ def compile(
     always_python = options is not None and options.get("replay") is False
     make = _Compilation(fullgraph, always_python)
     return make(model) if optimized is None else optimized(make)
+
+
+def set_default_backend(backend: str | Callable[..., Any] | None) -> None:
+    """Say what ``compile`` uses where no ``backend`` is given; None: "inductor" again.
+
+    Example:
+        >>> from rushlight.jit.compile import get_default_backend, set_default_backend
+        >>> set_default_backend("eager")
+        >>> get_default_backend()
+        'eager'
+        >>> set_default_backend(None)
+    """
+    _default_backend[0] = "inductor" if backend is None else backend
+
+
+def get_default_backend() -> str | Callable[..., Any]:
+    """What ``compile`` uses where no ``backend`` is given."""
+    return _default_backend[0]
 
 
 class _Compilation:

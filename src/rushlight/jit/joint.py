@@ -9,14 +9,14 @@ inputs of the other. A call then runs the first program and leaves one node in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
 
 from ..autograd.engine import run_backward
 from ..autograd.saved_tensors import HOOKS
-from ..core.device import CPU, device_of, empty_on, placed
+from ..core.device import CPU, device_of, empty_on, on_host, placed
 from ..core.grad_mode import GRAD_MODE
 from ..core.history import RELEASED, LeafNode, Node, OutputNode, UntrackedNode, versions_of
 from ..core.tensor import Tensor, make_tensor
@@ -26,6 +26,7 @@ from ..runtime.pending import Pending
 from ..runtime.programs import program_for
 from ..runtime.recording import span
 from ..runtime.tape_keys import CALL, CAST, CONST, INPUT, ITEM, VIEW, graph_of
+from .own_functions import NotPlain, PlainCode
 from .second_order import KeptHistory, NotKept, real_array
 from .static_tape import StaticTape, ValueNeeded, get_array, get_node, operands_of, with_all_results
 from .structures import tensors_in
@@ -46,9 +47,16 @@ class Root:
         self.index = index
 
 
-def record_backward(
-    tape: StaticTape, arguments: Sequence[Tensor], result: Any, first: int
-) -> Backward | None:
+class _Below:
+    """Stands for the history of result number ``index`` where it is a part of another result's."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def record_backward(tape: StaticTape, arguments: Sequence[Tensor], result: Any, first: int) -> Stages | None:
     """The backward half for ``result``, whose history is taken off; None if nothing of it can be differentiated.
 
     ``first``: the order of the first node that the call made. Raises ``NoJointGraph`` where the history leads to what is not
@@ -65,25 +73,96 @@ def record_backward(
         return None
     if HOOKS.get():
         raise NoJointGraph("hooks on saved tensors are in force")
-    outer = _outer_nodes([get_node(tensor) for tensor in roots], first)
+    _check_memory(roots)
+    nodes = [get_node(tensor) for tensor in roots]
+    outer = _outer_nodes(nodes, first)
     if outer is None:
         return None  # backward has been through it already
-    owners = [_owner(node, tape, arguments) for node in outer]
-    history: KeptHistory | str
+    owners = {node: _owner(node, tape, arguments) for node in outer}
+    seen_outside = {
+        id(get_array(tensor).buffer) for tensor in tensors_in(result) if type(get_array(tensor)) is Pending
+    }
+
+    def is_of_call(tensor: Tensor) -> bool:
+        array = get_array(tensor)
+        return type(array) is Pending and array.buffer.fresh and id(array.buffer) not in seen_outside
+
     try:
-        history = KeptHistory(tape, [get_node(tensor) for tensor in roots], outer, arguments, first)
-    except NotKept as reason:
-        history = str(reason)
-    return Backward(tape, roots, outer, owners, first, history)
+        own = PlainCode([node for node in _reached(nodes, first) if node.order >= first], is_of_call)
+    except NotPlain as reason:
+        raise NoJointGraph(f"Python runs in its backward pass: {reason}") from reason
+    stages: list[Backward] = []
+    below: dict[Node, _Below] = {}
+    for numbers in _levels(nodes, first):
+        of_stage = [nodes[number] for number in numbers]
+        ends = _outer_nodes(of_stage, first, below)
+        assert ends is not None
+        history: KeptHistory | str
+        try:
+            history = KeptHistory(tape, of_stage, ends, arguments, first)
+        except NotKept as reason:
+            if own.by_what_arrives:
+                raise NoJointGraph(str(reason)) from reason
+            history = str(reason)
+        stage = [roots[number] for number in numbers]
+        ways = [below[node] if node in below else owners[node] for node in ends]
+        stages.append(Backward(tape, numbers, stage, ends, ways, first, history, own, below))
+        below.update({nodes[number]: _Below(number) for number in numbers})
+    for number, tensor in enumerate(roots):
+        tensor._node = Root(number)  # type: ignore[assignment]  # the real one comes with every run
+        tensor._view = None  # what it was a view of has the history of the first half
+    return Stages(stages, own)
 
 
-def _outer_nodes(roots: Sequence[Node], first: int) -> list[Node] | None:
-    """The nodes from before the call that the history leads to; None if its saved values are gone."""
+def _check_memory(roots: Sequence[Tensor]) -> None:
+    """Raise ``NoJointGraph`` where a change of one result in place is a change of the history of another tensor."""
+    arrays = [get_array(tensor) for tensor in roots]
+    for number, array in enumerate(arrays):
+        if not array.buffer.fresh:
+            raise NoJointGraph("a result is a view of a tensor from outside")
+        for other in arrays[:number]:
+            if other.buffer is array.buffer and np.may_share_memory(other.memory, array.memory):
+                raise NoJointGraph("results are views of each other")
+
+
+def _levels(nodes: Sequence[Node], first: int) -> list[list[int]]:
+    """The results (by number) in groups, of which each comes after those that its history goes through. Results with nothing
+    in common are in groups of their own, since eager mode may go back from each without the others."""
+    if len(nodes) == 1:
+        return [[0]]
+    under = [_reached([node], first) - {node} for node in nodes]
+    waiting = list(range(len(nodes)))
+    levels: list[list[int]] = []
+    below: set[Node] = set()
+    while waiting:
+        level = [n for n in waiting if not any([nodes[other] in under[n] for other in waiting])]
+        groups: list[tuple[list[int], set[Node]]] = []
+        for number in level:
+            own = {
+                node
+                for node in _reached([nodes[number]], first, below)
+                if node.order >= first and node not in below and not isinstance(node, LeafNode)
+            }
+            joined = [group for group in groups if not own.isdisjoint(group[1])]
+            groups = [group for group in groups if group not in joined]
+            numbers = sorted([number, *[n for group, _ in joined for n in group]])
+            groups.append((numbers, own.union(*[reached for _, reached in joined])))
+        levels += [numbers for numbers, _ in groups]
+        below.update([nodes[number] for number in level])
+        waiting = [n for n in waiting if n not in level]
+    return levels
+
+
+def _outer_nodes(roots: Sequence[Node], first: int, below: Container[Node] = ()) -> list[Node] | None:
+    """The nodes from before the call that the history leads to, or of results ``below``; None if its saved values are gone."""
     outer: list[Node] = []
     seen = set(roots)
     stack = list(roots)
     while stack:
         node = stack.pop()
+        if node in below:
+            outer.append(node)
+            continue
         if node.saved is RELEASED:
             return None
         if isinstance(node, LeafNode) and getattr(node, "closed", False):
@@ -104,13 +183,13 @@ def _outer_nodes(roots: Sequence[Node], first: int) -> list[Node] | None:
     return outer
 
 
-def _reached(roots: Sequence[Node], first: int) -> set[Node]:
-    """The nodes that can be reached without going through one from before the call."""
+def _reached(roots: Sequence[Node], first: int, below: Container[Node] = ()) -> set[Node]:
+    """The nodes that can be reached without going through one from before the call, or of a result ``below``."""
     seen = set(roots)
     stack = list(roots)
     while stack:
         node = stack.pop()
-        if node.order >= first:
+        if node.order >= first and node not in below:
             new = [edge for edge in node.edges if edge is not None and edge not in seen]
             seen.update(new)
             stack += new
@@ -128,8 +207,43 @@ def _owner(node: Node, tape: StaticTape, arguments: Sequence[Tensor]) -> Any:
     raise NoJointGraph("the history leads to something that is not known")
 
 
+class _LastingNode(Node):
+    """Of a program in place of operations that keep nothing: backward may go through it any number of times."""
+
+    __slots__ = ()
+
+    def release(self) -> None:
+        """Let nothing go."""
+
+
+class Stages:
+    """The backward half: one program, or several where results have others in their history, as a loss has what the model
+    gave. So gradients stop at each result, for its hooks. ``saved``: nodes of the first half that are results for them."""
+
+    def __init__(self, stages: list[Backward], own: PlainCode) -> None:
+        self.stages = stages
+        self.codes = own.codes  # of the program, which ran; what these read is compared when gradients arrive
+        self.saved = [number for stage in stages for number in stage.saved]
+        # Why there is no history for gradients that are differentiated; None if there is.
+        self.not_kept = next((stage.history for stage in stages if isinstance(stage.history, str)), None)
+
+    def nodes(
+        self, tensors: Sequence[Tensor], saved: Sequence[Any], arrays: Sequence[Any]
+    ) -> dict[int, Node]:
+        """The histories of the results ``arrays`` of a call, by their numbers."""
+        found: dict[int, Node] = {}
+        start = 0
+        for stage in self.stages:
+            end = start + len(stage.saved)
+            made = stage.node(tensors, saved[start:end], [arrays[number] for number in stage.numbers], found)
+            found.update(zip(stage.numbers, made, strict=True))
+            start = end
+        return found
+
+
 class Backward:
-    """The second program, and how it hangs together with the first. ``saved``: nodes of the first that are results for it."""
+    """A program of the backward half, and how it hangs together with the first. ``numbers``: of the results; ``saved``:
+    nodes of the first that are results for it."""
 
     name = "compiled_function"
     grad_name: Final = "CompiledFunctionBackward"
@@ -137,13 +251,19 @@ class Backward:
     def __init__(
         self,
         tape: StaticTape,
+        numbers: list[int],
         roots: list[Tensor],
         outer: list[Node],
         owners: list[Any],
         first: int,
         history: KeptHistory | str,
+        own: PlainCode,
+        below: Container[Node],
     ) -> None:
-        """``history``: for gradients that are differentiated; or why there is none."""
+        """``history``: for gradients that are differentiated; or why there is none. ``own``: the program's code in it.
+        ``below``: the histories of results that it ends at."""
+        self.numbers = numbers
+        self._of_program = own
         self.owners = owners
         self.history = history
         self.types = [(get_array(tensor).shape, get_array(tensor).dtype) for tensor in roots]
@@ -155,7 +275,16 @@ class Backward:
         self._program: Any = None
         forward = len(tape.keys)
         half = _FirstHalf(tape)
-        reached = [_reached([get_node(tensor)], first) for tensor in roots]
+        passing = _passing(tape)
+        reached = [_reached([get_node(tensor)], first, below) for tensor in roots]
+        self._keeps_nothing = all(
+            [
+                node.saved is None and node.output is None and "packed_output" not in node.__dict__
+                for nodes in reached
+                for node in nodes
+                if node.order >= first and node not in below
+            ]
+        )
         # By which results' gradients each tensor from outside gets one.
         self._from = [{number for number, nodes in enumerate(reached) if node in nodes} for node in outer]
         try:
@@ -170,11 +299,10 @@ class Backward:
         if half.is_changed(tape):
             half.restore(tape)
             raise NoJointGraph("backward changes something in place")
-        self._cut(tape, forward, gradients)
+        self._cut(tape, forward, gradients, passing)
         self._own = len(self.sources)  # those that the second program reads
         if not isinstance(history, str):
-            replaced = {id(buffer.root) for buffer in tape.changed}
-            history.cut(tape, self.sources, self.saved, replaced)
+            history.cut(tape, self.sources, self.saved, passing)
         # What is read again in backward is checked for changes in between, where a tensor is known to hold it.
         by_root = {id(root): array for root, array in _roots(tape)}
         holders = {id(array): tensor for tensor, array in tape.states.values()}
@@ -182,9 +310,6 @@ class Backward:
             holders.get(id(by_root.get(id(where)))) if kind == "array" else None
             for kind, where in self.sources
         ]
-        for number, tensor in enumerate(roots):
-            tensor._node = Root(number)  # type: ignore[assignment]  # the real one comes with every run
-            tensor._view = None  # what it was a view of has the history of the first half
         half.restore(tape)
 
     @staticmethod
@@ -197,6 +322,9 @@ class Backward:
             tape.argument_arrays[id(stand_in)] = -1 - number
             weights.append(make_tensor(cast(Any, tape.wrap(stand_in))))
         hooked = [node for node in outer if node.special]
+        edges = [(node, node.edges) for node in outer]
+        for node in outer:
+            node.edges = ()  # gradients end here, also where one of these is in the history of another
         for node in hooked:  # their hooks run when gradients arrive, not now
             node.special = False
         try:
@@ -211,12 +339,13 @@ class Backward:
         finally:
             for node in hooked:
                 node.special = True
+            for node, own in edges:
+                node.edges = own
         return [None if gradient is None else tape.read(gradient._array) for gradient in found]
 
-    def _cut(self, tape: StaticTape, forward: int, gradients: list[int | None]) -> None:
-        """A graph of its own from the nodes after the first ``forward`` ones."""
+    def _cut(self, tape: StaticTape, forward: int, gradients: list[int | None], passing: set[int]) -> None:
+        """A graph of its own from the nodes after the first ``forward`` ones. ``passing``: see there."""
         keys, types = tape.keys, tape.types
-        replaced = {id(buffer.root) for buffer in tape.changed}
         number_of: dict[int, int] = {}
 
         def add(old: int, key: Any) -> int:
@@ -243,7 +372,7 @@ class Backward:
                 root = tape.inputs[key[1]]
                 if kind_of == "argument" and where[0] < 0:
                     return add_input(old, ("gradient", -1 - where[0]))
-                if id(root) not in replaced:
+                if id(root) not in passing:
                     if kind_of == "argument":
                         return add_input(old, ("argument", where))
                     return add_input(old, ("array", root))
@@ -273,9 +402,16 @@ class Backward:
 
     # --- every run --------------------------------------------------------------------------------------------------
 
-    def node(self, tensors: Sequence[Tensor], saved: Sequence[Any], arrays: Sequence[Any]) -> list[Node]:
-        """The histories of the results ``arrays`` of a call."""
-        edges = tuple([tensors[o]._node if type(o) is int else o._node for o in self.owners])
+    def node(
+        self, tensors: Sequence[Tensor], saved: Sequence[Any], arrays: Sequence[Any], below: dict[int, Node]
+    ) -> list[Node]:
+        """The histories of the results ``arrays`` of a call. ``below``: those that are made already, by number."""
+        edges = tuple(
+            [
+                tensors[o]._node if type(o) is int else below[o.index] if type(o) is _Below else o._node
+                for o in self.owners
+            ]
+        )
         kept: list[Any] = []
         for (kind, where), state in zip(self.sources, self._states, strict=True):
             if kind == "saved":
@@ -285,7 +421,8 @@ class Backward:
             else:
                 kept.append(state)
         values = tuple(kept)
-        node = Node(self, edges, arrays[0], values, None, None, versions_of(values))
+        node_class = _LastingNode if self._keeps_nothing else Node
+        node = node_class(self, edges, arrays[0], values, None, None, versions_of(values))
         if len(arrays) == 1:
             return [node]
         node.outputs = tuple([(array.shape, array.dtype) for array in arrays])
@@ -296,8 +433,12 @@ class Backward:
         kept = node.unpack()
         gradients = gradient if type(gradient) is list else [gradient]
         again = GRAD_MODE.get()
-        if again or any([given is not None and type(given._array) is Batched for given in gradients]):
-            history = self.history
+        history = self.history
+        arrived = {index for index, given in enumerate(gradients) if given is not None}
+        of_all = len(arrived) == len(gradients)
+        in_python = not (of_all or isinstance(history, str)) and self._of_program.by_what_arrives
+        in_python = in_python or not self._of_program.holds()
+        if again or in_python or any([g is not None and type(g._array) is Batched for g in gradients]):
             if isinstance(history, str):
                 raise RuntimeError(
                     "compile: the backward pass of this compiled function is a program, which can't be differentiated again "
@@ -305,7 +446,6 @@ class Backward:
                     'gradients itself, or compile with options={"replay": False} and without fullgraph=True'
                 )
             return history.gradients(gradients, node, self.sources, kept, again)
-        arrived = {index for index, given in enumerate(gradients) if given is not None}
         inputs = []
         for (kind, where), value in zip(self.sources[: self._own], kept, strict=False):
             if kind == "gradient":
@@ -321,6 +461,15 @@ class Backward:
                 inputs.append(where)
         outputs = [empty_on(where, shape, dtype) for where, (shape, dtype) in self._results]
         self._program_for(inputs, outputs).run(inputs, outputs)
+        if not of_all and any([_has_nan(array) for array in outputs]):
+            # Zeros stand for the gradients that did not arrive: times infinity, they make what eager mode never computes.
+            if isinstance(history, str):
+                raise RuntimeError(
+                    "compile: the gradients of some of this compiled function's results are NaN where others have none, and "
+                    f"whether that follows from these alone can't be told, because {history}; compile without fullgraph=True "
+                    'and with options={"replay": False}'
+                )
+            return history.gradients(gradients, node, self.sources, kept, again)
         made = iter(outputs)
         found = [None if number is None else make_tensor(next(made)) for number in self._gradients]
         return tuple([g if arrived & from_ else None for g, from_ in zip(found, self._from, strict=True)])
@@ -348,6 +497,15 @@ def _gradient(given: Any, shape: Any, dtype: Any, where: Any) -> Any:
     return array.reshape(shape)
 
 
+def _has_nan(array: Any) -> bool:
+    return array.dtype.kind in "fcV" and bool(np.isnan(on_host(array).sum(dtype=_wide(array.dtype))))
+
+
+def _wide(dtype: Any) -> Any:
+    """What the elements are added up in, so that the sum of a few large ones is not infinite."""
+    return np.complex128 if dtype.kind == "c" else np.float32 if dtype.itemsize < 4 else dtype
+
+
 def _needed(keys: list[Any], wanted: Sequence[int], forward: int) -> set[int]:
     """The nodes after the first ``forward`` ones that ``wanted`` are computed from, and those with effects."""
     effects = [
@@ -361,6 +519,21 @@ def _needed(keys: list[Any], wanted: Sequence[int], forward: int) -> set[int]:
             needed.add(number)
             stack += operands_of(keys[number])
     return {number for number in with_all_results(keys, needed) if number >= forward}
+
+
+def _passing(tape: StaticTape) -> set[int]:
+    """The ids of memory from outside whose content in this call may be wanted when it is gone: what the call changes, and what
+    it has copied, since a copy is a name for the same node of the tape."""
+    inputs = set()
+    for buffer in _buffers_of(tape):
+        node = buffer.node
+        while node >= 0 and tape.keys[node][0] is VIEW:
+            node = tape.keys[node][1]
+        if node >= 0 and tape.keys[node][0] is INPUT:
+            root = tape.inputs[tape.keys[node][1]]
+            if root is not buffer.root:
+                inputs.add(id(root))
+    return inputs.union([id(buffer.root) for buffer in tape.changed])
 
 
 def _roots(tape: StaticTape) -> list[tuple[Any, Any]]:

@@ -78,6 +78,10 @@ def _is_of_tensors(value: Any) -> bool:
     return value is None or isinstance(value, Tensor)
 
 
+def _are_of_tensors(now: Any, before: Any) -> bool:
+    return _is_of_tensors(now) and _is_of_tensors(before)
+
+
 class PythonState:
     """A snapshot. ``changed()`` names the first difference from now, or None.
 
@@ -345,22 +349,21 @@ class PythonState:
             if not _same(now, value):
                 # A number may say what was made in this call: a flag, the length that a cache has now.
                 settled = value is None or (type(value) in PLAIN and type(now) in PLAIN)
-                yield name, settled, _is_of_tensors(now) and _is_of_tensors(value)
+                yield name, settled, _are_of_tensors(now, value)
         for cell, value, name in self.cells:
             try:
                 now = cell.cell_contents
             except ValueError:
                 now = _MISSING
             if not _same(now, value):
-                yield name, value is None, _is_of_tensors(now) and _is_of_tensors(value)
+                yield name, value is None, _are_of_tensors(now, value)
         for values, content, name in self.lists:
             if len(values) != len(content):
                 grown = len(values) > len(content) and isinstance(values, Length)
-                kept = type(values) is list and _is_of_tensors(values) and _is_of_tensors(content)
-                yield name, grown and all(map(_same, values, content)), kept
+                settled = grown and all(map(_same, values, content))
+                yield name, settled, type(values) is list and _are_of_tensors(values, content)
             elif not all(map(_same, values, content)):
-                kept = type(values) is list and _is_of_tensors(values) and _is_of_tensors(content)
-                yield name, False, kept
+                yield name, False, type(values) is list and _are_of_tensors(values, content)
         for value, kind, name in self.classes:
             if type(value) is not kind:
                 yield name, False, False
@@ -428,7 +431,7 @@ class PythonState:
                 self._entry(space, global_name, f"the global {global_name}", depth + 1)
             else:
                 self._absent(space, global_name)
-        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+        for value in (*(function.__defaults__ or ()), function.__kwdefaults__):
             self._visit(value, f"a default of {function.__name__}", depth + 1)
 
     def _visit(self, value: Any, name: str, depth: int) -> None:

@@ -33,8 +33,8 @@ from .structures import leaves, same_leaves
 from .witness import Witness
 
 ndarray = np.ndarray
-# Calls of one kind in a row that recorded the same program, before it is watched.
-CALM: Final = 3
+# Calls of one kind in a row that recorded the same program as the one before, until one is watched.
+CALM: Final = 2
 _MOST_CALM: Final = 1 << 12
 _MOST_KINDS: Final = 64
 
@@ -42,13 +42,14 @@ _MOST_KINDS: Final = 64
 class _Kind:
     """What is known of the calls with one signature."""
 
-    __slots__ = ("calm", "last", "needed", "never", "programs", "witness")
+    __slots__ = ("calm", "last", "needed", "never", "programs", "state", "witness")
 
     def __init__(self) -> None:
         self.calm = 0
         self.needed = CALM
         self.last: Any = None  # the program of the last recording
         self.witness: Witness | None = None
+        self.state: PythonState | None = None  # all that the code reads, as the second watched call left it
         self.programs: list[StaticProgram] = []
         self.never = False
 
@@ -98,13 +99,20 @@ class Replay:
                         return program.run(tensors)
             # The state has changed. If it does so often, recording again and again would cost more than it brings.
             kind.needed = min(2 * kind.needed, _MOST_CALM)
-            kind.calm, kind.witness = 0, None
+            kind.calm, kind.witness, kind.state = 0, None, None
             if len(kind.programs) == VARIANTS:
                 kind.programs.clear()
         elif kind.never:
             return self.run_recorded(args, kwargs)[0]
-        if kind.witness is not None and (done := self._attempt(kind, tensors, args, kwargs)) is not None:
-            return done[0]
+        if kind.state is not None:
+            # Like the call before in all that it reads, so what it does in Python is known to leave nothing behind: it
+            # may be tried, and done again in another way.
+            if kind.state.changed() is not None:
+                kind.calm, kind.witness, kind.state = 0, None, None
+            elif (done := self._attempt(kind, tensors, args, kwargs)) is not None:
+                return done[0]
+        elif kind.witness is not None:
+            return self._watched(kind, args, kwargs)
         if kind.calm >= kind.needed and not kind.never:
             return self._watched(kind, args, kwargs)
         result, program = self.run_recorded(args, kwargs)
@@ -122,10 +130,12 @@ class Replay:
             return True
 
     def _watched(self, kind: _Kind, args: Any, kwargs: Any) -> Any:
-        """A recorded call with a witness."""
+        """A recorded call with a witness. There are two of these: the second one knows before it what the code reads, and
+        whether it changes that."""
         arguments = (args, kwargs)
         randomness, before = python_randomness(), leaves(arguments)
-        state = PythonState(self.function, (args, kwargs))
+        first, kind.witness = kind.witness, None
+        state = self._state(first, args, kwargs)
         with Witness() as witness:
             result, _ = self.run_recorded(args, kwargs)
         kind.calm = 0
@@ -136,26 +146,36 @@ class Replay:
             reason = f"{changed} is changed"
         if reason is None and not same_leaves(before, leaves(arguments)):
             reason = "an argument that is no tensor is changed"
-        if reason is None:
+        if reason is None and first is None:
             state.note(witness.contexts, witness.not_found)
             state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
             reason = state.incomplete
-        if reason is None:
+        if reason is None and first is None:
             kind.witness = witness
-        elif witness.blind:  # until nobody watches any more
+        elif reason is None and set(witness.codes) <= set(first.codes if first is not None else ()):
+            kind.witness, kind.state = witness, state
+        elif (
+            reason is None or witness.blind
+        ):  # other code ran; or somebody watches: until nobody does any more
             kind.needed = min(2 * kind.needed, _MOST_CALM)
         else:
             self.reason = reason
             self.kinds.clear()
         return result
 
+    def _state(self, witness: Witness | None, args: Any, kwargs: Any) -> PythonState:
+        """What the code that a call ran reads of Python's state, as it is now."""
+        state = PythonState(self.function, (args, kwargs))
+        if witness is not None:
+            state.note(witness.contexts, witness.not_found)
+            state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
+        return state
+
     def _attempt(self, kind: _Kind, tensors: list[Tensor], args: Any, kwargs: Any) -> tuple[Any] | None:
         """The call recorded as a static graph, and its result; None, with everything as it was, if it can't be one."""
-        witness, kind.witness, kind.calm = kind.witness, None, 0
+        witness, kind.witness, kind.state, kind.calm = kind.witness, None, None, 0
         assert witness is not None
-        state = PythonState(self.function, (args, kwargs))
-        state.note(witness.contexts, witness.not_found)
-        state.extend(witness.codes, witness.library, witness.names, before_the_call=True)
+        state = self._state(witness, args, kwargs)
         known = [reference() for reference in list(self.met.values())]
         gradients = [(t, t._grad) for t in (*tensors, *state.tensors, *known) if t is not None]
         tape, again = StaticTape(), Witness()
@@ -174,6 +194,7 @@ class Replay:
             kind.never = not kind.programs
             return None
         finished = program.first_run()
+        ran = set(again.codes) - (set() if call.backward is None else call.backward.codes)
         if (
             call.changed is not None
             or program.stored
@@ -182,7 +203,7 @@ class Replay:
             or state.incomplete is not None
         ):
             kind.never = True
-        elif set(again.codes) <= set(witness.codes):  # else there is state that was not taken down
+        elif ran <= set(witness.codes):  # else there is state that was not taken down
             kind.programs.insert(0, program)
         return (finished,)
 

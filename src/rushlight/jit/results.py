@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ..core.device import part_of
+from ..core.grad_mode import INFERENCE_MODE
+from ..core.storage import InferenceStorage, Storage
 from ..core.tensor import Tensor, init_fields, make_tensor, storage_of
 from ..runtime.pending import Pending, address
 from ..runtime.recording import span
@@ -26,7 +28,13 @@ _LASTING: Final = (
     int, float, bool, str, bytes, complex, type(None), type, slice, range, type(Ellipsis), np.dtype, np.generic,
     type(sys), type(len),
 )  # fmt: skip
-_MADE_AGAIN: Final = ("tensor", "view", "part", "constant")  # templates of tensors that every call makes
+_MADE_AGAIN: Final = (
+    "tensor",
+    "shared",
+    "view",
+    "part",
+    "constant",
+)  # templates of tensors that every call makes
 _BASES: Final = (dict, OrderedDict, list, tuple, object)
 _MADE_BY_PYTHON: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -118,20 +126,25 @@ class Template:
         self,
         number_of: dict[int, int],
         arguments: dict[int, int],
+        storages: Sequence[Storage],
         memory: dict[int, tuple[int, bool]],
         states: Container[int],
         gradients: dict[int, Any],
         state: Any,
     ) -> None:
         """By the id of a root: the ``number_of`` the output, or the argument whose ``memory`` it is. ``arguments``: their
-        numbers by id; ``states``: the ids of other tensors from before the call; ``gradients``: by id, whose they are (a
-        tensor, or an argument's number)."""
+        numbers by id, with their ``storages``; ``states``: the ids of other tensors from before the call; ``gradients``: by
+        id, whose they are (a tensor, or an argument's number)."""
         self.number_of, self.arguments, self.memory, self.state = number_of, arguments, memory, state
+        self.storages = storages
         self.states, self.gradients = states, gradients
         self.not_again: str | None = None
         self.known: dict[int, Any] = {}  # by id: tensors and containers may be there more than once
         self.keep: list[Any] = []
         self._open: set[int] = set()  # containers that are being looked at
+        # Whether results are parts of each other's memory by way of a tensor that is none, or made in inference mode alone.
+        self.needs_python = False
+        self._with_memory: dict[int, Tensor] = {}  # by the number of an output: the first tensor in it
 
     def of(self, value: Any) -> Any:
         """The template of ``value``."""
@@ -194,15 +207,30 @@ class Template:
         if id(value) in self.gradients and id(value) not in self.states:
             return ("gradient", self.gradients[id(value)])
         array = get_array(value)
+        if isinstance(value._storage, InferenceStorage) and not INFERENCE_MODE.get():
+            self.needs_python = True
         if type(array) is Pending and id(array.buffer.root) in self.number_of:
             number = self.number_of[id(array.buffer.root)]
             root, real = array.buffer.root, array.memory
-            if real is root:
-                return ("tensor", number, None, value._node)
-            where: Any = (real.shape, real.strides, address(real) - address(root), real.dtype)
-            return ("tensor", number, where, value._node)
+            where = None if real is root else _place_in_root(array)
+            first = self._with_memory.setdefault(number, value)
+            if first is value or value._storage is not storage_of(first):  # `.data` has one of its own
+                return ("tensor", number, where, value._node)
+            # Several results in one memory have one storage, where changes in place are counted.
+            if self.known.get(id(first)) is None:
+                self.not_again = "it returns a tensor that has a view of itself as an attribute"
+            view = self._view(value)
+            if (
+                view is None
+                and value._view is not None
+                and np.may_share_memory(real, get_array(first).memory)
+            ):
+                self.needs_python = True
+            return ("shared", number, where, value._node, self.known.get(id(first)), view)
         if type(array) is Pending and id(array.buffer.root) in self.memory:
-            return ("view", *self.memory[id(array.buffer.root)], _place_in_root(array), value._node)
+            number, spans = self.memory[id(array.buffer.root)]
+            shares = value._storage is self.storages[number]
+            return ("view", number, spans, _place_in_root(array), value._node, shares, self._view(value))
         if id(value) in self.states:
             return ("same", value)
         if type(array) is ndarray:  # made of Python's numbers
@@ -211,6 +239,19 @@ class Template:
             place = _place_in_root(array)
             return ("part", array.buffer.root, place, value._node, value._storage, value._view)
         return ("same", value)
+
+    def _view(self, value: Tensor) -> Any:
+        """What a result is a view of: (where that is to be found, its number there or how it is made, the operation)."""
+        if value._view is None:
+            return None
+        base, record, attrs = value._view
+        if id(base) in self.arguments:
+            return ("arguments", self.arguments[id(base)], record, attrs)
+        if id(base) in self.known:
+            return ("made", self.known[id(base)], record, attrs)
+        if id(value._base) in self.arguments and id(base) not in self.states:
+            return ("between", self._tensor(base), record, attrs)
+        return None
 
 
 def _place_in_root(array: Any) -> tuple[Any, ...]:
@@ -236,11 +277,19 @@ def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[An
             array = part_of(array, *part)
         result = make_tensor(array, node)
     elif kind == "view":
-        _, number, spans, where, node = template
+        _, number, spans, where, node, shares, view = template
         argument = tensors[number]
         root = span(argument._array) if spans else argument._array
         result = make_tensor(part_of(root, *where), node)
-        result._storage = storage_of(argument)
+        if shares:
+            result._storage = storage_of(argument)
+        _become_view(result, view, tensors, made)
+    elif kind == "shared":
+        _, number, where, node, first, view = template
+        array = roots[number]
+        result = make_tensor(array if where is None else part_of(array, *where), node)
+        result._storage = storage_of(made[first])
+        _become_view(result, view, tensors, made)
     elif kind == "gradient":
         owner = template[1]
         result = (tensors[owner] if type(owner) is int else owner)._grad
@@ -250,9 +299,11 @@ def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[An
         _, root, where, node, storage, view = template
         result = make_tensor(part_of(root, *where), node)
         result._storage, result._view = storage, view
+        if view is not None:
+            storage.add_view(result)
     elif kind == "dressed":
         _, plain, of, attributes = template
-        result = filled(plain, roots, tensors, [])
+        result = filled(plain, roots, tensors, list(made))
         if of is not Tensor:
             bare, result = result, object.__new__(of)
             init_fields(result, bare._array, bare._node)
@@ -270,6 +321,17 @@ def filled(template: Any, roots: list[Any], tensors: list[Tensor], made: list[An
         result = _object(template, roots, tensors, made)
     made.append(result)
     return result
+
+
+def _become_view(result: Tensor, view: Any, tensors: list[Tensor], made: list[Any]) -> None:
+    if view is not None:
+        place, what, record, attrs = view
+        if place == "between":
+            base = filled(what, [], tensors, list(made))
+        else:
+            base = (tensors if place == "arguments" else made)[what]
+        result._view = (base, record, attrs)
+        storage_of(result).add_view(result)
 
 
 def _object(template: Any, roots: list[Any], tensors: list[Tensor], made: list[Any]) -> Any:

@@ -35,7 +35,8 @@ class set_stance:
     program yet (by shapes, dtypes and the values of numbers) runs eagerly, or raises ``RuntimeError``. Other options are
     accepted and without effect.
 
-    Raises ``RuntimeError`` for a stance that PyTorch does not know, and ``AssertionError`` inside of a compiled function.
+    Raises ``RuntimeError`` for a stance that PyTorch does not know, and for a ``force_backend`` with another than "default";
+    ``AssertionError`` inside of a compiled function.
 
     Example:
         >>> import rushlight as torch
@@ -58,17 +59,14 @@ class set_stance:
     ) -> None:
         if stance not in _KNOWN:
             raise RuntimeError(f"set_stance: invalid stance {stance!r}; allowed are {', '.join(_KNOWN)}")
-        self._stance = stance
-        self._before = IN_FORCE[0]
-        self._take()
-
-    def _take(self) -> None:
+        if force_backend is not None and stance != "default":
+            raise RuntimeError("non-default stance cannot have force_backend set")
         if getattr(ACTIVE, "tape", None) is not None or getattr(ACTIVE, "light", False):
             raise AssertionError(
                 "set_stance: called inside of a compiled function; call it, or what is decorated with it, outside"
             )
-        self._before = IN_FORCE[0]
-        IN_FORCE[0] = None if self._stance in _COMPILING else self._stance
+        self._stance, self._before = stance, IN_FORCE[0]
+        self.__enter__()
 
     def __call__(self, fn: Callable[..., T]) -> Callable[..., T]:
         IN_FORCE[0] = self._before  # as a decorator it is in force in the function only
@@ -81,7 +79,7 @@ class set_stance:
         return with_stance
 
     def __enter__(self) -> None:
-        return None
+        IN_FORCE[0] = None if self._stance in _COMPILING else self._stance
 
     def __exit__(self, *exception: object) -> None:
         IN_FORCE[0] = self._before

@@ -23,6 +23,7 @@ from .witness import Witness
 
 VARIANTS: Final = 16  # recordings kept for one signature
 _RESTARTS: Final = 3  # recordings in a row that leave something behind
+_MISSES: Final = 16  # recordings of a signature in a row of which none fitted the next call
 _MOST_CODE: Final = 10_000
 _MOST_KEYS: Final = 256  # signatures: objects among the arguments are part of them
 
@@ -41,6 +42,7 @@ class Static:
         self.use_recorded: set[Any] = set()
         self._lock = threading.RLock()
         self._restarts = 0
+        self._missed: dict[Any, int] = {}  # by signature: recordings since one of them fitted a call
         self._guarded: dict[Any, int] = {}  # by signature: recordings that depend on values of state
         self._again: Any = None  # the signature of the last recording
         # What calls have run, see ``PythonState.extend``.
@@ -55,6 +57,8 @@ class Static:
         with self._lock:
             for program in self.variants.get(key, ()):
                 if program.is_valid(tensors):
+                    if self._missed:
+                        self._missed.clear()
                     return program.run(tensors)
             if key in self.use_recorded:
                 return self.recorded(*args, **kwargs)
@@ -102,9 +106,8 @@ class Static:
                 "fullgraph=True."
             )
         if call.changed is not None and not call.filled_only:
-            if (
-                state.keeps_tensors_only()
-            ):  # say a layer that remembers its last attention: Python runs for that
+            if state.keeps_tensors_only():
+                # Say a layer that remembers its last attention: Python runs for that.
                 self.use_recorded.add(key)
                 return finished
             raise RuntimeError(
@@ -126,6 +129,12 @@ class Static:
         elif state.extent() == known or self._again == key:
             self._restarts = 0
             self.add(key, [program])
+            # What it reads is something else at every call (an optimizer's step alone: gradients that are new each time; a
+            # number that counts): to record would cost a compilation each time, so Python runs.
+            # (A value that is another each time is refused in the end, see ``value_guards``.)
+            missed = self._missed[key] = self._missed.get(key, 0) + (not tape.guards)
+            if missed > _MISSES:
+                self.use_recorded.add(key)
         # else this call may have changed what is known of only now: the next one is recorded again
         self._again = key
         return finished

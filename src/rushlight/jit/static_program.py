@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,17 +16,41 @@ import numpy as np
 
 from ..core.device import device_of, empty_on, part_of
 from ..core.history import RELEASED, LeafNode, Node
-from ..core.tensor import Tensor, make_tensor
+from ..core.tensor import Tensor, make_tensor, storage_of
 from ..runtime.pending import Pending, address
 from ..runtime.recording import span
 from ..runtime.tape_keys import graph_of
-from .joint import Backward, Root
+from .joint import Root, Stages
 from .python_state import PythonState
 from .results import Template, filled, resolved, tensors_of
 from .static_tape import StaticTape, get_array
 
 ndarray = np.ndarray
 getrefcount: Any = getattr(sys, "getrefcount", None)
+
+
+class Marks:
+    """What a tensor from before a call had that is not in its memory."""
+
+    __slots__ = ("gradient", "hooks", "node", "tensor")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.gradient = tensor._grad
+        self.node = tensor._node
+        self.hooks = _hooks_of(tensor._node)
+
+    def has_same_history(self) -> bool:
+        """Whether it can be differentiated as then."""
+        return self.tensor._node is self.node and _hooks_of(self.node) == self.hooks
+
+
+def _hooks_of(node: Any) -> Any:
+    if node is None or not node.special:
+        return ()
+    return [
+        tuple(hooks or ()) for hooks in (node.pre_hooks, node.node_pre_hooks, node.post_hooks)
+    ], node.retain_into
 
 
 class StaticProgram:
@@ -39,11 +63,13 @@ class StaticProgram:
         tensors: list[Tensor],
         result: Any,
         first: int,
-        backward: Backward | None = None,
+        backward: Stages | None = None,
         ran_backward: bool = True,
+        before: Sequence[Marks] = (),
     ) -> None:
         """``first``: the order of the first node of history that the call made. ``ran_backward``: whether the engine may have
-        been at work in the call."""
+        been at work in the call. ``before``: of the arguments and of what the state knows."""
+        self._before = before
         self._first = first
         self._ran_backward = ran_backward
         self.backward = backward
@@ -55,6 +81,9 @@ class StaticProgram:
         self.histories = [
             (t, tape.histories[id(t)]) for t, _ in tape.states.values() if id(t) not in arguments
         ]
+        met = {id(tensor) for tensor, _ in tape.states.values()}.union(arguments)
+        # Of those that it only knows, whether they need gradients may have been asked.
+        self.needing = [(t, t._node is None) for t in state.tensors if id(t) not in met]
         self.states = [(t, array) for t, array in tape.states.values() if id(t) not in arguments]
         # Arguments that the function knows from elsewhere too: the recording is for these very tensors.
         self.identical = [(arguments[id(t)], t) for t in state.tensors if id(t) in arguments]
@@ -64,6 +93,8 @@ class StaticProgram:
         self._known = frozenset(own.keys() - arguments.keys()) if tensors else frozenset()
         state.met([t for t, _ in tape.states.values()])
         self.layouts = [get_array(tensor).strides for tensor in tensors]
+        # Which arguments are parts of each other's memory, where some are: changing one in place may have been an error.
+        self._overlaps = _overlaps([get_array(tensor) for tensor in tensors])
         self.stored = False  # whether it left new tensors outside, other than gradients
         self.history_goes_on = False  # whether a result can be differentiated further
         self.gradients: list[tuple[Tensor, Tensor, int]] = []  # owner, its gradient, the output that it holds
@@ -127,7 +158,7 @@ class StaticProgram:
             if type(_history(tensor)) is Root
         }
         arrays = [results[index]._array for index in range(len(results))]
-        nodes = self.backward.node(tensors, roots[self._saved_from :], arrays)
+        nodes = self.backward.nodes(tensors, roots[self._saved_from :], arrays)
         for index, tensor in results.items():
             tensor._node = nodes[index]
 
@@ -162,7 +193,7 @@ class StaticProgram:
                 tensor._view is not None
                 and tensor._node is None
                 and id(tensor) not in arguments
-                and id(tensor._view[0]) not in (*returned_ids, *arguments, *tape.states)
+                and id(tensor._base) not in (*returned_ids, *arguments, *tape.states)
             ):
                 tensor._view = None
         gradients = {
@@ -202,6 +233,7 @@ class StaticProgram:
                 self.kept[number] = None
                 make = np.empty if type(root) is ndarray else partial(empty_on, device_of(root))
                 self.new.append((number, make, root.shape, root.dtype))
+        self._bind_marks(tensors)
         # The memory of arguments, by id: its number, and whether it is more than the array itself.
         memory = {
             root: (tape.argument_arrays[id(array)], id(array) != root)
@@ -211,14 +243,45 @@ class StaticProgram:
         numbers = {id(root): n for n, root in enumerate(roots)}
         states = {*tape.states, *map(id, self.state.tensors)}
         owners = {key: arguments.get(id(owner), owner) for key, owner in gradients.items()}
-        maker = Template(numbers, arguments, memory, states, owners, self.state)
+        storages = [storage_of(tensor) for tensor in tensors]
+        maker = Template(numbers, arguments, storages, memory, states, owners, self.state)
         self.template = maker.of(result)
         self.not_again = maker.not_again
-        self.changed = [
+        self.history_goes_on = self.history_goes_on or maker.needs_python
+        changed_storages = [
             (storage, storage.version - before)
             for storage, before in tape.versions.values()
             if storage.version != before
         ]
+        of_argument = {id(tensor._storage): number for number, tensor in enumerate(tensors)}
+        self.changed = [(of, steps) for of, steps in changed_storages if id(of) not in of_argument]
+        # (Who changed what of them, and where, is the same in every run.)
+        self.changed_arguments = [
+            (of_argument[id(of)], steps, getattr(of, "changed_by", ""), getattr(of, "changed_at", None))
+            for of, steps in changed_storages
+            if id(of) in of_argument
+        ]
+
+    def _bind_marks(self, tensors: list[Tensor]) -> None:
+        """What the call has done to gradients and histories of tensors from before it."""
+        self.without_gradient: list[
+            Any
+        ] = []  # tensors, or the numbers of arguments, that have none afterwards
+        given = [id(owner) for owner, _, _ in self.gradients]
+        given += [id(tensors[number]) for number, _ in self.argument_gradients]
+        for marks in self._before:
+            tensor = marks.tensor
+            if not marks.has_same_history():
+                self.history_goes_on = True
+            if tensor._grad is marks.gradient:
+                continue
+            if tensor._grad is None:
+                self.without_gradient.append(self._arguments.get(id(tensor), tensor))
+            elif id(tensor) not in given:
+                self.history_goes_on = (
+                    True  # it is another tensor now, which was there before or has several owners
+                )
+        del self._before
 
     # --- every run --------------------------------------------------------------------------------------------------
 
@@ -228,6 +291,8 @@ class StaticProgram:
         if check is None:
             check = self._check = compiled_check(self._tests)
         if self._writes and self._shares_what_changes(tensors):
+            return False
+        if self._overlaps and _overlaps([tensor._array for tensor in tensors]) != self._overlaps:
             return False
         if not self._known.isdisjoint(map(id, tensors)):
             return False
@@ -262,6 +327,8 @@ class StaticProgram:
             tests.append(f"{named(tensor)}._node is {named(node)}")
             if isinstance(node, LeafNode):
                 tests.append(f"not {named(node)}.special")
+        for tensor, has_none in self.needing:
+            tests.append(f"{named(tensor)}._node is {'' if has_none else 'not '}None")
         for number, strides in enumerate(self.layouts):
             tests.append(f"tensors[{number}]._array.strides == {strides!r}")
         tests += [f"tensors[{number}] is {named(tensor)}" for number, tensor in self.identical]
@@ -273,6 +340,9 @@ class StaticProgram:
                 return False
         for tensor, node in self.histories:
             if tensor._node is not node or (isinstance(node, LeafNode) and node.special):
+                return False
+        for tensor, has_none in self.needing:
+            if (tensor._node is None) is not has_none:
                 return False
         for tensor, strides in zip(tensors, self.layouts, strict=True):
             if tensor._array.strides != strides:
@@ -288,6 +358,10 @@ class StaticProgram:
         for n, number, spans in self.from_arguments:
             array = tensors[number]._array
             inputs[n] = span(array) if spans else array
+        for number, steps, operation, site in self.changed_arguments:
+            storage = storage_of(tensors[number])
+            storage.changed_by, storage.changed_at = operation, site
+            storage.version += steps
         for index in range(len(self.gradients)):
             if self.sees_gradient(index) > _UNSEEN:
                 self._renew_gradient(index)
@@ -297,6 +371,8 @@ class StaticProgram:
         self.program.run(inputs, roots)
         for storage, steps in self.changed:
             storage.version += steps
+        for owner in self.without_gradient:
+            (tensors[owner] if type(owner) is int else owner)._grad = None
         for tensor, gradient, _ in self.gradients:
             tensor._grad = gradient
         for number, output in self.argument_gradients:
@@ -351,6 +427,18 @@ def memory_owner(array: Any) -> Any:
     while (base := getattr(array, "base", None)) is not None:
         array = base
     return array
+
+
+def _overlaps(arrays: Sequence[Any]) -> list[tuple[int, int]]:
+    real = [array.memory if type(array) is Pending else array for array in arrays]
+    return [
+        (n, other)
+        for n, array in enumerate(real)
+        for other in range(n)
+        if array is not (before := real[other])
+        and (array.base is not None or before.base is not None)
+        and overlap(array, before)
+    ]
 
 
 def overlap(one: Any, other: Any) -> bool:

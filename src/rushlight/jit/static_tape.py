@@ -51,9 +51,8 @@ class ValueNeeded(RuntimeError):
 class StaticTape(Tape):
     """See the module. ``sources`` says for each input of the graph where its array comes from at every run."""
 
-    may_look_at_values = (
-        True  # whether checks of values may try to; a graph that the program asked for has none
-    )
+    # Whether checks of values may try to; a graph that the program asked for has none.
+    may_look_at_values = True
 
     def __init__(self) -> None:
         super().__init__(_never)

@@ -80,7 +80,7 @@ _OUTSIDE: Final = frozenset(("time", "io", "_io", "posix", "nt", "_socket", "_ra
 _COMPILER: Final = LIBRARY + "compiler"
 _PROFILER: Final = LIBRARY + "profiler"
 # Of the library: what has an effect beside tensors, by name; and the packages whose functions only work on tensors.
-_EFFECTS: Final = frozenset(
+EFFECTS: Final = frozenset(
     (
         "init_process_group", "destroy_process_group", "new_group", "new_subgroups", "init_device_mesh",
         "manual_seed", "seed", "initial_seed", "set_state", "get_state", "set_rng_state", "get_rng_state", "fork_rng",
@@ -263,7 +263,7 @@ class Witness:
             on_tensors = any([".".join(parts[1:end]) in _OF_TENSORS for end in (2, 3, 4)])
             # Collectives are part of a static graph, which refuses what it can't hold of them.
             on_tensors = on_tensors or (self.recording and parts[1:2] == ["distributed"])
-            harmless = (on_tensors and code.co_name not in _EFFECTS) or code.co_name in _CONSTANT
+            harmless = (on_tensors and code.co_name not in EFFECTS) or code.co_name in _CONSTANT
             if not harmless and called_by_program and caller is not None and self.called is None:
                 found = _at(f"{code.co_name}() is called", caller.f_code, caller.f_lineno)
                 if self.recording and code.co_name in _RECORDED:

@@ -205,7 +205,11 @@ from . import modules as modules  # isort: skip - an index of what is above
 
 if _TYPE_CHECKING:
     from . import attention as attention, grad as grad
+    from .factory import factory_kwargs as factory_kwargs
 else:
     from ..missing import on_first_use as _on_first_use
 
-    __getattr__, __dir__ = _on_first_use(__name__, {"attention": ".attention", "grad": ".grad"})
+    __getattr__, __dir__ = _on_first_use(
+        __name__,
+        {"attention": ".attention", "grad": ".grad", "factory_kwargs": ".factory:factory_kwargs"},
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["T", "Tensor", "TypeVar"]
+
 from typing import TypeAlias, TypeVar
 
 from ..core.tensor import Tensor

@@ -125,16 +125,16 @@ class Sequential(Module):
         self.__dict__["_modules"] = {str(i): m for i, m in enumerate(modules)}
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Add all ``modules`` at the end."""
-        for module in list(modules):
+    def extend(self, sequential: Iterable[Module]) -> Self:
+        """Add all modules of ``sequential`` at the end."""
+        for module in list(sequential):
             self.append(module)
         return self
 
-    def pop(self, index: int) -> Module:
-        """Remove and return the module at ``index``."""
-        module: Module = self[index]
-        del self[index]
+    def pop(self, key: int) -> Module:
+        """Remove and return the module at the position ``key``."""
+        module: Module = self[key]
+        del self[key]
         return module
 
 

@@ -56,6 +56,10 @@ _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 _RESERVED = "_parameters", "_buffers", "_modules"
 
+# What programs ask of a module that they gave to torch.jit, which gives the module itself back.
+_SCRIPTED = frozenset(("code", "graph", "inlined_graph", "save", "save_to_buffer"))
+_OF_SCRIPTS = ": torch.jit.script and torch.jit.trace give back the module as it is; use torch.save(module.state_dict(), file)"
+
 
 def _moved(tensor: Tensor, where: Any) -> Tensor:
     try:
@@ -236,7 +240,10 @@ class Module(ModuleState):
             raise AttributeError(
                 f"{type(self).__name__}: '{name}' was read before Module.__init__() ran; call super().__init__() first"
             )
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise AttributeError(
+            f"'{type(self).__name__}' object has no attribute '{name}'"
+            + (_OF_SCRIPTS if name in _SCRIPTED else "")
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "UninitializedTensorMixin",
+    "is_lazy",
+]
+
 from collections.abc import Sequence
 from typing import Any, ClassVar
 

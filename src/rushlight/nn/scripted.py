@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .module import Module
 
 
@@ -13,3 +15,7 @@ class ScriptModule(Module):
         >>> isinstance(torch.jit.script(torch.nn.ReLU()), torch.jit.ScriptModule)
         False
     """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What torch.jit.Attribute says of the type is for TorchScript alone.
+        super().__setattr__(name, value.value if type(value).__name__ == "Attribute" else value)

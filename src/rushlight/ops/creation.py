@@ -544,12 +544,14 @@ def arange(
         if wanted == I64 and isinstance(step, float):
             raise ValueError(f"arange: a step of {step} is 0 as an int64; use a floating-point dtype")
     for counted, value in zip((True, wanted == I64, True), given, strict=True):
-        if not -(2**63) <= value <= 2**63 and (isinstance(value, int) or (counted and wanted.kind in "iu")):
-            error = OverflowError if isinstance(value, int) else RuntimeError
+        whole = isinstance(value, int)
+        beyond = whole and not -(2**63) <= value < 2**64
+        if beyond or (counted and wanted.kind in "iu" and not -(2**63) <= value <= 2**63 - whole):
+            error = OverflowError if beyond else RuntimeError
             raise error(f"arange: {value} cannot be converted to type int64_t without overflow")
     try:
         # Of the integer types only int64 counts with whole bounds.
-        first, last, by = given if wanted.kind in "iu" and wanted != I64 else (start, end, step)
+        first, last, by = (start, end, step) if wanted == I64 else map(float, given)
         length = max(0, math.ceil((last - first) / by))
     except OverflowError:
         length = LARGEST
@@ -595,13 +597,13 @@ def range_(
     dtype: Dtype = None,
     layout: object = None,
     device: DeviceLike | None = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``torch.range``: like ``arange`` with ``end`` included, in the default dtype. Deprecated; use ``arange``."""
     warnings.warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
         "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
-        UserWarning,
         stacklevel=2,
     )
     where = require_available(device)
@@ -633,6 +635,7 @@ def linspace(
     dtype: Dtype = None,
     layout: object = None,
     device: DeviceLike | None = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` evenly spaced values from ``start`` to ``end``, both included."""
@@ -747,6 +750,7 @@ def logspace(
     dtype: Dtype = None,
     layout: object = None,
     device: DeviceLike | None = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """``base`` to the powers of ``linspace(start, end, steps)``."""
@@ -779,6 +783,7 @@ def eye(
     dtype: Dtype = None,
     layout: object = None,
     device: DeviceLike | None = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """The ``n`` × ``m`` matrix with ones on its diagonal."""

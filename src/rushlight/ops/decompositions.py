@@ -201,6 +201,18 @@ INV = Primitive(
 )
 
 
+def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``linalg.inv``, with the parameter's older name.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.inverse(torch.tensor([[2., 0.], [0., 4.]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    return inv(input, out=out)
+
+
 def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The inverses of square matrices ``(..., n, n)``.
 
@@ -453,10 +465,10 @@ def _cholesky(A: Tensor, upper: bool, name: str) -> Tensor:
     return mH_of(factor) if upper else factor
 
 
-def linalg_cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
+def linalg_cholesky(input: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
     """The triangular ``L`` with ``A = L L^H`` (``upper``: ``U`` with ``A = U^H U``) of positive-definite matrices.
 
-    Only the named triangle of ``A`` is read. Raises ``linalg.LinAlgError`` where a matrix is not positive-definite.
+    Only the named triangle of ``input`` is read. Raises ``linalg.LinAlgError`` where a matrix is not positive-definite.
 
     Example:
         >>> import rushlight as torch
@@ -465,7 +477,7 @@ def linalg_cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None
                 [1., 2.]])
     """
     check_flag("linalg_cholesky", "upper", upper)
-    result = _cholesky(A, upper, "linalg.cholesky")
+    result = _cholesky(input, upper, "linalg.cholesky")
     return result if out is None else write_exact(out, result, "linalg_cholesky")
 
 
@@ -490,7 +502,7 @@ def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -
     return result if out is None else write_out(out, result, "cholesky")
 
 
-def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
+def cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """As ``linalg.cholesky``, with the order of the first minor that is not positive-definite (0: none) instead of an
     error.
 
@@ -501,19 +513,19 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     """
     check_flag("linalg_cholesky_ex", "upper", upper)
     check_flag("linalg_cholesky_ex", "check_errors", check_errors)
-    check_square(A, "linalg.cholesky_ex")
-    check_inexact(A, "linalg.cholesky_ex")
+    check_square(input, "linalg.cholesky_ex")
+    check_inexact(input, "linalg.cholesky_ex")
     try:
-        factor: Tensor = apply(CHOLESKY, (A,), {"upper": upper})
-        info = np.zeros(A._array.shape[:-2], np.int32)
+        factor: Tensor = apply(CHOLESKY, (input,), {"upper": upper})
+        info = np.zeros(input._array.shape[:-2], np.int32)
     except LinAlgError:
         if check_errors:
             raise
-        array = mH_of(A)._array if upper else A._array
+        array = mH_of(input)._array if upper else input._array
         values, info = _one_by_one(array, _cholesky_impl, _first_indefinite_minor)
-        factor = tensor_beside(A, values)
+        factor = tensor_beside(input, values)
     return named_result(
-        "linalg_cholesky_ex", (mH_of(factor) if upper else factor, tensor_beside(A, info)), out
+        "linalg_cholesky_ex", (mH_of(factor) if upper else factor, tensor_beside(input, info)), out
     )
 
 
@@ -629,7 +641,7 @@ def qr(input: Tensor, some: bool = True, *, out: Any = None) -> Any:
 
 
 METHODS: dict[str, Any] = {
-    "inverse": inv,
+    "inverse": inverse,
     "cholesky": cholesky,
     "qr": qr,
 }

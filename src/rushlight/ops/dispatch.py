@@ -710,8 +710,11 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                     and (other._node is None or not grad_enabled())
                 )
             else:
-                usable = (type(other) is float or type(other) is int) and (x.dtype is F32 or x.dtype is F64)
-                y = asarray(other, x.dtype) if usable else x
+                kind = x.dtype
+                usable = ((type(other) is float or type(other) is int) and (kind is F32 or kind is F64)) or (
+                    kind is I64 and any_dtype and type(other) is int and -INT64_END <= other < INT64_END
+                )
+                y = asarray(other, kind) if usable else x
             if usable and x.ndim >= y.ndim and 0 not in x.strides:
                 storage = self._storage
                 if storage is None:

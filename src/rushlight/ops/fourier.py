@@ -576,6 +576,7 @@ def fftfreq(
     dtype: dtype | None = None,
     layout: Any = None,
     device: DeviceLike | None = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """The frequencies of ``fft``'s results for ``n`` points ``d`` apart: 0, 1, … and then the negative ones, over ``n d``.
@@ -598,6 +599,7 @@ def rfftfreq(
     dtype: dtype | None = None,
     layout: Any = None,
     device: DeviceLike | None = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
     """The frequencies of ``rfft``'s results for ``n`` points ``d`` apart.

@@ -56,9 +56,14 @@ def _gamma_vjp(g: Tensor, node: Node) -> Any:
 
 def _dirichlet_vjp(g: Tensor, node: Node) -> Any:
     alpha, sample = node.unpack()
-    alpha, sample = alpha.detach(), sample.detach()
-    slope = _dirichlet_grad(sample, alpha, alpha.sum(-1, True).expand(alpha.shape))
-    return slope * (g - (sample * g).sum(-1, True))
+    return dirichlet_gradient(sample.detach(), alpha.detach(), g)
+
+
+def dirichlet_gradient(x: Tensor, concentration: Tensor, grad_output: Tensor) -> Tensor:
+    """The gradient by the concentrations, of samples ``x`` whose own is ``grad_output``; all of one shape."""
+    total = concentration.sum(-1, True).expand(concentration.shape)
+    slope = _dirichlet_grad(x, concentration, total)
+    return slope * (grad_output - (x * grad_output).sum(-1, True))  # type: ignore[no-any-return]
 
 
 _FIRST = ((0, (0,)),)

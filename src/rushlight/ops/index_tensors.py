@@ -394,6 +394,9 @@ def index_dims(x: Tensor, indices: Sequence[Any]) -> tuple[tuple[Tensor, ...], t
     return tuple(kept), tuple(dims)
 
 
+_WORD = np.dtype(np.uint64)
+
+
 def check_range(index: Tensor, extent: int, error: type[Exception], message: str, lowest: int = 0) -> None:
     """Raise ``error`` with ``message`` (which may name ``{bad}``) if an element of ``index`` is not in [lowest, extent)."""
     check_array_range(index._array, extent, error, message, lowest)
@@ -410,6 +413,10 @@ def check_array_range(array: Any, extent: int, error: type[Exception], message: 
         if type(array) is Batched:
             array = array.memory
     if array.size:
+        if array.dtype is I64 and not lowest and type(array) is ndarray and array.flags.c_contiguous:
+            words = array.view(_WORD)  # in which a negative number is larger than any extent
+            if words.item(words.argmax()) < extent:
+                return
         low, high = extremes(array)
         if low < lowest or high >= extent:
             raise error(message.format(bad=low if low < lowest else high))

@@ -98,7 +98,7 @@ def cat(
     if axis is not None:
         dim = axis
     arrays: list[Any] = []
-    mixed = needs_grad = False
+    mixed = elsewhere = needs_grad = False
     dtype: Any = None
     ndim = 0
     try:
@@ -108,6 +108,8 @@ def cat(
                 dtype, ndim = array.dtype, array.ndim
             elif array.dtype is not dtype or array.ndim != ndim:
                 mixed = True
+            if type(array) is not ndarray:
+                elsewhere = True
             if tensor._node is not None:
                 needs_grad = True
             arrays.append(array)
@@ -128,7 +130,7 @@ def cat(
     if dim < 0:
         dim += ndim
     try:
-        if any([type(part) is not ndarray for part in parts]):
+        if elsewhere and any([type(part) is not ndarray for part in parts]):
             parts = arrays_of(operands)
             joined = run(CAT, [a for a in parts if a.ndim == ndim] if mixed else parts, {"dim": dim})
         else:

@@ -94,7 +94,18 @@ DET = Primitive(
 )
 
 
-def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+def det(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """``linalg.det``, with the parameter's older name.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.det(torch.tensor([[2., 0.], [0., 4.]]))
+        tensor(8.)
+    """
+    return linalg_det(input, out=out)
+
+
+def linalg_det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The determinants of square matrices ``(..., n, n)``.
 
     The gradient is the matrix of cofactors (Jacobi's formula), which singular matrices have too.
@@ -249,7 +260,7 @@ def _tolerance_array(value: Any) -> Any:
 
 
 def pinv(
-    A: Tensor,
+    input: Tensor,
     rcond: Any = None,
     hermitian: bool = False,
     *,
@@ -268,24 +279,24 @@ def pinv(
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.0000]])
     """
-    check_tensor_argument("linalg_pinv", "A", A)
+    check_tensor_argument("linalg_pinv", "input", input)
     check_flag("linalg_pinv", "hermitian", hermitian)
-    array = A._array
+    array = input._array
     if array.ndim < 2 or array.dtype not in INEXACT or array.dtype in LOW_PRECISION:
         raise RuntimeError(
             f"linalg.pinv({type_name(array.dtype)}{{{list(array.shape)}}}): expected a tensor with 2 or more "
             "dimensions of float, double, cfloat or cdouble types"
         )
     if hermitian:
-        check_square(A, "linalg.eigh")
+        check_square(input, "linalg.eigh")
     rtol = rcond if rtol is None else rtol
     tolerances = [value for value in (atol, rtol) if isinstance(value, Tensor)]
-    if tolerances and any(type(value._array) is Batched for value in (A, *tolerances)):
+    if tolerances and any(type(value._array) is Batched for value in (input, *tolerances)):
         from .batching import for_each_example  # its rules are built on this package's operations
 
-        return for_each_example(pinv, (A,), hermitian=hermitian, atol=atol, rtol=rtol)  # type: ignore[no-any-return]
+        return for_each_example(pinv, (input,), hermitian=hermitian, atol=atol, rtol=rtol)  # type: ignore[no-any-return]
     attrs = {"atol": _tolerance_array(atol), "rtol": _tolerance_array(rtol), "hermitian": hermitian}
-    result = apply(PINV, (A,), attrs)
+    result = apply(PINV, (input,), attrs)
     return result if out is None else write_castable(out, result, "linalg.pinv", "result")
 
 
@@ -393,7 +404,7 @@ def lstsq(
 # --- powers and exponential -------------------------------------------------------------------------------------------
 
 
-def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
+def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """The ``n``-th power of square matrices by repeated squaring; a negative ``n`` inverts first.
 
     Example:
@@ -402,12 +413,12 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
         tensor([[1., 5.],
                 [0., 1.]])
     """
-    check_square(A, "linalg.matrix_power")
+    check_square(input, "linalg.matrix_power")
     if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise TypeError(
             f"linalg_matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}"
         )
-    result = _power(A, index(n))
+    result = _power(input, index(n))
     return result if out is None else write_exact(out, result, "linalg_matrix_power")
 
 
@@ -498,7 +509,7 @@ MATRIX_EXP = Primitive(
 )
 
 
-def matrix_exp(A: Tensor) -> Tensor:
+def matrix_exp(input: Tensor) -> Tensor:
     """The exponential of square matrices, ``I + A + A^2 / 2! + …``.
 
     Example:
@@ -507,17 +518,17 @@ def matrix_exp(A: Tensor) -> Tensor:
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    check_square(A, "linalg.matrix_exp")
-    if A._array.dtype not in INEXACT:
-        check_inexact(A, "linalg.matrix_exp")
-    return apply(MATRIX_EXP, (A,))  # type: ignore[no-any-return]
+    check_square(input, "linalg.matrix_exp")
+    if input._array.dtype not in INEXACT:
+        check_inexact(input, "linalg.matrix_exp")
+    return apply(MATRIX_EXP, (input,))  # type: ignore[no-any-return]
 
 
 # --- rank and condition -----------------------------------------------------------------------------------------------
 
 
 def matrix_rank(
-    A: Tensor,
+    input: Tensor,
     tol: Any = None,
     hermitian: bool = False,
     *,
@@ -532,19 +543,19 @@ def matrix_rank(
         >>> torch.linalg.matrix_rank(torch.tensor([[1., 1.], [1., 1.]]))
         tensor(1)
     """
-    check_tensor_argument("linalg_matrix_rank", "A", A)
+    check_tensor_argument("linalg_matrix_rank", "input", input)
     check_flag("linalg_matrix_rank", "hermitian", hermitian)
-    if A._array.ndim < 2:
+    if input._array.ndim < 2:
         raise RuntimeError(
             "torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions."
         )
-    array = A._array
+    array = input._array
     if array.dtype not in INEXACT:
         raise RuntimeError("This function doesn't handle types other than float and double")
     if array.size == 0:
-        result = tensor_beside(A, np.zeros(array.shape[:-2], I64))
+        result = tensor_beside(input, np.zeros(array.shape[:-2], I64))
         return result if out is None else write_out(out, result, "linalg_matrix_rank")
-    detached = A.detach()
+    detached = input.detach()
     values = eigvalsh(detached).abs() if hermitian else svdvals(detached)
     sizes = values._array
     atol, rtol = _tolerance_array(tol if atol is None else atol), _tolerance_array(rtol)
@@ -553,7 +564,7 @@ def matrix_rank(
     return result if out is None else write_out(out, result, "linalg_matrix_rank")
 
 
-def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
+def cond(input: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """The condition numbers in the norm ``p``: None, ``"fro"``, ``"nuc"``, inf, -inf, 1, -1, 2, -2.
 
     Example:
@@ -561,26 +572,26 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
         >>> torch.linalg.cond(torch.tensor([[2., 0.], [0., 1.]]))
         tensor(2.)
     """
-    check_tensor_argument("linalg_cond", "A", A)
-    if A._array.ndim < 2:
+    check_tensor_argument("linalg_cond", "input", input)
+    if input._array.ndim < 2:
         raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
     allowed = (None, "fro", "nuc", float("inf"), float("-inf"), 1, -1, 2, -2)
     if not (p is None or isinstance(p, str) or is_number(p)) or p not in allowed:
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
-    array = A._array
+    array = input._array
     if array.size == 0:
-        check_matrices(A, "linalg.cond")
-        real = real_of(A)._array.dtype
-        result = tensor_beside(A, np.zeros(array.shape[:-2], real))
+        check_matrices(input, "linalg.cond")
+        real = real_of(input)._array.dtype
+        result = tensor_beside(input, np.zeros(array.shape[:-2], real))
     elif p is None or p in (2, -2):
-        check_inexact(A, "linalg.svd")
-        values = svdvals(A)
+        check_inexact(input, "linalg.svd")
+        values = svdvals(input)
         first, last = values[..., 0], values[..., -1]
         result = last / first if p == -2 else first / last
     else:
-        check_square(A, f"linalg.cond(ord={p})")
-        inverse, info = inv_ex(A)
-        result = matrix_norm(A, p) * matrix_norm(inverse, p)
+        check_square(input, f"linalg.cond(ord={p})")
+        inverse, info = inv_ex(input)
+        result = matrix_norm(input, p) * matrix_norm(inverse, p)
         if info._array.any():
             result = result.masked_fill(info > 0, float("inf"))
     return result if out is None else write_out(out, result, "linalg_cond")
@@ -589,51 +600,51 @@ def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
 # --- tensors as matrices ----------------------------------------------------------------------------------------------
 
 
-def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of ``A`` as a map between the last dimensions and the first ``ind`` ones (see ``tensordot``).
+def tensorinv(input: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of ``input`` as a map between the last dimensions and the first ``ind`` ones (see ``tensordot``).
 
     Example:
         >>> import rushlight as torch
         >>> torch.linalg.tensorinv(torch.eye(6).reshape(2, 3, 6), ind=2).shape
         torch.Size([6, 2, 3])
     """
-    check_tensor_argument("linalg_tensorinv", "A", A)
+    check_tensor_argument("linalg_tensorinv", "input", input)
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
-    shape = A._array.shape
+    shape = input._array.shape
     before, after = count(shape[:ind]), count(shape[ind:])
     if before != after:
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
             f"{after} != {before}"
         )
-    result = reshape(inv(reshape(A, (after, before))), shape[ind:] + shape[:ind])
+    result = reshape(inv(reshape(input, (after, before))), shape[ind:] + shape[:ind])
     return result if out is None else write_out(out, result, "linalg_tensorinv")
 
 
-def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """``X`` with ``tensordot(A, X, X.ndim) = B``; the dimensions ``dims`` of ``A`` are moved to its end first.
+def tensorsolve(input: Tensor, other: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """``X`` with ``tensordot(A, X, X.ndim) = B``; the dimensions ``dims`` of ``input`` are moved to its end first.
 
     Example:
         >>> import rushlight as torch
         >>> torch.linalg.tensorsolve(torch.eye(6).reshape(2, 3, 6), torch.ones(2, 3)).shape
         torch.Size([6])
     """
-    check_tensor_argument("linalg_tensorsolve", "A", A)
-    check_tensor_argument("linalg_tensorsolve", "B", B)
+    check_tensor_argument("linalg_tensorsolve", "input", input)
+    check_tensor_argument("linalg_tensorsolve", "other", other)
     if dims is not None:
-        ndim = A._array.ndim
+        ndim = input._array.ndim
         moved = [wrap_dim(d, ndim) for d in dims]
-        A = permute(A, tuple([d for d in range(ndim) if d not in moved] + moved))
-    shape, n = A._array.shape, B._array.ndim
+        input = permute(input, tuple([d for d in range(ndim) if d not in moved] + moved))
+    shape, n = input._array.shape, other._array.ndim
     unknowns, equations = count(shape[n:]), count(shape[:n])
     if unknowns != equations:
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "
             f"but got {unknowns} != {equations}"
         )
-    columns = reshape(B, (B._array.size, 1))
-    result = reshape(apply(SOLVE, (reshape(A, (equations, unknowns)), columns)), shape[n:])
+    columns = reshape(other, (other._array.size, 1))
+    result = reshape(apply(SOLVE, (reshape(input, (equations, unknowns)), columns)), shape[n:])
     return result if out is None else write_out(out, result, "linalg_tensorsolve")
 
 

@@ -289,13 +289,13 @@ def _contiguous_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(steps))[: len(shape)]
 
 
-def resize_(self: Tensor, *sizes: Any, memory_format: object = None) -> Tensor:
+def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: object = None) -> Tensor:
     """Give this tensor another shape over its memory, in row-major order. Memory that does not suffice grows: the tensor
     then has its own, and what is new is uninitialised.
     """
     if self._node is not None:
         raise RuntimeError("cannot resize variables that require grad")
-    shape = checked_shape(sizes, "resize_")
+    shape = checked_shape(sizes if size is None else (size,), "resize_")
     old = self._array
     if memory_format is not None and str(memory_format) != "torch.contiguous_format":
         return _resized_to_last(self, shape, str(memory_format))

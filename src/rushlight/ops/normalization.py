@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import LOW_PRECISION
+from ..core.dtypes import F32, F64, LOW_PRECISION
 from ..core.grad_mode import GRAD_MODE
-from ..core.history import Node
+from ..core.history import Node, versions_of
 from ..core.memory_order import in_order_of_input, ordered_like
+from ..core.storage import program_site
 from ..core.tensor import Tensor, make_tensor
 from ..runtime.normalization import normalize_forward, normalize_gradient, scale_and_shift
+from ..runtime.small_normalization import small_forward, small_gradient, small_scaled
 from .define import Primitive
 from .dispatch import apply, compute, not_implemented
 from .movement import cast, reshape
@@ -20,6 +22,7 @@ from .powers import rsqrt
 from .reductions import sum_dims
 
 grad_enabled = GRAD_MODE.get
+ndarray = np.ndarray
 
 
 def _forward_impl(x: Any, w: Any, b: Any, kind: str, **layout: Any) -> Any:
@@ -37,7 +40,18 @@ def _vjp(gradients: list[Tensor | None], node: Node) -> Any:
         return None, None, None
     if grad_enabled():
         return _differentiable_gradients(g, x, w, node)
-    layout = {key: node.attrs[key] for key in ("columns", "positions", "rows")}
+    attrs = node.attrs
+    arrays = g._array, x._array, mean._array, inverse._array, None if w is None else w._array
+    if 0 < arrays[0].size < GRADIENT.large and _are_plain(arrays, arrays[2].dtype):
+        sizes = attrs["columns"], attrs["positions"], attrs["rows"]
+        wanted = edge_x is not None, edge_w is not None, edge_b is not None
+        found = compute(small_gradient, (*arrays, *sizes, wanted), {})
+        return (
+            None if edge_x is None else make_tensor(found[0]),
+            None if edge_w is None else make_tensor(found[1].reshape(edge_w.shape)),
+            None if edge_b is None else make_tensor(found[2].reshape(edge_b.shape)),
+        )
+    layout = {key: attrs[key] for key in ("columns", "positions", "rows")}
     grad_x, grad_w, grad_b = apply(GRADIENT, (g, x, mean, inverse, w), layout)
     return None if edge_x is None else grad_x, _in_shape(grad_w, edge_w), _in_shape(grad_b, edge_b)
 
@@ -98,6 +112,19 @@ NORMALIZE = Primitive(
         ),
     ],
 )
+
+
+class _NormalizedAlone:
+    """``NORMALIZE`` in histories where only its first result may have a gradient: one node in place of two."""
+
+    name = NORMALIZE.name
+    grad_name: Any = NORMALIZE.grad_name
+
+    @staticmethod
+    def vjp(g: Tensor, node: Node) -> Any:
+        return _vjp([g], node)
+
+
 # Only what runs when nothing is recorded: `_vjp` takes the other way where gradients are to be differentiated.
 GRADIENT = Primitive("normalize_gradient", normalize_gradient)
 
@@ -150,31 +177,57 @@ def normalize(
     ``grad_fn``. Gradients flow through the first result alone. Raises ``NotImplementedError`` for integers and complex
     numbers, ``RuntimeError`` where the dtypes differ (float32 weights go with 16-bit inputs).
     """
-    dtype = input._array.dtype
+    x = input._array
+    w, b = None if weight is None else weight._array, None if bias is None else bias._array
+    dtype = x.dtype
+    if 0 < x.size < NORMALIZE.large and _are_plain((x, w, b), dtype):
+        y, mean, variance, inverse = compute(small_forward, (x, w, b, columns, positions, rows, eps), {})
+        edges = input._node, None if weight is None else weight._node, None if bias is None else bias._node
+        means, variances = make_tensor(mean), make_tensor(variance)
+        if edges == _NO_EDGES or not grad_enabled():
+            return make_tensor(y), means, variances
+        keeps_input = edges[0] is not None or edges[1] is not None
+        saved = (
+            input if keeps_input else None,
+            weight if edges[0] is not None else None,
+            means,
+            make_tensor(inverse),
+        )
+        attrs = {"kind": kind, "columns": columns, "positions": positions, "rows": rows, "eps": eps}
+        node = Node(_NormalizedAlone, edges, y, saved, attrs, program_site(), versions_of(saved))
+        return make_tensor(y, node), means, variances
     check_same_dtype(input, weight, bias)
     if dtype.kind in "biuc":
         raise not_implemented(f"{kind.lower()}_norm", dtype)
-    x = input._array
-    if (
-        x.size < NORMALIZE.large
-        and dtype.itemsize > 2
-        and _without_history(input, weight, bias)
-        and x.flags.c_contiguous
-    ):
-        w, b = None if weight is None else weight._array, None if bias is None else bias._array
-        results = compute(normalize_forward, (x, w, b, columns, positions, rows, eps), {})
-        return make_tensor(results[0]), make_tensor(results[1]), make_tensor(results[2])
     layout = {"kind": kind, "columns": columns, "positions": positions, "rows": rows, "eps": eps}
     y, mean, variance, _ = apply(NORMALIZE, (input, weight, bias), layout)
     return y, mean, variance
 
 
-def _without_history(*operands: Tensor | None) -> bool:
-    """Whether these are NumPy's arrays, none of which gradients will flow to: then there is nothing but to compute."""
-    recording = grad_enabled()
-    for operand in operands:
-        if operand is not None and (
-            type(operand._array) is not np.ndarray or (recording and operand._node is not None)
+_NO_EDGES = (None, None, None)
+
+
+def scaled_by_statistics(
+    input: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor | None:
+    """Few elements of (N, C, …) standardised by statistics that are known; None for many, and where gradients will flow."""
+    given = (input, mean, variance, weight, bias)
+    if grad_enabled() and any([tensor is not None and tensor._node is not None for tensor in given]):
+        return None
+    arrays = tuple([None if tensor is None else tensor._array for tensor in given])
+    x = input._array
+    if not 0 < x.size < SCALE_AND_SHIFT.large or not _are_plain(arrays, x.dtype):
+        return None
+    return make_tensor(compute(small_scaled, (*arrays, eps), {}))
+
+
+def _are_plain(arrays: tuple[Any, ...], dtype: Any) -> bool:
+    """Whether these (some may be None) are contiguous NumPy arrays of float32 or float64, of ``dtype`` all of them."""
+    if dtype is not F32 and dtype is not F64:
+        return False
+    for array in arrays:
+        if array is not None and (
+            type(array) is not ndarray or array.dtype is not dtype or not array.flags.c_contiguous
         ):
             return False
     return True

@@ -142,7 +142,7 @@ def _ready(x: Tensor, dtype: dtype_class | None, name: str) -> Tensor:
 
 @numpy_names
 def vector_norm(
-    x: Tensor,
+    input: Tensor,
     ord: Any = 2,
     dim: Dims = None,
     keepdim: bool = False,
@@ -160,13 +160,13 @@ def vector_norm(
         >>> torch.linalg.vector_norm(torch.tensor([3., 4.]))
         tensor(5.)
     """
-    check_tensor_argument("linalg_vector_norm", "x", x)
+    check_tensor_argument("linalg_vector_norm", "input", input)
     check_flag("linalg_vector_norm", "keepdim", keepdim)
     if isinstance(ord, Tensor):
         ord = plain_number("linalg_vector_norm", "ord", ord)
     if not is_number(ord) or isinstance(ord, complex):
         raise TypeError(f"linalg_vector_norm(): argument 'ord' must be Number, not {type(ord).__name__}")
-    array = x._array
+    array = input._array
     if (
         ord == 2
         and dim is None
@@ -177,14 +177,14 @@ def vector_norm(
         and type(array) is ndarray
         and array.flags.c_contiguous
         and array.size
-        and (x._node is None or not grad_enabled())
+        and (input._node is None or not grad_enabled())
     ):
         return make_tensor(np.asarray(compute(_length, (array.reshape(-1),), {})))
     if dtype is not None or array.dtype not in INEXACT:
-        x = _ready(x, dtype, "linalg.vector_norm")
+        input = _ready(input, dtype, "linalg.vector_norm")
     shape = array.shape
     axis = wrap_dims(dim, len(shape))
-    if x._array.size == 0 and (ord < 0 or ord == _INF):
+    if input._array.size == 0 and (ord < 0 or ord == _INF):
         empty = next((d for d in axis if shape[d] == 0), None)
         if empty is not None:
             where = "an empty tensor" if dim is None or len(axis) == len(shape) else f"the dimension {empty}"
@@ -193,7 +193,7 @@ def vector_norm(
                 f"linalg.vector_norm cannot compute the {ord:g} norm on {where} because {because} operation does not "
                 "have an identity"
             )
-    result = apply(VECTOR_NORM, (x,), {"ord": ord, "axis": axis, "keepdims": keepdim})
+    result = apply(VECTOR_NORM, (input,), {"ord": ord, "axis": axis, "keepdims": keepdim})
     return result if out is None else write_exact(out, result)
 
 
@@ -202,7 +202,7 @@ def vector_norm(
 
 @numpy_names
 def matrix_norm(
-    A: Tensor,
+    input: Tensor,
     ord: Any = "fro",
     dim: Sequence[int] = (-2, -1),
     keepdim: bool = False,
@@ -220,10 +220,10 @@ def matrix_norm(
         >>> torch.linalg.matrix_norm(torch.tensor([[1., 2.], [3., 4.]]), 1)
         tensor(6.)
     """
-    check_tensor_argument("linalg_matrix_norm", "A", A)
+    check_tensor_argument("linalg_matrix_norm", "input", input)
     check_flag("linalg_matrix_norm", "keepdim", keepdim)
     name = "linalg.matrix_norm"
-    ndim = A._array.ndim
+    ndim = input._array.ndim
     if ndim < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
@@ -234,24 +234,26 @@ def matrix_norm(
         raise RuntimeError(f"{name}: dims must be different. Got ({dims[0]}, {dims[1]})")
     if ord not in ("fro", "nuc") and not (is_number(ord) and abs(ord) in (1, 2, _INF)):
         raise RuntimeError(f"{name}: Order {ord} not supported.")
-    A = _ready(A, dtype, name)
+    input = _ready(input, dtype, name)
     if ord == "fro":
-        result = vector_norm(A, 2, (rows, columns), keepdim)
+        result = vector_norm(input, 2, (rows, columns), keepdim)
     elif ord == "nuc" or abs(ord) == 2:
-        if A._array.dtype in LOW_PRECISION:
-            raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {type_name(A._array.dtype)}")
+        if input._array.dtype in LOW_PRECISION:
+            raise RuntimeError(
+                f"{name}: Low precision dtypes not supported. Got {type_name(input._array.dtype)}"
+            )
         others = [d for d in range(ndim) if d not in (rows, columns)]
-        values = svdvals(permute(A, (*others, rows, columns)))
+        values = svdvals(permute(input, (*others, rows, columns)))
         result = sum_of(values, -1) if ord == "nuc" else _extreme(values, -1, False, greatest=ord > 0)
         if keepdim:
-            shape = tuple([1 if d in (rows, columns) else n for d, n in enumerate(A._array.shape)])
+            shape = tuple([1 if d in (rows, columns) else n for d, n in enumerate(input._array.shape)])
             result = reshape(result, shape)
     else:
         summed, left = (rows, columns) if abs(ord) == 1 else (columns, rows)
-        sums = vector_norm(A, 1, summed, True)
+        sums = vector_norm(input, 1, summed, True)
         result = _extreme(sums, left, True, greatest=ord > 0)
         if not keepdim:
-            shape = tuple([n for d, n in enumerate(A._array.shape) if d not in (rows, columns)])
+            shape = tuple([n for d, n in enumerate(input._array.shape) if d not in (rows, columns)])
             result = reshape(result, shape)
     return result if out is None else write_exact(out, result)
 
@@ -264,7 +266,7 @@ def _extreme(values: Tensor, dim: int, keepdim: bool, *, greatest: bool) -> Tens
 
 @numpy_names
 def linalg_norm(
-    A: Tensor,
+    input: Tensor,
     ord: Any = None,
     dim: Dims = None,
     keepdim: bool = False,
@@ -281,9 +283,9 @@ def linalg_norm(
         >>> torch.linalg.norm(torch.tensor([[3., 0.], [0., 4.]]), "nuc")
         tensor(7.)
     """
-    check_tensor_argument("linalg_norm", "A", A)
+    check_tensor_argument("linalg_norm", "input", input)
     check_flag("linalg_norm", "keepdim", keepdim)
-    ndim = A._array.ndim
+    ndim = input._array.ndim
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if dims is not None and len(dims) not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
@@ -292,18 +294,18 @@ def linalg_norm(
             raise RuntimeError(
                 f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D."
             )
-        result = matrix_norm(A, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
+        result = matrix_norm(input, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
     elif ord is None:
-        result = vector_norm(A, 2, dims, keepdim, dtype=dtype)
+        result = vector_norm(input, 2, dims, keepdim, dtype=dtype)
     else:
         if dims is None and ndim not in (1, 2):
             raise RuntimeError(
                 f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D."
             )
         if (dims is None and ndim == 2) or (dims is not None and len(dims) == 2):
-            result = matrix_norm(A, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
+            result = matrix_norm(input, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
         else:
-            result = vector_norm(A, ord, dims, keepdim, dtype=dtype)
+            result = vector_norm(input, ord, dims, keepdim, dtype=dtype)
     return result if out is None else write_exact(out, result)
 
 

@@ -99,11 +99,8 @@ def number_array(number: Any, dtype: NumpyDType) -> NDArray[Any]:
 
 def check_tensors(name: str, operands: tuple[Any, ...]) -> None:
     for position, operand in enumerate(operands):
-        if (
-            not isinstance(operand, Tensor)
-            and not is_number(operand)
-            and not (operand is None and name == "clamp")
-        ):
+        left_out = operand is None and name == "clamp"  # one of whose bounds may be
+        if not (left_out or isinstance(operand, Tensor) or is_number(operand)):
             raise TypeError(
                 f"{name}(): argument {position + 1} must be Tensor or number, not {type(operand).__name__}"
             )

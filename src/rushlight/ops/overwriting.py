@@ -52,25 +52,25 @@ def _copy_vjp(g: Tensor, node: Node) -> Any:
 COPY = Primitive("copy", _copy_impl, _copy_vjp, grad_name="torch::autograd::CopyBackwards")
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """The elements of ``src`` (broadcast, cast) written over this tensor's; gradients flow to ``src``.
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """The elements of ``other`` (broadcast, cast) written over this tensor's; gradients flow to ``other``.
 
     Raises ``RuntimeError`` where the shapes do not go together, and where both share some memory without being the same.
     """
-    if isinstance(src, Tensor):
-        if type(src._array) is Pending and type(self._array) is not Pending:
-            src._array.tape.adopt(self)
-        target, source = self._array, src._array
+    if isinstance(other, Tensor):
+        if type(other._array) is Pending and type(self._array) is not Pending:
+            other._array.tape.adopt(self)
+        target, source = self._array, other._array
         if type(target) is not type(source) and (type(target) in OF_ARRAYS or type(source) in OF_ARRAYS):
-            src = moved(src, device_of(target))
-            source = src._array
+            other = moved(other, device_of(target))
+            source = other._array
         storage = self._storage
         if (
             source.shape == target.shape
             and source.dtype is target.dtype
             and 0 not in target.strides
-            and (storage is None or storage is not src._storage)
-            and ((self._node is None and src._node is None) or not GRAD_MODE.get())
+            and (storage is None or storage is not other._storage)
+            and ((self._node is None and other._node is None) or not GRAD_MODE.get())
         ):
             if storage is None:
                 storage = self._storage = Storage()
@@ -86,27 +86,27 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
                 program_site(frame) if code.co_filename.startswith(LIBRARY) else (code, frame.f_lasti)
             )
             return self
-    elif is_number(src):
+    elif is_number(other):
         check_no_overlap(self._array)
-        return fill_(self, src)
+        return fill_(self, other)
     else:
         raise TypeError(
-            f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {other.__class__.__name__}"
         )
     target = self._array
-    recording = GRAD_MODE.get() and (self._node is not None or src._node is not None)
+    recording = GRAD_MODE.get() and (self._node is not None or other._node is not None)
     if recording:
         check_leaf(self)
-    value = src if src._array.dtype is target.dtype else cast(src, target.dtype)
+    value = other if other._array.dtype is target.dtype else cast(other, target.dtype)
     source = value._array
     if source.shape != target.shape:
         check_expands(source.shape, target.shape)
-    shared = src._storage is not None and src._storage is self._storage
+    shared = other._storage is not None and other._storage is self._storage
     if not shared:
         check_no_overlap(target)
     elif not same_region(target, source):
         check_no_overlap(target)
-        check_partial_overlap(target, src._array)
+        check_partial_overlap(target, other._array)
     storage = announce(self, "copy_")
     target[...] = source
     if not recording:

@@ -41,7 +41,10 @@ class _Streams:
             if source.elsewhere and (DRAW is None or source.device.type == "meta"):
                 return source.draw(function, *args, **kwargs)
             if DRAW is None:
-                args = tuple([np.asarray(a) if type(a) is Pending else a for a in args])
+                for argument in args:
+                    if type(argument) is Pending:
+                        args = tuple([np.asarray(a) if type(a) is Pending else a for a in args])
+                        break
                 try:
                     return function(source, *args, **kwargs)
                 except MemoryError as error:
@@ -182,7 +185,11 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
         pin_memory: bool = False,
         **named_size: Any,
     ) -> Tensor:
-        shape = shape_of(size, named_size, name)
+        shape = checked_shape(size, name) if size and not named_size else shape_of(size, named_size, name)
+        if out is None and dtype is None and device is None and layout is None:
+            where = require_available(None)
+            tensor = make_tensor(draw(_source(generator, where), shape, default_numpy()))
+            return tensor.requires_grad_(True) if requires_grad else tensor
         kind = _options(out, dtype, device, layout)
         where = device_of(out._array) if out is not None else require_available(device)
         return _finish(draw(_source(generator, where), shape, kind), out, requires_grad, name)
@@ -208,6 +215,8 @@ def _floats(name: str, draw: Callable[..., Any], doc: str) -> Any:
                 return _finish(drawn, None, requires_grad, name + "_like")
             (uniform_ if name == "rand" else normal_)(made, generator=generator)
             return _finish(made._array, None, requires_grad, name + "_like")
+        if memory_format is None and array.flags.c_contiguous:
+            return _finish(draw(_source(generator), array.shape, kind), None, requires_grad, name + "_like")
         try:
             if memory_format is None or str(memory_format) == "torch.preserve_format":
                 target = np.empty_like(array, kind, order="C" if 0 in array.strides else "K")

@@ -102,17 +102,29 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     return named_result("geqrf", (tensor_beside(input, compact), tensor_beside(input, tau.copy())), out)
 
 
+def orgqr(input: Tensor, input2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The older name of ``linalg.householder_product``, with the names of parameters that it has.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.orgqr(torch.ones(2, 1), input2=torch.zeros(1))
+        tensor([[1.],
+                [0.]])
+    """
+    return householder_product(input, input2, out=out)
+
+
 def ormqr(
     input: Tensor,
-    tau: Tensor,
-    other: Tensor,
+    input2: Tensor,
+    input3: Tensor,
     left: bool = True,
     transpose: bool = False,
     *,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``Q @ other`` for the square ``Q`` of the reflections that ``geqrf`` gives; ``Q^H`` with ``transpose``, and from
-    the right without ``left``.
+    """``Q @ input3`` for the square ``Q`` of the reflections that ``geqrf`` gives as ``input`` and ``input2``; ``Q^H`` with
+    ``transpose``, and from the right without ``left``.
 
     Example:
         >>> import rushlight as torch
@@ -122,37 +134,37 @@ def ormqr(
         True
     """
     check_tensor_argument("ormqr", "input", input)
-    check_tensor_argument("ormqr", "tau", tau)
-    check_tensor_argument("ormqr", "other", other)
+    check_tensor_argument("ormqr", "input2", input2)
+    check_tensor_argument("ormqr", "input3", input3)
     name = "torch.ormqr"
-    for what, tensor in (("input", input), ("other", other)):
+    for what, tensor in (("input", input), ("other", input3)):
         if tensor._array.ndim < 2:
             raise RuntimeError(f"{name}: {what} must have at least 2 dimensions.")
     side = -2 if left else -1
-    extent = other._array.shape[side]
-    if extent < tau._array.shape[-1]:
+    extent = input3._array.shape[side]
+    if extent < input2._array.shape[-1]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if extent != input._array.shape[-2]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau._array.shape[-1] > input._array.shape[-1]:
+    if input2._array.shape[-1] > input._array.shape[-1]:
         raise RuntimeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
     batch = input._array.shape[:-2]
-    for what, given in (("tau", tau._array.shape[:-1]), ("other", other._array.shape[:-2])):
+    for what, given in (("tau", input2._array.shape[:-1]), ("other", input3._array.shape[:-2])):
         if given != batch:
             raise RuntimeError(
                 f"{name}: Expected batch dimensions of {what} to be equal to input.shape[:-2], but got {list(given)}"
             )
-    for what, tensor in (("tau", tau), ("other", other)):
+    for what, tensor in (("tau", input2), ("other", input3)):
         if tensor._array.dtype != input._array.dtype:
             raise RuntimeError(
                 f"{name}: Expected input and {what} to have the same dtype, but input has dtype "
                 f"{type_name(input._array.dtype)} and {what} has dtype {type_name(tensor._array.dtype)}"
             )
     check_inexact(input, name)
-    result = _reflected(input, tau, other, left=left, transpose=transpose)
-    if not tau._array.size:
-        result = result + (input * 0).sum() + other * 0
+    result = _reflected(input, input2, input3, left=left, transpose=transpose)
+    if not input2._array.size:
+        result = result + (input * 0).sum() + input3 * 0
     return result if out is None else write_out(out, result, "ormqr")
 
 
-METHODS: dict[str, Any] = {"geqrf": geqrf, "orgqr": householder_product, "ormqr": ormqr}
+METHODS: dict[str, Any] = {"geqrf": geqrf, "orgqr": orgqr, "ormqr": ormqr}

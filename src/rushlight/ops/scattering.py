@@ -599,7 +599,7 @@ def index_reduce_(
 # --- one_hot ----------------------------------------------------------------------------------------------------------
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """For each class number a row of zeros with a one at it: int64, shape ``(*tensor.shape, num_classes)``.
 
     Without ``num_classes`` there is one class more than the largest number. Raises ``RuntimeError`` for a number that is
@@ -611,15 +611,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         tensor([[1, 0, 0],
                 [0, 0, 1]])
     """
-    array = tensor._array
+    array = input._array
     if array.dtype != I64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if not array.size:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    elif (
-        num_classes < 1 or type(bottom(array)) is not Pending
-    ):  # what a recording holds, scatter checks when it runs
+    # What a recording holds, scatter checks when it runs.
+    elif num_classes < 1 or type(bottom(array)) is not Pending:
         if int(whole(array).min()) < 0:
             raise RuntimeError("Class values must be non-negative.")
         if num_classes == -1:
@@ -636,8 +635,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         ones = np.zeros((array.size, num_classes), I64)
         ones[np.arange(array.size), array.reshape(-1)] = 1
         return make_tensor(ones.reshape(*array.shape, num_classes))
-    zeros = tensor_beside(tensor, np.zeros((*array.shape, num_classes), np.int64))
-    return scatter(zeros, -1, reshape(tensor, (*array.shape, 1)), 1)
+    zeros = tensor_beside(input, np.zeros((*array.shape, num_classes), np.int64))
+    return scatter(zeros, -1, reshape(input, (*array.shape, 1)), 1)
 
 
 METHODS: dict[str, Any] = {

@@ -93,6 +93,11 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     return _become(self, lambda x: transpose(x, dim0, dim1), lambda x: transpose(x, dim0, dim1), "transpose_")
 
 
+def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
+    """``transpose_`` under NumPy's name."""
+    return transpose_(self, axis0, axis1)
+
+
 def t_(self: Tensor) -> Tensor:
     """Transpose this matrix itself."""
     if self._array.ndim > 2:
@@ -119,7 +124,7 @@ METHODS: dict[str, Any] = {
     "squeeze_": squeeze_,
     "unsqueeze_": unsqueeze_,
     "transpose_": transpose_,
-    "swapaxes_": transpose_,
+    "swapaxes_": swapaxes_,
     "swapdims_": transpose_,
     "t_": t_,
     "as_strided_": as_strided_,

@@ -157,22 +157,22 @@ def to_dense(self: Tensor, dtype: Dtype | None = None, *, masked_grad: bool | No
 
 def to_sparse(
     self: Tensor,
-    sparse_dims: Any = None,
+    sparse_dim: Any = None,
     *,
     layout: Any = None,
     blocksize: Any = None,
     dense_dim: int | None = None,
 ) -> Tensor:
-    """The elements that are not zero: in COO layout, with the first ``sparse_dims`` dimensions sparse (all unless given),
+    """The elements that are not zero: in COO layout, with the first ``sparse_dim`` dimensions sparse (all unless given),
     or in ``layout``."""
     if blocksize is not None:
         raise NotImplementedError("to_sparse: sparse tensors of blocks; leave blocksize out")
-    if isinstance(sparse_dims, Layout):
-        sparse_dims, layout = None, sparse_dims
+    if isinstance(sparse_dim, Layout):
+        sparse_dim, layout = None, sparse_dim
     target = COO if layout is None else layout_name(layout, "to_sparse")
     array = self._array
     if isinstance(array, SparseArray):
-        if sparse_dims is not None and sparse_dims != array.sparse_dim:
+        if sparse_dim is not None and sparse_dim != array.sparse_dim:
             raise RuntimeError(
                 "to_sparse: conversion from Sparse to Sparse with sparse_dim argument !=self.sparse_dim() is not supported"
             )
@@ -182,15 +182,15 @@ def to_sparse(
     if target != COO:
         return _compressed(self, target, dense_dim)
     ndim = array.ndim
-    if sparse_dims is None:
-        sparse_dims = ndim if dense_dim is None else ndim - dense_dim
-    if not 0 <= sparse_dims <= ndim:
+    if sparse_dim is None:
+        sparse_dim = ndim if dense_dim is None else ndim - dense_dim
+    if not 0 <= sparse_dim <= ndim:
         raise RuntimeError(
-            f"dense_to_sparse: sparse_dim argument must be in [0,{ndim}] range, but {sparse_dims} is given"
+            f"dense_to_sparse: sparse_dim argument must be in [0,{ndim}] range, but {sparse_dim} is given"
         )
-    if not sparse_dims and ndim:
+    if not sparse_dim and ndim:
         raise RuntimeError("dense_to_sparse: sparse_dim argument must be in >0 when self.dim()>0")
-    return to_coo(self, sparse_dims)
+    return to_coo(self, sparse_dim)
 
 
 def _compressed(self: Tensor, layout: str, dense_dim: int | None) -> Tensor:

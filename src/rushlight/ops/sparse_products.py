@@ -218,7 +218,7 @@ def sampled_addmm(
     return write_out(out, result, "sampled_addmm")
 
 
-def smm(input: Tensor, mat: Tensor) -> Tensor:
+def smm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of a sparse matrix and a dense one, as a COO tensor.
 
     Example:
@@ -226,7 +226,7 @@ def smm(input: Tensor, mat: Tensor) -> Tensor:
         >>> torch.smm(torch.eye(2).to_sparse(), torch.ones(2, 2)).layout
         torch.sparse_coo
     """
-    return sspaddmm(make_tensor(_empty(input, mat)), input, mat, beta=0)
+    return sspaddmm(make_tensor(_empty(input, mat2)), input, mat2, beta=0)
 
 
 def _empty(input: Tensor, mat: Tensor) -> Any:

@@ -133,7 +133,7 @@ def _checked_uplo(A: Tensor, UPLO: str, name: str) -> dict[str, Any]:
     return {"uplo": UPLO.upper()}
 
 
-def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
+def eigh(input: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     """``(eigenvalues, eigenvectors)`` of Hermitian matrices, in ascending order; only one triangle is read.
 
     Example:
@@ -141,10 +141,10 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
         >>> torch.linalg.eigh(torch.tensor([[2., 0.], [0., 1.]])).eigenvalues
         tensor([1., 2.])
     """
-    return named_result("linalg_eigh", apply(EIGH, (A,), _checked_uplo(A, UPLO, "linalg.eigh")), out)
+    return named_result("linalg_eigh", apply(EIGH, (input,), _checked_uplo(input, UPLO, "linalg.eigh")), out)
 
 
-def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
+def eigvalsh(input: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """The eigenvalues of Hermitian matrices, in ascending order.
 
     Example:
@@ -152,7 +152,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
         >>> torch.linalg.eigvalsh(torch.tensor([[2., 0.], [0., 1.]]))
         tensor([1., 2.])
     """
-    result: Tensor = apply(EIGH, (A,), _checked_uplo(A, UPLO, "linalg.eigvalsh"))[0]
+    result: Tensor = apply(EIGH, (input,), _checked_uplo(input, UPLO, "linalg.eigvalsh"))[0]
     return result if out is None else write_exact(out, result, "linalg_eigvalsh")
 
 
@@ -193,7 +193,7 @@ EIG = Primitive(
 )
 
 
-def eig(A: Tensor, *, out: Any = None) -> Any:
+def eig(input: Tensor, *, out: Any = None) -> Any:
     """``(eigenvalues, eigenvectors)`` of square matrices, complex, in no order.
 
     Example:
@@ -201,16 +201,16 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
         >>> torch.linalg.eig(torch.tensor([[0., 1.], [-1., 0.]])).eigenvalues
         tensor([0.+1.j, 0.-1.j])
     """
-    check_square(A, "linalg.eig")
-    check_kernel(A, "linalg_eig_cpu")
-    results = apply(EIG, (A,))
+    check_square(input, "linalg.eig")
+    check_kernel(input, "linalg_eig_cpu")
+    results = apply(EIG, (input,))
     if isinstance(out, tuple | list):
         for given, result, noun in zip(out, results, ("eigenvalues", "eigenvectors"), strict=False):
             check_castable(given, result, "torch.linalg.eig", noun)
     return named_result("linalg_eig", results, out)
 
 
-def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+def eigvals(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The eigenvalues of square matrices, complex, in no order.
 
     Example:
@@ -218,9 +218,9 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.linalg.eigvals(torch.eye(2)).dtype
         torch.complex64
     """
-    check_square(A, "linalg.eigvals")
-    check_kernel(A, "linalg_eig_cpu")
-    result: Tensor = apply(EIG, (A,))[0]
+    check_square(input, "linalg.eigvals")
+    check_kernel(input, "linalg_eig_cpu")
+    result: Tensor = apply(EIG, (input,))[0]
     return result if out is None else write_castable(out, result, "torch.linalg.eigvals", "eigenvalues")
 
 

@@ -125,17 +125,19 @@ def _ldl_impl(a: Array, hermitian: bool) -> Any:
 LDL = Primitive("linalg_ldl_factor_ex", _ldl_impl, no_derivative("linalg_ldl_factor_ex"))
 
 
-def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
+def ldl_factor_ex(
+    input: Tensor, *, hermitian: bool = False, check_errors: bool = False, out: Any = None
+) -> Any:
     """``ldl_factor`` and, for each matrix, ``info``: 0, or the number of the first pivot that is 0.
 
     ``check_errors``: raise ``RuntimeError`` for those instead.
     """
     check_flag("linalg_ldl_factor_ex", "hermitian", hermitian)
     check_flag("linalg_ldl_factor_ex", "check_errors", check_errors)
-    check_matrices(A, "torch.linalg.ldl_factor_ex")
-    check_square(A, "torch.linalg.ldl_factor_ex")
-    check_inexact(A, "torch.linalg.ldl_factor_ex")
-    results = apply(LDL, (A,), {"hermitian": hermitian})
+    check_matrices(input, "torch.linalg.ldl_factor_ex")
+    check_square(input, "torch.linalg.ldl_factor_ex")
+    check_inexact(input, "torch.linalg.ldl_factor_ex")
+    results = apply(LDL, (input,), {"hermitian": hermitian})
     if check_errors and any(results[2].reshape(-1).tolist()):
         raise RuntimeError("torch.linalg.ldl_factor_ex: a pivot is 0: the matrix is singular")
     if out is not None:
@@ -143,7 +145,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     return LdlExResult(results)
 
 
-def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
+def ldl_factor(input: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
     """The factors of symmetric matrices (``hermitian``: Hermitian ones) (..., n, n), of which the lower triangle is read.
 
     Gives ``LD``, which holds the unit lower triangular L and the block diagonal D, and the ``pivots`` (int32), both as
@@ -156,10 +158,10 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
                 [0.5000, 2.5000]])
     """
     check_flag("linalg_ldl_factor", "hermitian", hermitian)
-    check_matrices(A, "torch.linalg.ldl_factor")
-    check_square(A, "torch.linalg.ldl_factor")
-    check_inexact(A, "torch.linalg.ldl_factor")
-    factors, pivots, info = apply(LDL, (A,), {"hermitian": hermitian})
+    check_matrices(input, "torch.linalg.ldl_factor")
+    check_square(input, "torch.linalg.ldl_factor")
+    check_inexact(input, "torch.linalg.ldl_factor")
+    factors, pivots, info = apply(LDL, (input,), {"hermitian": hermitian})
     if whole(info._array).any():
         raise RuntimeError("torch.linalg.ldl_factor: a pivot is 0: the matrix is singular")
     if out is not None:

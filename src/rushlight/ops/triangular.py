@@ -104,7 +104,7 @@ SOLVE_TRIANGULAR = Primitive(
 
 
 def solve_triangular(
-    A: Tensor,
+    input: Tensor,
     B: Tensor,
     *,
     upper: bool,
@@ -112,7 +112,7 @@ def solve_triangular(
     unitriangular: bool = False,
     out: Tensor | None = None,
 ) -> Tensor:
-    """``X`` with ``A X = B`` (``left=False``: ``X A = B``) for triangular ``A``, of which only that triangle is read.
+    """``X`` with ``A X = B`` (``left=False``: ``X A = B``) for the triangular ``input``, ``A``; only that triangle is read.
 
     ``unitriangular``: the diagonal counts as ones. A zero on the diagonal gives inf or nan, not an error.
     Shapes: ``(..., n, n)`` and ``(..., n, k)``; the leading dimensions broadcast.
@@ -124,12 +124,12 @@ def solve_triangular(
         tensor([[1.],
                 [2.]])
     """
-    check_tensor_argument("linalg_solve_triangular", "A", A)
+    check_tensor_argument("linalg_solve_triangular", "input", input)
     check_tensor_argument("linalg_solve_triangular", "B", B)
     check_flag("linalg_solve_triangular", "upper", upper)
     check_flag("linalg_solve_triangular", "left", left)
     check_flag("linalg_solve_triangular", "unitriangular", unitriangular)
-    result = _solve_triangular(A, B, upper, left, unitriangular, "linalg.solve_triangular")
+    result = _solve_triangular(input, B, upper, left, unitriangular, "linalg.solve_triangular")
     return result if out is None else write_exact(out, result, "linalg_solve_triangular")
 
 
@@ -209,32 +209,34 @@ CHOLESKY_SOLVE = Primitive(
 )
 
 
-def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """``X`` with ``A X = B`` for the matrix ``A`` whose Cholesky factor is ``L``.
+def cholesky_solve(
+    input: Tensor, input2: Tensor, upper: bool = False, *, out: Tensor | None = None
+) -> Tensor:
+    """``X`` with ``A X = B`` for the matrix ``A`` whose Cholesky factor is ``input2``.
 
     Example:
         >>> import rushlight as torch
         >>> torch.cholesky_solve(torch.tensor([[4.]]), torch.tensor([[2.]]))
         tensor([[1.]])
     """
-    check_tensor_argument("cholesky_solve", "B", B)
-    check_tensor_argument("cholesky_solve", "L", L)
+    check_tensor_argument("cholesky_solve", "input", input)
+    check_tensor_argument("cholesky_solve", "input2", input2)
     check_flag("cholesky_solve", "upper", upper)
-    for name, tensor in (("b", B), ("u", L)):
+    for name, tensor in (("b", input), ("u", input2)):
         if tensor._array.ndim < 2:
             raise RuntimeError(
                 f"{name} should have at least 2 dimensions, but has {tensor._array.ndim} dimensions instead"
             )
-    check_square(L, "cholesky_solve")
-    check_same_dtype(L, B, "cholesky_solve")
-    check_inexact(L, "cholesky_solve")
-    check_solvable(L, B, "cholesky_solve", True)
-    result = apply(CHOLESKY_SOLVE, (L, B), {"upper": upper})
+    check_square(input2, "cholesky_solve")
+    check_same_dtype(input2, input, "cholesky_solve")
+    check_inexact(input2, "cholesky_solve")
+    check_solvable(input2, input, "cholesky_solve", True)
+    result = apply(CHOLESKY_SOLVE, (input2, input), {"upper": upper})
     return result if out is None else write_out(out, result, "cholesky_solve")
 
 
-def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """The inverse of the matrix whose Cholesky factor is ``L``.
+def cholesky_inverse(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The inverse of the matrix whose Cholesky factor is ``input``.
 
     Example:
         >>> import rushlight as torch
@@ -242,9 +244,9 @@ def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = Non
         tensor([[0.2500]])
     """
     check_flag("cholesky_inverse", "upper", upper)
-    check_square(L, "cholesky_inverse")
-    check_inexact(L, "cholesky_inverse")
-    result = cholesky_solve(identity(L._array.shape[-1], L), L, upper)
+    check_square(input, "cholesky_inverse")
+    check_inexact(input, "cholesky_inverse")
+    result = cholesky_solve(identity(input._array.shape[-1], input), input, upper)
     return result if out is None else write_out(out, result, "cholesky_inverse")
 
 
@@ -586,7 +588,7 @@ def linalg_lu_solve(
     return result if out is None else write_exact(out, result, "linalg_lu_solve")
 
 
-def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The older form of ``linalg.lu_solve``.
 
     Example:
@@ -601,7 +603,7 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | Non
         "Note that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be replaced "
         "with\nX = torch.linalg.lu_solve(LU, pivots, B)"
     )
-    return linalg_lu_solve(LU_data, LU_pivots, b, out=out)
+    return linalg_lu_solve(LU_data, LU_pivots, input, out=out)
 
 
 METHODS: dict[str, Any] = {

@@ -437,7 +437,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     return self
 
 
-def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+def sum_to_size(self: Tensor, *args: Any, size: Any = None) -> Tensor:
     """The sum over the dimensions that broadcasting from ``size`` would have added or repeated.
 
     Example:
@@ -445,7 +445,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
         >>> torch.ones(2, 3).sum_to_size(1, 3)
         tensor([[2., 2., 2.]])
     """
-    target = as_shape(size, "sum_to_size")
+    target = as_shape(args if size is None else (size,), "sum_to_size")
     shape = self._array.shape
     lead = len(shape) - len(target)
     if lead < 0 or any(n not in (1, own) for n, own in zip(target, shape[lead:], strict=True)):

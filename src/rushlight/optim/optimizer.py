@@ -7,6 +7,8 @@ do that too, or override ``step`` as in PyTorch.
 
 from __future__ import annotations
 
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
+
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy

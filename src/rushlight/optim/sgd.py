@@ -65,9 +65,8 @@ class SGD(Optimizer):
     def update_differentiable(self, param: Tensor, grad: Tensor, state: State, group: Group) -> None:
         weight_decay, momentum = group["weight_decay"], group["momentum"]
         if isinstance(weight_decay, Tensor) or weight_decay:
-            grad = (
-                grad + param.clone() * weight_decay
-            )  # the parameter changes below, and the history needs it as it is
+            # A clone, because the parameter changes below, and the history needs it as it is.
+            grad = grad + param.clone() * weight_decay
         if momentum:
             buffer = state.get("momentum_buffer")
             if buffer is None:

@@ -5,6 +5,16 @@ Izmailov et al., "Averaging weights leads to wider optima and better generalizat
 
 from __future__ import annotations
 
+__all__ = [
+    "SWALR",
+    "AveragedModel",
+    "get_ema_avg_fn",
+    "get_ema_multi_avg_fn",
+    "get_swa_avg_fn",
+    "get_swa_multi_avg_fn",
+    "update_bn",
+]
+
 import math
 from collections.abc import Callable, Iterable
 from copy import deepcopy

@@ -20,7 +20,7 @@ from ..core.storage import LIBRARY
 from ..core.switch import stand_in_code
 from ..core.tensor import Tensor
 from ..ops.dispatch import is_number
-from .below import WITHIN, Below, aten_name
+from .dispatch_modes import WITHIN, DispatchEntry, aten_name
 from .state import ALL, KINDS, OVERRIDES, STATE, ask, overrides_operations, overriding_arguments
 
 getframe = sys._getframe
@@ -288,14 +288,14 @@ def _asking(twin: FunctionType, public: Any, only_modes: bool, operator: bool) -
         disabled = state.disabled
         if disabled and (disabled >= ALL or not state.modes):
             return twin(*args, **kwargs)
-        if only_modes and (not state.modes or (within and type(state.modes[-1]) is not Below)):
+        if only_modes and (not state.modes or (within and type(state.modes[-1]) is not DispatchEntry)):
             return twin(*args, **kwargs)
         owners = [] if disabled or only_modes else overriding_arguments(_flat(args, kwargs))
         if not owners:
             if not state.modes:
                 return twin(*args, **kwargs)
             innermost = state.modes[-1]
-            if type(innermost) is Below:
+            if type(innermost) is DispatchEntry:
                 if aten_name(public) is None:
                     return twin(*args, **kwargs)
                 try:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..core.storage import LIBRARY
 from ..core.tensor import Tensor, init_fields
+from ..ops import conversion
 from ..ops.dispatch import alias_of
 from .state import KINDS, STATE, DisableTorchFunctionSubclass, disabled_torch_function
 
@@ -90,6 +91,20 @@ def _make_wrapper_subclass(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tens
     )
 
 
+def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
+    """This tensor, sharing memory and history, as an object of the subclass ``cls``.
+
+    Raises ``TypeError`` where ``cls`` is no subclass, ``NotImplementedError`` where it has a ``__torch_dispatch__``.
+    """
+    _refuse_dispatching(cls)
+    return conversion.as_subclass(self, cls)
+
+
+def _new_unless_dispatching(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    _refuse_dispatching(cls)
+    return Tensor.__new__(cls, *args, **kwargs)
+
+
 def _refuse_dispatching(cls: type) -> None:
     """Raise ``NotImplementedError`` for a class whose ``__torch_dispatch__`` would never be asked."""
     own = getattr(cls, "__torch_dispatch__", None)
@@ -103,6 +118,11 @@ def _refuse_dispatching(cls: type) -> None:
 def _init_subclass(cls: type[Tensor], **kwargs: Any) -> None:
     """From the first subclass on that is not the library's own, operations ask."""
     super(Tensor, cls).__init_subclass__(**kwargs)
+    if "__torch_dispatch__" in vars(cls) and "__new__" not in vars(cls):
+        kind: Any = cls
+        kind.__new__ = (
+            _new_unless_dispatching  # only its objects are refused: libraries define classes that nobody uses
+        )
     if not getattr(cls, "__module__", "").startswith("rushlight.") or "__torch_function__" in vars(cls):
         from .calls import start_asking
 
@@ -136,6 +156,7 @@ def install(own: tuple[type, ...]) -> None:
     """Give Tensor what its subclasses inherit. ``own``: the library's subclasses, which override nothing."""
     tensor: Any = Tensor
     tensor.__torch_function__ = classmethod(_torch_function)
+    tensor.as_subclass = as_subclass
     tensor._make_subclass = staticmethod(_make_subclass)
     tensor._make_wrapper_subclass = staticmethod(_make_wrapper_subclass)
     hook: Any = _init_subclass

@@ -57,6 +57,35 @@ def _size(shape: tuple[int, ...]) -> int:
     return size
 
 
+def factors_of(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The two tensors that a product multiplies."""
+    if name == "einsum" and len(args) == 2 and isinstance(args[1], list | tuple):
+        return tuple(args[1][:2])
+    return args[1:3] if name.startswith(("add", "badd", "einsum")) else args[:2]
+
+
+def _of_einsum(args: tuple[Any, ...]) -> int:
+    """Of two operands, with one letter for each dimension; 0 for others."""
+    factors = factors_of("einsum", args)
+    if not args or not isinstance(args[0], str) or len(factors) != 2 or "." in args[0]:
+        return 0
+    before, arrow, after = args[0].replace(" ", "").partition("->")
+    terms = before.split(",")
+    if len(terms) != 2:
+        return 0
+    extents: dict[str, int] = {}
+    for term, factor in zip(terms, factors, strict=True):
+        for letter, extent in zip(term, _shape(factor), strict=False):
+            extents[letter] = max(extents.get(letter, 1), extent)
+    # What only one operand has, and the result has not, is added up before.
+    met = [
+        extent
+        for letter, extent in extents.items()
+        if not arrow or letter in after or all([letter in term for term in terms])
+    ]
+    return 2 * _size(tuple(met))
+
+
 def floating_point_operations(name: str, args: tuple[Any, ...], result: Any) -> int:
     """About how many the call took, for those that PyTorch's profiler estimates too; 0 for all others.
 
@@ -65,8 +94,10 @@ def floating_point_operations(name: str, args: tuple[Any, ...], result: Any) -> 
     if name in ("mm", "bmm", "matmul", "linear", "addmm", "baddbmm", "addmv", "mv") and isinstance(
         result, Tensor
     ):
-        left = _shape(args[1] if name.startswith(("add", "badd")) and len(args) > 1 else args[0])
+        left = _shape(next(iter(factors_of(name, args)), None))
         return 2 * _size(_shape(result)) * left[-1] if left else 0
+    if name == "einsum":
+        return _of_einsum(args)
     if name.startswith("conv") and len(args) > 1 and isinstance(result, Tensor):
         weight = _shape(args[1])
         per_element = _size(weight[1:])

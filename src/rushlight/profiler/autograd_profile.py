@@ -104,7 +104,7 @@ class profile:
         """The events as a table: arguments as for ``EventList.table``."""
         return self.function_events.table(*args, **kwargs)
 
-    def export_chrome_trace(self, path: str) -> None:
+    def export_chrome_trace(self, path: str, use_python_export: bool = False) -> None:
         """Write the trace for ``chrome://tracing`` or Perfetto."""
         self.function_events.export_chrome_trace(path)
 

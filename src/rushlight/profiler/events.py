@@ -281,7 +281,7 @@ class EventList(list[Any]):
             unit=time_unit,
         )
 
-    def export_chrome_trace(self, path: str) -> None:
+    def export_chrome_trace(self, path: str, use_python_export: bool = False) -> None:
         """Write the events for ``chrome://tracing`` or Perfetto; gzipped if ``path`` ends in ``.gz``."""
         if self._session is None:
             raise RuntimeError("export_chrome_trace: these events come from no profile")

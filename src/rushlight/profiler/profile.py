@@ -288,7 +288,7 @@ class profile:
                 event.key = "ProfilerStep*"
         return averages.key_averages(group_by_input_shape, group_by_stack_n, group_by_overload_name)
 
-    def export_chrome_trace(self, path: str) -> None:
+    def export_chrome_trace(self, path: str, use_python_export: bool = False) -> None:
         """Write the last trace for ``chrome://tracing`` or Perfetto; gzipped if ``path`` ends in ``.gz``."""
         write_trace(self._recorded("exporting chrome trace"), path, self._metadata)
 

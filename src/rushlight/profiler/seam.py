@@ -23,7 +23,7 @@ from ..core.tensor import Tensor
 from ..ops import dispatch
 from ..ops.define import PRIMITIVES
 from . import live_memory
-from .arguments import described, floating_point_operations
+from .arguments import described, factors_of, floating_point_operations
 from .recording import (
     ANNOTATION,
     BACKWARD_SCOPE,
@@ -185,9 +185,8 @@ def _of_record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], not
 def _count_work(event: Recorded, name: str, args: tuple[Any, ...], result: Any) -> None:
     event.flops = floating_point_operations(name, args, result)
     if event.flops and grad_enabled():
-        factors = args[1:3] if name.startswith(("add", "badd")) else args[:2]
         event.differentiable = sum(
-            [isinstance(factor, Tensor) and factor._node is not None for factor in factors]
+            [isinstance(factor, Tensor) and factor._node is not None for factor in factors_of(name, args)]
         )
 
 

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.dtypes import F32, LOW_PRECISION
+from ..core.dtypes import F32, F64, LOW_PRECISION
+from .small_normalization import SMALL, small_forward, small_gradient
 
 Array = NDArray[Any]
 
@@ -53,6 +54,9 @@ def normalize_forward(
     kind = x.dtype
     wide = np.ascontiguousarray(x, F32 if kind in LOW_PRECISION else None)
     w, b = _like(w, wide), _like(b, wide)
+    if 0 < wide.size <= SMALL and (wide.dtype is F32 or wide.dtype is F64):
+        y, mean, variance, inverse = small_forward(wide, w, b, columns, positions, rows, eps)
+        return y.reshape(x.shape).astype(kind, copy=False), mean, variance, inverse
     along = _forward_by_columns if rows is None else _forward_by_rows
     y, mean, variance, inverse = along(wide, w, b, columns, positions, rows or 0, eps)
     return y.reshape(x.shape).astype(kind, copy=False), mean, variance, inverse
@@ -136,6 +140,9 @@ def normalize_gradient(
     """The gradients for ``x``, ``w`` and ``b`` from ``g``, that for the result of ``normalize_forward``."""
     kind = g.dtype
     wide, x = np.ascontiguousarray(g, mean.dtype), np.ascontiguousarray(x, mean.dtype)
+    if 0 < x.size <= SMALL and (mean.dtype is F32 or mean.dtype is F64):
+        found: Any = small_gradient(wide, x, mean, inverse, _like(w, wide), columns, positions, rows)
+        return found[0].reshape(g.shape).astype(kind, copy=False), *found[1:]
     along = _gradient_by_columns if rows is None else _gradient_by_rows
     total, scale, shift = along(wide, x, mean, inverse, _like(w, wide), columns, positions, rows or 0)
     return total.reshape(g.shape).astype(kind, copy=False), scale, shift

@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "LoadEndianness",
+    "SourceChangeWarning",
+    "add_safe_globals",
+    "check_module_version_greater_or_equal",
+    "clear_safe_globals",
+    "default_restore_location",
+    "get_crc32_options",
+    "get_default_load_endianness",
+    "get_default_mmap_options",
+    "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint",
+    "load",
+    "location_tag",
+    "mkdtemp",
+    "normalize_storage_type",
+    "register_package",
+    "safe_globals",
+    "save",
+    "set_crc32_options",
+    "set_default_load_endianness",
+    "set_default_mmap_options",
+    "skip_data",
+    "validate_cuda_device",
+]
+
 import os
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -26,6 +52,7 @@ def save(
     pickle_module: Any = None,
     pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
 ) -> None:
     """Save ``obj`` in PyTorch's zip format, which ``load`` and ``torch.load`` read.
 
@@ -39,6 +66,7 @@ def save(
             if the process is killed meanwhile.
         pickle_module, pickle_protocol: PyTorch's parameters, of no effect: protocol 2 is always written.
         _use_new_zipfile_serialization: False writes the format before PyTorch 1.6.
+        _disable_byteorder_record: of no effect.
 
     Raises:
         pickle.PicklingError: for what can't be found again by its name, such as a lambda: save a ``state_dict()``.
@@ -139,6 +167,16 @@ __getattr__ = _lazily(
             "set_default_mmap_options",
             "skip_data",
             "validate_cuda_device",
+        )
+    }
+    | {
+        name: f".locations:{name}"
+        for name in (
+            "default_restore_location",
+            "location_tag",
+            "mkdtemp",
+            "normalize_storage_type",
+            "register_package",
         )
     },
 )

@@ -46,11 +46,13 @@ def check_module_version_greater_or_equal(
     module: Any, req_version_tuple: tuple[int, ...], error_if_malformed: bool = True
 ) -> bool:
     """Whether a module's ``__version__`` is at least the one given; for one that cannot be read ``RuntimeError``, or
-    False with ``DeprecationWarning`` unless ``error_if_malformed``.
+    True with a warning unless ``error_if_malformed``.
 
     Example:
         >>> import types
-        >>> check_module_version_greater_or_equal(types.SimpleNamespace(__version__="1.10.2"), (1, 9))
+        >>> module = types.ModuleType("module")
+        >>> module.__version__ = "1.10.2"
+        >>> check_module_version_greater_or_equal(module, (1, 9))
         True
     """
     try:
@@ -59,7 +61,7 @@ def check_module_version_greater_or_equal(
         return version >= req_version_tuple
     except Exception as error:
         message = (
-            f"'{module}' module version string is malformed '{module.__version__}' and cannot be compared with tuple "
+            f"'{module.__name__}' module version string is malformed '{module.__version__}' and cannot be compared with tuple "
             f"{req_version_tuple!s}"
         )
         if error_if_malformed:

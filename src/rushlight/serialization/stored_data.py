@@ -79,7 +79,7 @@ class StoredData:
     def cuda(self, device: Any = None) -> StoredData:
         """The storage itself, to be on a GPU; ``RuntimeError`` where there is none."""
         name = "cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else str(device)
-        self.target = _restore(name)
+        self.target = restored(name)
         return self
 
 
@@ -147,22 +147,22 @@ def check_location(data: StoredData, map_location: Any) -> None:
     """
     tag = data.location
     if map_location is None:
-        data.target = _restore(tag)
+        data.target = restored(tag)
     elif isinstance(map_location, str):
-        data.target = _restore(map_location)
+        data.target = restored(map_location)
     elif isinstance(map_location, dict):
-        data.target = _restore(str(map_location.get(tag, tag)))
+        data.target = restored(str(map_location.get(tag, tag)))
     elif callable(map_location):
         result = map_location(data, tag)
         if result is None:
-            data.target = _restore(tag)
+            data.target = restored(tag)
         elif result is not data:
             raise TypeError(
                 f"load: map_location returned {type(result).__name__}; it must return the storage that it was given, "
                 "or None"
             )
     elif isinstance(getattr(map_location, "type", None), str):
-        data.target = _restore(str(map_location))
+        data.target = restored(str(map_location))
     else:
         raise TypeError(
             f"load: map_location is {type(map_location).__name__}; give None, a device, a string, a dict of strings "
@@ -170,7 +170,7 @@ def check_location(data: StoredData, map_location: Any) -> None:
         )
 
 
-def _restore(location: str) -> str:
+def restored(location: str) -> str:
     """The device that a location means."""
     name = location.partition(":")[0]
     if name in ("cpu", "meta"):

@@ -1,7 +1,7 @@
-"""Switching modes of dispatch off, under PyTorch's private path: there are none that see operations here."""
+"""Switching dispatch modes off, under PyTorch's private path."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext as no_dispatch
+from ._python_dispatch import _disable_current_modes as no_dispatch
 
 __all__ = ["no_dispatch"]

@@ -14,8 +14,8 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from ..missing import lazily as _lazily
-from ..overriding.below import Below
 from ..overriding.calls import start_asking
+from ..overriding.dispatch_modes import DispatchEntry
 from ..overriding.state import STATE
 
 
@@ -55,13 +55,15 @@ class TorchDispatchMode:
     def __enter__(self) -> Any:
         start_asking()  # also of what was imported since
         modes = STATE.modes
-        first = next((place for place, mode in enumerate(modes) if type(mode) is not Below), len(modes))
-        STATE.modes = (*modes[:first], Below(self), *modes[first:])
+        first = next(
+            (place for place, mode in enumerate(modes) if type(mode) is not DispatchEntry), len(modes)
+        )
+        STATE.modes = (*modes[:first], DispatchEntry(self), *modes[first:])
         return self
 
     def __exit__(self, *exception: object) -> None:
         modes = STATE.modes
-        own = [place for place, mode in enumerate(modes) if type(mode) is Below and mode.mode is self]
+        own = [place for place, mode in enumerate(modes) if type(mode) is DispatchEntry and mode.mode is self]
         STATE.modes = (*modes[: own[-1]], *modes[own[-1] + 1 :])
 
     @classmethod
@@ -93,14 +95,14 @@ def _get_current_dispatch_mode() -> TorchDispatchMode | None:
 
 def _get_current_dispatch_mode_stack() -> list[TorchDispatchMode]:
     """The modes that are on, the innermost last."""
-    return [mode.mode for mode in STATE.modes if type(mode) is Below]
+    return [mode.mode for mode in STATE.modes if type(mode) is DispatchEntry]
 
 
 @contextmanager
 def _disable_current_modes() -> Iterator[list[TorchDispatchMode]]:
     """Inside, no dispatch mode is asked."""
     before, found = STATE.modes, _get_current_dispatch_mode_stack()
-    STATE.modes = tuple([mode for mode in before if type(mode) is not Below])
+    STATE.modes = tuple([mode for mode in before if type(mode) is not DispatchEntry])
     try:
         yield found
     finally:

@@ -494,9 +494,11 @@ def map_only(type_or_types_or_pred: Any, /) -> Any:
     return decorate
 
 
-def tree_map_only(kinds: Any, /, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def tree_map_only(
+    type_or_types_or_pred: Any, /, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
     """``tree`` with ``func`` of each leaf of the given types; the others stay."""
-    return tree_map(map_only(kinds)(func), tree, is_leaf=is_leaf)
+    return tree_map(map_only(type_or_types_or_pred)(func), tree, is_leaf=is_leaf)
 
 
 def tree_map_only_(kinds: Any, /, func: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
@@ -584,13 +586,13 @@ def tree_map_with_path(
     )
 
 
-def keystr(path: Iterable[Any]) -> str:
+def keystr(kp: Iterable[Any]) -> str:
     """A path as text: ``['a'][0]``."""
-    return "".join([str(key) for key in path])
+    return "".join([str(key) for key in kp])
 
 
-def key_get(obj: Any, path: Iterable[Any]) -> Any:
+def key_get(obj: Any, kp: Iterable[Any]) -> Any:
     """The part of ``obj`` that a path leads to."""
-    for key in path:
+    for key in kp:
         obj = key.get(obj)
     return obj

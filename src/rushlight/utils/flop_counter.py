@@ -11,7 +11,7 @@ from ..profiler.recording import BACKWARD_SCOPE, FUNCTION, OPEN, Recorded, Sessi
 # What profiles call an operation, and the operator under which PyTorch counts it; products and convolutions alone count.
 _COUNTED: Final = {
     "mm": "mm", "bmm": "bmm", "matmul": "mm", "linear": "addmm", "addmm": "addmm", "baddbmm": "baddbmm", "addmv": "addmm",
-    "mv": "mm",
+    "mv": "mm", "einsum": "bmm",
 }  # fmt: skip
 _IN_BACKWARD: Final = {"convolution": "convolution_backward", "addmm": "mm", "baddbmm": "bmm"}
 _MODULE: Final = "flops: "
@@ -26,8 +26,8 @@ class FlopCounterMode:
         display: print the table at the end.
         custom_mapping: formulas for other operators; not there, so it raises ``NotImplementedError``.
 
-    A multiplication and an addition count as two. Work in backward counts for the module whose forward asked for it; the
-    products inside of recurrent layers are not counted.
+    A multiplication and an addition count as two. Work in backward counts for the module whose forward asked for it. Of
+    recurrent layers the products with the input are counted, those with the state are not; of ``einsum`` those of two operands.
 
     Example:
         >>> import rushlight as torch

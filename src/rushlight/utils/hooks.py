@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
+
 import warnings
 from typing import Any
 

@@ -16,6 +16,7 @@ class FlagValues:
     """The options' values, as attributes; the command line is read when the first one is asked for."""
 
     def __init__(self) -> None:
+        # Programs of TensorFlow before 1.5 print `FLAGS.__flags`.
         vars(self)["_flags"] = vars(self)["__flags"] = {}
         vars(self)["_parsed"] = False
 

@@ -16,9 +16,8 @@ class Gathered(ModuleType):
     def __init__(self, name: str, places: tuple[str, ...]) -> None:
         super().__init__(name, f"``tensorflow{name.removeprefix(FACADE)}``: names of the façade.")
         self.places = places
-        self.__path__: list[
-            str
-        ] = []  # importers take it for a package, so that the modules below it are asked for
+        # Importers take it for a package then, so that the modules below it are asked for.
+        self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("__"):

@@ -1,4 +1,4 @@
-"""``tf.image``: patches and boxes of images, and other color spaces."""
+"""``tf.image``: boxes drawn on images, images fitted into frames, and other color spaces."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def draw_bounding_boxes(images: Any, boxes: Any, name: str | None = None, colors
         height, width, channels = array.shape[1:]
         for picture, rows in zip(array, box, strict=True):
             for i, (top, left, bottom, right) in enumerate(rows):
-                tint = tints[i % len(tints)][:channels] if channels > 1 else tints[i % len(tints)][:1]
+                tint = tints[i % len(tints)][:channels]
                 y1, y2 = int(top * (height - 1)), int(bottom * (height - 1))
                 x1, x2 = int(left * (width - 1)), int(right * (width - 1))
                 if y1 > y2 or x1 > x2 or y1 >= height or y2 < 0 or x1 >= width or x2 < 0:

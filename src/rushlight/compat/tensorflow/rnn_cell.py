@@ -334,7 +334,25 @@ class MultiRNNCell(RNNCell):
         return inputs, tuple(new_states) if self._tuple else concat(new_states, 1)
 
 
-class DropoutWrapper(RNNCell):
+class CellWrapper(RNNCell):
+    """A cell around another one, with that one's sizes."""
+
+    def __init__(self, cell: RNNCell, reuse: Any = None) -> None:
+        super().__init__(reuse=reuse)
+        self._cell = cell
+
+    @property
+    def state_size(self) -> Any:
+        """The cell's."""
+        return self._cell.state_size
+
+    @property
+    def output_size(self) -> Any:
+        """The cell's."""
+        return self._cell.output_size
+
+
+class DropoutWrapper(CellWrapper):
     """A cell with dropout on its input, output or state."""
 
     def __init__(
@@ -348,21 +366,11 @@ class DropoutWrapper(RNNCell):
         dtype: Any = None,
         seed: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(cell)
         if variational_recurrent:
             raise NotImplementedError("DropoutWrapper: variational_recurrent is not available")
-        self._cell, self._seed = cell, seed
+        self._seed = seed
         self._keep = input_keep_prob, output_keep_prob, state_keep_prob
-
-    @property
-    def state_size(self) -> Any:
-        """The cell's."""
-        return self._cell.state_size
-
-    @property
-    def output_size(self) -> Any:
-        """The cell's."""
-        return self._cell.output_size
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
         from .nn import dropout
@@ -381,44 +389,24 @@ class DropoutWrapper(RNNCell):
         return dropped(output, self._keep[1]), new_state
 
 
-class ResidualWrapper(RNNCell):
+class ResidualWrapper(CellWrapper):
     """A cell whose input is added to its output."""
 
     def __init__(self, cell: RNNCell, residual_fn: Callable[..., Any] | None = None) -> None:
-        super().__init__()
-        self._cell, self._combine = cell, residual_fn or (lambda inputs, outputs: inputs + outputs)
-
-    @property
-    def state_size(self) -> Any:
-        """The cell's."""
-        return self._cell.state_size
-
-    @property
-    def output_size(self) -> Any:
-        """The cell's."""
-        return self._cell.output_size
+        super().__init__(cell)
+        self._combine = residual_fn or (lambda inputs, outputs: inputs + outputs)
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
         output, new_state = self._cell(inputs, state, scope)
         return self._combine(inputs, output), new_state
 
 
-class DeviceWrapper(RNNCell):
+class DeviceWrapper(CellWrapper):
     """A cell whose operations ask for a device."""
 
     def __init__(self, cell: RNNCell, device: str) -> None:
-        super().__init__()
-        self._cell, self._device = cell, device
-
-    @property
-    def state_size(self) -> Any:
-        """The cell's."""
-        return self._cell.state_size
-
-    @property
-    def output_size(self) -> Any:
-        """The cell's."""
-        return self._cell.output_size
+        super().__init__(cell)
+        self._device = device
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
         with get_default_graph().device(self._device):

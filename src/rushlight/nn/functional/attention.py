@@ -19,14 +19,18 @@ from ...ops.placement import tensor_beside
 from ...ops.pointwise import add, mul
 from ...ops.rearranging import repeat_interleave
 from .regularization import dropout
+from .small_attention import small_attention
 
 # What ``nn.attention.sdpa_kernel`` chose; None: nothing.
 CHOSEN: Final[ContextVar[tuple[int, ...] | None]] = ContextVar("sdp_backends", default=None)
+# Two of the numbers in it (``nn.attention.SDPBackend``): the formula, and the fused kernel that PyTorch has for the CPU.
+FORMULA: Final = 0
+ONE_KERNEL: Final = 1
 
 
 def check_choice(chosen: tuple[int, ...]) -> None:
-    """Raise unless PyTorch would find an implementation for the CPU among ``chosen``: the formula (0) or the fused one (1)."""
-    if 0 not in chosen and 1 not in chosen:
+    """Raise unless PyTorch would find an implementation for the CPU among ``chosen``."""
+    if FORMULA not in chosen and ONE_KERNEL not in chosen:
         raise RuntimeError(
             "No viable backend for scaled_dot_product_attention was found. This is likely due to turning off both the math "
             "kernel and the fused kernels."
@@ -73,6 +77,11 @@ def scaled_dot_product_attention(
         raise RuntimeError(f"expected scalar type Float but found {type_name(q.dtype)}")
     if not 0.0 <= dropout_p <= 1.0:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
+    factor = 1.0 / math.sqrt(q.shape[-1] or 1) if scale is None else scale
+    if attn_mask is None and dropout_p == 0 and not enable_gqa and q.ndim == 4:
+        result = small_attention(query, key, value, is_causal, factor, _in_steps)
+        if result is not None:
+            return result
     if is_causal:
         attn_mask = causal_mask(query, key, attn_mask)
     if attn_mask is not None and attn_mask._array.dtype not in (BOOL, F32, q.dtype):
@@ -84,7 +93,17 @@ def scaled_dot_product_attention(
         attn_mask = cast(attn_mask, q.dtype)  # float32 is taken with queries of any dtype
     if enable_gqa:
         key, value = for_each_head(query, key), for_each_head(query, value)
-    factor = 1.0 / math.sqrt(q.shape[-1] or 1) if scale is None else scale
+    return _composed(query, key, value, attn_mask, factor, dropout_p)
+
+
+def _in_steps(query: Tensor, key: Tensor, value: Tensor, is_causal: bool, factor: float) -> Tensor:
+    mask = causal_mask(query, key, None) if is_causal else None
+    return _composed(query, key, value, mask, factor, 0.0)
+
+
+def _composed(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, factor: float, dropout_p: float
+) -> Tensor:
     scores = matmul(mul(query, factor), mT_of(key))
     if attn_mask is None:
         weights = softmax(scores, -1)

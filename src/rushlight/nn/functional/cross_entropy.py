@@ -33,7 +33,6 @@ grad_enabled = GRAD_MODE.get
 ndarray = np.ndarray
 asarray = np.asarray
 max_reduce: Any = np.maximum.reduce
-min_reduce: Any = np.minimum.reduce
 
 _SMALL: Final = 4096
 _COUNTS: Final = np.arange(_SMALL)
@@ -49,9 +48,25 @@ def _row_maxima(x: Any) -> Any:
     if x.ndim == 2 and x.flags.c_contiguous:
         # NumPy finds the place of the maximum of a short row five times as fast as the maximum.
         places = x.argmax(1)
-        places += _count_to(len(x)) * x.shape[1]
+        places += _COUNTS[: x.size : x.shape[1]] if x.size <= _SMALL else _count_to(len(x)) * x.shape[1]
         return x.take(places)[:, None]
     return max_reduce(x, 1, None, None, True)
+
+
+_WORD: Final = np.dtype(np.uint64)
+
+
+def _are_classes(target: Any, classes: int) -> bool:
+    """Whether all elements of an index are from 0 to ``classes - 1``; negative ones are large as unsigned ones."""
+    if target.dtype != I64:
+        return bool(((target >= 0) & (target < classes)).all())
+    words = target.view(_WORD)
+    return not target.size or words.item(words.argmax()) < classes
+
+
+def _chosen(rows: Any, target: Any) -> Any:
+    """Of each row of a contiguous array of at most ``_SMALL`` elements the one that ``target`` names; it has been checked."""
+    return rows.take(_COUNTS[: rows.size : rows.shape[1]] + target)
 
 
 def _in_rows(x: Any, target: Any) -> tuple[Any, Any]:
@@ -76,10 +91,8 @@ def _shares(target: Any, weight: Any, classes: int, ignore_index: int, dtype: An
 
     Raises ``IndexError`` for a target that is no class.
     """
-    if weight is None and ignore_index < 0 and (not target.size or min_reduce(target, None) >= 0):
-        if target.size and not classes:
-            raise IndexError(f"Target {target.flat[0]} is out of bounds.")
-        return None, target  # one that is too large is found when it is used
+    if weight is None and ignore_index < 0 and _are_classes(target, classes):
+        return None, target
     kept = target != ignore_index
     wrong = kept & ((target < 0) | (target >= classes))
     if wrong.any():
@@ -90,10 +103,6 @@ def _shares(target: Any, weight: Any, classes: int, ignore_index: int, dtype: An
     if not classes:
         return np.zeros(inside.shape, dtype), inside
     return np.where(kept, weight[inside], weight.dtype.type(0)).astype(dtype), inside
-
-
-def _out_of_bounds(target: Any, classes: int) -> IndexError:
-    return IndexError(f"Target {target[target >= classes][0]} is out of bounds.")
 
 
 def _reduce(losses: Any, shares: Any, reduction: str, shape: tuple[int, ...]) -> Any:
@@ -118,10 +127,7 @@ def _nll_impl(x: Any, target: Any, weight: Any, reduction: str, ignore_index: in
     if not x.shape[1]:
         losses = np.zeros(target.shape, wide)
     else:
-        try:
-            losses = np.negative(x[_at_targets(target)], dtype=wide)
-        except IndexError:
-            raise _out_of_bounds(target, x.shape[1]) from None
+        losses = np.negative(x[_at_targets(target)], dtype=wide)
     if shares is not None:
         losses = _weighted(losses, shares, labels != ignore_index)
     if dtype in LOW_PRECISION and reduction != "none":
@@ -265,6 +271,35 @@ def check_class_weight(name: str, x: Any, weight: Tensor) -> None:
     refuse_gradient(name, "weight", weight)
 
 
+def _few_nll(input: Tensor, target: Tensor, ignore_index: int, reduction: str) -> Tensor | None:
+    """The loss of few rows, all of which count; None for anything else."""
+    x, t = input._array, target._array
+    if (
+        type(x) is not ndarray
+        or type(t) is not ndarray
+        or x.ndim != 2
+        or t.shape != x.shape[:1]
+        or (x.dtype is not F32 and x.dtype is not F64)
+        or t.dtype is not I64
+        or not 0 < x.size <= _SMALL
+        or not _are_classes(t, x.shape[1])
+    ):
+        return None
+    losses = _chosen(x, t)
+    if reduction == "none":
+        loss = np.negative(losses, losses)
+    else:
+        total = losses.dot(_ONES[x.dtype][: len(losses)])
+        loss = asarray(total / -len(losses) if reduction == "mean" else -total)
+    edge = input._node
+    if edge is None or not grad_enabled():
+        return make_tensor(loss)
+    saved = (target, None)
+    attrs = {"reduction": reduction, "ignore_index": ignore_index}
+    edges = (edge, None, None)
+    return make_tensor(loss, Node(NLL, edges, loss, saved, attrs, program_site(), versions_of(saved)))
+
+
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -285,8 +320,13 @@ def nll_loss(
         >>> torch.nn.functional.nll_loss(torch.tensor([[-1.0, -2.0]]), torch.tensor([1]))
         tensor(2.)
     """
-    reduction = chosen_reduction(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
+    if weight is None and ignore_index < 0 and isinstance(target, Tensor):
+        quick = _few_nll(input, target, ignore_index, reduction)
+        if quick is not None:
+            return quick
     target = _checked_target("nll_loss_nd", input, target, weight)
     if input._array.dtype not in FLOATS:
         raise not_implemented("nll_loss_out_frame", input._array.dtype)
@@ -310,10 +350,7 @@ def _cross_entropy_forward(x: Any, target: Any, weight: Any, reduction: str, ign
         exponentials, sums = x, losses
     else:
         exponentials = x - _row_maxima(x)
-        try:
-            chosen = exponentials[_at_targets(target)]
-        except IndexError:
-            raise _out_of_bounds(target, classes) from None
+        chosen = exponentials[_at_targets(target)]
         np.exp(exponentials, exponentials)
         sums = sum_array(exponentials, (1,), False)
         losses = np.log(sums)
@@ -393,7 +430,7 @@ def _mean_of_rows(x: Any, target: Any) -> Any:
     """``_cross_entropy_forward`` for the common case: the mean over at most ``_SMALL`` rows, none of them ignored."""
     rows, classes = x.shape
     exponentials = x - _row_maxima(x)
-    chosen = exponentials[_COUNTS[:rows], target]
+    chosen = _chosen(exponentials, target) if x.size <= _SMALL else exponentials[_COUNTS[:rows], target]
     np.exp(exponentials, exponentials)
     ones = _ONES[x.dtype]
     # One BLAS call for few elements only: more would wake its threads.
@@ -432,8 +469,7 @@ def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: i
         and t.ndim == 1
         and x.dtype in _ONES
         and 0 < len(x) <= _SMALL
-        and x.shape[1]
-        and min_reduce(t, None) >= 0
+        and _are_classes(t, x.shape[1])
     ):
         forward, arrays = _mean_of_rows, (x, t)
     else:
@@ -443,10 +479,6 @@ def _fused(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: i
         loss, exponentials, sums = forward(*arrays)
     except FloatingPointReport:
         loss, exponentials, sums = compute(forward, arrays, {})
-    except IndexError:
-        if forward is _mean_of_rows:
-            raise _out_of_bounds(t, x.shape[1]) from None
-        raise
     edge = input._node
     if edge is None or not grad_enabled():
         return make_tensor(loss)

@@ -31,12 +31,13 @@ from ...ops.activations import (
 from ...ops.batching import ACTIVE as BATCHES
 from ...ops.movement import contiguous, permute
 from ...runtime.pending import Pending
-from .attention import CHOSEN, check_choice, scaled_dot_product_attention as _attention
+from .attention import CHOSEN, ONE_KERNEL, check_choice, scaled_dot_product_attention as _attention
 from .distance import cosine_similarity as _cosine_similarity
 from .loss import huber_loss as _huber_loss, smooth_l1_loss as _smooth_l1_loss
 from .normalization import group_norm as _group_norm, layer_norm as _layer_norm, rms_norm as _rms_norm
 
 ndarray = np.ndarray
+_LARGE = 8_192
 
 gelu: Callable[..., Tensor] = fused(_gelu, name="gelu", from_size=4_096)
 rms_norm: Callable[..., Tensor] = fused(_rms_norm, name="fused_rms_norm", from_size=4_096)
@@ -54,10 +55,13 @@ huber_loss: Callable[..., Tensor] = fused(_huber_loss, name="huber_loss", from_s
 
 def _or_in_place(function: Any, name: str, place: int = 1) -> Callable[..., Tensor]:
     """``function`` with large calls compiled, but for those in place; ``place``: where ``inplace`` is among the arguments."""
-    large = fused(function, name=name, from_size=8_192)
+    large = fused(function, name=name, from_size=_LARGE)
 
     @functools.wraps(function)
     def activation(*args: Any, **kwargs: Any) -> Tensor:
+        first = args[0] if args else None
+        if type(first) is Tensor and type(first._array) is ndarray and first._array.size < _LARGE:
+            return function(*args, **kwargs)  # type: ignore[no-any-return]
         in_place = kwargs.get("inplace") or (len(args) > place and args[place])
         return (function if in_place else large)(*args, **kwargs)  # type: ignore[no-any-return]
 
@@ -112,9 +116,9 @@ def _wrap_attention() -> Callable[..., Tensor]:
             _large_attention if dropout_p == 0 else _attention
         )  # a fused formula draws no random numbers
         result = function(query, key, value, attn_mask, dropout_p, *args, **kwargs)
-        if chosen is not None and 1 not in chosen:
+        if dropout_p or (chosen is not None and ONE_KERNEL not in chosen):
             return result
-        return _as_one_kernel(result, query, key, value, attn_mask) if dropout_p == 0 else result
+        return _as_one_kernel(result, query, key, value, attn_mask)
 
     return scaled_dot_product_attention
 
@@ -132,14 +136,17 @@ def _as_one_kernel(result: Tensor, query: Tensor, key: Tensor, value: Tensor, ma
         or BATCHES.get()
         or not (type(q) is ndarray or type(q) is Pending or type(q) in RECORDED)
         or (mask is not None and (mask.requires_grad or mask._array.ndim not in (2, 4)))
-        or any(array.strides[-1] != array.itemsize for array in (q, key._array, value._array))
+        or q.strides[-1] != q.itemsize
+        or key._array.strides[-1] != key._array.itemsize
+        or value._array.strides[-1] != value._array.itemsize
     ):
         return result
-    strides = q.strides
-    order = sorted([0, 1, 2], key=lambda dim: -strides[dim])
-    if order != [0, 1, 2] and not q.flags.c_contiguous:
-        back = [order.index(dim) for dim in (0, 1, 2)]
-        result = permute(contiguous(permute(result, (*order, 3))), (*back, 3))
+    if not q.flags.c_contiguous:
+        strides = q.strides
+        order = sorted([0, 1, 2], key=lambda dim: -strides[dim])
+        if order != [0, 1, 2]:
+            back = [order.index(dim) for dim in (0, 1, 2)]
+            result = permute(contiguous(permute(result, (*order, 3))), (*back, 3))
     return known_as(result, "ScaledDotProductFlashAttentionForCpuBackward0")
 
 

@@ -28,6 +28,7 @@ from ...ops.powers import exp, log, square
 from ...ops.reductions import mean as mean_of, sum as sum_of, sum_array
 from ...runtime.batched import whole
 from ...runtime.pending import Pending
+from .clipped_error import HUBER, SMOOTH_L1, clipped_error
 from .loss_reduction import (
     check_reduction,
     check_weighted_reduction,
@@ -212,6 +213,9 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
+    quick = clipped_error(SMOOTH_L1, input, target, beta, reduction)
+    if quick is not None:
+        return quick
     _refuse_exact("smooth_l1", input, target)
     if input._array.dtype == BF16 and target._array.dtype == BF16:
         return known_as(
@@ -244,6 +248,9 @@ def huber_loss(
     (check_reduction if weight is None else check_weighted_reduction)(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    quick = clipped_error(HUBER, input, target, delta, reduction) if weight is None else None
+    if quick is not None:
+        return quick
     _refuse_exact("huber", input, target)
     difference = sub(input, target)
     size = abs_of(difference)

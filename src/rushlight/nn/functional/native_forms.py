@@ -11,15 +11,17 @@ import numpy as np
 
 from ...core import dtypes
 from ...core.tensor import Tensor, make_tensor
+from ...ops import indexing
 from ...ops.convolution import convolution as direct_convolution, convolution_transpose
 from ...ops.creation import ones_like, zeros_like
 from ...ops.distances import norm
 from ...ops.pointwise import mul
 from ...ops.random import dropout_noise
-from . import ctc, loss, margin_loss, normalization, sparse
+from . import ctc, loss, margin_loss, normalization
 from .attention import causal_mask, for_each_head
 from .loss_reduction import reduced
 from .regularization import dropout
+from .sparse import embedding_bag as embedding_of_bags, sparsely
 
 _REDUCTIONS = ("none", "mean", "sum")
 _BAG_MODES = ("sum", "mean", "max")
@@ -72,13 +74,56 @@ def instance_norm(
     )
 
 
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Tensor:
+    """``nn.functional.layer_norm``; ``cudnn_enable`` is accepted."""
+    return normalization.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """``nn.functional.group_norm``; ``cudnn_enabled`` is accepted."""
+    return normalization.group_norm(input, num_groups, weight, bias, eps)
+
+
+def embedding(
+    weight: Tensor,
+    indices: Tensor,
+    padding_idx: int = -1,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """``nn.functional.embedding`` with the table first; no row is padding where ``padding_idx`` is negative.
+
+    Example:
+        >>> import rushlight as torch
+        >>> torch.embedding(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1]))
+        tensor([[3., 4.]])
+    """
+    if sparse:
+        return sparsely(weight, indices, padding_idx, scale_grad_by_freq)
+    return indexing.embedding(weight, indices, padding_idx, scale_grad_by_freq)
+
+
 def embedding_bag(
     weight: Tensor,
     indices: Tensor,
     offsets: Tensor,
     scale_grad_by_freq: bool = False,
     mode: int = 0,
-    sparse_: bool = False,
+    sparse: bool = False,
     per_sample_weights: Tensor | None = None,
     include_last_offset: bool = False,
     padding_idx: int | None = None,
@@ -89,8 +134,8 @@ def embedding_bag(
     """
     if mode not in (0, 1, 2):
         raise ValueError(f"embedding_bag: mode {mode}; allowed are 0 sum, 1 mean, 2 max")
-    result = sparse.embedding_bag(
-        indices, weight, offsets, None, 2.0, scale_grad_by_freq, _BAG_MODES[mode], sparse_,
+    result = embedding_of_bags(
+        indices, weight, offsets, None, 2.0, scale_grad_by_freq, _BAG_MODES[mode], sparse,
         per_sample_weights, include_last_offset, padding_idx,
     )  # fmt: skip
     starts = offsets._array[:-1] if include_last_offset else offsets._array

@@ -10,12 +10,12 @@ import numpy as np
 from ...core.dtypes import LOW_PRECISION, finfo_eps
 from ...core.grad_mode import GRAD_MODE
 from ...core.history import known_as
-from ...core.shapes import Shape, count
+from ...core.shapes import Shape, Size, count
 from ...core.tensor import Tensor
 from ...ops.dispatch import apply, not_implemented
 from ...ops.inplace import announce, changed
 from ...ops.movement import contiguous, ordered_as, reshape
-from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize
+from ...ops.normalization import SCALE_AND_SHIFT, check_same_dtype, normalize, scaled_by_statistics
 from ...runtime.batched import Batched
 
 
@@ -43,7 +43,7 @@ def batch_norm(
     """
     shape = input._array.shape
     if training:
-        _verify_batch_size(input.shape)
+        _verify_batch_size(shape)
         if eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
         if (running_mean is None) != (running_var is None):
@@ -57,7 +57,12 @@ def batch_norm(
             f"Dimension out of range (expected to be in range of [-1, 0], but got 1): input has shape {list(shape)}"
         )
     channels = shape[1]
-    _check_sizes(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    for values in (running_mean, running_var, weight, bias):
+        if values is not None and (values._array.size != channels or values._node is not None):
+            _check_sizes(
+                channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+            )
+            break
     if input._array.dtype.kind in "biuc":
         raise not_implemented("batch_norm", input._array.dtype)
     check_same_dtype(input, running_mean, running_var)
@@ -72,8 +77,9 @@ def batch_norm(
 
 
 def _verify_batch_size(shape: Sequence[int]) -> None:
-    if shape[0] * count(shape[2:]) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+    if shape[0] == 1 and count(shape[2:]) == 1:
+        given = Size(shape) if isinstance(shape, tuple) else shape
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {given}")
 
 
 def _check_sizes(expected: int, **vectors: Tensor | None) -> None:
@@ -95,8 +101,8 @@ def _move(running: Tensor, observed: Tensor, momentum: float, factor: float = 1.
         type(old) is np.ndarray is type(new) and old.dtype == new.dtype
     ):  # what the operations below would do to them
         storage = announce(running, "batch_norm")
-        old *= 1 - momentum
-        old += new * (momentum * factor)
+        old *= np.asarray(1 - momentum, old.dtype)
+        old += new * np.asarray(momentum * factor, old.dtype)
         changed(running, storage, None)
         return
     token = GRAD_MODE.set(False)
@@ -129,6 +135,9 @@ def _by_running_statistics(
             raise RuntimeError(f"{name} must be defined in evaluation mode")
     assert mean is not None and variance is not None
     check_same_dtype(input, weight, bias)
+    quick = scaled_by_statistics(input, mean, variance, weight, bias, eps)
+    if quick is not None:
+        return quick
     scale = (_wide(variance) + eps).rsqrt()
     if weight is not None:
         scale = scale * _wide(weight)

@@ -51,11 +51,11 @@ def embedding(
     if max_norm is not None:
         limit_norms(weight, input, max_norm, norm_type)
     if sparse:
-        return _sparsely(weight, input, padding, scale_grad_by_freq)
+        return sparsely(weight, input, padding, scale_grad_by_freq)
     return _embedding(weight, input, padding, scale_grad_by_freq)
 
 
-def _sparsely(weight: Tensor, input: Tensor, padding: int, scale_grad_by_freq: bool) -> Tensor:
+def sparsely(weight: Tensor, input: Tensor, padding: int, scale_grad_by_freq: bool) -> Tensor:
     """The rows of ``weight``, with a history that gives it a sparse gradient."""
     if weight._node is None or not GRAD_MODE.get() or type(weight._array) is not np.ndarray:
         return _embedding(weight, input, padding, scale_grad_by_freq)
@@ -167,7 +167,7 @@ def embedding_bag(
         kept = make_tensor(np.flatnonzero(flat._array != padding))
         flat, bag_of = flat[kept], bag_of[on_host(kept._array)]
         per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
-    rows = (_sparsely if sparse else _embedding)(weight, flat, padding, scale_grad_by_freq)
+    rows = (sparsely if sparse else _embedding)(weight, flat, padding, scale_grad_by_freq)
     if mode == "max":
         return known_as(_largest(rows, bag_of, bags), "EmbeddingBagBackward0")
     if per_sample_weights is not None:

@@ -79,6 +79,8 @@ for _place, _source, _names in (
 def __getattr__(name: str) -> Any:
     from ... import nn
 
+    if name == "__all__":
+        return [each for each, value in vars(nn).items() if each[0].isupper() and isinstance(value, type)]
     if name == "utils":
         from importlib import import_module
 

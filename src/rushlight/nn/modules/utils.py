@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["consume_prefix_in_state_dict_if_present"]
+
 from collections.abc import Callable, Iterable
 from typing import Any
 

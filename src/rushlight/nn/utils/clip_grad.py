@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_"]
+
 import math
 import warnings
 from collections.abc import Iterable

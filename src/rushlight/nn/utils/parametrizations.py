@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
+
 from enum import Enum, auto
 from typing import Any
 

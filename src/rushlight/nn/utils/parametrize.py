@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "ParametrizationList",
+    "cached",
+    "is_parametrized",
+    "register_parametrization",
+    "remove_parametrizations",
+    "transfer_parametrizations_and_params",
+    "type_before_parametrizations",
+]
+
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress

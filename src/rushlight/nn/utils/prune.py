@@ -6,6 +6,29 @@ computed before each call. Paganini & Forde, "Streamlining tensor and network pr
 
 from __future__ import annotations
 
+__all__ = [
+    "ABC",
+    "BasePruningMethod",
+    "CustomFromMask",
+    "Identity",
+    "Iterable",
+    "L1Unstructured",
+    "LnStructured",
+    "PruningContainer",
+    "RandomStructured",
+    "RandomUnstructured",
+    "abstractmethod",
+    "custom_from_mask",
+    "global_unstructured",
+    "identity",
+    "is_pruned",
+    "l1_unstructured",
+    "ln_structured",
+    "random_structured",
+    "random_unstructured",
+    "remove",
+]
+
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable

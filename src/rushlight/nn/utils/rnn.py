@@ -6,6 +6,17 @@ the sequences are sorted by length, the longest first. That is how the recurrent
 
 from __future__ import annotations
 
+__all__ = [
+    "PackedSequence",
+    "invert_permutation",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpack_sequence",
+    "unpad_sequence",
+]
+
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -298,14 +309,17 @@ def pad_sequence(
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
     """The sequences of a padded tensor, each without its fill values.
 
+    Without ``batch_first``, ``padded_sequences`` is itself turned to have the batch first, and stays so, as in PyTorch.
+
     Example:
         >>> import rushlight as torch
         >>> padded = torch.tensor([[1.0, 0.0], [2.0, 3.0]])
         >>> torch.nn.utils.rnn.unpad_sequence(padded, torch.tensor([1, 2]), batch_first=True)
         [tensor([1.]), tensor([2., 3.])]
     """
-    by_sequence = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    return [narrow(by_sequence[i], 0, 0, int(n)) for i, n in enumerate(lengths._array)]
+    if not batch_first:
+        padded_sequences.transpose_(0, 1)
+    return [narrow(padded_sequences[i], 0, 0, int(n)) for i, n in enumerate(lengths._array)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:

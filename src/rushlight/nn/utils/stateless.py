@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["functional_call"]
+
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

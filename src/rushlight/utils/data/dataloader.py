@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+
 from collections.abc import Callable
 from typing import Any
 

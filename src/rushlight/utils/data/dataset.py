@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "ChainDataset",
+    "ConcatDataset",
+    "Dataset",
+    "IterableDataset",
+    "StackDataset",
+    "Subset",
+    "TensorDataset",
+    "random_split",
+]
+
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+]
+
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any

@@ -95,6 +95,76 @@ def _called(func: Any) -> str:
     return "aten::" + (plain[1:] if reflected else plain)
 
 
+class _Pass:
+    """A forward pass while it is watched: its graph, and the boxes of the modules that are at work, the innermost last."""
+
+    def __init__(self, model: Any) -> None:
+        self.graph, self.scopes = _Graph(), _scopes(model)
+        self.stack = [self.scopes[""]]
+        self.owners = {
+            id(tensor): (tensor, self.scopes[path], name)
+            for path, module in model.named_modules()
+            for name, tensor in (*module._parameters.items(), *module._buffers.items())
+            if tensor is not None
+        }
+
+    def begins_with(self, arguments: tuple[Any, ...]) -> None:
+        for tensor in _tensors(arguments):
+            name = self.graph.name("input/x")
+            self.graph.knows(tensor, name)
+            self.graph.add(name, "IO Node", [], outputs=(tensor,))
+
+    def ends_with(self, result: Any) -> None:
+        for tensor in _tensors(result):
+            name = self.graph.name("output/output")
+            self.graph.add(name, "IO Node", [self.source(tensor)], outputs=(tensor,))
+
+    def source(self, tensor: Tensor) -> str:
+        """The node that gave a tensor; for parameters, and what the model got elsewhere, one is made."""
+        graph = self.graph
+        known = graph.named.get(id(tensor))
+        if known is None:
+            if id(tensor) in self.owners:
+                _, scope, leaf = self.owners[id(tensor)]
+                known = graph.name(f"{scope}/{leaf}")
+                graph.add(known, "prim::GetAttr", [], f"{{ name :  {leaf} }}", (tensor,))
+            else:
+                known = graph.name(f"{self.stack[-1]}/constant")
+                graph.add(known, "prim::Constant", [], "{}", (tensor,))
+            graph.knows(tensor, known)
+        return known
+
+    def note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """A node for a call that gave tensors."""
+        made = tuple(_tensors(result))
+        if not made:
+            return
+        called = _called(func)
+        inputs = [self.source(tensor) for tensor in _tensors((args, kwargs))]
+        settings = [repr(each) for each in args if not tuple(_tensors(each))]
+        settings += [f"{key} : {value!r}" for key, value in kwargs.items() if not tuple(_tensors(value))]
+        name = self.graph.name(f"{self.stack[-1]}/{called.partition('::')[2]}")
+        self.graph.add(name, called, inputs, "{" + ", ".join(settings) + "}", made)
+        for tensor in made:
+            self.graph.knows(tensor, name)
+
+    def watch_modules(self, model: Any) -> list[Any]:
+        """Hooks by which ``stack`` follows the modules' calls."""
+
+        def enters(scope: str) -> Any:
+            return lambda *_: self.stack.append(scope)
+
+        def leaves(*_: Any) -> None:
+            self.stack.pop()
+
+        handles: list[Any] = []
+        for path, module in model.named_modules():
+            if path:
+                handles.append(module.register_forward_pre_hook(enters(self.scopes[path])))
+                handles.append(module.register_forward_hook(leaves, always_call=True))
+        return handles
+
+
 def graph_of(model: Any, inputs: Any) -> tuple[bytes, list[str]]:
     """The ``GraphDef`` message of one forward pass of ``model``, which runs in eval mode and without gradients; and a line of
     text for each node.
@@ -108,70 +178,20 @@ def graph_of(model: Any, inputs: Any) -> tuple[bytes, list[str]]:
 
     if not isinstance(model, Module):
         raise TypeError(f"add_graph: expected a module, got {type(model).__name__}")
-    graph, scopes = _Graph(), _scopes(model)
-    stack = [scopes[""]]
-    arguments = (inputs,) if isinstance(inputs, Tensor | dict) else tuple(inputs or ())
-    for tensor in _tensors(arguments):
-        name = graph.name("input/x")
-        graph.knows(tensor, name)
-        graph.add(name, "IO Node", [], outputs=(tensor,))
-    owners = {
-        id(tensor): (tensor, scopes[path], name)
-        for path, module in model.named_modules()
-        for name, tensor in (*module._parameters.items(), *module._buffers.items())
-        if tensor is not None
-    }
-
-    def source(tensor: Tensor) -> str:
-        """The node that gave a tensor; for parameters, and what the model got elsewhere, one is made."""
-        known = graph.named.get(id(tensor))
-        if known is None:
-            if id(tensor) in owners:
-                _, scope, leaf = owners[id(tensor)]
-                known = graph.name(f"{scope}/{leaf}")
-                graph.add(known, "prim::GetAttr", [], f"{{ name :  {leaf} }}", (tensor,))
-            else:
-                known = graph.name(f"{stack[-1]}/constant")
-                graph.add(known, "prim::Constant", [], "{}", (tensor,))
-            graph.knows(tensor, known)
-        return known
+    watched = _Pass(model)
 
     class Watch(TorchFunctionMode):
         def __torch_function__(
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
         ) -> Any:
-            kwargs = kwargs or {}
-            result = func(*args, **kwargs)
-            made = tuple(_tensors(result))
-            if made:
-                called = _called(func)
-                inputs = [source(tensor) for tensor in _tensors((args, kwargs))]
-                settings = [repr(each) for each in args if not tuple(_tensors(each))]
-                settings += [
-                    f"{key} : {value!r}" for key, value in kwargs.items() if not tuple(_tensors(value))
-                ]
-                name = graph.name(f"{stack[-1]}/{called.partition('::')[2]}")
-                graph.add(name, called, inputs, "{" + ", ".join(settings) + "}", made)
-                for tensor in made:
-                    graph.knows(tensor, name)
+            result = func(*args, **(kwargs or {}))
+            watched.note(func, args, kwargs or {}, result)
             return result
 
-    handles: list[Any] = []
+    arguments = (inputs,) if isinstance(inputs, Tensor | dict) else tuple(inputs or ())
+    watched.begins_with(arguments)
     modes = [(module, module.training) for module in model.modules()]
-
-    def enters(scope: str) -> Any:
-        def hook(*_: Any) -> None:
-            stack.append(scope)
-
-        return hook
-
-    def leaves(*_: Any) -> None:
-        stack.pop()
-
-    for path, module in model.named_modules():
-        if path:
-            handles.append(module.register_forward_pre_hook(enters(scopes[path])))
-            handles.append(module.register_forward_hook(leaves, always_call=True))
+    handles = watched.watch_modules(model)
     try:
         model.eval()
         with no_grad(), Watch():
@@ -181,6 +201,5 @@ def graph_of(model: Any, inputs: Any) -> tuple[bytes, list[str]]:
             handle.remove()
         for module, training in modes:
             module.training = training
-    for tensor in _tensors(result):
-        graph.add(graph.name("output/output"), "IO Node", [source(tensor)], outputs=(tensor,))
-    return graph.message(), graph.lines
+    watched.ends_with(result)
+    return watched.graph.message(), watched.graph.lines

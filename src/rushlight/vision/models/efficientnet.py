@@ -13,7 +13,7 @@ from ... import nn
 from ...core.tensor import Tensor
 from ...ops.views import flatten
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation, StochasticDepth
-from .mobilenetv2 import _divisible
+from .net_parts import divisible, initialise
 from .weights import builder, weights_class
 
 # Expansion, kernel size, stride, channels before and after, repetitions.
@@ -52,7 +52,7 @@ class _Config:
     @staticmethod
     def adjust_channels(channels: int, width_mult: float, min_value: int | None = None) -> int:
         """``channels`` scaled, a multiple of eight."""
-        return max(_divisible(channels * width_mult, 8), min_value or 0)
+        return max(divisible(channels * width_mult, 8), min_value or 0)
 
 
 class MBConvConfig(_Config):
@@ -151,6 +151,11 @@ class FusedMBConv(_Block):
         self._finish(list(layers), cnf, stochastic_depth_prob)
 
 
+def _initialise_linear(layer: nn.Linear) -> None:
+    reach = 1.0 / math.sqrt(layer.out_features)
+    nn.init.uniform_(layer.weight, -reach, reach)
+
+
 class EfficientNet(nn.Module):
     """Pictures ``(N, 3, H, W)`` to scores ``(N, num_classes)``. Raises ``ValueError`` for an empty setting, ``TypeError`` for
     one of other things than configurations of stages.
@@ -194,18 +199,7 @@ class EfficientNet(nn.Module):
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(nn.Dropout(p=dropout, inplace=True), nn.Linear(last, num_classes))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear):
-                reach = 1.0 / math.sqrt(module.out_features)
-                nn.init.uniform_(module.weight, -reach, reach)
-                nn.init.zeros_(module.bias)
+        initialise(self, _initialise_linear)
 
     def forward(self, x: Tensor) -> Tensor:
         """The classes' scores."""

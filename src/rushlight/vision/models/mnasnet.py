@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ... import nn
 from ...core.tensor import Tensor
-from .mobilenetv2 import _divisible
+from .net_parts import divisible
 from .weights import builder, weights_class
 
 BUILDERS = ("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3")
@@ -58,7 +58,7 @@ class MNASNet(nn.Module):
         if alpha <= 0.0:
             raise ValueError(f"alpha should be greater than 0.0 instead of {alpha}")
         self.alpha, self.num_classes = alpha, num_classes
-        depths = [_divisible(depth * alpha, 8) for depth in _DEPTHS]
+        depths = [divisible(depth * alpha, 8) for depth in _DEPTHS]
         first, second = depths[:2]
         layers: list[nn.Module] = [
             nn.Conv2d(3, first, 3, padding=1, stride=2, bias=False),

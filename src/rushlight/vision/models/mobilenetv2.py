@@ -8,6 +8,7 @@ from typing import Any
 from ... import nn
 from ...core.tensor import Tensor
 from ...ops.views import flatten
+from .net_parts import divisible, initialise
 from .weights import chosen, filled, weights_class
 
 BUILDERS = ("mobilenet_v2",)
@@ -22,12 +23,6 @@ _SETTING = (
     (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
 )  # fmt: skip
 Norm = Callable[[int], nn.Module]
-
-
-def _divisible(value: float, divisor: int) -> int:
-    """The multiple of ``divisor`` next to ``value``, and not more than a tenth below it."""
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
 
 
 def _unit(
@@ -88,11 +83,11 @@ class MobileNetV2(nn.Module):
             raise ValueError(
                 f"inverted_residual_setting should be a non-empty list of 4 numbers each, got {setting}"
             )
-        channels = _divisible(32 * width_mult, round_nearest)
-        self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)
+        channels = divisible(32 * width_mult, round_nearest)
+        self.last_channel = divisible(1280 * max(1.0, width_mult), round_nearest)
         features: list[nn.Module] = [_unit(3, channels, norm, stride=2)]
         for expansion, width, repetitions, first_stride in setting:
-            after = _divisible(width * width_mult, round_nearest)
+            after = divisible(width * width_mult, round_nearest)
             for number in range(repetitions):
                 stride = 1 if number else first_stride
                 features.append(block(channels, after, stride, expand_ratio=expansion, norm_layer=norm))
@@ -100,17 +95,7 @@ class MobileNetV2(nn.Module):
         features.append(_unit(channels, self.last_channel, norm, 1))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, 0, 0.01)
-                nn.init.zeros_(module.bias)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """The classes' scores."""

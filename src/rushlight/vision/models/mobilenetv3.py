@@ -10,7 +10,7 @@ from ... import nn
 from ...core.tensor import Tensor
 from ...ops.views import flatten
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
-from .mobilenetv2 import _divisible
+from .net_parts import divisible, initialise
 from .weights import builder, weights_class
 
 BUILDERS = ("mobilenet_v3_large", "mobilenet_v3_small")
@@ -57,7 +57,7 @@ class InvertedResidualConfig:
     @staticmethod
     def adjust_channels(channels: int, width_mult: float) -> int:
         """``channels`` scaled, a multiple of eight."""
-        return _divisible(channels * width_mult, 8)
+        return divisible(channels * width_mult, 8)
 
 
 class InvertedResidual(nn.Module):
@@ -95,7 +95,7 @@ class InvertedResidual(nn.Module):
             )
         )
         if cnf.use_se:
-            layers.append(se_layer(width, _divisible(width // 4, 8)))
+            layers.append(se_layer(width, divisible(width // 4, 8)))
         layers.append(
             Conv2dNormActivation(width, cnf.out_channels, 1, norm_layer=norm_layer, activation_layer=None)
         )
@@ -145,17 +145,7 @@ class MobileNetV3(nn.Module):
             nn.Dropout(p=dropout, inplace=True),
             nn.Linear(last_channel, num_classes),
         )
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, 0, 0.01)
-                nn.init.zeros_(module.bias)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """The classes' scores."""

@@ -14,7 +14,7 @@ from ... import nn
 from ...core.tensor import Tensor
 from ...ops.views import flatten
 from ..ops.misc import Conv2dNormActivation, SqueezeExcitation
-from .mobilenetv2 import _divisible
+from .net_parts import divisible
 from .weights import builder, weights_class
 
 Make = Callable[..., nn.Module]
@@ -95,7 +95,7 @@ class BlockParams:
         for width in stages:
             group = min(group_width, int(width * bottleneck_multiplier))
             groups.append(group)
-            inner = _divisible(int(width * bottleneck_multiplier), group)
+            inner = divisible(int(width * bottleneck_multiplier), group)
             found.append(int(inner / bottleneck_multiplier))
         count = len(stages)
         return cls(depths, found, groups, [bottleneck_multiplier] * count, [2] * count, se_ratio)

@@ -120,14 +120,19 @@ class ShiftedWindowAttention(nn.Module):
         """−100 between places that only the shift has brought into one window: ``(windows, 1, places, places)``."""
         parts = x.new_zeros((rows, columns))
         number = 0
-        for top, bottom in ((0, rows - self.window_size[0]), (rows - self.window_size[0], rows - shift[0]), (rows - shift[0], rows)):  # fmt: skip  # noqa: E501
-            for left, end in ((0, columns - self.window_size[1]), (columns - self.window_size[1], columns - shift[1]), (columns - shift[1], columns)):  # fmt: skip  # noqa: E501
+        for top, bottom in self._pieces(0, rows, shift[0]):
+            for left, end in self._pieces(1, columns, shift[1]):
                 parts[top:bottom, left:end] = number
                 number += 1
         windows = self._windows(parts.reshape(1, rows, columns, 1)).squeeze(-1)
         differ = (windows.unsqueeze(1) - windows.unsqueeze(2)) != 0
         mask = x.new_zeros(differ.shape).masked_fill(differ, -100.0)
         return mask.unsqueeze(1).repeat(batch, 1, 1, 1)  # type: ignore[no-any-return]
+
+    def _pieces(self, axis: int, extent: int, shift: int) -> tuple[tuple[int, int], ...]:
+        """Of a shifted side: the whole windows, and the two parts that the last window has."""
+        last = extent - self.window_size[axis]
+        return (0, last), (last, extent - shift), (extent - shift, extent)
 
 
 class SwinTransformerBlock(nn.Module):

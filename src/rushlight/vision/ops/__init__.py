@@ -43,6 +43,4 @@ deform_conv2d = _absent_function(__name__, "deform_conv2d", "torch.nn.functional
 DeformConv2d = _absent_class(__name__, "DeformConv2d", "torch.nn.Conv2d")
 
 # The modules under torchvision's names.
-__getattr__ = _lazily(
-    __name__, {"feature_pyramid_network": ".pyramid", "poolers": ".pyramid", "roi_align_": ".regions"}
-)
+__getattr__ = _lazily(__name__, {"feature_pyramid_network": ".pyramid", "poolers": ".pyramid"})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import nn
 from ...core import dtypes
@@ -383,8 +384,6 @@ def rotate(
             filling = (int(filling),) * len(img.getbands())
         place = None if center is None else (float(center[0]), float(center[1]))
         return img.rotate(angle, mode.pillow, expand, place, fillcolor=filling)
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(f"rotate: {mode.value} is for Pillow images; tensors take nearest and bilinear")
     height, width = int(img.shape[-2]), int(img.shape[-1])
     x0, y0 = (0.0, 0.0) if center is None else (center[0] - width * 0.5, center[1] - height * 0.5)
     turn = math.radians(angle)
@@ -397,29 +396,50 @@ def rotate(
         # Rounded so that a quarter turn does not gain a pixel by the error of cos.
         extent = np.ceil(np.round(turned.max(0), 6)) - np.floor(np.round(turned.min(0), 6))
         out_width, out_height = int(extent[0]), int(extent[1])
-    # In float32 and as one product, as torchvision has it: a nearest pixel may hang on the last digit.
     rows = [[cos, -sin, x0 - cos * x0 + sin * y0], [sin, cos, y0 - sin * x0 - cos * y0]]
-    ys, xs = np.mgrid[0:out_height, 0:out_width].astype(np.float32)
-    xs, ys = xs + np.float32(0.5 - out_width * 0.5), ys + np.float32(0.5 - out_height * 0.5)
-    base = np.stack([xs, ys, np.ones_like(xs)], -1).reshape(-1, 3)
-    places = base @ (np.array(rows, np.float32).T / np.array([0.5 * width, 0.5 * height], np.float32))
-    grid = places.reshape(1, out_height, out_width, 2)
+    return _sampled(img, _places(rows, (height, width), (out_height, out_width)), mode, fill)
 
-    def sampled(batch: Tensor) -> Tensor:
+
+def _places(rows: Any, size: tuple[int, int], out_size: tuple[int, int]) -> NDArray[Any]:
+    """Where the pixels of a result of (height, width) ``out_size`` come from in a picture of ``size``: (H, W, 2), from −1 to 1.
+
+    ``rows`` (2, 3) is the map of (x, y, 1), in pixels from the middles.
+    """
+    # In float32 and as one product, as torchvision has it: a nearest pixel may hang on the last digit.
+    (height, width), (out_height, out_width) = size, out_size
+    y, x = np.mgrid[0:out_height, 0:out_width].astype(np.float32)
+    x, y = x + np.float32(0.5 - out_width * 0.5), y + np.float32(0.5 - out_height * 0.5)
+    base = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
+    half = np.array([0.5 * width, 0.5 * height], np.float32)
+    places: NDArray[Any] = base @ (np.array(rows, np.float32).T / half)
+    return places.reshape(out_height, out_width, 2)
+
+
+def _sampled(img: Tensor, places: NDArray[Any], mode: InterpolationMode, fill: Any) -> Tensor:
+    """The tensor at ``places`` (H, W, 2), from −1 to 1; outside of it ``fill``."""
+    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
+        raise ValueError(f"{mode.value} is for Pillow images; tensors take nearest and bilinear")
+    grid = places[None].astype(np.float32)
+
+    def at(batch: Tensor) -> Tensor:
         where = make_tensor(np.repeat(grid, batch.shape[0], 0)).to(batch.dtype)
-        result = nn.functional.grid_sample(batch, where, mode.value, "zeros", align_corners=False)
-        if fill is None:
-            return result
-        shape = (1, batch.shape[1], 1, 1)
-        fills = batch.new_tensor(fill if not isinstance(fill, int | float) else [fill] * shape[1]).reshape(
-            shape
-        )
-        ones = batch.new_ones((batch.shape[0], 1, height, width))
-        seen = nn.functional.grid_sample(ones, where, mode.value, "zeros", align_corners=False)
-        filled: Tensor = result + (1 - seen) * fills
-        return filled
 
-    return _as_batch(img, sampled)
+        def sampled(values: Tensor) -> Tensor:
+            return nn.functional.grid_sample(values, where, mode.value, "zeros", align_corners=False)
+
+        found = sampled(batch)
+        if fill is None:
+            return found
+        colors = [fill] * batch.shape[1] if isinstance(fill, int | float) else list(fill)
+        filling = batch.new_tensor(colors).reshape(1, -1, 1, 1)
+        seen = sampled(batch.new_ones((batch.shape[0], 1, *batch.shape[2:])))
+        if mode is InterpolationMode.NEAREST:
+            return (seen >= 0.5) * found + (seen < 0.5) * filling  # type: ignore[no-any-return]
+        # As torchvision mixes them: what lies half outside has been weighted before.
+        mixed: Tensor = found * seen + (1 - seen) * filling
+        return mixed
+
+    return _as_batch(img, at)
 
 
 # --- colors -------------------------------------------------------------------------------------------------------------

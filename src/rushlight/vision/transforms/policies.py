@@ -83,8 +83,9 @@ def _applied(img: Any, name: str, by: float, interpolation: Any, fill: Any) -> A
         return posterize(img, int(by))
     if name == "Solarize":
         return solarize(img, by)
-    plain = {"AutoContrast": autocontrast, "Equalize": equalize, "Invert": F.invert}
-    return plain[name](img) if name in plain else img
+    if name == "Identity":
+        return img
+    return {"AutoContrast": autocontrast, "Equalize": equalize, "Invert": F.invert}[name](img)
 
 
 class _Policy(nn.Module):

@@ -7,42 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ... import nn
-from ...core.tensor import Tensor, make_tensor
+from ...core.tensor import Tensor
 from ...ops.random import rand, randint
 from . import functional as F
 from .interpolation import InterpolationMode, mode_of
 from .random_classes import _uniform
-
-
-def _sampled(img: Tensor, places: NDArray[Any], mode: InterpolationMode, fill: Any) -> Tensor:
-    """The tensor at ``places`` (H, W, 2), from −1 to 1; outside of it ``fill``."""
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(f"{mode.value} is for Pillow images; tensors take nearest and bilinear")
-    grid = places[None].astype(np.float32)
-
-    def at(batch: Tensor) -> Tensor:
-        where = make_tensor(np.repeat(grid, batch.shape[0], 0)).to(batch.dtype)
-        found = nn.functional.grid_sample(batch, where, mode.value, "zeros", align_corners=False)
-        if fill is None:
-            return found
-        values = [fill] * batch.shape[1] if isinstance(fill, int | float) else list(fill)
-        seen = nn.functional.grid_sample(
-            batch.new_ones((batch.shape[0], 1, *batch.shape[2:])),
-            where,
-            mode.value,
-            "zeros",
-            align_corners=False,
-        )
-        colors = batch.new_tensor(values).reshape(1, -1, 1, 1)
-        if mode is InterpolationMode.NEAREST:
-            return (seen >= 0.5) * found + (seen < 0.5) * colors  # type: ignore[no-any-return]
-        filled: Tensor = found * seen + (1 - seen) * colors
-        return filled
-
-    return F._as_batch(img, at)
 
 
 def _filling(img: Any, fill: Any) -> Any:
@@ -102,13 +73,8 @@ def affine(
         return img.transform((width, height), kind, rows, mode.pillow, fillcolor=_filling(img, fill))
     middle = [0.0, 0.0] if center is None else [center[0] - width * 0.5, center[1] - height * 0.5]
     rows = _inverse(middle, angle, [float(each) for each in translate], scale, shears)
-    # In float32 and as one product, as torchvision has it: a nearest pixel may hang on the last digit.
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    x, y = x + np.float32(0.5 - width * 0.5), y + np.float32(0.5 - height * 0.5)
-    base = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
-    half = np.array([0.5 * width, 0.5 * height], np.float32)
-    places = base @ (np.array(rows, np.float32).reshape(2, 3).T / half)
-    return _sampled(img, places.reshape(height, width, 2), mode, fill)
+    places = F._places(np.reshape(rows, (2, 3)), (height, width), (height, width))
+    return F._sampled(img, places, mode, fill)
 
 
 def _transform_kinds() -> Any:
@@ -141,7 +107,7 @@ def perspective(
     below = c[6] * x + c[7] * y + 1.0
     source_x = (c[0] * x + c[1] * y + c[2]) / (0.5 * width) / below - 1.0
     source_y = (c[3] * x + c[4] * y + c[5]) / (0.5 * height) / below - 1.0
-    return _sampled(img, np.stack([source_x, source_y], -1), mode, fill)
+    return F._sampled(img, np.stack([source_x, source_y], -1), mode, fill)
 
 
 def five_crop(img: Any, size: Any) -> tuple[Any, ...]:

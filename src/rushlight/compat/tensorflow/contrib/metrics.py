@@ -9,7 +9,7 @@ from .. import metrics as _metrics
 from ..conversion import convert_to_tensor
 from ..graph import name_scope
 from ..ops_math import cast, equal
-from ..ops_reduce import reduce_mean
+from ..ops_reduce import reduce_mean, reduce_sum
 from ..ops_segments import confusion_matrix as confusion_matrix
 
 
@@ -19,8 +19,6 @@ def accuracy(predictions: Any, labels: Any, weights: Any = None, name: str | Non
         hits = cast(equal(convert_to_tensor(predictions), labels), "float32")
         if weights is None:
             return reduce_mean(hits)
-        from ..ops_reduce import reduce_sum
-
         factors = cast(convert_to_tensor(weights), "float32")
         return reduce_sum(hits * factors) / reduce_sum(factors + hits * 0)
 

@@ -13,26 +13,12 @@ from ..ops_array import concat, split, transpose
 from ..ops_math import matmul, rsqrt, sigmoid, tanh
 from ..python.pieces import _linear
 from ..rnn import bidirectional_dynamic_rnn, static_bidirectional_rnn
-from ..rnn_cell import LSTMStateTuple, RNNCell
+from ..rnn_cell import CellWrapper, LSTMStateTuple, RNNCell
 from ..variable_scope import get_variable, variable_scope
 
 
-class _Wrapper(RNNCell):
-    """A cell around another one."""
-
-    def __init__(self, cell: RNNCell, reuse: Any = None) -> None:
-        super().__init__(reuse=reuse)
-        self._cell = cell
-
-    @property
-    def state_size(self) -> Any:
-        """The cell's."""
-        return self._cell.state_size
-
-    @property
-    def output_size(self) -> Any:
-        """The cell's, unless it is projected."""
-        return self._cell.output_size
+class _Wrapper(CellWrapper):
+    """A cell around another one, with variables of its own."""
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
         # The variables of the first step are those of every later one.

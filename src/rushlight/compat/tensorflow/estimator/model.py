@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import logging, metrics
+from .. import errors, logging, metrics
 from ..control_flow import group
 from ..graph import Graph, GraphKeys, get_default_graph
 from ..learning_rates import get_or_create_global_step
@@ -109,8 +109,21 @@ class EstimatorSpec(_Spec):
         )
 
 
+# Options of TensorFlow's for several machines, which one process has no use for.
+_WITHOUT_EFFECT: Final = frozenset(
+    (
+        "train_distribute", "eval_distribute", "experimental_distribute", "device_fn", "protocol",
+        "experimental_max_worker_delay_secs", "session_creation_timeout_secs",
+    )
+)  # fmt: skip
+
+
 class RunConfig:
-    """How an estimator runs: where its files are and how often they are written."""
+    """How an estimator runs: where its files are and how often they are written.
+
+    Options for several machines are accepted and change nothing. Raises ``TypeError`` for one that TensorFlow does not have,
+    ``ValueError`` where checkpoints are asked for by steps and by seconds.
+    """
 
     def __init__(
         self,
@@ -123,8 +136,11 @@ class RunConfig:
         keep_checkpoint_max: int = 5,
         keep_checkpoint_every_n_hours: float = 10000,
         log_step_count_steps: int | None = 100,
-        **_: Any,
+        **accepted: Any,
     ) -> None:
+        for name in accepted:
+            if name not in _WITHOUT_EFFECT:
+                raise TypeError(f"RunConfig() got an unexpected keyword argument {name!r}")
         if save_checkpoints_steps == "default":
             save_checkpoints_steps = None
             save_checkpoints_secs = 600 if save_checkpoints_secs == "default" else save_checkpoints_secs
@@ -336,21 +352,10 @@ class Estimator:
                 self._warm_start()
             if spec.scaffold.saver is None and not graph.get_collection(GraphKeys.SAVERS):
                 spec.scaffold.saver = Saver(max_to_keep=self._config.keep_checkpoint_max, allow_empty=True)
-            every = self._config.log_step_count_steps
-            running: list[Any] = [*(hooks or ()), NanTensorHook(spec.loss)]
-            if every:
-                running.append(LoggingTensorHook({"loss": spec.loss, "step": step}, every_n_iter=every))
-            running += [*spec.training_hooks, *spec.training_chief_hooks]
+            running = [*(hooks or ()), *self._training_hooks(spec, step)]
             if steps is not None or max_steps is not None:
                 running.append(StopAtStepHook(steps, max_steps))
-            seconds, count = self._config.save_checkpoints_secs, self._config.save_checkpoints_steps
-            own = any(isinstance(hook, CheckpointSaverHook) for hook in running)
-            if (seconds or count) and not own:
-                running.append(
-                    CheckpointSaverHook(
-                        self._folder, seconds, count, scaffold=spec.scaffold, listeners=saving_listeners
-                    )
-                )
+            self._add_checkpoint_saver(running, spec.scaffold, saving_listeners)
             with MonitoredTrainingSession(
                 checkpoint_dir=self._folder,
                 scaffold=spec.scaffold,
@@ -359,13 +364,29 @@ class Estimator:
                 save_checkpoint_steps=None,
                 save_summaries_steps=self._config.save_summary_steps,
                 config=self._config.session_config,
-                log_step_count_steps=every,
+                log_step_count_steps=self._config.log_step_count_steps,
             ) as session:
                 loss = None
                 while not session.should_stop():
                     _, loss = session.run([spec.train_op, spec.loss])
             logging.info("Loss for final step: %s.", loss)
         return self
+
+    def _training_hooks(self, spec: EstimatorSpec, step: Any) -> list[Any]:
+        found: list[Any] = [NanTensorHook(spec.loss)]
+        every = self._config.log_step_count_steps
+        if every:
+            found.append(LoggingTensorHook({"loss": spec.loss, "step": step}, every_n_iter=every))
+        return [*found, *spec.training_hooks, *spec.training_chief_hooks]
+
+    def _add_checkpoint_saver(self, hooks: list[Any], scaffold: Any, listeners: Sequence[Any] | None) -> None:
+        """Unless the program has one of its own, or wants none."""
+        seconds, count = self._config.save_checkpoints_secs, self._config.save_checkpoints_steps
+        own = any(isinstance(hook, CheckpointSaverHook) for hook in hooks)
+        if (seconds or count) and not own:
+            hooks.append(
+                CheckpointSaverHook(self._folder, seconds, count, scaffold=scaffold, listeners=listeners)
+            )
 
     def _warm_start(self) -> None:
         from ..saver import init_from_checkpoint
@@ -374,6 +395,22 @@ class Estimator:
         init_from_checkpoint(path, {"/": "/"})
 
     # --- evaluation and prediction --------------------------------------------------------------------------------------
+
+    def _session_of(
+        self, spec: EstimatorSpec, checkpoint_path: str | None, hooks: Sequence[Any], purpose: str
+    ) -> MonitoredSession:
+        """With the variables of a checkpoint, of the latest one, or their initial values where there is none."""
+        path = checkpoint_path or self.latest_checkpoint()
+        if path is None:
+            logging.info(
+                "Could not find trained model in model_dir: %s, running initialization to %s.",
+                self._folder,
+                purpose,
+            )
+        creator = ChiefSessionCreator(
+            spec.scaffold, config=self._config.session_config, checkpoint_filename_with_path=path
+        )
+        return MonitoredSession(creator, hooks)
 
     def evaluate(
         self,
@@ -401,29 +438,22 @@ class Estimator:
             found["loss"] = metrics.mean(spec.loss)
             values = {key: pair[0] for key, pair in found.items()} | {"global_step": step}
             update = group(*[pair[1] for pair in found.values()])
-            path = checkpoint_path or self.latest_checkpoint()
-            if path is None:
-                logging.info(
-                    "Could not find trained model in model_dir: %s, running initialization to evaluate.",
-                    self._folder,
-                )
-            creator = ChiefSessionCreator(
-                spec.scaffold, config=self._config.session_config, checkpoint_filename_with_path=path
-            )
             results: dict[str, Any] = {}
-            session = MonitoredSession(creator, [*(hooks or ()), *spec.evaluation_hooks])
-            plain = session._session
-            with session:
+            running = [*(hooks or ()), *spec.evaluation_hooks]
+            with self._session_of(spec, checkpoint_path, running, "evaluate") as session:
+                plain = session._session
                 count = 0
                 while not session.should_stop() and (steps is None or count < steps):
                     try:
                         session.run(update)
-                    except Exception as error:
-                        if type(error).__name__ not in ("OutOfRangeError", "StopIteration"):
-                            raise
+                    except (errors.OutOfRangeError, StopIteration):  # the end of the data
                         break
                     count += 1
                 results = plain.run(values)
+        self._write_evaluation(results, name)
+        return results
+
+    def _write_evaluation(self, results: dict[str, Any], name: str | None) -> None:
         shown = ", ".join(f"{key} = {results[key]}" for key in sorted(results))
         logging.info("Saving dict for global step %d: %s", results["global_step"], shown)
         folder = os.path.join(self._folder, f"eval_{name}" if name else "eval")
@@ -434,7 +464,6 @@ class Estimator:
                 if key != "global_step" and np.ndim(value) == 0
             ]
             writer.add_summary(Summary(value=numbers), int(results["global_step"]))
-        return results
 
     def predict(
         self,
@@ -454,16 +483,8 @@ class Estimator:
             features, _ = self._call_input(input_fn, ModeKeys.PREDICT)
             spec = self._call_model(features, None, ModeKeys.PREDICT)
             predictions = _chosen(spec.predictions, predict_keys)
-            path = checkpoint_path or self.latest_checkpoint()
-            if path is None:
-                logging.info(
-                    "Could not find trained model in model_dir: %s, running initialization to predict.",
-                    self._folder,
-                )
-            creator = ChiefSessionCreator(
-                spec.scaffold, config=self._config.session_config, checkpoint_filename_with_path=path
-            )
-            session = MonitoredSession(creator, [*(hooks or ()), *spec.prediction_hooks])
+            running = [*(hooks or ()), *spec.prediction_hooks]
+            session = self._session_of(spec, checkpoint_path, running, "predict")
         # The graph is not the default one while the program has the turn.
         with session:
             while not session.should_stop():

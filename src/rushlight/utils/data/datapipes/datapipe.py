@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from ....ops.random import draw_seed
 from ..dataset import Dataset, IterableDataset
 
 
@@ -75,6 +76,50 @@ class MapDataPipe(_WithSteps, Dataset):
     def __iter__(self) -> Iterator[Any]:
         for i in range(len(self)):
             yield self[i]
+
+
+class InBatches:
+    """What the steps share that make batches of ``batch_size`` elements; ``drop_last`` leaves a shorter last one out."""
+
+    def __init__(
+        self, datapipe: Any, batch_size: int, drop_last: bool = False, wrapper_class: Any = DataChunk
+    ) -> None:
+        if batch_size <= 0:
+            raise AssertionError("Batch size is required to be larger than 0!")
+        self.datapipe, self.batch_size, self.drop_last = datapipe, batch_size, drop_last
+        self.wrapper_class = wrapper_class
+
+    def __len__(self) -> int:
+        count = len(self.datapipe)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+
+class Shuffling:
+    """What the steps share that shuffle."""
+
+    datapipe: Any
+    _enabled = True
+    _seed: int | None = None
+
+    def set_shuffle(self, shuffle: bool = True) -> Self:
+        """Shuffle, or pass the elements on as they come."""
+        self._enabled = shuffle
+        return self
+
+    def set_seed(self, seed: int) -> Self:
+        """The seed of the next pass; others draw theirs from the default generator."""
+        self._seed = seed
+        return self
+
+    def _generator(self) -> Any:
+        """Python's random numbers for a new pass."""
+        import random
+
+        seed, self._seed = self._seed, None
+        return random.Random(draw_seed(None) if seed is None else seed)
+
+    def __len__(self) -> int:
+        return len(self.datapipe)
 
 
 def set_shuffling(pipe: Any, shuffle: bool) -> None:

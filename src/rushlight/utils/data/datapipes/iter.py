@@ -7,10 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ....ops.random import draw_seed
 from ..collate import default_collate
 from ..worker import get_worker_info
-from .datapipe import DataChunk, IterDataPipe as IterDataPipe, functional_datapipe
+from .datapipe import DataChunk, InBatches, IterDataPipe as IterDataPipe, Shuffling, functional_datapipe
 
 
 class IterableWrapperIterDataPipe(IterDataPipe):
@@ -61,14 +60,13 @@ class MapperIterDataPipe(IterDataPipe):
             return self.fn(data)
         several = isinstance(column, list | tuple)
         result = self.fn(*[data[c] for c in column]) if several else self.fn(data[column])
-        was_tuple = isinstance(data, tuple)
-        changed = list(data) if was_tuple else dict(data) if isinstance(data, dict) else list(data)
+        changed: Any = dict(data) if isinstance(data, dict) else list(data)
         if self.output_col is None:
             if several:
                 changed[column[0]] = result
-                for extra in (
-                    sorted(column[1:], reverse=True) if not isinstance(changed, dict) else column[1:]
-                ):
+                rest = column[1:]
+                # From the back, so that what is deleted moves none of the others.
+                for extra in rest if isinstance(changed, dict) else sorted(rest, reverse=True):
                     del changed[extra]
             else:
                 changed[column] = result
@@ -76,7 +74,7 @@ class MapperIterDataPipe(IterDataPipe):
             changed.append(result)
         else:
             changed[self.output_col] = result
-        return tuple(changed) if was_tuple else changed
+        return tuple(changed) if isinstance(data, tuple) else changed
 
     def __iter__(self) -> Iterator[Any]:
         for data in self.datapipe:
@@ -119,16 +117,8 @@ class FilterIterDataPipe(IterDataPipe):
 
 
 @functional_datapipe("batch")
-class BatcherIterDataPipe(IterDataPipe):
+class BatcherIterDataPipe(InBatches, IterDataPipe):
     """Batches of ``batch_size`` elements; ``drop_last`` leaves a shorter last one out."""
-
-    def __init__(
-        self, datapipe: Any, batch_size: int, drop_last: bool = False, wrapper_class: Any = DataChunk
-    ) -> None:
-        if batch_size <= 0:
-            raise AssertionError("Batch size is required to be larger than 0!")
-        self.datapipe, self.batch_size, self.drop_last = datapipe, batch_size, drop_last
-        self.wrapper_class = wrapper_class
 
     def __iter__(self) -> Iterator[Any]:
         batch: list[Any] = []
@@ -139,10 +129,6 @@ class BatcherIterDataPipe(IterDataPipe):
                 batch = []
         if batch and not self.drop_last:
             yield self.wrapper_class(batch)
-
-    def __len__(self) -> int:
-        count = len(self.datapipe)
-        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
 
 @functional_datapipe("unbatch")
@@ -170,34 +156,20 @@ class UnBatcherIterDataPipe(IterDataPipe):
 
 
 @functional_datapipe("shuffle")
-class ShufflerIterDataPipe(IterDataPipe):
+class ShufflerIterDataPipe(Shuffling, IterDataPipe):
     """The elements in a random order, as far as a buffer of ``buffer_size`` of them allows."""
 
     def __init__(self, datapipe: Any, *, buffer_size: int = 10000, unbatch_level: int = 0) -> None:
         if buffer_size <= 0:
             raise ValueError("buffer_size should be larger than 0")
         self.datapipe = datapipe if unbatch_level == 0 else UnBatcherIterDataPipe(datapipe, unbatch_level)
-        self.buffer_size, self._enabled = buffer_size, True
-        self._seed: int | None = None
-
-    def set_shuffle(self, shuffle: bool = True) -> ShufflerIterDataPipe:
-        """Shuffle, or pass the elements on as they come."""
-        self._enabled = shuffle
-        return self
-
-    def set_seed(self, seed: int) -> ShufflerIterDataPipe:
-        """The seed of the next pass; others draw theirs from the default generator."""
-        self._seed = seed
-        return self
+        self.buffer_size = buffer_size
 
     def __iter__(self) -> Iterator[Any]:
         if not self._enabled:
             yield from self.datapipe
             return
-        import random
-
-        generator = random.Random(draw_seed(None) if self._seed is None else self._seed)
-        self._seed = None
+        generator = self._generator()
         buffer: list[Any] = []
         for data in self.datapipe:
             if len(buffer) == self.buffer_size:
@@ -208,9 +180,6 @@ class ShufflerIterDataPipe(IterDataPipe):
                 buffer.append(data)
         while buffer:
             yield buffer.pop(generator.randint(0, len(buffer) - 1))
-
-    def __len__(self) -> int:
-        return len(self.datapipe)
 
 
 @functional_datapipe("sharding_filter")
@@ -347,30 +316,60 @@ class GrouperIterDataPipe(IterDataPipe):
                 yield self._made(key, group)
 
 
+class _Source:
+    """What the branches of one pipe share: its elements, and for each branch those that it has yet to take.
+
+    ``routes`` says to which branches an element goes; ``measure`` (``max`` or ``sum``), which of the lengths of what waits
+    ``buffer_size`` limits; a negative one does not.
+    """
+
+    def __init__(
+        self, pipe: Any, routes: Callable[[Any], list[int]], name: str, buffer_size: int, measure: Callable[..., int]
+    ) -> None:  # fmt: skip
+        self.pipe, self.routes = pipe, routes
+        self.name, self.buffer_size, self.measure = name, buffer_size, measure
+        self.stream: Iterator[Any] | None = None
+        self.waiting: defaultdict[int, deque[Any]] = defaultdict(deque)
+        self.begun: set[int] = set()  # the branches that are in this pass
+
+    def begin(self, branch: int) -> None:
+        """A branch begins a pass: a new one for all if it has been in this one."""
+        if self.stream is None or branch in self.begun:
+            self.stream, self.waiting, self.begun = iter(self.pipe), defaultdict(deque), set()
+        self.begun.add(branch)
+
+    def take(self, branch: int) -> Any:
+        """The branch's next element. Raises ``StopIteration`` at the end, ``BufferError`` where too many wait for others."""
+        assert self.stream is not None
+        own = self.waiting[branch]
+        while not own:
+            data = next(self.stream)
+            for place in self.routes(data):
+                self.waiting[place].append(data)
+            held = self.measure(
+                [len(queue) for place, queue in self.waiting.items() if place != branch] or [0]
+            )
+            if 0 <= self.buffer_size < held:
+                raise BufferError(
+                    f"{self.name} buffer overflow, buffer size {self.buffer_size} is insufficient."
+                )
+        return own.popleft()
+
+
 class _Branch(IterDataPipe):
     """One of several pipes with one source: elements wait for those that have not come to them yet."""
 
-    def __init__(
-        self, source: Any, routes: Callable[[Any], list[int]], queues: list[Any], index: int
-    ) -> None:
-        self.source, self.routes, self.queues, self.index = source, routes, queues, index
+    def __init__(self, source: _Source, number: int, copied: Callable[[Any], Any] | None = None) -> None:
+        self.source, self.number, self.copied = source, number, copied
 
     def __iter__(self) -> Iterator[Any]:
-        state = self.queues
-        if state[0] is None or self.index in state[2]:  # a new pass
-            state[0], state[1], state[2] = iter(self.source), defaultdict(deque), set()
-        state[2].add(self.index)
-        stream, waiting = state[0], state[1]
+        self.source.begin(self.number)
         while True:
-            if waiting[self.index]:
-                yield waiting[self.index].popleft()
-                continue
             try:
-                data = next(stream)
+                data = self.source.take(self.number)
             except StopIteration:
                 return
-            for place in self.routes(data):
-                waiting[place].append(data)
+            yield data if self.copied is None else self.copied(data)
 
 
 def _checked_count(num_instances: int) -> None:
@@ -378,14 +377,27 @@ def _checked_count(num_instances: int) -> None:
         raise ValueError(f"Expected `num_instances` larger than 0, but {num_instances} is found")
 
 
-def ForkerIterDataPipe(datapipe: Any, num_instances: int, buffer_size: int = 1000, copy: Any = None) -> Any:
-    """``num_instances`` pipes with all the elements each; the source is read once."""
+def ForkerIterDataPipe(
+    datapipe: Any, num_instances: int, buffer_size: int = 1000, copy: str | None = None
+) -> Any:
+    """``num_instances`` pipes with all the elements each; the source is read once.
+
+    ``copy``: "shallow" or "deep" for elements that are copies. A pipe that is more than ``buffer_size`` elements ahead of
+    another (unless that is negative) raises ``BufferError``.
+    """
     _checked_count(num_instances)
+    if copy not in (None, "shallow", "deep"):
+        raise ValueError(f"Unknown copy method `{copy}` requested, choose one of None, `shallow` or `deep`.")
     if num_instances == 1:
         return [datapipe]
-    state: list[Any] = [None, None, set()]
+    copied: Callable[[Any], Any] | None = None
+    if copy is not None:
+        import copy as copies
+
+        copied = copies.copy if copy == "shallow" else copies.deepcopy
     everywhere = list(range(num_instances))
-    return [_Branch(datapipe, lambda data: everywhere, state, i) for i in everywhere]
+    source = _Source(datapipe, lambda data: everywhere, "ForkerIterDataPipe", buffer_size, max)
+    return [_Branch(source, i, copied) for i in everywhere]
 
 
 def DemultiplexerIterDataPipe(
@@ -395,7 +407,10 @@ def DemultiplexerIterDataPipe(
     drop_none: bool = False,
     buffer_size: int = 1000,
 ) -> Any:
-    """``num_instances`` pipes; ``classifier_fn`` gives the number of the one that an element goes to."""
+    """``num_instances`` pipes; ``classifier_fn`` gives the number of the one that an element goes to.
+
+    More than ``buffer_size`` elements that wait for others (unless that is negative) raise ``BufferError``.
+    """
     _checked_count(num_instances)
 
     def routes(data: Any) -> list[int]:
@@ -408,8 +423,8 @@ def DemultiplexerIterDataPipe(
             )
         return [place]
 
-    state: list[Any] = [None, None, set()]
-    return [_Branch(datapipe, routes, state, i) for i in range(num_instances)]
+    source = _Source(datapipe, routes, "DemultiplexerIterDataPipe", buffer_size, sum)
+    return [_Branch(source, i) for i in range(num_instances)]
 
 
 IterDataPipe.register_function("fork", ForkerIterDataPipe)

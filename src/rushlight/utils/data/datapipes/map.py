@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ....ops.random import draw_seed
-from .datapipe import DataChunk, IterDataPipe, MapDataPipe as MapDataPipe, functional_datapipe
+from .datapipe import InBatches, IterDataPipe, MapDataPipe as MapDataPipe, Shuffling, functional_datapipe
 
 
 class SequenceWrapperMapDataPipe(MapDataPipe):
@@ -41,26 +40,14 @@ class MapperMapDataPipe(MapDataPipe):
 
 
 @functional_datapipe("batch")
-class BatcherMapDataPipe(MapDataPipe):
+class BatcherMapDataPipe(InBatches, MapDataPipe):
     """Batches of ``batch_size`` samples; ``drop_last`` leaves a shorter last one out."""
-
-    def __init__(
-        self, datapipe: Any, batch_size: int, drop_last: bool = False, wrapper_class: Any = DataChunk
-    ) -> None:
-        if batch_size <= 0:
-            raise AssertionError("Batch size is required to be larger than 0!")
-        self.datapipe, self.batch_size, self.drop_last = datapipe, batch_size, drop_last
-        self.wrapper_class = wrapper_class
 
     def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < len(self):
             raise IndexError(f"Index {index} is out of bound.")
         stop = min((index + 1) * self.batch_size, len(self.datapipe))
         return self.wrapper_class([self.datapipe[i] for i in range(index * self.batch_size, stop)])
-
-    def __len__(self) -> int:
-        count = len(self.datapipe)
-        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
 
 @functional_datapipe("zip")
@@ -100,37 +87,19 @@ class ConcaterMapDataPipe(MapDataPipe):
         return sum(len(pipe) for pipe in self.datapipes)
 
 
-class ShufflerIterDataPipe(IterDataPipe):
+class ShufflerIterDataPipe(Shuffling, IterDataPipe):
     """The samples of ``indices`` (or all) in a random order."""
 
     def __init__(self, datapipe: Any, *, indices: Any = None) -> None:
         self.datapipe = datapipe
         self.indices = list(range(len(datapipe))) if indices is None else list(indices)
-        self._enabled = True
-        self._seed: int | None = None
-
-    def set_shuffle(self, shuffle: bool = True) -> ShufflerIterDataPipe:
-        """Shuffle, or keep the order."""
-        self._enabled = shuffle
-        return self
-
-    def set_seed(self, seed: int) -> ShufflerIterDataPipe:
-        """The seed of the next pass; others draw theirs from the default generator."""
-        self._seed = seed
-        return self
 
     def __iter__(self) -> Iterator[Any]:
         order = list(self.indices)
         if self._enabled:
-            import random
-
-            random.Random(draw_seed(None) if self._seed is None else self._seed).shuffle(order)
-            self._seed = None
+            self._generator().shuffle(order)
         for index in order:
             yield self.datapipe[index]
-
-    def __len__(self) -> int:
-        return len(self.datapipe)
 
 
 # A step of samples by index that gives a stream.

@@ -9,10 +9,16 @@ what the program gets.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from ..core.tensor import Tensor
 from ..ops import linalg
+from ..ops.linalg import bmm, dot, mm, mv
+from ..ops.linear import addmm
+from ..ops.movement import t
+from ..ops.pointwise import div, mul, reciprocal
+from ..ops.views import broadcast_shapes
 from .state import STATE
 
 # No operations: questions about a tensor, hooks, and functions that are made of operations.
@@ -30,13 +36,17 @@ _NOT_OPERATIONS: Final = frozenset(
 _OF_OPERATORS: Final = {
     "__getitem__": "index", "__setitem__": "index_put_", "__pow__": "pow", "__rpow__": "pow", "__rsub__": "rsub",
     "__ipow__": "pow_", "__invert__": "bitwise_not", "__eq__": "eq", "__floordiv__": "floor_divide",
-    "__rfloordiv__": "floor_divide", "__rtruediv__": "div", "__rdiv__": "div", "__rmod__": "remainder",
+    "__rfloordiv__": "floor_divide", "__rtruediv__": "divided_by", "__rdiv__": "divided_by", "__rmod__": "remainder",
     "__rmatmul__": "matmul", "__and__": "bitwise_and", "__or__": "bitwise_or", "__xor__": "bitwise_xor",
-    "__iand__": "bitwise_and_", "__ior__": "bitwise_or_", "__ixor__": "bitwise_xor_", "__lshift__": "__lshift__",
-    "__rshift__": "__rshift__", "item": "_local_scalar_dense", "__bool__": "_local_scalar_dense",
-    "__int__": "_local_scalar_dense", "__float__": "_local_scalar_dense", "__complex__": "_local_scalar_dense",
-    "__index__": "_local_scalar_dense",
+    "__iand__": "bitwise_and_", "__ior__": "bitwise_or_", "__ixor__": "bitwise_xor_",
+    "__rlshift__": "bitwise_left_shift", "__rrshift__": "bitwise_right_shift", "item": "_local_scalar_dense",
+    "__bool__": "_local_scalar_dense", "__int__": "_local_scalar_dense", "__float__": "_local_scalar_dense",
+    "__complex__": "_local_scalar_dense", "__index__": "_local_scalar_dense",
 }  # fmt: skip
+# Python gives these methods the right operand first; a handler may call the operation with what it gets.
+_RIGHT_FIRST: Final = frozenset(
+    ("__rpow__", "__rfloordiv__", "__rmod__", "__rmatmul__", "__rlshift__", "__rrshift__")
+)
 _RENAMED: Final = {
     "softmax": "_softmax", "log_softmax": "_log_softmax", "layer_norm": "native_layer_norm", "reshape": "view",
     "group_norm": "native_group_norm", "batch_norm": "native_batch_norm", "dropout": "native_dropout", "flatten": "view",
@@ -48,10 +58,14 @@ _RENAMED: Final = {
     "cross_entropy": "cross_entropy_loss", "concat": "cat", "concatenate": "cat", "expand_as": "expand", "square": "pow",
     "swapaxes": "transpose", "swapdims": "transpose", "movedim": "permute", "moveaxis": "permute",
 }  # fmt: skip
-_TENSOR_AND_NUMBER: Final = frozenset(("add", "sub", "mul", "div", "rsub", "__lshift__", "__rshift__"))
-_COMPARED: Final = frozenset(
-    ("eq", "ne", "lt", "le", "gt", "ge", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor")
-)
+# For which PyTorch makes a tensor of a number, and which have a form of their own for numbers.
+_TENSORS_ALONE: Final = frozenset(("add", "sub", "mul", "div"))
+_WITH_NUMBERS: Final = frozenset(
+    (
+        "eq", "ne", "lt", "le", "gt", "ge", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor", "rsub",
+        "__lshift__", "__rshift__", "bitwise_left_shift", "bitwise_right_shift",
+    )
+)  # fmt: skip
 _FORMS: Final = {
     "select": "int", "transpose": "int", "split": "Tensor", "unbind": "int", "index": "Tensor", "where": "self",
     "var": "correction", "std": "correction", "squeeze": "dim", "repeat_interleave": "self_int", "gather": "default",
@@ -70,13 +84,18 @@ _ALONG: Final = {
 _known: Final[dict[Any, str | None]] = {}
 
 
+def _path(public: Any) -> str:
+    """Where a program finds a public function: ``torch.Tensor.add``."""
+    from .calls import NAMES
+
+    return NAMES.get(public, "")
+
+
 def aten_name(public: Any) -> str | None:
     """The name under ``torch.ops.aten`` of what a public function does; None for what is no operation."""
     if public in _known:
         return _known[public]
-    from .calls import NAMES
-
-    space, _, short = NAMES.get(public, "").rpartition(".")
+    space, _, short = _path(public).rpartition(".")
     name: str | None = _OF_OPERATORS.get(short, short)
     assert name is not None
     if (
@@ -100,14 +119,14 @@ def _form(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     other = args[1] if len(args) > 1 else kwargs.get("other")
     if kwargs.get("out") is not None:
         return "out"
-    if base in _TENSOR_AND_NUMBER:
+    number_first = bool(args) and not isinstance(args[0], Tensor)
+    if base in _TENSORS_ALONE:
         return "Tensor"
-    if base in _COMPARED:
-        return "Tensor" if isinstance(other, Tensor) else "Scalar"
+    if base in _WITH_NUMBERS:
+        return "Scalar_Tensor" if number_first else "Tensor" if isinstance(other, Tensor) else "Scalar"
     if base == "pow":
-        if args and not isinstance(args[0], Tensor):
-            return "Scalar"
-        return "Tensor_Tensor" if isinstance(other, Tensor) else "Tensor_Scalar"
+        kind = "Tensor" if isinstance(other, Tensor) else "Scalar"
+        return "Scalar" if number_first else kind if name == "pow_" else "Tensor_" + kind
     if base in _ALONG and (len(args) > 1 or "dim" in kwargs):
         return "other" if base in ("max", "min") and isinstance(other, Tensor) else _ALONG[base]
     if base == "masked_fill":
@@ -115,7 +134,7 @@ def _form(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return _FORMS.get(name, "default")
 
 
-class Below:
+class DispatchEntry:
     """A dispatch mode among the modes that functions ask."""
 
     def __init__(self, mode: Any) -> None:
@@ -125,21 +144,18 @@ class Below:
         """What the mode answers for ``public(*args, **kwargs)``; it and those inside of it are off meanwhile."""
         name = aten_name(public)
         assert name is not None
+        call = partial(public, *args, **kwargs)
+        if _path(public).rpartition(".")[2] in _RIGHT_FIRST:
+            args = (args[1], args[0])
         composed = _COMPOSED.get(name)
         if composed is not None:
             result = composed(*args, **kwargs)
             if result is not NotImplemented:
                 return result
         if name == "convolution":
-            args, kwargs, given = *_convolution(public, args, kwargs), (args, kwargs)
-        else:
-            given = (args, kwargs)
+            args, kwargs = _convolution(public, args, kwargs)
         modes, before = STATE.modes, STATE.call
         STATE.modes = modes[: modes.index(self)]
-
-        def call() -> Any:
-            return public(*given[0], **given[1])
-
         operation = operation_named(name, _form(name, args, kwargs), public)
         STATE.call = (operation, args, kwargs, call)
         try:
@@ -170,47 +186,47 @@ def operation_named(name: str, form: str, public: Callable[..., Any]) -> Any:
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    import rushlight as torch
-
     if not (isinstance(input, Tensor) and isinstance(weight, Tensor)) or weight.dim() != 2 or input.dim() < 2:
         return NotImplemented
-    columns = torch.t(weight)
+    columns = t(weight)
     rows = input if input.dim() == 2 else input.reshape(-1, input.shape[-1])
-    result = torch.mm(rows, columns) if bias is None else torch.addmm(bias, rows, columns)
+    result = mm(rows, columns) if bias is None else addmm(bias, rows, columns)
     return result if input.dim() == 2 else result.reshape(*input.shape[:-1], weight.shape[0])
 
 
 def _matmul(input: Any, other: Any, *, out: Any = None) -> Any:
-    import rushlight as torch
-
     if not (isinstance(input, Tensor) and isinstance(other, Tensor)) or out is not None:
         return NotImplemented
-    if (input.dim(), other.dim()) == (2, 2):
-        return torch.mm(input, other)
+    alone = {(1, 1): dot, (2, 1): mv, (2, 2): mm}.get((input.dim(), other.dim()))
+    if alone is not None:
+        return alone(input, other)
     if input.dim() > 2 and other.dim() == 2:
-        return torch.mm(input.reshape(-1, input.shape[-1]), other).reshape(*input.shape[:-1], other.shape[-1])
+        return mm(input.reshape(-1, input.shape[-1]), other).reshape(*input.shape[:-1], other.shape[-1])
     if input.dim() > 2 and other.dim() > 2:
-        stack = torch.broadcast_shapes(input.shape[:-2], other.shape[:-2])
+        stack = broadcast_shapes(input.shape[:-2], other.shape[:-2])
         left = input.expand(*stack, *input.shape[-2:]).reshape(-1, *input.shape[-2:])
         right = other.expand(*stack, *other.shape[-2:]).reshape(-1, *other.shape[-2:])
-        return torch.bmm(left, right).reshape(*stack, input.shape[-2], other.shape[-1])
+        return bmm(left, right).reshape(*stack, input.shape[-2], other.shape[-1])
     return NotImplemented
 
 
-def _by_transposed(a: Tensor, b: Tensor) -> Any:
-    import rushlight as torch
+def _divided_by(divisor: Tensor, dividend: Any) -> Any:
+    if isinstance(dividend, Tensor):
+        return div(dividend, divisor)
+    return mul(reciprocal(divisor), dividend)
 
-    return torch.mm(a, torch.t(b))
+
+def _by_transposed(a: Tensor, b: Tensor) -> Any:
+    return mm(a, t(b))
 
 
 def _transposed_by(a: Tensor, b: Tensor) -> Any:
-    import rushlight as torch
-
-    return torch.mm(torch.t(a), b)
+    return mm(t(a), b)
 
 
 _COMPOSED: Final[dict[str, Callable[..., Any]]] = {
     "linear": _linear, "matmul": _matmul, "mm_nt": _by_transposed, "mm_tn": _transposed_by, "batched": _matmul,
+    "divided_by": _divided_by,
 }  # fmt: skip
 # What backward of products calls. No program knows these, so nobody else is asked about them.
 WITHIN: Final[dict[Any, str]] = {
@@ -222,11 +238,13 @@ _known.update(WITHIN)
 def _convolution(
     public: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments as ``aten.convolution`` has them."""
+    """The arguments as ``aten.convolution`` has them; as they are where the function will refuse them."""
     transposed = "transpose" in public.__name__
     names = ["input", "weight", "bias", "stride", "padding"]
     names += ["output_padding", "groups", "dilation"] if transposed else ["dilation", "groups"]
     given = {**dict(zip(names, args, strict=False)), **kwargs}
+    if not isinstance(given.get("input"), Tensor) or not isinstance(given.get("weight"), Tensor):
+        return args, kwargs
     places = given["weight"].dim() - 2
 
     def several(name: str, default: int) -> Any:
