@@ -740,12 +740,12 @@ def binary(record: Primitive, doc: str | None = None, *, float_only: bool = Fals
                 return self
         if not isinstance(other, Tensor) and not is_number(other):
             return NotImplemented  # type: ignore[no-any-return]
-        if (
-            type(x) is Pending
-            and (self._node is None or not grad_enabled())
-            and _wrote_pending(self, record, x, other)
-        ):
-            return self
+        if type(x) is Pending and (self._node is None or not grad_enabled()):
+            storage = self._storage
+            if storage is not None and getattr(other, "_storage", None) is storage and other is not self:
+                check_partial_overlap(x, other._array)
+            if _wrote_pending(self, record, x, other):
+                return self
         return overwrite(self, method, (other,), {}, name + "_", keeps_inputs=saves_any)
 
     record.method = named(method, name, doc)
