@@ -21,6 +21,7 @@ from llvmlite import ir
 from ..codegen.structured import I32, I64, Function
 from ..launch import KernelCall, Pointer, Role
 from .convolution import element_of, suits, three
+from .sieve import append, entry, float_type, lists_can_be_made, partners
 from .transposing import transposed
 from .vector_registers import registers
 
@@ -74,7 +75,7 @@ class Shape(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.float64 if self.double else np.float32)
+        return float_type(self.double)
 
     @property
     def pitch(self) -> int:
@@ -99,12 +100,11 @@ def _pays(
     ``zeros``: the share of the picture that is zero."""
     if not suits(shapes, dtypes, results) or len(shapes[0]) > 4 or parameters["groups"] != 1:
         return False
-    found = registers()
-    if found.number < 32 or found.size < 64:
-        return False  # the lists are made by instructions of AVX-512
+    if not lists_can_be_made():
+        return False
     if any(step != 1 for step in (*parameters["stride"], *parameters["dilation"])):
         return False
-    lanes = found.lanes(dtypes[0])
+    lanes = registers().lanes(dtypes[0])
     outputs, channels = results[0][1], shapes[0][1]
     taps = shapes[1][2:]
     sums = taps[-1] * -(-outputs // lanes)  # what an element gives to in one row of taps
@@ -292,10 +292,7 @@ class _Writer:
                 for i, x in enumerate(transposed(f, lines)):
                     kept = f.b.fcmp_unordered("!=", x, f.zero(element, lanes))
                     kept = f.b.and_(f.b.or_(kept, everything), exists)
-                    f.store_vector(f.compressed(x, kept), lists[i], current[i])
-                    to = f.at(element, lists[i], self.room)
-                    f.store_vector(f.compressed(places, kept), to, current[i])
-                    current[i] = f.add(current[i], f.call("llvm.ctpop.i64", I64, [f.bits(kept)]))
+                    current[i] = append(f, lists[i], self.room, current[i], x, places, kept)
             for i, count in enumerate(current):
                 f.store(count, some.counts, f.add(first, i))
 
@@ -333,17 +330,15 @@ class _Writer:
             number = f.add(lists, f.select(inside, at, 0))
             count = f.select(inside, f.load(I64, some.counts, number), 0)
             list_ = self.list_at(some, number)
-            places = f.at(element, list_, self.room)
             newest = f.at(element, sums, f.mul(f.add(point, self.beside), shape.pitch))
             own = [f.load_vector(element, lanes, newest, v * lanes) for v in range(vectors)]
             # Sum j is of the result j before this point.
-            with f.carried(0, count, [*own, *current]) as (entry, totals):
-                factor = f.splat(f.load(element, list_, entry), lanes)
-                place = f.b.sext(f.load(I32, places, entry), I64)
-                line = f.b.gep(of_taps, [place], source_etype=ir.IntType(8), inbounds=True)
-                for i in range(taps * vectors):
-                    x = f.load_vector(element, lanes, line, i * lanes)
-                    totals[i] = f.multiply_add(factor, x, totals[i])
+            with f.carried(0, count, [*own, *current]) as (i, totals):
+                factor, place = entry(f, element, lanes, list_, self.room, i)
+                line = partners(f, of_taps, place)
+                for v in range(taps * vectors):
+                    x = f.load_vector(element, lanes, line, v * lanes)
+                    totals[v] = f.multiply_add(factor, x, totals[v])
             oldest = f.at(element, sums, f.mul(point, shape.pitch))
             for v in range(vectors):
                 f.store_vector(totals[(taps - 1) * vectors + v], oldest, v * lanes)
@@ -453,14 +448,13 @@ def forward(
     """``convolution``: input, weight and perhaps bias; the input's zeros are left out."""
     if not _pays(shapes, dtypes, results, parameters, zeros[0], _CHANNELS_FROM_FORWARD):
         return None
-    taps = three(shapes[1][2:], 1)[1:]
-    before = three(parameters["padding"], (0, 0))[1:]
-    window = Window((-before[0][0], -before[1][0]), taps, False)
+    taps, before = _taps_and_padding(shapes, parameters)
+    window = Window((-before[0], -before[1]), taps, False)
     inner = prod(taps)
-    strides = (shapes[0][1] * inner, inner)
     return _calls(
-        shapes[0], results[0], window, strides, dtypes[0], len(shapes) > 2, "convolution without zeros"
-    )
+        shapes[0], results[0], window, (shapes[0][1] * inner, inner), dtypes[0], len(shapes) > 2,
+        "convolution without zeros",
+    )  # fmt: skip
 
 
 def input_gradient(
@@ -473,12 +467,18 @@ def input_gradient(
     """``convolution_input_gradient``: gradient, weight and perhaps bias; the gradient's zeros are left out."""
     if not _pays(shapes, dtypes, results, parameters, zeros[0], _CHANNELS_FROM):
         return None
-    taps = three(shapes[1][2:], 1)[1:]
-    before = three(parameters["padding"], (0, 0))[1:]
-    low = (before[0][0] - taps[0] + 1, before[1][0] - taps[1] + 1)
+    taps, before = _taps_and_padding(shapes, parameters)
+    window = Window((before[0] - taps[0] + 1, before[1] - taps[1] + 1), taps, True)
     inner = prod(taps)
-    strides = (inner, results[0][1] * inner)
     return _calls(
-        shapes[0], results[0], Window(low, taps, True), strides, dtypes[0], len(shapes) > 2,
+        shapes[0], results[0], window, (inner, results[0][1] * inner), dtypes[0], len(shapes) > 2,
         "convolution_input_gradient without zeros",
     )  # fmt: skip
+
+
+def _taps_and_padding(
+    shapes: tuple[tuple[int, ...], ...], parameters: dict[str, Any]
+) -> tuple[tuple[Any, Any], tuple[int, int]]:
+    """Along rows and columns; the padding before the first point."""
+    _, rows, columns = three(parameters["padding"], (0, 0))
+    return three(shapes[1][2:], 1)[1:], (rows[0], columns[0])

@@ -16,11 +16,11 @@ from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
 from ..codegen.structured import I32, I64, Function
 from ..launch import KernelCall, Pointer, Role
 from .convolution import element_of, suits, three
+from .sieve import append, entry, float_type, lists_can_be_made, partners
 from .transposing import transposed
 from .vector_registers import registers
 
@@ -56,7 +56,7 @@ class Shape(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.float64 if self.double else np.float32)
+        return float_type(self.double)
 
     @property
     def pitch(self) -> int:
@@ -180,22 +180,23 @@ class _Writer:
             found = current
         return f.any_nan(found)
 
+    def list_of(self, channel: Any) -> Any:
+        f = self.f
+        return f.at(self.element, self.lists, f.mul(f.mul(channel, self.room), 2))
+
     def list_channels(self, some: _Unit, everything: Any) -> None:
         f, lanes, element = self.f, self.lanes, self.element
         channel_step = f.mul(self.height, self.width)
         with f.loop(0, some.channels) as channel:
             source = f.at(element, some.sifted, f.mul(channel, channel_step))
-            values = f.at(element, self.lists, f.mul(f.mul(channel, self.room), 2))
-            places = f.at(element, values, self.room)
+            list_ = self.list_of(channel)
             with f.carried(0, some.count, [f.i64(0)], lanes) as (point, current):
                 inside = f.lanes_below(f.sub(some.count, point), lanes)
                 x = f.load_vector(element, lanes, source, point, inside)
                 kept = f.b.fcmp_unordered("!=", x, f.zero(element, lanes))
                 kept = f.b.or_(kept, f.b.and_(inside, f.splat(everything, lanes)))
-                f.store_vector(f.compressed(x, kept), values, current[0])
-                of = f.load_vector(I32, lanes, self.places, point)
-                f.store_vector(f.compressed(of, kept), places, current[0])
-                current[0] = f.add(current[0], f.call("llvm.ctpop.i64", I64, [f.bits(kept)]))
+                places = f.load_vector(I32, lanes, self.places, point)
+                current[0] = append(f, list_, self.room, current[0], x, places, kept)
             f.store(current[0], self.counts, channel)
 
     def add_up(self, some: _Unit, tile: Any, channel: Any, first: int) -> None:
@@ -203,20 +204,18 @@ class _Writer:
         f, shape, lanes, element = self.f, self.shape, self.lanes, self.element
         tall, wide = shape.taps
         rows = range(first, min(first + shape.rows_of_taps, tall))
-        values = f.at(element, self.lists, f.mul(f.mul(channel, self.room), 2))
-        places = f.at(element, values, self.room)
+        list_ = self.list_of(channel)
         line = f.add(f.mul(f.add(f.mul(channel, self.tiles), tile), shape.line), first * wide * shape.pitch)
         sums = f.at(element, some.sums, line)
         count = len(rows) * wide * shape.vectors
         initial = [f.load_vector(element, lanes, sums, i * lanes) for i in range(count)]
         step = f.mul(f.mul(f.int_(DILATION_ROW), self.across), shape.pitch)
         lines = [f.at(element, self.tile_at(tile), f.mul(step, row)) for row in rows]
-        with f.carried(0, f.load(I64, self.counts, channel), initial) as (entry, totals):
-            factor = f.splat(f.load(element, values, entry), lanes)
-            place = f.b.sext(f.load(I32, places, entry), I64)
+        with f.carried(0, f.load(I64, self.counts, channel), initial) as (i, totals):
+            factor, place = entry(f, element, lanes, list_, self.room, i)
             number = 0
             for of_row in lines:
-                here = f.b.gep(of_row, [place], source_etype=ir.IntType(8), inbounds=True)
+                here = partners(f, of_row, place)
                 for tap in range(wide):
                     for vector in range(shape.vectors):
                         at = tap * shape.dilation * shape.pitch + vector * lanes
@@ -270,9 +269,8 @@ def weight_gradient(
     """``convolution_weight_gradient``: the output's gradient, and the input, of which the one with more zeros is sifted."""
     if not suits(shapes, dtypes, results) or len(shapes[0]) > 4 or parameters["groups"] != 1:
         return None
-    found = registers()
-    if found.number < 32 or found.size < 64:
-        return None  # the lists are made by instructions of AVX-512
+    if not lists_can_be_made():
+        return None
     dtype, samples = dtypes[0], shapes[0][0]
     taps = three(parameters["kernel"], 1)[1:]
     stride, dilation = (three(parameters[name], 1)[1:] for name in ("stride", "dilation"))
@@ -280,7 +278,7 @@ def weight_gradient(
     gradient, picture = ((*shape[:2], *three(shape[2:], 1)[1:]) for shape in shapes[:2])
     inner = prod(taps)
     places = list(range(inner))
-    lanes = found.lanes(dtype)
+    lanes = registers().lanes(dtype)
     of_gradient = zeros[0] >= _ZEROS_FROM and _suit(gradient[1], picture[1], lanes, taps)
     of_input = zeros[1] >= _ZEROS_FROM and stride == (1, 1) and _suit(picture[1], gradient[1], lanes, taps)
     if of_gradient and not (of_input and zeros[1] > zeros[0]):
