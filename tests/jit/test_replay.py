@@ -96,6 +96,21 @@ def test_functions_without_tensors_for_arguments_are_recorded(kind):
     assert python_runs(run)[1] == (kind == "optimizer")
 
 
+@pytest.mark.parametrize("count", [50, 5000])
+def test_of_the_tensors_within_reach_only_those_that_a_call_reads_are_followed(count):
+    samples = [torch.ones(3) * n for n in range(count)]
+    weight = torch.ones(3)
+    numbers = itertools.count()
+
+    def function():
+        return (samples[next(numbers) % 4] * weight).sum()
+
+    compiled = torch.compile(function)
+    for n in range(8):
+        assert float(compiled()) == 3.0 * (n % 4)
+    assert len(compiled._compiled.met) <= 5
+
+
 def test_a_training_step_is_replayed_and_gives_what_eager_mode_gives():
     def trainer():
         torch.manual_seed(0)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from ..core.sparse_arrays import SparseArray
 from ..core.tensor import Tensor
 from ..runtime.pending import Pending
 from ..runtime.programs import execute
@@ -18,15 +19,28 @@ from .structures import tensors_in
 ACTIVE = threading.local()
 
 
+# Calls without any tensor that is known: how many of them are searched for tensors, of which there may be so many; and how many
+# in a row may be recorded without ever being replayed.
 _SOUGHT: Final = 3
+_MOST_WITHIN_REACH: Final = 4096
 _ALONE: Final = 12
 
 
 def _within_reach(function: Callable[..., Any], args: Any, kwargs: Any) -> list[Tensor]:
-    """Tensors in the function's closure, in the globals that it names, in the modules and optimizers there."""
+    """Tensors in the function's closure, in the globals that it names, in the modules and optimizers there. None if there are
+    too many: a list of samples, say, of which a call sees few."""
     from .python_state import PythonState  # which few functions need: most have tensors for arguments
 
-    return PythonState(function, (args, kwargs)).tensors
+    found = PythonState(function, (args, kwargs)).tensors
+    if len(found) > _MOST_WITHIN_REACH:
+        return []
+    return [tensor for tensor in found if not isinstance(tensor._array, Pending | SparseArray)]
+
+
+def _is_unread(tensor: Tensor) -> bool:
+    """Whether the recording has not met a tensor that it holds. (To be asked before anything was computed.)"""
+    array = tensor._array
+    return type(array) is Pending and array.buffer.number < 0
 
 
 class Recorded:
@@ -92,6 +106,7 @@ class Recorded:
         ACTIVE.tape = tape
         met = self.met
         arguments = 0
+        sought = False
         try:
             for tensor in tensors_in((args, kwargs)):
                 if type(tensor._array) is not Pending:
@@ -106,9 +121,9 @@ class Recorded:
             if self._may_seek and not tape.adopted:
                 # Operations on what is not recorded yet are recorded as soon as they meet something that is.
                 self._may_seek -= 1
+                sought = True
                 for tensor in _within_reach(self.function, args, kwargs):
-                    if type(tensor._array) is not Pending:
-                        tape.adopt(tensor)
+                    tape.adopt(tensor)
             self.light.in_python += 1
             result = self.function(*args, **kwargs)
             tape.calm = not tape.pieces and not tape.values_read
@@ -123,7 +138,7 @@ class Recorded:
             try:
                 for reference in tape.adopted[arguments:]:
                     known = reference()
-                    if known is not None:
+                    if known is not None and not (sought and not tape.pieces and _is_unread(known)):
                         met[id(known)] = reference
                 if not arguments and self.light.in_python > _ALONE:
                     # It gets no tensors and is never replayed (say an optimizer's step, with new gradients each time): with
