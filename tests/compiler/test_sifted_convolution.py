@@ -11,8 +11,11 @@ pytest.importorskip("llvmlite")
 
 import rushlight as torch
 import rushlight.nn.functional as F
+from rushlight.compiler.groups import share_of_zeros
 from rushlight.compiler.kernels import SIFTED, calls_for, sifted_convolution, sifted_convolution_weights
 from rushlight.compiler.kernels.vector_registers import registers
+from rushlight.ir.graph import Kind, Node
+from rushlight.ir.scalar import ScalarOp
 from rushlight.ops.convolution import CONV, INPUT_GRADIENT, WEIGHT_GRADIENT
 
 from . import slot_runner
@@ -183,3 +186,17 @@ def test_a_net_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     # The second convolution reads what ReLU made; gradients come back through ReLU, and for the second through max pooling.
     for name in SIFTED:
         assert f"{name} without zeros" in labels
+
+
+def test_what_is_zero_whatever_comes_back_is_known_to_be() -> None:
+    """The gradient of zero, through a ReLU: both of what is chosen from are zero."""
+    shape, kind = (2, 3), np.dtype(np.float32)
+    nodes = [
+        Node(Kind.INPUT, (), (0,), shape, kind),
+        Node(Kind.CONST, (), (0.0,), shape, kind),
+        Node(Kind.CONST, (), (0.0,), shape, kind),
+        Node(Kind.MAP, (0, 1), (ScalarOp.LESS_EQUAL,), shape, np.dtype(np.bool_)),
+        Node(Kind.MAP, (3, 1, 2), (ScalarOp.WHERE,), shape, kind),
+        Node(Kind.MAP, (3, 1, 0), (ScalarOp.WHERE,), shape, kind),
+    ]
+    assert [share_of_zeros(nodes, i) for i in (0, 4, 5)] == [0.0, 1.0, 0.5]

@@ -245,9 +245,8 @@ def share_of_zeros(nodes: Sequence[Node], number: int) -> float:
         compares = condition.kind is Kind.MAP and condition.attrs[0] in (ScalarOp.LESS, ScalarOp.LESS_EQUAL)
         if not compares or condition.size != node.size or not any(_is_zero(nodes, i) for i in operands[1:]):
             return 0.0
-        return 1.0 - 0.5 * (
-            1.0 - max(share_of_zeros(nodes, i) for i in operands[1:] if not _is_zero(nodes, i))
-        )
+        passed = [share_of_zeros(nodes, i) for i in operands[1:] if not _is_zero(nodes, i)]
+        return 1.0 - 0.5 * (1.0 - max(passed, default=1.0))
     return share_of_zeros(nodes, operands[0]) if op is ScalarOp.NEG else 0.0
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ..launch import KernelCall
 from . import (
@@ -22,6 +22,9 @@ from . import (
 
 Shapes = tuple[tuple[int, ...], ...]
 Maker = Callable[[Shapes, Any, Shapes, dict[str, Any], Any], tuple[KernelCall, ...] | None]
+SiftedMaker = Callable[
+    [Shapes, Any, Shapes, dict[str, Any], tuple[float, ...]], tuple[KernelCall, ...] | None
+]
 
 MAKERS: Final[dict[str, Maker]] = {
     "convolution": convolution.forward,
@@ -53,7 +56,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "cummin": scans.cummin,
 }
 #: The same for operands of which much is zero: with the share of zeros in each.
-SIFTED: Final[dict[str, Any]] = {
+SIFTED: Final[dict[str, SiftedMaker]] = {
     "convolution": sifted_convolution.forward,
     "convolution_input_gradient": sifted_convolution.input_gradient,
     "convolution_weight_gradient": sifted_convolution_weights.weight_gradient,
@@ -99,7 +102,4 @@ def calls_without_zeros(
     maker = SIFTED.get(record_name)
     if maker is None:
         return None
-    return cast(
-        "tuple[KernelCall, ...] | None",
-        maker(operand_shapes, operand_dtypes, result_shapes, parameters, tuple(zeros)),
-    )
+    return maker(operand_shapes, operand_dtypes, result_shapes, parameters, tuple(zeros))

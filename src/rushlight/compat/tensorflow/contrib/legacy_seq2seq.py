@@ -55,6 +55,20 @@ def _feeding(embedding: Any, output_projection: Any, update_embedding: bool) -> 
     return loop_function
 
 
+def _embedded(
+    decoder_inputs: Steps,
+    num_symbols: int,
+    embedding_size: int,
+    output_projection: Any,
+    feed_previous: bool,
+    update_embedding: bool,
+) -> tuple[list[Any], _Loop]:
+    """A decoder's inputs, symbols, as their embeddings; and what makes a step's input of the output before, if it is to."""
+    embedding = get_variable("embedding", [num_symbols, embedding_size])
+    loop = _feeding(embedding, output_projection, update_embedding) if feed_previous else None
+    return [embedding_lookup(embedding, step) for step in decoder_inputs], loop
+
+
 def _inner(loop_function: Any, previous: Any, i: int) -> Any:
     with variable_scope("loop_function", reuse=True):
         return loop_function(previous, i)
@@ -134,11 +148,9 @@ def embedding_rnn_decoder(
         feed_previous: take the likeliest symbol of the output before as a step's input.
     """
     with variable_scope(scope or "embedding_rnn_decoder"):
-        embedding = get_variable("embedding", [num_symbols, embedding_size])
-        loop = (
-            _feeding(embedding, output_projection, update_embedding_for_previous) if feed_previous else None
-        )
-        steps = [embedding_lookup(embedding, step) for step in decoder_inputs]
+        steps, loop = _embedded(
+            decoder_inputs, num_symbols, embedding_size, output_projection, feed_previous, update_embedding_for_previous
+        )  # fmt: skip
         return rnn_decoder(steps, initial_state, cell, loop)
 
 
@@ -285,12 +297,11 @@ def embedding_attention_decoder(
 ) -> tuple[list[Any], Any]:
     """:func:`attention_decoder` of symbols, which are embedded first."""
     with variable_scope(scope or "embedding_attention_decoder"):
-        embedding = get_variable("embedding", [num_symbols, embedding_size])
-        loop = (
-            _feeding(embedding, output_projection, update_embedding_for_previous) if feed_previous else None
-        )
+        steps, loop = _embedded(
+            decoder_inputs, num_symbols, embedding_size, output_projection, feed_previous, update_embedding_for_previous
+        )  # fmt: skip
         return attention_decoder(
-            [embedding_lookup(embedding, step) for step in decoder_inputs],
+            steps,
             initial_state,
             attention_states,
             cell,
